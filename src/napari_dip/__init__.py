@@ -1,0 +1,58 @@
+"""Restore the one image that you have.
+
+``restore(image, Denoise(), DIP())`` gives an array; ``solve`` shows each step. Names are loaded when they
+are first used, so that importing the package costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from napari_dip.errors import FileError as FileError
+    from napari_dip.errors import RestorationError as RestorationError
+    from napari_dip.estimation import Estimate as Estimate
+    from napari_dip.estimation import estimate as estimate
+    from napari_dip.methods import DIP as DIP
+    from napari_dip.methods import PRESETS as PRESETS
+    from napari_dip.networks.hourglass import Hourglass as Hourglass
+    from napari_dip.noise import Gaussian as Gaussian
+    from napari_dip.noise import Laplace as Laplace
+    from napari_dip.noise import Poisson as Poisson
+    from napari_dip.noise import PoissonGaussian as PoissonGaussian
+    from napari_dip.noise import Unknown as Unknown
+    from napari_dip.restoration import Restoration as Restoration
+    from napari_dip.restoration import restore as restore
+    from napari_dip.restoration import solve as solve
+    from napari_dip.solver.iterate import Iterate as Iterate
+    from napari_dip.solver.iterate import Outcome as Outcome
+    from napari_dip.solver.stopping import Asked as Asked
+    from napari_dip.solver.stopping import TimeLimit as TimeLimit
+    from napari_dip.tasks import Denoise as Denoise
+    from napari_dip.tasks import Inpaint as Inpaint
+
+_HOMES = {
+    "errors": ("FileError", "RestorationError"),
+    "estimation": ("Estimate", "estimate"),
+    "methods": ("DIP", "PRESETS"),
+    "networks.hourglass": ("Hourglass",),
+    "noise": ("Gaussian", "Laplace", "Poisson", "PoissonGaussian", "Unknown"),
+    "restoration": ("Restoration", "restore", "solve"),
+    "solver.iterate": ("Iterate", "Outcome"),
+    "solver.stopping": ("Asked", "TimeLimit"),
+    "tasks": ("Denoise", "Inpaint"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = ["__version__", *_HOME]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,154 @@
+"""Which axes of an array are spatial, which are channels, and which are looped."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Channels = Literal["together", "alone"]
+
+_SPATIAL, _CHANNEL, _LOOPED = "ZYX", "CS", "TPQRUV"
+
+
+@dataclass(frozen=True)
+class Axes:
+    """One letter per axis of an array.
+
+    Z, Y and X are spatial and fitted as one image or volume; C and S (the samples of an RGB image) are
+    channels; every other letter (T time, P position, I anything) is looped: each frame in turn.
+
+    Parameters
+    ----------
+    letters : str
+        As many as the array has axes, each once.
+    channels : {"together", "alone"}
+        Channels are fitted together, or each as an image of its own.
+    """
+
+    letters: str
+    channels: Channels = "together"
+
+    def __post_init__(self) -> None:
+        letters = self.letters.upper()
+        object.__setattr__(self, "letters", letters)
+        if not letters.isalpha() or len(set(letters)) < len(letters):
+            raise ValueError(f"axes must be letters, each once, such as TZYX or YXC, got {self.letters!r}")
+        if not 2 <= len(self.spatial) <= 3:
+            raise ValueError(f"axes must name two or three of Z, Y and X, got {self.letters!r}")
+        if len([letter for letter in letters if letter in _CHANNEL]) > 1:
+            raise ValueError(f"axes must name one channel axis at most, C or S, got {self.letters!r}")
+        if self.channels not in ("together", "alone"):
+            raise ValueError(f"channels must be 'together' or 'alone', got {self.channels!r}")
+
+    @classmethod
+    def guess(cls, shape: tuple[int, ...], channels: Channels = "together") -> Self:
+        """Guess from the shape alone: the last two axes are an image, unless the last one looks like RGB.
+
+        A stack of planes is looped, not a volume: say ``"ZYX"`` where it is one.
+        """
+        colour = len(shape) >= 3 and shape[-1] in (3, 4) and min(shape[-3:-1]) > 4
+        image = "YXC" if colour else "YX"
+        if len(shape) < len(image):
+            raise ValueError(f"the image must have at least two axes, got shape {shape}")
+        extra = len(shape) - len(image)
+        if extra > len(_LOOPED):
+            raise ValueError(f"the image must have at most {len(image) + len(_LOOPED)} axes, got shape {shape}")
+        return cls(_LOOPED[:extra] + image, channels)
+
+    @classmethod
+    def of(cls, shape: tuple[int, ...], letters: str | None, channels: Channels) -> Self:
+        """Return the axes that the letters name, or a guess where there are none."""
+        if letters is None:
+            return cls.guess(shape, channels)
+        if len(letters) != len(shape):
+            raise ValueError(
+                f"axes must have one letter for each axis of the image, got {letters!r} for shape {shape}"
+            )
+        return cls(letters, channels)
+
+    @property
+    def spatial(self) -> tuple[int, ...]:
+        """Positions of the spatial axes."""
+        return self._positions(lambda letter: letter in _SPATIAL)
+
+    @property
+    def channel(self) -> int | None:
+        """Position of the axis whose channels are fitted together, if there is one."""
+        if self.channels == "alone":
+            return None
+        return next(iter(self._positions(lambda letter: letter in _CHANNEL)), None)
+
+    @property
+    def looped(self) -> tuple[int, ...]:
+        """Positions of the axes that are looped."""
+        used = {*self.spatial, self.channel}
+        return tuple(axis for axis in range(len(self.letters)) if axis not in used)
+
+    def _positions(self, wanted: Any) -> tuple[int, ...]:
+        return tuple(axis for axis, letter in enumerate(self.letters) if wanted(letter))
+
+    def describe(self, shape: tuple[int, ...]) -> str:
+        """Return in words how an array of this shape will be restored."""
+
+        def size(axes: tuple[int, ...]) -> str:
+            return " x ".join(str(shape[axis]) for axis in axes)
+
+        words = [f"{len(self.spatial)}-D {'volume' if len(self.spatial) == 3 else 'image'} of {size(self.spatial)}"]
+        if self.channel is not None:
+            words.append(f"{shape[self.channel]} channels fitted together")
+        if self.looped:
+            words.append(f"{math.prod(shape[axis] for axis in self.looped)} frames one after another")
+        return ", ".join(words)
+
+    def frames(self, shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+        """Yield the index of each frame along the looped axes; ``()`` once where there are none."""
+        yield from np.ndindex(*(shape[axis] for axis in self.looped))
+
+    def at(self, frame: tuple[int, ...]) -> tuple[int | slice, ...]:
+        """Return the index that takes a frame out of an array with all the axes."""
+        index: list[int | slice] = [slice(None)] * len(self.letters)
+        for axis, place in zip(self.looped, frame, strict=True):
+            index[axis] = place
+        return tuple(index)
+
+    @property
+    def _order(self) -> tuple[int, ...]:
+        """Axes of one frame, in the order channel, spatial."""
+        kept = [axis for axis in range(len(self.letters)) if axis not in self.looped]
+        wanted = [*([] if self.channel is None else [self.channel]), *self.spatial]
+        return tuple(kept.index(axis) for axis in wanted)
+
+    def to_batch(self, frame: "Tensor") -> "Tensor":
+        """Return one frame with the shape ``(1, C, *spatial)``."""
+        x = frame.permute(self._order)
+        return x[None] if self.channel is not None else x[None, None]
+
+    def from_batch(self, x: "Tensor") -> "Tensor":
+        """Return one frame with its axes as they were, a view of x."""
+        x = x[0] if self.channel is not None else x[0, 0]
+        order = self._order
+        return x.permute(tuple(order.index(axis) for axis in range(len(order))))
+
+    def broadcast(self, name: str, mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """Return a mask as a view with all the axes of an image of this shape.
+
+        The mask may leave out channel and looped axes: it then serves all of them.
+
+        Raises
+        ------
+        ValueError
+            The mask's shape fits none of these.
+        """
+        without_channel = [a for a in range(len(shape)) if self.letters[a] not in _CHANNEL]
+        candidates = [list(range(len(shape))), without_channel, list(self.spatial)]
+        for axes in candidates:
+            if mask.shape == tuple(shape[axis] for axis in axes):
+                full = np.expand_dims(mask, tuple(a for a in range(len(shape)) if a not in axes))
+                return np.broadcast_to(full, shape)
+        wanted = " or ".join(dict.fromkeys(str(tuple(shape[axis] for axis in axes)) for axes in candidates))
+        raise ValueError(f"{name} must have the shape {wanted} to fit the image, got {mask.shape}")

@@ -1,0 +1,272 @@
+"""The command line: its flags and help are the settings classes and their docstrings."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from dataclasses import MISSING, dataclass, fields, is_dataclass, make_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import App, CycloptsError, Group, Parameter
+
+from napari_dip import __version__
+from napari_dip.device import Device
+from napari_dip.errors import FileError, RestorationError
+from napari_dip.methods import DIP, PRESETS
+from napari_dip.noise import NOISE_MODELS, NoiseModel, Unknown
+from napari_dip.settings import descriptions, hints
+from napari_dip.tasks import Denoise, Inpaint
+
+if TYPE_CHECKING:
+    from napari_dip.methods import Method
+    from napari_dip.tasks import Task
+
+app = App(name="napari-dip", version=__version__, help="Restore the one image that you have.")
+
+
+def _flags(name: str, group: Group, *classes: type) -> type:
+    """Return a dataclass with the plain fields of settings classes, each optional, to serve as flags."""
+    found: dict[str, Any] = {}
+    for cls in classes:
+        for field in fields(cls):
+            hint = hints(cls)[field.name]
+            if field.name in found or is_dataclass(hint):
+                continue
+            text = descriptions(cls)[field.name]
+            if field.default is not MISSING and field.default is not None:
+                text += f" [default: {field.default}]"
+            help_ = Parameter(help=text.replace("\n", " "), group=group, show_default=False)
+            found[field.name] = (field.name, Annotated[hint | None, help_], None)
+    return Parameter(name="*")(make_dataclass(name, found.values(), frozen=True))
+
+
+def _given(flags: Any) -> dict[str, Any]:
+    """Return the flags that were given."""
+    values = {field.name: getattr(flags, field.name) for field in fields(flags)}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+_NoiseFlags = _flags("NoiseFlags", Group("Noise", sort_key=1), *NOISE_MODELS.values())
+_DIPFlags = _flags("DIPFlags", Group("Deep Image Prior", sort_key=3), DIP)
+_COMMON = Group("Common", sort_key=2)
+_PRESET_NAMES = Literal[tuple(PRESETS)]  # type: ignore[valid-type]
+
+
+@Parameter(name="*", group=_COMMON)
+@dataclass(frozen=True)
+class _Common:
+    """Flags of every command.
+
+    Parameters
+    ----------
+    method : {"dip"}
+        How to restore.
+    preset : str
+        Settings to start from; flags given beside it win. "tapered" is the fast default, the others are
+        those that the authors of Deep Image Prior published.
+    missing : Path
+        Image file that is non-zero where a pixel is missing. NaN pixels always are.
+    axes : str
+        One letter per axis, such as TZYXC: Z, Y, X spatial; C channels; all others frame after frame.
+    channels : {"together", "alone"}
+        Fit channels together, or each as an image of its own.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where to compute.
+    seed : int
+        The same seed gives the same pixels on the same machine.
+    keep_dtype : bool
+        Round to the source's dtype; the pixels that had to be clipped are counted.
+    overwrite : bool
+        Replace existing output files.
+    quiet : bool
+        Say nothing but errors.
+    """
+
+    method: Literal["dip"] = "dip"
+    preset: _PRESET_NAMES = "tapered"
+    missing: Path | None = None
+    axes: str | None = None
+    channels: Literal["together", "alone"] = "together"
+    device: Device = "auto"
+    seed: int = 0
+    keep_dtype: Annotated[bool, Parameter(negative="")] = False
+    overwrite: Annotated[bool, Parameter(negative="")] = False
+    quiet: Annotated[bool, Parameter(negative="")] = False
+
+
+_NoiseName = Annotated[
+    Literal[tuple(NOISE_MODELS)] | None,  # type: ignore[valid-type]
+    Parameter(help="Kind of noise. [default: what the other flags say, else unknown]", group=Group("Noise", sort_key=1)),
+]
+
+
+@app.command
+def denoise(
+    *paths: Path,
+    noise: _NoiseName = None,
+    strength: _NoiseFlags | None = None,  # type: ignore[valid-type]
+    common: _Common | None = None,
+    dip: _DIPFlags | None = None,  # type: ignore[valid-type]
+) -> None:
+    """Take noise out of images; missing pixels, where there are any, are filled in too.
+
+    Parameters
+    ----------
+    paths
+        Images, and last the output: a file, an existing folder, or a name with {stem} in it.
+    """
+    _run(Denoise(_noise(noise, strength)), paths, common or _Common(), dip)
+
+
+@app.command
+def inpaint(
+    *paths: Path,
+    noise: _NoiseName = None,
+    strength: _NoiseFlags | None = None,  # type: ignore[valid-type]
+    common: _Common | None = None,
+    dip: _DIPFlags | None = None,  # type: ignore[valid-type]
+) -> None:
+    """Fill in missing pixels: those that --missing marks, and NaN.
+
+    Parameters
+    ----------
+    paths
+        Images, and last the output: a file, an existing folder, or a name with {stem} in it.
+    """
+    _run(Inpaint(_noise(noise, strength)), paths, common or _Common(), dip)
+
+
+@app.command
+def demo(*, output: Path = Path("demo"), quiet: Annotated[bool, Parameter(negative="")] = False) -> None:
+    """Restore a noisy and scratched micrograph; write before, after and residual.
+
+    Parameters
+    ----------
+    output
+        Folder for the pictures and the summary; it is made if there is none.
+    quiet
+        Show no progress.
+    """
+    from napari_dip.demo import run
+    from napari_dip.progress import Reporter
+
+    with Reporter(quiet=quiet) as reporter:
+        reporter.say(run(output, reporter))
+
+
+def _noise(name: str | None, flags: Any) -> NoiseModel:
+    """Return the noise model that the flags name, or that has just the parameters given."""
+    given = _given(flags) if flags else {}
+    if name is None:
+        fitting = [cls for cls in NOISE_MODELS.values() if given.keys() <= hints(cls).keys()]
+        if not fitting:
+            raise ValueError(f"no kind of noise takes {_listed(given)} together: choose one with --noise")
+        return fitting[0](**given)
+    cls = NOISE_MODELS[name]
+    takes = hints(cls)
+    if unknown := given.keys() - takes.keys():
+        raise ValueError(f"--noise {name} takes {_listed(takes) or 'no parameters'}, got {_listed(unknown)}")
+    needed = {field.name for field in fields(cls) if field.default is MISSING} - given.keys()
+    if needed:
+        raise ValueError(f"--noise {name} needs {_listed(needed)}")
+    return cls(**given)
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(f"--{name.replace('_', '-')}" for name in sorted(names))
+
+
+def _run(task: "Task", paths: tuple[Path, ...], common: _Common, flags: Any) -> None:
+    from dataclasses import replace
+
+    from napari_dip.progress import Reporter
+
+    if len(paths) < 2:
+        raise ValueError("give at least one image, and last the output")
+    *inputs, output = paths
+    # A preset's number of updates is part of it; so is everything else that no flag changes.
+    method = replace(PRESETS[common.preset], **(_given(flags) if flags else {}))
+    with Reporter(quiet=common.quiet) as reporter:
+        for source, target in _targets(inputs, output, keep_dtype=common.keep_dtype):
+            _restore_file(source, target, task, method, common, reporter)
+
+
+def _targets(inputs: list[Path], output: Path, *, keep_dtype: bool) -> list[tuple[Path, Path]]:
+    """Return each input with its output; refuse outputs that are inputs, or that coincide."""
+    kept = {".fits", ".fit", ".fts", ".npy", ".tif", ".tiff"}
+
+    def target(source: Path) -> Path:
+        if "{stem}" in output.name:
+            return output.with_name(output.name.replace("{stem}", source.stem))
+        if output.is_dir():
+            suffix = source.suffix if keep_dtype or source.suffix.lower() in kept else ".tif"
+            return output / f"{source.stem}{suffix}"
+        if len(inputs) > 1:
+            raise FileError(f"several images go to an existing folder or a name with {{stem}}, got {output}")
+        return output
+
+    pairs = [(source, target(source)) for source in inputs]
+    for source, place in pairs:
+        if any(place.resolve() == other.resolve() for other in inputs):
+            raise FileError(f"{place} is an input: choose another output for {source}")
+    if len({place for _, place in pairs}) < len(pairs):
+        raise FileError("two images would go to the same output: use other names or another folder for one")
+    return pairs
+
+
+def _restore_file(
+    source: Path, target: Path, task: "Task", method: DIP, common: _Common, reporter: Any
+) -> None:
+    from napari_dip.axes import Axes
+    from napari_dip.estimation import estimate
+    from napari_dip.io import read, read_mask, writable, write
+    from napari_dip.restoration import restore
+
+    picture = read(source)
+    writable(target, picture, keep_dtype=common.keep_dtype, overwrite=common.overwrite)
+    axes = Axes.of(picture.data.shape, common.axes or picture.axes, common.channels)
+    arguments: dict[str, Any] = {
+        "missing": None if common.missing is None else read_mask(common.missing),
+        "axes": axes.letters,
+        "channels": common.channels,
+        "device": common.device,
+    }
+    reporter.say(f"{source}: {axes.describe(picture.data.shape)}")
+    if not common.quiet:
+        reporter.announce(estimate(picture.data, task, method, **arguments))
+    reporter.begin(method.iterations, len(list(axes.frames(picture.data.shape))))
+    result = restore(picture.data, task, method, seed=common.seed, watch=reporter.watch, **arguments)
+    clipped = write(
+        target,
+        result.image,
+        picture,
+        axes=axes.letters,
+        provenance=result.provenance,
+        keep_dtype=common.keep_dtype,
+    )
+    reporter.finish(target, result, clipped)
+
+
+@contextlib.contextmanager
+def _exit_codes() -> Iterator[None]:
+    """Say in one line what went wrong: 2 for a bad argument or file, 1 for a failed run, 130 for Ctrl-C."""
+    code: int
+    try:
+        yield
+        return
+    except KeyboardInterrupt:
+        code, message = 130, "interrupted; nothing was written"
+    except RestorationError as error:
+        code, message = 1, str(error)
+    except (ValueError, TypeError) as error:
+        code, message = 2, str(error)
+    except CycloptsError as error:
+        code, message = 2, " ".join(str(error).split())
+    sys.stderr.write(f"napari-dip: {message}\n")
+    raise SystemExit(code)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line."""
+    with _exit_codes():
+        app(arguments, exit_on_error=False, print_error=False, result_action="return_value")

@@ -1,0 +1,25 @@
+"""Where to compute."""
+
+from typing import Literal
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+
+
+def choose(name: Device) -> str:
+    """Return the device that a name stands for here.
+
+    Raises
+    ------
+    ValueError
+        There is no such device.
+    """
+    import torch
+
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return next(kind for kind, there in available.items() if there)
+    if name not in available:
+        raise ValueError(f"device must be one of auto, {', '.join(available)}, got {name!r}")
+    if not available[name]:
+        raise ValueError(f"device {name!r} is not available on this machine: use 'auto' or 'cpu'")
+    return name

@@ -1,0 +1,44 @@
+"""FITS, the format of astronomy; needs astropy (the extra ``astro``)."""
+
+import json
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from napari_dip.errors import FileError
+from napari_dip.io.picture import Picture
+
+
+def read(path: Path) -> Picture:
+    """Read the first image of a file; its header, and everything else in the file, is kept for writing."""
+    fits = _astropy()
+    with fits.open(path, memmap=False) as hdus:
+        for index, hdu in enumerate(hdus):
+            if hdu.is_image and hdu.data is not None:
+                data = np.array(hdu.data)
+                rest = [one.copy() for one in hdus]
+                return Picture(data, "YX" if data.ndim == 2 else None, {}, (index, rest))
+    raise FileError(f"{path} holds no image")
+
+
+def write(file: BinaryIO, data: np.ndarray, source: Picture, axes: str, provenance: dict[str, Any]) -> None:
+    """Write the source's header with the new data, and HISTORY cards that say what was done."""
+    fits = _astropy()
+    index, hdus = source.header if source.header is not None else (0, [fits.PrimaryHDU()])
+    header = hdus[index].header.copy()
+    for card in ("BLANK", "BSCALE", "BZERO"):  # of integers as stored; these data are stored as they are
+        header.remove(card, ignore_missing=True)
+    header.add_history(f"Restored by napari-dip {provenance['napari-dip']}")
+    header.add_history(json.dumps(provenance))
+    kind = fits.PrimaryHDU if index == 0 else fits.ImageHDU
+    new = [*hdus[:index], kind(data, header), *hdus[index + 1 :]]
+    fits.HDUList(new).writeto(file, output_verify="silentfix")
+
+
+def _astropy() -> Any:
+    try:
+        from astropy.io import fits
+    except ImportError as error:
+        raise FileError('FITS files need astropy: pip install "napari-dip[astro]"') from error
+    return fits

@@ -1,0 +1,26 @@
+"""What every method is."""
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from napari_dip.problem import Problem
+    from napari_dip.solver.iterate import Iterate
+    from napari_dip.solver.stopping import StoppingRule
+
+#: What a run leaves behind for the next one: the weights by name.
+State = dict[str, Any]
+
+
+class Method(Protocol):
+    """A frozen dataclass of plain settings that can solve a `Problem`."""
+
+    def refuses(self, problem: "Problem") -> str | None:
+        """Return why it can't do this one, in words for the user, or None."""
+        ...
+
+    def solve(
+        self, problem: "Problem", *, seed: int, start: State | None = None, until: "StoppingRule | None" = None
+    ) -> Generator["Iterate", None, State]:
+        """Yield iterates, the last of which is the answer; return what a warm start needs."""
+        ...

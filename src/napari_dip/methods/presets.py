@@ -1,0 +1,49 @@
+"""Published settings of Deep Image Prior by name (Ulyanov et al., IJCV 2020, supplement and released code)."""
+
+from dataclasses import replace
+
+from napari_dip.methods.dip import DIP
+from napari_dip.networks.hourglass import Hourglass
+
+_CLASSIC_NETWORK = Hourglass(
+    widths=(128,) * 5, skips=(4,) * 5, padding="reflect", joint_normalisation=True
+)
+_CLASSIC = DIP(
+    learning_rate=0.01, second_moment=0.999, jitter=1 / 30, network=_CLASSIC_NETWORK, precision="float32"
+)
+
+
+def _plain(*widths: int, **changes: object) -> Hourglass:
+    """Return a published hourglass without skip connections."""
+    return replace(_CLASSIC_NETWORK, widths=widths, skips=(0,) * len(widths), **changes)  # type: ignore[arg-type]
+
+
+#: Name to settings. All but "tapered" use the published networks and Adam's usual memory of 0.999.
+PRESETS: dict[str, DIP] = {
+    "tapered": DIP(),
+    "classic": _CLASSIC,
+    "hole": replace(_CLASSIC, input="coordinates", network=_plain(*(128,) * 5, upsampling="nearest")),
+    "text": replace(_CLASSIC, network=replace(_CLASSIC_NETWORK, skips=(128,) * 5, upsampling="nearest")),
+    "half": replace(_CLASSIC, learning_rate=0.001, iterations=11_000),
+    "sparse": replace(
+        _CLASSIC,
+        iterations=1000,
+        jitter=0.0,
+        network=_plain(16, 32, 64, 128, 128, downsampling="average"),
+    ),
+    "library": replace(
+        _CLASSIC,
+        jitter=0.0,
+        input_channels=1,
+        network=_plain(16, 32, 64, 128, 128, 128, kernel_down=5, projection=False, upsampling="nearest"),
+    ),
+    "snail": replace(
+        _CLASSIC,
+        iterations=2400,
+        input_channels=3,
+        network=replace(_CLASSIC_NETWORK, widths=(8, 16, 32, 64, 128), skips=(0, 0, 0, 4, 4)),
+    ),
+    "super-resolution-4": replace(_CLASSIC, iterations=2000, jitter=0.03),
+    "super-resolution-8": replace(_CLASSIC, iterations=4000, jitter=0.05),
+    "flash": replace(_CLASSIC, iterations=600, learning_rate=0.1),
+}

@@ -1,0 +1,64 @@
+"""Layers in 2-D and 3-D that keep float32 weights and work in the precision of their input."""
+
+import math
+
+import torch.nn.functional as F
+from torch import Generator, Tensor, empty, nn
+
+_CONVOLVE = {2: F.conv2d, 3: F.conv3d}
+_NORMALISE = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+
+
+class Convolution(nn.Module):
+    """Convolution that keeps the size (stride 1) or halves it, rounding up (stride 2).
+
+    The weights are cast to the input's precision at each call, so that no autocast has to look after it.
+
+    Parameters
+    ----------
+    ndim : int
+        2 or 3 spatial axes.
+    channels_in, channels_out, kernel, stride : int
+        `kernel` is odd, the same along each axis.
+    padding : {"zeros", "reflect"}
+        Zeros cost no extra pass over the tensor.
+    """
+
+    def __init__(
+        self, ndim: int, channels_in: int, channels_out: int, kernel: int, *, stride: int = 1, padding: str
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(empty(channels_out, channels_in, *(kernel,) * ndim))
+        self.bias = nn.Parameter(empty(channels_out))
+        self.stride, self.border, self.padding = stride, kernel // 2, padding
+
+    def initialise(self, generator: Generator) -> None:
+        """Draw weights and biases from U(±1/√fan_in), torch's own default, from an explicit generator."""
+        bound = 1 / math.sqrt(self.weight[0].numel())
+        nn.init.uniform_(self.weight, -bound, bound, generator=generator)
+        nn.init.uniform_(self.bias, -bound, bound, generator=generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve x, shape ``(N, C, *spatial)``."""
+        ndim, border = x.ndim - 2, self.border
+        if border and self.padding == "reflect":
+            # A reflection needs an axis longer than itself; the last pixel repeated serves the others.
+            mode = "reflect" if min(x.shape[2:]) > border else "replicate"
+            x, border = F.pad(x, (border,) * 2 * ndim, mode), 0
+        return _CONVOLVE[ndim](x, self.weight.to(x.dtype), self.bias.to(x.dtype), self.stride, border)
+
+
+def normalisation(ndim: int, channels: int) -> nn.Module:
+    """Return batch normalisation; its statistics are those of the one image, in training and after."""
+    return _NORMALISE[ndim](channels)
+
+
+def block(
+    ndim: int, channels_in: int, channels_out: int, kernel: int, *, stride: int = 1, padding: str
+) -> nn.Module:
+    """Return convolution, normalisation, LeakyReLU 0.2."""
+    return nn.Sequential(
+        Convolution(ndim, channels_in, channels_out, kernel, stride=stride, padding=padding),
+        normalisation(ndim, channels_out),
+        nn.LeakyReLU(0.2, inplace=True),
+    )

@@ -1,0 +1,91 @@
+"""The network that an `Hourglass` describes."""
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+
+from napari_dip.networks.blocks import Convolution, block, normalisation
+from napari_dip.networks.hourglass import Hourglass
+
+
+def scales_with_room(shape: tuple[int, ...], wanted: int) -> int:
+    """Return how many of the wanted scales leave at least two pixels along the longest axis."""
+    return max(1, min(wanted, max(shape).bit_length() - 2))
+
+
+class Scale(nn.Module):
+    """One scale: skip beside (down, the coarser scales, up), joined and filtered."""
+
+    def __init__(self, ndim: int, shape: Hourglass, level: int, depth: int, channels_in: int) -> None:
+        super().__init__()
+        width, skip, padding = shape.widths[level], shape.skips[level], shape.padding
+        stride = 2 if shape.downsampling == "stride" else 1
+        down, up = shape.kernel_down, shape.kernel_up
+        last = level + 1 == depth
+        joined = skip + (width if last else shape.widths[level + 1])
+
+        self.skip = block(ndim, channels_in, skip, 1, padding=padding) if skip else None
+        self.down = nn.Sequential(
+            block(ndim, channels_in, width, down, stride=stride, padding=padding),
+            *([] if stride == 2 else [Halve()]),
+            block(ndim, width, width, down, padding=padding),
+        )
+        self.coarser = nn.Identity() if last else Scale(ndim, shape, level + 1, depth, width)
+        self.out = nn.Sequential(
+            *([normalisation(ndim, joined)] if shape.joint_normalisation else []),
+            block(ndim, joined, width, up, padding=padding),
+            *([block(ndim, width, width, 1, padding=padding)] if shape.projection else []),
+        )
+        linear = {2: "bilinear", 3: "trilinear"}[ndim]
+        self.mode = linear if shape.upsampling == "bilinear" else "nearest"
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return features of the size of x."""
+        # Interpolating to the size at hand, rather than by two, lets any image size through unpadded.
+        deep = F.interpolate(self.coarser(self.down(x)), size=x.shape[2:], mode=self.mode)
+        return self.out(deep if self.skip is None else torch.cat([self.skip(x), deep], 1))
+
+
+class Halve(nn.Module):
+    """Mean of 2 x 2 pixels, or what is left of them at an odd border."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Halve each axis, rounding up."""
+        pool = {2: F.avg_pool2d, 3: F.avg_pool3d}[x.ndim - 2]
+        return pool(x, 2, ceil_mode=True)
+
+
+class SkipNetwork(nn.Module):
+    """All scales, and the 1 x 1 filter that makes an image of the finest features.
+
+    Parameters
+    ----------
+    shape : Hourglass
+        Widths, skips and the rest.
+    channels_in, channels_out : int
+        Of z and of the image.
+    spatial : tuple of int
+        Spatial shape of the image.
+    """
+
+    def __init__(
+        self, shape: Hourglass, channels_in: int, channels_out: int, spatial: tuple[int, ...]
+    ) -> None:
+        super().__init__()
+        ndim = len(spatial)
+        depth = scales_with_room(spatial, len(shape.widths))
+        self.scales = Scale(ndim, shape, 0, depth, channels_in)
+        self.last = Convolution(ndim, shape.widths[0], channels_out, 1, padding=shape.padding)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return the image, unbounded and centred on 0, in the precision of z."""
+        return self.last(self.scales(z))
+
+    def initialise(self, generator: Generator) -> None:
+        """Draw all weights from a generator on the processor, so that devices agree on them."""
+        self.to_empty(device="cpu")
+        for module in self.modules():
+            if isinstance(module, Convolution):
+                module.initialise(generator)
+            elif isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d):
+                module.reset_parameters()

@@ -1,0 +1,5 @@
+"""Linear operators A that take an image x to noise-free data A x."""
+
+from napari_dip.operators.base import Compose, Grid, Identity, Operator
+
+__all__ = ["Compose", "Grid", "Identity", "Operator"]

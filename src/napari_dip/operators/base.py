@@ -1,0 +1,97 @@
+"""What every operator is, and the two that need no numerics."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Where the samples of an image lie, in pixels of the data.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Number of samples along each spatial axis.
+    step : tuple of float
+        Distance between neighbouring samples.
+    origin : tuple of float
+        Position of the first sample; 0 is the centre of the first data pixel.
+    """
+
+    shape: tuple[int, ...]
+    step: tuple[float, ...]
+    origin: tuple[float, ...]
+
+    @classmethod
+    def of_data(cls, shape: tuple[int, ...]) -> Self:
+        """Return the grid of the data themselves."""
+        return cls(tuple(shape), (1.0,) * len(shape), (0.0,) * len(shape))
+
+
+class Operator(nn.Module):
+    """A linear map u = A x on batches of shape ``(N, C, *spatial)``, in 2-D and 3-D.
+
+    A subclass writes ``forward``; where x lies on another grid than the data, ``grid`` too.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return A x."""
+        raise NotImplementedError
+
+    def grid(self, data_shape: tuple[int, ...]) -> Grid:
+        """Return the grid of an x whose A x has the spatial shape `data_shape`."""
+        return Grid.of_data(data_shape)
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """Return Aᵀ y, as the vector-Jacobian product of ``forward`` unless a subclass knows better."""
+        x = y.new_zeros((*y.shape[:2], *self.grid(tuple(y.shape[2:])).shape), requires_grad=True)
+        with torch.enable_grad():
+            (adjoint,) = torch.autograd.grad(self(x), x, y)
+        return adjoint
+
+    def __matmul__(self, other: "Operator") -> "Operator":
+        """Return the operator that applies `other` first."""
+        return Compose(self, other)
+
+
+class Identity(Operator):
+    """u = x: denoising, and inpainting once the missing pixels weigh nothing."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x itself."""
+        return x
+
+
+class Compose(Operator):
+    """u = A B x.
+
+    Parameters
+    ----------
+    outer, inner : Operator
+        A and B.
+    """
+
+    def __init__(self, outer: Operator, inner: Operator) -> None:
+        super().__init__()
+        self.outer, self.inner = outer, inner
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return A (B x)."""
+        return self.outer(self.inner(x))
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """Return Bᵀ (Aᵀ y)."""
+        return self.inner.adjoint(self.outer.adjoint(y))
+
+    def grid(self, data_shape: tuple[int, ...]) -> Grid:
+        """Return the grid of B's input, measured in pixels of A's output."""
+        middle = self.outer.grid(data_shape)
+        inner = self.inner.grid(middle.shape)
+        step = tuple(a * b for a, b in zip(middle.step, inner.step, strict=True))
+        origin = tuple(
+            start + a * b for start, a, b in zip(middle.origin, middle.step, inner.origin, strict=True)
+        )
+        return Grid(inner.shape, step, origin)

@@ -1,0 +1,267 @@
+"""The public API: ``solve`` gives a stream of iterates, ``restore`` an array."""
+
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_dip.axes import Axes, Channels
+from napari_dip.device import Device, choose
+from napari_dip.errors import RestorationError
+from napari_dip.series import Series
+from napari_dip.settings import record
+from napari_dip.solver.iterate import Iterate, Outcome
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_dip.methods import Method
+    from napari_dip.methods.base import State
+    from napari_dip.solver.stopping import StoppingRule
+    from napari_dip.tasks import Task
+
+
+@dataclass(frozen=True, slots=True)
+class FrameReport:
+    """How the run of one frame ended.
+
+    Parameters
+    ----------
+    index : tuple of int
+        Of the frame along the looped axes.
+    outcome : Outcome
+        Why the run ended.
+    updates : int
+        Updates after which the answer was found.
+    score : float or None
+        Error of the answer on held-out pixels, in nats per pixel.
+    seconds : float
+        Time that the run took.
+    """
+
+    index: tuple[int, ...]
+    outcome: Outcome
+    updates: int
+    score: float | None
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Restoration:
+    """A restored image; numpy functions take it as the array that it holds.
+
+    Parameters
+    ----------
+    image : ndarray of float32
+        Grey levels of the source, in the shape of the source.
+    frames : tuple of FrameReport
+        One for each frame.
+    provenance : dict
+        Task, method, seed, axes and version as plain JSON values: enough to run it again.
+    """
+
+    image: "NDArray[np.float32]"
+    frames: tuple[FrameReport, ...]
+    provenance: dict[str, Any]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.image, dtype=dtype, copy=copy)
+
+    @property
+    def outcome(self) -> Outcome:
+        """Why the run of the last frame ended."""
+        return self.frames[-1].outcome
+
+
+def solve(
+    image: "ArrayLike",
+    task: "Task",
+    method: "Method",
+    *,
+    missing: "ArrayLike | None" = None,
+    axes: str | None = None,
+    channels: Channels = "together",
+    device: Device = "auto",
+    seed: int = 0,
+    start: "State | None" = None,
+    until: "StoppingRule | None" = None,
+) -> Generator[Iterate, None, "State"]:
+    """Restore an image and show each step.
+
+    Parameters
+    ----------
+    image : array_like
+        Grey levels, any real dtype. NaN and infinite pixels are missing. It is not modified.
+    task : Task
+        What is to be undone, such as ``Denoise()``.
+    method : Method
+        How, such as ``DIP()``.
+    missing : array_like, optional
+        Non-zero where a pixel is missing; of the image's shape, or without channel and looped axes.
+        What such a pixel holds has no influence.
+    axes : str, optional
+        One letter per axis: Z, Y, X spatial; C or S channels; all others are looped, frame after frame.
+        By default the last two axes are the image, or those before a last axis of 3 or 4 (RGB).
+    channels : {"together", "alone"}
+        Fit channels together, or each as an image of its own.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where to compute.
+    seed : int
+        The same seed gives the same pixels on the same machine.
+    start : dict, optional
+        What an earlier ``solve`` with the same method returned: a warm start.
+    until : StoppingRule, optional
+        Stops a run as well as the method's own rules do, such as ``Asked(event)``.
+
+    Yields
+    ------
+    Iterate
+        Its ``x`` is a tensor with the axes of one frame. The last iterate of each frame has an outcome,
+        and is the answer for that frame.
+
+    Returns
+    -------
+    dict
+        Weights after the last frame.
+
+    Raises
+    ------
+    ValueError
+        An argument is unusable; raised by the call itself, before the first iterate.
+    RestorationError
+        The run failed.
+    """
+    place = choose(device)
+    series = Series.of(image, task, missing=missing, axes=axes, channels=channels)
+    for frame in series.frames:
+        if reason := method.refuses(series.problem(frame)):
+            raise ValueError(reason)
+    return _solve(series, method, place, seed=seed, start=start, until=until)
+
+
+def restore(
+    image: "ArrayLike",
+    task: "Task",
+    method: "Method",
+    *,
+    watch: Callable[[Iterate], object] | None = None,
+    **options: Any,
+) -> Restoration:
+    """Restore an image.
+
+    Parameters
+    ----------
+    image, task, method
+        As for `solve`.
+    watch : callable, optional
+        Is shown each iterate, for a progress bar.
+    **options
+        The keyword arguments of `solve`.
+
+    Returns
+    -------
+    Restoration
+        The image as float32 in the source's grey levels and shape, and how it came about.
+
+    Raises
+    ------
+    ValueError
+        An argument is unusable.
+    RestorationError
+        The run failed.
+    """
+    stream = solve(image, task, method, **options)
+    shape = np.shape(image)
+    axes = Axes.of(shape, options.get("axes"), options.get("channels", "together"))
+    restored = np.full(shape, np.nan, np.float32)
+    reports: list[FrameReport] = []
+    began = time.monotonic()
+    answer: Iterate | None = None
+    try:
+        for iterate in stream:
+            if watch is not None:
+                watch(iterate)
+            if answer is not None and iterate.frame != answer.frame:
+                reports.append(_finish(answer, restored, axes, began))
+                began = time.monotonic()
+            answer = iterate
+    finally:
+        stream.close()
+    if answer is None:
+        raise RestorationError("The method gave no image.")
+    reports.append(_finish(answer, restored, axes, began))
+    return Restoration(restored, tuple(reports), provenance(task, method, axes, options.get("seed", 0)))
+
+
+def provenance(task: "Task", method: "Method", axes: Axes, seed: int) -> dict[str, Any]:
+    """Return what is needed to run it again, as plain JSON values."""
+    import torch
+
+    from napari_dip import __version__
+
+    return {
+        "napari-dip": __version__,
+        "torch": str(torch.__version__),
+        "task": record(task),
+        "method": record(method),
+        "axes": axes.letters,
+        "channels": axes.channels,
+        "seed": seed,
+    }
+
+
+def _finish(answer: Iterate, restored: np.ndarray, axes: Axes, began: float) -> FrameReport:
+    restored[axes.at(answer.frame)] = answer.x.cpu().numpy()
+    if answer.outcome is None:
+        raise RestorationError("The run ended before its first answer.")
+    return FrameReport(
+        answer.frame, answer.outcome, answer.index, answer.score, round(time.monotonic() - began, 3)
+    )
+
+
+def _solve(
+    series: Series,
+    method: "Method",
+    device: str,
+    *,
+    seed: int,
+    start: "State | None",
+    until: "StoppingRule | None",
+) -> Generator[Iterate, None, "State"]:
+    state: State = {}
+    for frame in series.frames:
+        run = method.solve(series.problem(frame, device), seed=seed, start=start, until=until)
+        outcome = None
+        try:
+            while True:
+                iterate = next(run)
+                if iterate.outcome is Outcome.DIVERGED and not iterate.x.isfinite().all():
+                    continue  # the best one until then follows, if there is one
+                outcome = iterate.outcome
+                yield replace(iterate, x=series.axes.from_batch(iterate.x), frame=frame)
+        except StopIteration as end:
+            state = end.value
+        except (RuntimeError, MemoryError) as error:
+            raise _cure(error) from error
+        finally:
+            run.close()
+        if outcome is None:
+            raise RestorationError(
+                "The loss was no longer a finite number before there was a result. Lower the learning rate."
+            )
+        if outcome is Outcome.ASKED:
+            break
+    return state
+
+
+def _cure(error: Exception) -> RestorationError:
+    """Return what torch raised, which is nearly always a RuntimeError, as an error with a cure."""
+    text = str(error).strip() or type(error).__name__
+    if isinstance(error, MemoryError) or "memory" in text.lower():
+        return RestorationError(
+            "There is not enough memory for this image. Restore a part of it, use a narrower network, or "
+            f"another device. ({text.splitlines()[0]})"
+        )
+    return RestorationError(f"The run failed: {text}")

@@ -1,0 +1,119 @@
+"""An array as the restoration problems of its frames."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_dip.axes import Axes, Channels
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from napari_dip.problem import Problem
+    from napari_dip.tasks import Task
+
+#: Grey levels beyond these overflow, or vanish, when float32 squares them.
+_SMALLEST_RANGE, _LARGEST_VALUE = 1e-15, 1e15
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """An image, or many along the looped axes, checked and ready to be restored frame by frame.
+
+    Parameters
+    ----------
+    image : array
+        Grey levels; anything that has a shape and a dtype and can be sliced.
+    missing : ndarray of bool, optional
+        Of the image's shape.
+    axes : Axes
+        Of the image.
+    task : Task
+        Names operator and noise.
+    """
+
+    image: Any
+    missing: np.ndarray | None
+    axes: Axes
+    task: "Task"
+
+    @classmethod
+    def of(
+        cls,
+        image: "ArrayLike",
+        task: "Task",
+        *,
+        missing: "ArrayLike | None",
+        axes: str | None,
+        channels: Channels,
+    ) -> "Series":
+        """Check the arguments of `solve` and bring them together.
+
+        Raises
+        ------
+        ValueError
+            Names the argument, what was wanted and what came.
+        """
+        # Lazy arrays (dask, zarr) stay lazy until a frame is needed.
+        array: Any = image if hasattr(image, "shape") and hasattr(image, "dtype") else np.asarray(image)
+        shape = tuple(array.shape)
+        if array.dtype.kind not in "buif":
+            raise ValueError(f"image must hold real numbers, got dtype {array.dtype}")
+        if 0 in shape:
+            raise ValueError(f"image must not be empty, got shape {shape}")
+        layout = Axes.of(shape, axes, channels)
+        mask = None if missing is None else layout.broadcast("missing", np.asarray(missing) != 0, shape)
+        series = cls(array, mask, layout, task)
+        series._check()
+        return series
+
+    @property
+    def frames(self) -> list[tuple[int, ...]]:
+        """Index of each frame along the looped axes."""
+        return list(self.axes.frames(tuple(self.image.shape)))
+
+    def values(self, frame: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """Return a frame's grey levels as float32, 0 where missing, and where they are missing."""
+        at = self.axes.at(frame)
+        with np.errstate(over="ignore"):  # what float32 can't hold becomes infinite, and so missing
+            values = np.array(self.image[at], dtype=np.float32)
+        hidden = ~np.isfinite(values)
+        if self.missing is not None:
+            hidden |= self.missing[at]
+        values[hidden] = 0
+        return values, hidden
+
+    def problem(self, frame: tuple[int, ...], device: str = "cpu") -> "Problem":
+        """Return what the restored frame has to explain."""
+        import torch
+
+        from napari_dip.problem import Problem
+
+        values, hidden = self.values(frame)
+        data = self.axes.to_batch(torch.from_numpy(values)).contiguous()
+        weights = self.axes.to_batch(torch.from_numpy(~hidden)).to(torch.float32).contiguous()
+        return Problem(data.to(device), self.task.operator(), self.task.noise, weights.to(device))
+
+    def _check(self) -> None:
+        any_missing = False
+        for index in self.frames:
+            values, hidden = self.values(index)
+            any_missing |= bool(hidden.any())
+            seen = values[~hidden]
+            where = f" in frame {index}" if index else ""
+            if not len(seen):
+                raise ValueError(f"every pixel is missing{where}: there is nothing to restore from")
+            low, high = float(seen.min()), float(seen.max())
+            if low == high:
+                raise ValueError(f"the image is constant{where} ({low:g}): there is nothing to restore")
+            if max(-low, high) > _LARGEST_VALUE or high - low < _SMALLEST_RANGE:
+                raise ValueError(
+                    f"the image's values{where} lie between {low:g} and {high:g}, which float32 arithmetic "
+                    "can't square: multiply the image by a suitable power of ten"
+                )
+        if self.task.needs_missing and not any_missing:
+            raise ValueError(
+                f"{type(self.task).__name__} needs missing pixels, and none are: give a mask with `missing`, "
+                "or set them to NaN"
+            )

@@ -1,0 +1,106 @@
+"""Frozen dataclasses of plain values: one class is the limits, the flags, the form and the record."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from annotated_types import Ge, Gt, Interval, Le, Lt
+
+_BOUNDS = {
+    Ge: ("ge", ">=", lambda value, bound: value >= bound),
+    Gt: ("gt", ">", lambda value, bound: value > bound),
+    Le: ("le", "<=", lambda value, bound: value <= bound),
+    Lt: ("lt", "<", lambda value, bound: value < bound),
+}
+
+
+@cache
+def hints(cls: type) -> Mapping[str, Any]:
+    """Return the annotation of each field of a settings class, limits included."""
+    annotations = get_type_hints(cls, include_extras=True)
+    return {field.name: annotations[field.name] for field in fields(cls)}
+
+
+@cache
+def descriptions(cls: type) -> Mapping[str, str]:
+    """Return what the class's docstring says of each field: the tooltips and the ``--help``."""
+    from docstring_parser import parse
+
+    return {parameter.arg_name: parameter.description or "" for parameter in parse(cls.__doc__ or "").params}
+
+
+def summary(cls: type) -> str:
+    """Return the first sentence of the class's docstring."""
+    return (cls.__doc__ or "").strip().splitlines()[0]
+
+
+def check(settings: Any) -> None:
+    """Hold every field of a settings dataclass against its annotation.
+
+    Raises
+    ------
+    ValueError
+        Names the field, what was wanted and what came.
+    TypeError
+        Likewise, for a value of another type.
+    """
+    for name, hint in hints(type(settings)).items():
+        _check(f"{type(settings).__name__}.{name}", getattr(settings, name), hint)
+
+
+def _check(name: str, value: Any, hint: Any) -> None:
+    if get_origin(hint) is Annotated:
+        kind, *limits = get_args(hint)
+        _check(name, value, kind)
+        if value is not None:
+            for limit in limits:
+                _check_limit(name, value, limit)
+    elif get_origin(hint) is Literal:
+        if value not in get_args(hint):
+            raise ValueError(f"{name} must be one of {', '.join(map(str, get_args(hint)))}, got {value!r}")
+    elif get_origin(hint) in (Union, UnionType):
+        options = [option for option in get_args(hint) if option is not NoneType]
+        if value is None and len(options) < len(get_args(hint)):
+            return
+        if len(options) == 1:
+            _check(name, value, options[0])
+        elif not isinstance(value, tuple(options)):
+            raise TypeError(
+                f"{name} must be one of {', '.join(o.__name__ for o in options)}, got {value!r}"
+            )
+    elif get_origin(hint) is tuple:
+        if not isinstance(value, tuple):
+            raise TypeError(f"{name} must be a tuple, got {value!r}")
+        for item in value:
+            _check(name, item, get_args(hint)[0])
+    elif hint is float:
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            raise TypeError(f"{name} must be a number, got {value!r}")
+        if not math.isfinite(value):
+            raise ValueError(f"{name} must be finite, got {value}")
+    elif hint in (int, bool, str):
+        if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+            raise TypeError(f"{name} must be of type {hint.__name__}, got {value!r}")
+    elif isinstance(hint, type) and not isinstance(value, hint):
+        raise TypeError(f"{name} must be a {hint.__name__}, got {value!r}")
+
+
+def _check_limit(name: str, value: Any, limit: Any) -> None:
+    for kind, (attribute, sign, holds) in _BOUNDS.items():
+        bound = getattr(limit, attribute, None) if isinstance(limit, (kind, Interval)) else None
+        if bound is not None and not holds(value, bound):
+            raise ValueError(f"{name} must be {sign} {bound}, got {value}")
+
+
+def record(settings: Any) -> dict[str, Any]:
+    """Return settings as plain JSON values, with their class's name under ``"type"``."""
+    if not is_dataclass(settings) or isinstance(settings, type):
+        raise TypeError(f"settings are dataclasses, got {settings!r}")
+    values: dict[str, Any] = {"type": type(settings).__name__}
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        values[field.name] = record(value) if is_dataclass(value) else value
+    return values

@@ -1,0 +1,45 @@
+"""The one loop."""
+
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import nn
+
+from napari_dip.solver.iterate import Iterate
+from napari_dip.solver.samples import Sample
+
+
+def fit(
+    network: nn.Module,
+    samples: Iterable[Sample],
+    *,
+    learning_rate: float,
+    betas: tuple[float, float] = (0.9, 0.999),
+) -> Iterator[Iterate]:
+    """Minimise by Adam the energies of a stream of samples, one update each; yield before each update.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Its parameters are changed in place, between two iterates.
+    samples : iterable of (inputs, energy)
+        ``energy(network(*inputs))`` is the loss of one update.
+    learning_rate : float
+        Adam's step size.
+    betas : (float, float)
+        Adam's memory of the gradient and of its square.
+
+    Yields
+    ------
+    Iterate
+        The network's output; the first one is that of the network as given.
+    """
+    fused = all(p.device.type in ("cpu", "cuda") for p in network.parameters())
+    optimizer = torch.optim.Adam(network.parameters(), learning_rate, betas=betas, fused=fused)
+    for index, (inputs, energy) in enumerate(samples):
+        x = network(*inputs)
+        loss = energy(x)
+        yield Iterate(index, x.detach(), loss.detach())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
