@@ -57,7 +57,9 @@ class Axes:
             raise ValueError(f"the image must have at least two axes, got shape {shape}")
         extra = len(shape) - len(image)
         if extra > len(_LOOPED):
-            raise ValueError(f"the image must have at most {len(image) + len(_LOOPED)} axes, got shape {shape}")
+            raise ValueError(
+                f"the image must have at most {len(image) + len(_LOOPED)} axes, got shape {shape}"
+            )
         return cls(_LOOPED[:extra] + image, channels)
 
     @classmethod
@@ -98,7 +100,9 @@ class Axes:
         def size(axes: tuple[int, ...]) -> str:
             return " x ".join(str(shape[axis]) for axis in axes)
 
-        words = [f"{len(self.spatial)}-D {'volume' if len(self.spatial) == 3 else 'image'} of {size(self.spatial)}"]
+        words = [
+            f"{len(self.spatial)}-D {'volume' if len(self.spatial) == 3 else 'image'} of {size(self.spatial)}"
+        ]
         if self.channel is not None:
             words.append(f"{shape[self.channel]} channels fitted together")
         if self.looped:

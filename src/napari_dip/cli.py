@@ -3,9 +3,9 @@
 import contextlib
 import sys
 from collections.abc import Iterator
-from dataclasses import MISSING, dataclass, fields, is_dataclass, make_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass, make_dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
@@ -13,23 +13,29 @@ from napari_dip import __version__
 from napari_dip.device import Device
 from napari_dip.errors import FileError, RestorationError
 from napari_dip.methods import DIP, PRESETS
-from napari_dip.noise import NOISE_MODELS, NoiseModel, Unknown
+from napari_dip.noise import NOISE_MODELS, NoiseModel
 from napari_dip.settings import descriptions, hints
 from napari_dip.tasks import Denoise, Inpaint
 
 if TYPE_CHECKING:
-    from napari_dip.methods import Method
+    from napari_dip.progress import Reporter
     from napari_dip.tasks import Task
 
-app = App(name="napari-dip", version=__version__, help="Restore the one image that you have.")
+app = App(
+    name="napari-dip",
+    version=__version__,
+    help="Restore the one image that you have.",
+    suppress_keyboard_interrupt=False,
+)
 
 
 def _flags(name: str, group: Group, *classes: type) -> type:
     """Return a dataclass with the plain fields of settings classes, each optional, to serve as flags."""
     found: dict[str, Any] = {}
     for cls in classes:
+        plain = get_type_hints(cls)  # without limits: the settings check those, in their own words
         for field in fields(cls):
-            hint = hints(cls)[field.name]
+            hint = plain[field.name]
             if field.name in found or is_dataclass(hint):
                 continue
             text = descriptions(cls)[field.name]
@@ -37,7 +43,8 @@ def _flags(name: str, group: Group, *classes: type) -> type:
                 text += f" [default: {field.default}]"
             help_ = Parameter(help=text.replace("\n", " "), group=group, show_default=False)
             found[field.name] = (field.name, Annotated[hint | None, help_], None)
-    return Parameter(name="*")(make_dataclass(name, found.values(), frozen=True))
+    cls = make_dataclass(name, found.values(), frozen=True, namespace={"__module__": __name__})
+    return Parameter(name="*")(cls)
 
 
 def _given(flags: Any) -> dict[str, Any]:
@@ -96,7 +103,10 @@ class _Common:
 
 _NoiseName = Annotated[
     Literal[tuple(NOISE_MODELS)] | None,  # type: ignore[valid-type]
-    Parameter(help="Kind of noise. [default: what the other flags say, else unknown]", group=Group("Noise", sort_key=1)),
+    Parameter(
+        help="Kind of noise. [default: what the other flags say, else unknown]",
+        group=Group("Noise", sort_key=1),
+    ),
 ]
 
 
@@ -177,8 +187,6 @@ def _listed(names: Any) -> str:
 
 
 def _run(task: "Task", paths: tuple[Path, ...], common: _Common, flags: Any) -> None:
-    from dataclasses import replace
-
     from napari_dip.progress import Reporter
 
     if len(paths) < 2:
@@ -215,7 +223,7 @@ def _targets(inputs: list[Path], output: Path, *, keep_dtype: bool) -> list[tupl
 
 
 def _restore_file(
-    source: Path, target: Path, task: "Task", method: DIP, common: _Common, reporter: Any
+    source: Path, target: Path, task: "Task", method: DIP, common: _Common, reporter: "Reporter"
 ) -> None:
     from napari_dip.axes import Axes
     from napari_dip.estimation import estimate

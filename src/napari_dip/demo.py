@@ -74,15 +74,16 @@ def run(folder: Path, reporter: "Reporter") -> str:
     as_bytes = Picture(noisy.astype(np.uint8), "YXC")
     for name, pixels in {"before": noisy, "after": result.image, "residual": 128 + residual}.items():
         write(folder / f"{name}.png", pixels, as_bytes, axes="YXC", provenance=result.provenance)
+    pictures = ", ".join(str(folder / f"{name}.png") for name in ("before", "after", "residual"))
     text = (
         "A stained tissue section of 256 x 256 pixels, with Gaussian noise "
         f"(sigma = {_SIGMA:g} grey levels) and {missing.mean():.0%} of its pixels under scratches,\n"
         "denoised and inpainted in one go by Deep Image Prior, which was told where the scratches are, "
         "but not how strong the noise is.\n"
         f"{summary(result)}\n"
-        f"PSNR against the known truth: {psnr(noisy, clean):.2f} dB before, {psnr(result.image, clean):.2f} dB "
-        "after.\n"
-        f"Pictures: {', '.join(str(folder / f'{name}.png') for name in ('before', 'after', 'residual'))}"
+        f"PSNR against the known truth: {psnr(noisy, clean):.2f} dB before, "
+        f"{psnr(result.image, clean):.2f} dB after.\n"
+        f"Pictures: {pictures}"
     )
     (folder / "summary.txt").write_text(text + "\n", encoding="utf-8")
     return text

@@ -29,12 +29,8 @@ def descriptions(cls: type) -> Mapping[str, str]:
     """Return what the class's docstring says of each field: the tooltips and the ``--help``."""
     from docstring_parser import parse
 
-    return {parameter.arg_name: parameter.description or "" for parameter in parse(cls.__doc__ or "").params}
-
-
-def summary(cls: type) -> str:
-    """Return the first sentence of the class's docstring."""
-    return (cls.__doc__ or "").strip().splitlines()[0]
+    described = parse(cls.__doc__ or "").params
+    return {name: one.description or "" for one in described for name in one.arg_name.split(", ")}
 
 
 def check(settings: Any) -> None:
@@ -68,9 +64,7 @@ def _check(name: str, value: Any, hint: Any) -> None:
         if len(options) == 1:
             _check(name, value, options[0])
         elif not isinstance(value, tuple(options)):
-            raise TypeError(
-                f"{name} must be one of {', '.join(o.__name__ for o in options)}, got {value!r}"
-            )
+            raise TypeError(f"{name} must be one of {', '.join(o.__name__ for o in options)}, got {value!r}")
     elif get_origin(hint) is tuple:
         if not isinstance(value, tuple):
             raise TypeError(f"{name} must be a tuple, got {value!r}")

@@ -89,8 +89,8 @@ def writable(path: Path, source: Picture, *, keep_dtype: bool, overwrite: bool) 
     dtype = _dtype(known, source, keep_dtype)
     if known.dtypes and dtype.name not in known.dtypes:
         raise FileError(
-            f"can't write {path}: {path.suffix} holds {' or '.join(known.dtypes)}, the source is {dtype.name}; "
-            "choose .tif"
+            f"can't write {path}: {path.suffix} holds {' or '.join(known.dtypes)}, "
+            f"the source is {dtype.name}; choose .tif"
         )
     if known.dtypes and _channels(source) not in (1, 3):
         raise FileError(f"can't write {path}: {path.suffix} holds one grey or RGB image; choose .tif")

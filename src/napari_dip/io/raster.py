@@ -17,7 +17,9 @@ def read(path: Path) -> Picture:
         start = file.read(26)
     # Pillow would silently halve the depth of these.
     if start[:4] == b"\x89PNG" and start[24] == 16 and start[25] != 0:
-        raise FileError(f"{path} is a colour PNG of 16 bits per channel, which can't be read: save it as TIFF")
+        raise FileError(
+            f"{path} is a colour PNG of 16 bits per channel, which can't be read: save it as TIFF"
+        )
     with Image.open(path) as image:
         image = ImageOps.exif_transpose(image)
         if image.mode in ("P", "PA", "CMYK", "YCbCr", "HSV", "LAB"):
@@ -25,7 +27,9 @@ def read(path: Path) -> Picture:
         data = np.array(image)
     if image.mode in ("LA", "RGBA"):
         if (data[..., -1] != 255).any():
-            raise FileError(f"{path} is partly transparent, which can't be restored: save it without transparency")
+            raise FileError(
+                f"{path} is partly transparent, which can't be restored: save it without transparency"
+            )
         data = data[..., 0] if image.mode == "LA" else data[..., :3]
     if data.dtype == np.int32:  # how Pillow holds 16 bits in some versions
         data = data.astype(np.uint16)

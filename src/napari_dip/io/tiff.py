@@ -33,9 +33,16 @@ def write(file: BinaryIO, data: np.ndarray, source: Picture, axes: str, provenan
     if axes.endswith("C"):
         axes = axes[:-1] + "S"  # interleaved channels are samples in TIFF
     record = json.dumps(provenance)
-    colour = {"photometric": "rgb"} if axes.endswith("S") and data.shape[-1] in (3, 4) else {"photometric": "minisblack"}
+    colour = (
+        {"photometric": "rgb"}
+        if axes.endswith("S") and data.shape[-1] in (3, 4)
+        else {"photometric": "minisblack"}
+    )
     if set(axes) <= set("TZCYXS") and axes.rstrip("S").endswith("YX"):
-        metadata: dict[str, Any] = {"axes": axes, "CommentAnnotation": {"Namespace": NAMESPACE, "Value": record}}
+        metadata: dict[str, Any] = {
+            "axes": axes,
+            "CommentAnnotation": {"Namespace": NAMESPACE, "Value": record},
+        }
         for letter, (size, unit) in source.pixel_size.items():
             metadata[f"PhysicalSize{letter}"], metadata[f"PhysicalSize{letter}Unit"] = size, unit
         tifffile.imwrite(file, data, ome=True, metadata=metadata, **colour)
@@ -77,7 +84,10 @@ def _ome_pixel_size(xml: str) -> dict[str, tuple[float, str]]:
     if pixels is None:
         return {}
     return {
-        axis: (float(pixels.attrib[f"PhysicalSize{axis}"]), pixels.attrib.get(f"PhysicalSize{axis}Unit", "µm"))
+        axis: (
+            float(pixels.attrib[f"PhysicalSize{axis}"]),
+            pixels.attrib.get(f"PhysicalSize{axis}Unit", "µm"),
+        )
         for axis in "ZYX"
         if f"PhysicalSize{axis}" in pixels.attrib
     }

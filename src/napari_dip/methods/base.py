@@ -20,7 +20,12 @@ class Method(Protocol):
         ...
 
     def solve(
-        self, problem: "Problem", *, seed: int, start: State | None = None, until: "StoppingRule | None" = None
+        self,
+        problem: "Problem",
+        *,
+        seed: int,
+        start: State | None = None,
+        until: "StoppingRule | None" = None,
     ) -> Generator["Iterate", None, State]:
         """Yield iterates, the last of which is the answer; return what a warm start needs."""
         ...

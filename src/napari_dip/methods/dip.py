@@ -65,7 +65,7 @@ class DIP:
     jitter: Annotated[float, Ge(0)] = 0.02
     averaging: Annotated[float, Interval(ge=0, lt=1)] = 0.99
     input: Literal["noise", "coordinates"] = "noise"
-    input_channels: Annotated[int, Ge(1)] = 32
+    input_channels: Annotated[int, Ge(1)] = 16
     network: Hourglass = Hourglass()
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 

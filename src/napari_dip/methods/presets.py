@@ -1,15 +1,18 @@
-"""Published settings of Deep Image Prior by name (Ulyanov et al., IJCV 2020, supplement and released code)."""
+"""Published settings of Deep Image Prior by name (Ulyanov et al., IJCV 2020, and their released code)."""
 
 from dataclasses import replace
 
 from napari_dip.methods.dip import DIP
 from napari_dip.networks.hourglass import Hourglass
 
-_CLASSIC_NETWORK = Hourglass(
-    widths=(128,) * 5, skips=(4,) * 5, padding="reflect", joint_normalisation=True
-)
+_CLASSIC_NETWORK = Hourglass(widths=(128,) * 5, skips=(4,) * 5, padding="reflect", joint_normalisation=True)
 _CLASSIC = DIP(
-    learning_rate=0.01, second_moment=0.999, jitter=1 / 30, network=_CLASSIC_NETWORK, precision="float32"
+    learning_rate=0.01,
+    second_moment=0.999,
+    jitter=1 / 30,
+    input_channels=32,
+    network=_CLASSIC_NETWORK,
+    precision="float32",
 )
 
 

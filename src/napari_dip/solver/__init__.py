@@ -1,1 +1,1 @@
-"""One loop (`fit`), the streams that feed it (`samples`), the stages that its iterates pass, and their end."""
+"""One loop (`fit`), the streams that feed it (`samples`), its `stages`, and when to stop (`stopping`)."""

@@ -16,7 +16,8 @@ class Outcome(Enum):
     TIME_LIMIT = "The time limit was reached."
     ASKED = "You stopped it."
     DIVERGED = (
-        "The loss was no longer a finite number; the best result until then was kept. Lower the learning rate."
+        "The loss was no longer a finite number; the best result until then was kept. "
+        "Lower the learning rate."
     )
 
 

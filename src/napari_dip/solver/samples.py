@@ -24,6 +24,12 @@ def jittered(
     generator : torch.Generator
         On the device of z.
     """
-    noise = torch.empty_like(z, dtype=torch.float32)
+    # Drawn in the order that z has in memory: into any other order torch draws five times slower.
+    noise = torch.empty(z.numel(), device=z.device)
+    shaped = noise.as_strided(z.shape, z.stride())
     while True:
-        yield ((z + noise.normal_(0, jitter, generator=generator)).to(z.dtype) if jitter else z,), energy
+        if jitter:
+            noise.normal_(0, jitter, generator=generator)
+            yield (z + shaped.to(z.dtype),), energy
+        else:
+            yield (z,), energy

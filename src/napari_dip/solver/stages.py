@@ -1,5 +1,6 @@
 """What happens to iterates on their way from the loop to the reader: small generators to be nested."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
@@ -31,7 +32,7 @@ def averaged(iterates: Iterable[Iterate], *, decay: float) -> Iterator[Iterate]:
 def scored(
     iterates: Iterable[Iterate], score: Callable[[Tensor], Tensor], *, every: int = 5
 ) -> Iterator[Iterate]:
-    """Score each x whose index is a multiple of `every`; waiting for a number from a GPU more often costs time.
+    """Score each x whose index is a multiple of `every`: a GPU is kept waiting for each score.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ def scored(
         if iterate.index % every == 0:
             with no_grad():
                 value = float(score(iterate.x))
-            iterate = replace(iterate, score=value)  # noqa: PLW2901
+            iterate = replace(iterate, score=value)
         yield iterate
 
 
@@ -66,10 +67,11 @@ def best_last(iterates: Iterable[Iterate]) -> Iterator[Iterate]:
     A stream without scores, or with its best at its end, passes unchanged.
     """
     best: Iterate | None = None
+    lowest = math.inf
     last: Iterate | None = None
-    for last in iterates:  # noqa: B007
-        if last.score is not None and (best is None or best.score is None or last.score < best.score):
-            best = last
+    for last in iterates:
+        if last.score is not None and last.score < lowest:
+            best, lowest = last, last.score
         yield last
     if best is not None and last is not None and best is not last:
         yield replace(best, outcome=last.outcome)

@@ -1,0 +1,302 @@
+import json
+import os
+import warnings
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from napari_dip.errors import FileError
+from napari_dip.io import Picture, read, read_mask, writable, write
+from napari_dip.io.picture import as_dtype
+from napari_dip.io.tiff import NAMESPACE
+
+fits = pytest.importorskip("astropy.io.fits")
+PROVENANCE = {"napari-dip": "0.0", "seed": 3, "task": {"type": "Denoise"}}
+
+
+def save(path, data, source=None, axes="YX", **options):
+    return write(path, data, source or Picture(data), axes=axes, provenance=PROVENANCE, **options)
+
+
+# TIFF
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(axes=st.sampled_from(["YX", "ZYX", "TYX", "CYX", "TZYX", "TZCYX", "YXC", "TYXC", "PYX", "CZYX", "XY"]))
+def test_tiff_round_trip_with_axes_pixel_size_and_provenance(tmp_path, axes, random):
+    sizes = {"T": 2, "P": 2, "C": 3, "Z": 4, "Y": 6, "X": 7}
+    data = random.random(tuple(sizes[axis] for axis in axes)).astype(np.float32)
+    pixel_size = {axis: (0.25 if axis != "Z" else 1.5, "µm") for axis in axes if axis in "ZYX"}
+    save(tmp_path / "a.tif", data, Picture(data, axes, pixel_size), axes)
+    again = read(tmp_path / "a.tif")
+    np.testing.assert_array_equal(again.data, data)
+    assert again.axes.replace("S", "C") == axes
+    if set(axes) <= set("TZCYX") and axes != "XY":
+        assert again.pixel_size == pixel_size
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        assert NAMESPACE in file.pages[0].description
+        assert "Denoise" in file.pages[0].description
+
+
+def test_imagej_files_are_understood(tmp_path, random):
+    data = random.integers(0, 9, (3, 2, 8, 9)).astype(">u2")
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        data,
+        imagej=True,
+        resolution=(4, 5),
+        metadata={"axes": "ZCYX", "spacing": 2.0, "unit": "um"},
+    )
+    picture = read(tmp_path / "a.tif")
+    np.testing.assert_array_equal(picture.data, data)
+    assert picture.axes == "ZCYX"
+    assert picture.pixel_size == {"X": (0.25, "µm"), "Y": (0.2, "µm"), "Z": (2.0, "µm")}
+
+
+def test_plain_tiffs_of_print_resolution_have_no_pixel_size(tmp_path):
+    for dots, known in ((72, False), (25_400, True)):
+        tifffile.imwrite(
+            tmp_path / "a.tif", np.zeros((4, 4), np.uint8), resolution=(dots, dots), resolutionunit="INCH"
+        )
+        assert bool(read(tmp_path / "a.tif").pixel_size) == known
+
+
+def test_axes_that_nobody_named_are_not_known(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((5, 8, 9), np.uint8), metadata=None)
+    assert read(tmp_path / "a.tif").axes is None
+
+
+def test_several_images_in_a_file_give_a_warning(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        file.write(np.zeros((4, 4), np.uint8))
+        file.write(np.zeros((5, 7), np.uint16))
+    with pytest.warns(UserWarning, match="only the first one is read"):
+        assert read(tmp_path / "a.tif").data.shape == (4, 4)
+
+
+# FITS
+
+
+def test_fits_keep_header_extensions_and_get_history(tmp_path, random):
+    data = random.integers(0, 60_000, (6, 7)).astype(np.uint16)  # stored with BZERO
+    header = fits.Header({"OBJECT": "M13", "EXPTIME": 30.0, "CRVAL1": 250.4})
+    table = fits.BinTableHDU.from_columns([fits.Column("flux", "E", array=[1.0, 2.0])])
+    fits.HDUList([fits.PrimaryHDU(data, header), table]).writeto(tmp_path / "in.fits")
+
+    source = read(tmp_path / "in.fits")
+    np.testing.assert_array_equal(source.data, data)
+    save(tmp_path / "out.fits", data.astype(np.float32) + 0.5, source)
+    with fits.open(tmp_path / "out.fits") as hdus:
+        np.testing.assert_array_equal(hdus[0].data, data + 0.5)
+        assert (hdus[0].header["OBJECT"], hdus[0].header["CRVAL1"]) == ("M13", 250.4)
+        assert "BZERO" not in hdus[0].header
+        assert json.loads("".join(hdus[0].header["HISTORY"][1:])) == PROVENANCE
+        assert list(hdus[1].data["flux"]) == [1, 2]
+
+
+def test_fits_with_nan_in_an_extension(tmp_path):
+    data = np.array([[1.5, np.nan], [2.0, 3.0]], ">f4")
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(data, name="SCI")]).writeto(tmp_path / "in.fits")
+    source = read(tmp_path / "in.fits")
+    np.testing.assert_array_equal(source.data, data)
+    save(tmp_path / "out.fits", np.zeros((2, 2), np.float32), source)
+    with fits.open(tmp_path / "out.fits") as hdus:
+        assert hdus["SCI"].data.max() == 0
+
+
+def test_a_fits_file_can_be_made_from_another_format(tmp_path):
+    save(tmp_path / "out.fits", np.ones((3, 4), np.float32))
+    assert read(tmp_path / "out.fits").data.shape == (3, 4)
+
+
+def test_a_fits_file_without_an_image_is_refused(tmp_path):
+    fits.HDUList([fits.PrimaryHDU()]).writeto(tmp_path / "in.fits")
+    with pytest.raises(FileError, match="holds no image"):
+        read(tmp_path / "in.fits")
+
+
+# PNG, JPEG, npy
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"), [((6, 7), np.uint8), ((6, 7), np.uint16), ((6, 7, 3), np.uint8), ((6, 7), bool)]
+)
+def test_png_round_trip(tmp_path, random, shape, dtype):
+    data = random.integers(0, 2, shape).astype(dtype) * dtype(200)
+    clipped = save(tmp_path / "a.png", data.astype(np.float32), Picture(data), "YXC"[: len(shape)])
+    again = read(tmp_path / "a.png")
+    np.testing.assert_array_equal(again.data, data)
+    assert clipped == 0
+    assert again.axes == "YXC"[: len(shape)]
+    assert json.loads(Image.open(tmp_path / "a.png").text["napari-dip"]) == PROVENANCE
+
+
+def test_jpeg(tmp_path):
+    data = np.full((8, 8, 3), 100, np.uint8)
+    save(tmp_path / "a.jpg", data.astype(np.float32), Picture(data), "YXC")
+    assert abs(read(tmp_path / "a.jpg").data.astype(int) - 100).max() < 3
+
+
+def test_transparency(tmp_path):
+    rgba = np.full((5, 5, 4), 255, np.uint8)
+    rgba[..., 0] = 9
+    Image.fromarray(rgba).save(tmp_path / "opaque.png")
+    assert read(tmp_path / "opaque.png").data.shape == (5, 5, 3)
+    rgba[0, 0, 3] = 128
+    Image.fromarray(rgba).save(tmp_path / "clear.png")
+    with pytest.raises(FileError, match="partly transparent"):
+        read(tmp_path / "clear.png")
+
+
+def test_a_palette_is_colour(tmp_path):
+    Image.fromarray(np.full((5, 5, 3), (9, 8, 7), np.uint8)).convert("P").save(tmp_path / "a.png")
+    assert read(tmp_path / "a.png").data.shape == (5, 5, 3)
+
+
+def test_deep_colour_is_refused_rather_than_halved(tmp_path):
+    header = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + b"\0\0\0\4\0\0\0\4" + bytes([16, 2])
+    (tmp_path / "a.png").write_bytes(header + b"\0" * 40)
+    with pytest.raises(FileError, match="16 bits per channel"):
+        read(tmp_path / "a.png")
+
+
+def test_npy_round_trip(tmp_path, random):
+    data = random.random((3, 4, 5)).astype(np.float32)
+    save(tmp_path / "a.npy", data, axes="TYX")
+    np.testing.assert_array_equal(read(tmp_path / "a.npy").data, data)
+
+
+def test_pickles_are_never_loaded(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([object()]), allow_pickle=True)
+    with pytest.raises(FileError, match=r"can't read .*a.npy"):
+        read(tmp_path / "a.npy")
+
+
+# Rounding
+
+
+def test_rounding_counts_what_was_clipped():
+    data = np.array([-0.4, 0.5, 1.6, 255.4, 255.6, 300], np.float32)
+    rounded, clipped = as_dtype(data, np.dtype(np.uint8))
+    assert rounded.tolist() == [0, 0, 2, 255, 255, 255]
+    assert clipped == 2
+
+
+def test_keep_dtype(tmp_path):
+    source = Picture(np.zeros((2, 2), ">u2"))
+    assert save(tmp_path / "a.tif", np.full((2, 2), 70_000, np.float32), source, keep_dtype=True) == 4
+    assert read(tmp_path / "a.tif").data.tolist() == [[65_535] * 2] * 2
+    save(tmp_path / "b.tif", np.full((2, 2), 0.25, np.float32), source)
+    assert read(tmp_path / "b.tif").data.dtype == np.float32
+
+
+# Masks
+
+
+def test_masks(tmp_path):
+    colour = np.zeros((4, 5, 3), np.uint8)
+    colour[1, 2, 0] = 255
+    Image.fromarray(colour).save(tmp_path / "m.png")
+    mask = read_mask(tmp_path / "m.png")
+    assert mask.shape == (4, 5)
+    assert np.argwhere(mask).tolist() == [[1, 2]]
+    np.save(tmp_path / "m.npy", np.array([[0, 3]]))
+    assert read_mask(tmp_path / "m.npy").tolist() == [[False, True]]
+
+
+# Other readers
+
+
+def test_installed_plugins_read_what_we_do_not(tmp_path):
+    from npe2 import DynamicPlugin
+
+    with DynamicPlugin("other-reader") as plugin:
+
+        @plugin.contribute.reader(filename_patterns=["*.xyz"])
+        def get_reader(path):
+            return lambda paths: [(np.ones((2, 3, 4)), {"axis_labels": ("t", "y", "x")}, "image")]
+
+        (tmp_path / "a.xyz").touch()
+        picture = read(tmp_path / "a.xyz")
+    assert (picture.data.shape, picture.axes) == ((2, 3, 4), "TYX")
+
+
+def test_an_unknown_kind_of_file_is_named(tmp_path):
+    (tmp_path / "a.unknown").touch()
+    with pytest.raises(FileError, match=r"no reader for \.unknown"):
+        read(tmp_path / "a.unknown")
+
+
+# What can't be read or written
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".png", ".jpg", ".npy", ".fits"])
+def test_broken_files_are_refused_in_words(tmp_path, suffix, random):
+    path = tmp_path / f"a{suffix}"
+    data = random.integers(0, 255, (64, 64)).astype(np.uint8)
+    save(path, data.astype(np.float32), Picture(data))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(FileError, match=f"can't read .*a{suffix}"):
+            read(path)
+
+
+def test_an_absent_file_is_named(tmp_path):
+    with pytest.raises(FileError, match=r"no such file: .*nothing.tif"):
+        read(tmp_path / "nothing.tif")
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("nowhere/a.tif", np.zeros((2, 2)), "there is no folder"),
+        ("a.bmp", np.zeros((2, 2)), "the suffix must be one of"),
+        ("a.png", np.zeros((2, 2)), "holds uint8 or uint16 or bool, the source is float64; choose .tif"),
+        ("a.jpg", np.zeros((2, 2), np.uint16), "holds uint8, the source is uint16"),
+        ("a.png", np.zeros((3, 2, 2), np.uint8), "one grey or RGB image"),
+        ("there.tif", np.zeros((2, 2)), "exists: choose another name"),
+    ],
+)
+def test_what_could_not_be_written_is_refused_before_the_run(tmp_path, name, data, message):
+    (tmp_path / "there.tif").touch()
+    with pytest.raises(FileError, match=message):
+        writable(tmp_path / name, Picture(data), keep_dtype=False, overwrite=False)
+
+
+def test_overwriting_is_possible_when_asked_for(tmp_path):
+    (tmp_path / "there.tif").touch()
+    writable(tmp_path / "there.tif", Picture(np.zeros((2, 2))), keep_dtype=False, overwrite=True)
+    assert os.listdir(tmp_path) == ["there.tif"]
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), OSError(30, "Read-only file system")]
+)
+def test_a_failed_write_leaves_nothing_and_harms_nothing(tmp_path, monkeypatch, error):
+    (tmp_path / "a.npy").write_bytes(b"precious")
+
+    def fail(file, *_, **__):
+        file.write(b"half")
+        raise error
+
+    monkeypatch.setattr(np, "save", fail)
+    with pytest.raises(FileError, match=error.strerror):
+        save(tmp_path / "a.npy", np.zeros((2, 2)))
+    assert os.listdir(tmp_path) == ["a.npy"]
+    assert (tmp_path / "a.npy").read_bytes() == b"precious"
+
+
+def test_a_folder_that_can_not_be_written_to(tmp_path, monkeypatch):
+    import tempfile
+
+    def fail(**_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", fail)
+    with pytest.raises(FileError, match="Permission denied"):
+        writable(tmp_path / "a.tif", Picture(np.zeros((2, 2))), keep_dtype=False, overwrite=False)

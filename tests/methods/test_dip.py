@@ -1,0 +1,106 @@
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from napari_dip import DIP, PRESETS, Gaussian, Outcome, Unknown
+from napari_dip.operators import Identity
+from napari_dip.problem import Problem
+from napari_dip.solver.stopping import Budget
+
+
+def problem(image, weights=None, noise=None):
+    data = torch.as_tensor(np.asarray(image, np.float32))[None, None]
+    weights = torch.ones_like(data) if weights is None else torch.as_tensor(weights)[None, None].float()
+    return Problem(data, Identity(), noise or Unknown(), weights)
+
+
+def test_the_run_ends_with_an_outcome_and_returns_its_weights(phantom, tiny):
+    run = tiny.solve(problem(phantom))
+    iterates = []
+    while True:
+        try:
+            iterates.append(next(run))
+        except StopIteration as end:
+            state = end.value
+            break
+    assert iterates[0].index == 0
+    assert iterates[-1].outcome is Outcome.BUDGET
+    assert iterates[-1].x.shape == (1, 1, 64, 64)
+    assert all(isinstance(value, torch.Tensor) for value in state.values())
+
+
+def test_a_warm_start_goes_on_where_the_last_run_ended(phantom):
+    settings = DIP(iterations=60, precision="float32", held_out=0.0, jitter=0.0)
+
+    def run(start=None):
+        stream = settings.solve(problem(phantom), start=start)
+        losses = []
+        while True:
+            try:
+                losses.append(float(next(stream).loss))
+            except StopIteration as end:
+                return losses, end.value
+
+    first, state = run()
+    second, _ = run(state)
+    assert second[0] < first[0] - 1
+    assert second[0] == pytest.approx(first[-1], abs=0.3)
+
+
+def test_the_answer_is_the_best_by_held_out_pixels(phantom, tiny):
+    *iterates, answer = tiny.solve(problem(phantom))
+    assert answer.score == min(one.score for one in iterates if one.score is not None)
+
+
+def test_without_held_out_pixels_the_last_average_is_the_answer(phantom, tiny):
+    iterates = list(replace(tiny, held_out=0.0).solve(problem(phantom)))
+    assert all(one.score is None for one in iterates)
+    assert iterates[-1].index == tiny.iterations
+
+
+def test_the_caller_may_stop_it_too(phantom, tiny):
+    iterates = list(tiny.solve(problem(phantom), until=Budget(2)))
+    assert max(iterate.index for iterate in iterates) == 2
+    assert iterates[-1].outcome is Outcome.BUDGET
+
+
+def test_patience_and_time_end_a_run(phantom):
+    quick = DIP(iterations=10_000, input_channels=2, precision="float32")
+    *_, answer = replace(quick, time_limit=0.3).solve(problem(phantom))
+    assert answer.outcome is Outcome.TIME_LIMIT
+    noise = torch.randn(32, 32, generator=torch.Generator().manual_seed(0))
+    *_, answer = replace(quick, patience=20).solve(problem(noise))
+    assert answer.outcome is Outcome.NO_IMPROVEMENT
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_run(name, random):
+    *_, last = itertools.islice(PRESETS[name].solve(problem(random.random((33, 40)))), 3)
+    assert last.x.isfinite().all()
+
+
+def test_volumes(random, tiny):
+    data = torch.as_tensor(random.random((1, 2, 9, 16, 12)), dtype=torch.float32)
+    cube = Problem(data, Identity(), Gaussian(0.1), torch.ones(1, 1, 9, 16, 12))
+    *_, answer = tiny.solve(cube)
+    assert answer.x.shape == data.shape
+
+
+def test_coordinates_as_input(phantom, tiny):
+    *_, answer = replace(tiny, input="coordinates").solve(problem(phantom))
+    assert answer.x.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("shape", "weights", "message"),
+    [((7, 7), None, "at least 8 pixels"), ((8, 8), "few", "at least 4 observed")],
+)
+def test_what_it_can_not_do_it_refuses_in_words(shape, weights, message):
+    few = np.zeros(shape)
+    few[0, :3] = 1
+    reason = DIP().refuses(problem(np.zeros(shape), few if weights == "few" else None))
+    assert message in reason
+    assert DIP().refuses(problem(np.zeros((1, 8)))) is None

@@ -1,0 +1,68 @@
+import pytest
+import torch
+
+from napari_dip.solver.iterate import Iterate, Outcome
+from napari_dip.solver.stages import averaged, best_last, scored, stopped
+from napari_dip.solver.stopping import Budget
+
+
+def stream(values, scores=None):
+    for index, value in enumerate(values):
+        score = None if scores is None else scores[index]
+        yield Iterate(index, torch.tensor([float(value)]), torch.tensor(0.0), score)
+
+
+def test_the_average_of_a_constant_is_the_constant():
+    for iterate in averaged(stream([4] * 50), decay=0.99):
+        assert float(iterate.x) == pytest.approx(4)
+
+
+def test_the_average_weighs_the_past_by_its_decay():
+    *_, last = averaged(stream([1, 2, 4]), decay=0.5)
+    assert float(last.x) == pytest.approx((0.25 * 1 + 0.5 * 2 + 1 * 4) / 1.75)
+
+
+def test_averages_do_not_share_memory():
+    first, second = averaged(stream([1, 3]), decay=0.5)
+    assert float(first.x) == 1
+    assert first.x.data_ptr() != second.x.data_ptr()
+
+
+def test_scores_come_at_multiples():
+    scores = [iterate.score for iterate in scored(stream(range(5)), lambda x: x.sum(), every=2)]
+    assert scores == [0, None, 2, None, 4]
+
+
+def test_the_stream_ends_with_the_reason():
+    iterates = list(stopped(stream(range(10)), Budget(3)))
+    assert [iterate.outcome for iterate in iterates] == [None, None, None, Outcome.BUDGET]
+
+
+def test_a_stopped_stream_asks_for_no_further_sample():
+    def endless():
+        yield from stream([0, 1])
+        raise AssertionError("one sample too many")
+
+    assert len(list(stopped(endless(), Budget(1)))) == 2
+
+
+def test_the_best_comes_last_with_the_reason_of_the_end():
+    *_, answer = best_last(stopped(stream([10, 11, 12, 13], [3.0, 1.0, None, 2.0]), Budget(3)))
+    assert (answer.index, float(answer.x), answer.outcome) == (1, 11, Outcome.BUDGET)
+
+
+def test_the_best_is_not_repeated_when_it_is_the_last():
+    assert [iterate.index for iterate in best_last(stream([1, 2], [2.0, 1.0]))] == [0, 1]
+
+
+def test_without_scores_the_last_is_the_answer():
+    assert [iterate.index for iterate in best_last(stream([1, 2, 3]))] == [0, 1, 2]
+
+
+def test_nan_is_never_the_best():
+    *_, answer = best_last(stream([1, 2, 3], [float("nan"), 5.0, float("nan")]))
+    assert answer.index == 1
+
+
+def test_no_iterates_no_answer():
+    assert list(best_last(stream([]))) == []

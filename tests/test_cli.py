@@ -1,0 +1,236 @@
+"""The command line as a user meets it: mostly as a subprocess."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from napari_dip import Poisson, PoissonGaussian, Unknown, cli
+from napari_dip.methods import PRESETS
+
+FAST = ["--iterations", "3", "--input-channels", "1", "--precision", "float32"]
+
+
+def run(*arguments, **options):
+    command = [sys.executable, "-m", "napari_dip", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **options)
+
+
+def inside(*arguments):
+    """Run in this process, which saves seconds; return the exit code."""
+    try:
+        cli.main([*map(str, arguments)])
+    except SystemExit as end:
+        return end.code
+    return 0
+
+
+@pytest.fixture
+def image(tmp_path, random):
+    path = tmp_path / "in.tif"
+    data = random.integers(0, 255, (20, 24)).astype(np.uint8)
+    tifffile.imwrite(
+        path, data, ome=True, metadata={"axes": "YX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5}
+    )
+    return path
+
+
+def test_denoise_as_a_subprocess(image, tmp_path):
+    done = run("denoise", image, tmp_path / "out.tif", "--sigma", 20, *FAST)
+    assert done.returncode == 0, done.stderr
+    assert "2-D image of 20 x 24" in done.stderr
+    assert "at most" in done.stderr
+    assert "GiB" in done.stderr
+    assert "The number of updates asked for was reached." in done.stderr
+    assert done.stdout == ""
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        assert file.series[0].dtype == np.float32
+        assert 'PhysicalSizeX="0.5"' in file.ome_metadata
+        assert "&quot;sigma&quot;: 20" in file.ome_metadata or '"sigma": 20' in file.ome_metadata
+
+
+def test_quiet_means_quiet(image, tmp_path):
+    done = run("denoise", image, tmp_path / "out.tif", "--quiet", *FAST)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_help_shows_every_setting_with_its_docstring(capsys):
+    assert inside("denoise", "--help") == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for flag in ("--sigma", "--gain", "--read-noise", "--missing", "--time-limit", "--iterations", "--axes"):
+        assert flag in text
+    assert "grey levels" in text
+
+
+def test_the_command_line_gives_what_python_gives(image, tmp_path):
+    from napari_dip import DIP, Denoise, restore
+
+    assert inside("denoise", image, tmp_path / "out.npy", "--seed", 4, "--quiet", *FAST) == 0
+    method = DIP(iterations=3, input_channels=1, precision="float32")
+    expected = restore(tifffile.imread(image), Denoise(), method, seed=4).image
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), expected)
+
+
+def test_inpaint_with_a_mask_file(image, tmp_path):
+    mask = np.zeros((20, 24), np.uint8)
+    mask[3:6] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    arguments = ("inpaint", image, tmp_path / "out.tif", "--missing", tmp_path / "mask.png", "--quiet", *FAST)
+    assert inside(*arguments) == 0
+    assert tifffile.imread(tmp_path / "out.tif").shape == (20, 24)
+
+
+def test_several_images_go_to_a_folder_or_a_pattern(image, tmp_path, random):
+    second = tmp_path / "second.png"
+    Image.fromarray(random.integers(0, 255, (20, 24, 3)).astype(np.uint8)).save(second)
+    (tmp_path / "out").mkdir()
+    assert inside("denoise", image, second, tmp_path / "out", "--quiet", *FAST) == 0
+    assert sorted(os.listdir(tmp_path / "out")) == ["in.tif", "second.tif"]
+    assert inside("denoise", image, second, tmp_path / "out/{stem}_x.npy", "--quiet", *FAST) == 0
+    assert (tmp_path / "out" / "second_x.npy").exists()
+
+
+def test_png_counts_clipped_pixels(tmp_path, capsys):
+    data = np.zeros((20, 24), np.uint8)
+    data[::2] = 255
+    Image.fromarray(data).save(tmp_path / "in.png")
+    assert inside("denoise", tmp_path / "in.png", tmp_path / "out.png", *FAST) == 0
+    assert "pixels were clipped" in capsys.readouterr().err
+    assert np.array(Image.open(tmp_path / "out.png")).dtype == np.uint8
+    assert "Denoise" in Image.open(tmp_path / "out.png").text["napari-dip"]
+
+
+def test_fits_from_end_to_end(tmp_path, random):
+    fits = pytest.importorskip("astropy.io.fits")
+    sky = random.normal(100, 5, (20, 24)).astype(">f4")
+    sky[4, 5] = np.nan
+    fits.PrimaryHDU(sky, fits.Header({"OBJECT": "sky"})).writeto(tmp_path / "in.fits")
+    assert inside("denoise", tmp_path / "in.fits", tmp_path / "out.fits", "--quiet", *FAST) == 0
+    with fits.open(tmp_path / "out.fits") as hdus:
+        assert hdus[0].header["OBJECT"] == "sky"
+        assert np.isfinite(hdus[0].data).all()
+        assert "napari-dip" in str(hdus[0].header["HISTORY"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["denoise", "IN"], "at least one image, and last the output"),
+        (["denoise", "nothing.tif", "out.tif"], "no such file: nothing.tif"),
+        (["denoise", "IN", "OUT", "--iterations", "0"], "DIP.iterations must be >= 1, got 0"),
+        (
+            ["denoise", "IN", "OUT", "--iterations", "many"],
+            'Invalid value for --iterations: unable to convert "many"',
+        ),
+        (["denoise", "IN", "OUT", "--sigma", "-3"], "Gaussian.sigma must be > 0, got -3.0"),
+        (["denoise", "IN", "OUT", "--noise", "poisson", "--gain", "-1"], "Poisson.gain must be > 0"),
+        (
+            ["denoise", "IN", "OUT", "--noise", "poisson", "--sigma", "3"],
+            "--noise poisson takes --gain, --offset, got --sigma",
+        ),
+        (["denoise", "IN", "OUT", "--noise", "gaussian"], "--noise gaussian needs --sigma"),
+        (["denoise", "IN", "OUT", "--sigma", "3", "--gain", "2"], "no kind of noise takes --gain, --sigma"),
+        (["denoise", "IN", "OUT", "--nonsense"], "Unknown option"),
+        (["denoise", "IN", "OUT", "--axes", "TYX"], "one letter for each axis"),
+        (["denoise", "IN", "nowhere/out.tif"], "there is no folder nowhere"),
+        (["denoise", "IN", "IN2", "out.tif"], "several images go to an existing folder"),
+        (["denoise", "IN", "IN"], "is an input: choose another output"),
+        (["denoise", "IN", "out.bmp"], "the suffix must be one of"),
+        (["inpaint", "IN", "OUT"], "needs missing pixels"),
+        (["inpaint", "IN", "OUT", "--missing", "nothing.png"], "no such file: nothing.png"),
+        (["denoise", "BROKEN", "OUT"], "can't read"),
+        (["sharpen", "IN", "OUT"], "Unknown command"),
+    ],
+)
+def test_bad_arguments_give_one_clear_line_and_code_2(
+    arguments, message, image, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "broken.tif").write_bytes(image.read_bytes()[:100])
+    names = {"IN": "in.tif", "IN2": "broken.tif", "OUT": "out.tif", "BROKEN": "broken.tif"}
+    assert inside(*[names.get(a, a) for a in arguments]) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith("napari-dip: ")
+    assert message in last
+    assert not (tmp_path / "out.tif").exists()
+
+
+def test_a_failed_run_gives_code_1(image, tmp_path, monkeypatch, capsys):
+    def fail(*_, **__):
+        raise RuntimeError("can't allocate memory")
+
+    monkeypatch.setattr("napari_dip.solver.fit.fit", fail)
+    monkeypatch.setattr("napari_dip.estimation.estimate", lambda *_, **__: None)
+    assert inside("denoise", image, tmp_path / "out.tif", "--quiet") == 1
+    assert "not enough memory" in capsys.readouterr().err
+    assert sorted(os.listdir(tmp_path)) == ["in.tif"]
+
+
+def test_ctrl_c_gives_130_and_leaves_nothing(image, tmp_path):
+    command = [sys.executable, "-m", "napari_dip", "denoise", str(image), str(tmp_path / "out.tif")]
+    process = subprocess.Popen(
+        [*command, "--patience", "100000", "--iterations", "100000"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stderr.readline()  # what it is going to do; now it works
+    assert process.stderr.readline()
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.strip().splitlines()[-1] == "napari-dip: interrupted; nothing was written"
+    assert os.listdir(tmp_path) == ["in.tif"]
+
+
+def test_nothing_of_the_users_is_overwritten(image, tmp_path, capsys):
+    out = tmp_path / "out.tif"
+    out.write_bytes(b"precious")
+    assert inside("denoise", image, out, "--quiet", *FAST) == 2
+    assert "say --overwrite" in capsys.readouterr().err
+    assert out.read_bytes() == b"precious"
+    assert inside("denoise", image, out, "--quiet", "--overwrite", *FAST) == 0
+    assert tifffile.imread(out).shape == (20, 24)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "expected"),
+    [
+        (None, {}, Unknown()),
+        (None, {"gain": 2.0}, Poisson(2.0)),
+        (None, {"gain": 2.0, "read_noise": 3.0}, PoissonGaussian(2.0, 0.0, 3.0)),
+        ("poisson-gaussian", {"offset": 9.0}, PoissonGaussian(1.0, 9.0, 1.0)),
+    ],
+)
+def test_the_kind_of_noise_follows_from_its_parameters(name, given, expected):
+    assert cli._noise(name, cli._NoiseFlags(**given)) == expected
+
+
+def test_a_preset_is_where_flags_start_from(image, tmp_path):
+    out = tmp_path / "out.png"
+    Image.fromarray(tifffile.imread(image)).save(tmp_path / "in.png")
+    assert inside("denoise", tmp_path / "in.png", out, "--preset", "snail", "--iterations", 2, "--quiet") == 0
+    method = json.loads(Image.open(out).text["napari-dip"])["method"]
+    assert method["iterations"] == 2
+    assert method["network"]["widths"] == list(PRESETS["snail"].network.widths)
+
+
+def test_the_demo_improves_its_picture(tmp_path, monkeypatch):
+    from dataclasses import replace
+
+    from napari_dip import demo
+
+    monkeypatch.setattr(demo, "_SETTINGS", replace(demo._SETTINGS, iterations=120))
+    assert inside("demo", "--output", tmp_path / "made", "--quiet") == 0
+    assert sorted(os.listdir(tmp_path / "made")) == ["after.png", "before.png", "residual.png", "summary.txt"]
+    words = (tmp_path / "made" / "summary.txt").read_text().split()
+    before, after = (float(words[at - 1]) for at, word in enumerate(words) if word == "dB")
+    assert after > before + 3

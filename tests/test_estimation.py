@@ -1,0 +1,30 @@
+import numpy as np
+import pytest
+
+from napari_dip import DIP, Denoise, Hourglass, estimate
+
+METHOD = DIP(
+    iterations=100, input_channels=4, precision="float32", network=Hourglass(widths=(8, 8), skips=(2, 2))
+)
+
+
+def test_memory_grows_with_the_pixels(random):
+    small, large = (estimate(random.random((n, n)), Denoise(), METHOD) for n in (64, 512))
+    assert large.bytes == pytest.approx(64 * small.bytes, rel=0.3)
+    # At the least: the input, two full-resolution features of 8 channels, in float32.
+    assert small.bytes > 64 * 64 * 20 * 4
+
+
+def test_time_is_that_of_all_frames_up_to_the_limits(random):
+    one = estimate(random.random((64, 64)), Denoise(), METHOD)
+    assert one.seconds == pytest.approx(100 * one.seconds_per_update)
+    from dataclasses import replace
+
+    limited = replace(METHOD, iterations=10**6, time_limit=3.0)
+    assert estimate(random.random((5, 64, 64)), Denoise(), limited).seconds == 15
+
+
+def test_volumes_and_missing_pixels(random):
+    volume = random.random((70, 20, 60))
+    volume[0] = np.nan
+    assert estimate(volume, Denoise(), METHOD, axes="ZYX").bytes > 0

@@ -1,0 +1,375 @@
+import threading
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from napari_dip import (
+    DIP,
+    Asked,
+    Denoise,
+    Gaussian,
+    Hourglass,
+    Inpaint,
+    Laplace,
+    Outcome,
+    Poisson,
+    PoissonGaussian,
+    RestorationError,
+    TimeLimit,
+    Unknown,
+    restore,
+    solve,
+)
+from napari_dip.solver.iterate import Iterate
+
+TINY = DIP(iterations=3, input_channels=1, precision="float32", network=Hourglass(widths=(2,), skips=(0,)))
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A method that gives the data back, plus the number of the iterate."""
+
+    iterates: int = 3
+    fails_at: int | None = None
+    error: Exception | None = None
+    diverges: bool = False
+
+    def refuses(self, problem):
+        return None
+
+    def solve(self, problem, *, seed, start=None, until=None):
+        check = until.start() if until else lambda iterate: None
+        for index in range(self.iterates):
+            if index == self.fails_at:
+                raise self.error or RuntimeError("made up")
+            last = index == self.iterates - 1
+            x = problem.data + index
+            if self.diverges and last:
+                x = x * float("nan")
+            iterate = Iterate(index, x, torch.tensor(0.0), outcome=Outcome.BUDGET if last else None)
+            if self.diverges and last:
+                iterate = replace(iterate, outcome=Outcome.DIVERGED)
+            if asked := check(iterate):
+                yield replace(iterate, outcome=asked)
+                break
+            yield iterate
+        return {}
+
+
+def psnr(image, truth):
+    return 10 * np.log10(np.ptp(truth) ** 2 / np.mean((image - truth) ** 2))
+
+
+# What it is good for.
+
+
+def test_dip_denoises(phantom, random):
+    noisy = phantom + random.normal(0, 25, phantom.shape)
+    result = restore(noisy, Denoise(), DIP(iterations=600))
+    assert psnr(result.image, phantom) > psnr(noisy, phantom) + 7
+
+
+def test_dip_inpaints(phantom, random):
+    missing = random.random(phantom.shape) < 0.5
+    damaged = np.where(missing, 0, phantom)
+    result = restore(damaged, Inpaint(), DIP(iterations=600), missing=missing)
+    assert psnr(result.image[missing], phantom[missing]) > 24
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [Gaussian(25.0), Poisson(gain=4.0), PoissonGaussian(gain=3.0, read_noise=10.0), Laplace(25.0)],
+    ids=lambda noise: type(noise).__name__,
+)
+def test_every_noise_model_serves(phantom, noise, generator):
+    noisy = noise.sample(torch.as_tensor(phantom), generator).numpy()
+    result = restore(noisy, Denoise(noise), DIP(iterations=400))
+    assert psnr(result.image, phantom) > psnr(noisy, phantom) + 5
+
+
+# The laws of the public functions.
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    dtype=st.sampled_from(["?", "|u1", "|i1", "<u2", ">u2", "<i4", ">i4", "<f2", "<f4", ">f4", "<f8", ">f8"]),
+    axes=st.sampled_from(["YX", "XY", "YXC", "CYX", "TYX", "ZYX", "TYXC"]),
+    with_nan=st.booleans(),
+    data=st.data(),
+)
+def test_inputs_are_never_modified_and_outputs_are_float32(dtype, axes, with_nan, data):
+    sizes = {"T": 2, "C": 3, "Z": 4, "Y": 9, "X": 10}
+    image = data.draw(
+        npst.arrays(
+            dtype,
+            tuple(sizes[a] for a in axes),
+            elements={} if dtype == "?" else {"min_value": 0, "max_value": 100},
+        )
+    )
+    image[..., 0, 0], image[..., -1, -1], image[..., 0, :] = 0, 1, image[..., 0, :]
+    image.flat[::2], image.flat[1::4] = 0, 1  # contrast in every frame
+    if with_nan and image.dtype.kind == "f":
+        image.flat[3] = np.nan
+    missing = np.zeros(image.shape, np.uint8)
+    missing.flat[5] = 1
+    before, mask_before = image.copy(), missing.copy()
+    image.setflags(write=False)
+    result = restore(image, Denoise(), TINY, missing=missing, axes=axes)
+    assert np.array_equal(image, before, equal_nan=image.dtype.kind == "f")
+    assert np.array_equal(missing, mask_before)
+    assert result.image.dtype == np.float32
+    assert result.image.dtype.isnative
+    assert result.image.shape == image.shape
+    assert np.isfinite(result.image).all()
+
+
+@pytest.mark.parametrize("hidden", [1e6, -3.0, np.nan, np.inf])
+def test_what_a_missing_pixel_holds_has_no_influence(phantom, tiny, hidden):
+    missing = np.zeros(phantom.shape, bool)
+    missing[10:20, 30:50] = True
+    changed = np.where(missing, hidden, phantom)
+    first, second = (restore(image, Inpaint(), tiny, missing=missing) for image in (phantom, changed))
+    assert np.array_equal(first.image, second.image)
+
+
+def test_nan_is_missing(phantom, tiny):
+    holes = phantom.copy()
+    holes[5:9] = np.nan
+    mask = np.isnan(holes)
+    by_nan, by_mask = restore(holes, Inpaint(), tiny), restore(phantom, Inpaint(), tiny, missing=mask)
+    assert np.array_equal(by_nan.image, by_mask.image)
+
+
+def test_labels_are_masks(phantom, tiny):
+    labels = np.zeros(phantom.shape, np.int64)
+    labels[5:9] = 7
+    by_labels = restore(phantom, Inpaint(), tiny, missing=labels)
+    assert np.array_equal(by_labels.image, restore(phantom, Inpaint(), tiny, missing=labels != 0).image)
+
+
+def test_the_same_seed_gives_the_same_pixels_also_from_two_threads(phantom):
+    method = DIP(iterations=12)
+    results = {}
+
+    def run(name, seed):
+        results[name] = restore(phantom, Denoise(), method, seed=seed).image
+
+    threads = [threading.Thread(target=run, args=(name, 5)) for name in ("first", "second")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    run("alone", 5)
+    run("other", 6)
+    assert np.array_equal(results["first"], results["alone"])
+    assert np.array_equal(results["second"], results["alone"])
+    assert not np.array_equal(results["other"], results["alone"])
+
+
+def test_units_do_not_matter(phantom, tiny):
+    """The same image in other units gives the same result in those units."""
+    plain, scaled = (restore(scale * phantom, Denoise(), tiny).image for scale in (1, 256))
+    np.testing.assert_allclose(scaled / 256, plain, rtol=1e-4)
+
+
+def test_solve_shows_frames_with_their_own_axes(random):
+    image = random.random((2, 10, 12, 3))
+    iterates = list(solve(image, Denoise(), TINY, axes="TYXC"))
+    assert {iterate.frame for iterate in iterates} == {(0,), (1,)}
+    assert all(iterate.x.shape == (10, 12, 3) for iterate in iterates)
+
+
+def test_a_series_is_its_frames_one_by_one(random, tiny):
+    stack = random.random((3, 16, 16))
+    together = restore(stack, Denoise(), tiny, axes="TYX")
+    for frame, report in zip(range(3), together.frames, strict=True):
+        assert np.array_equal(together.image[frame], restore(stack[frame], Denoise(), tiny).image)
+        assert report.index == (frame,)
+
+
+def test_channels_alone_are_images_of_their_own(random, tiny):
+    image = random.random((16, 16, 3))
+    alone = restore(image, Denoise(), tiny, channels="alone")
+    assert len(alone.frames) == 3
+    assert np.array_equal(alone.image[..., 1], restore(image[..., 1], Denoise(), tiny).image)
+    assert len(restore(image, Denoise(), tiny).frames) == 1
+
+
+def test_lazy_arrays_are_read_frame_by_frame(random):
+    class Lazy:
+        shape, dtype = (2, 10, 10), np.dtype("f8")
+        data = random.random((2, 10, 10))
+
+        def __getitem__(self, index):
+            assert isinstance(index[0], int)
+            return self.data[index]
+
+    assert restore(Lazy(), Denoise(), TINY).image.shape == (2, 10, 10)
+
+
+def test_the_result_is_an_array_with_its_provenance(phantom, tiny):
+    import json
+
+    result = restore(phantom, Denoise(Gaussian(2.0)), tiny, seed=3)
+    assert np.asarray(result).dtype == np.float32
+    assert np.mean(result) == pytest.approx(float(result.image.mean()))
+    record = json.loads(json.dumps(result.provenance))
+    assert record["task"] == {"type": "Denoise", "noise": {"type": "Gaussian", "sigma": 2.0}}
+    assert record["method"]["iterations"] == tiny.iterations
+    assert (record["seed"], record["axes"]) == (3, "YX")
+    assert isinstance(result.provenance, Mapping)
+    assert result.outcome is Outcome.BUDGET
+
+
+def test_the_answer_is_the_last_iterate_of_each_frame(random):
+    image = random.random((2, 10, 10)).astype(np.float32)
+    seen = []
+    result = restore(image, Denoise(), Copy(), axes="TYX", watch=seen.append)
+    np.testing.assert_array_equal(result.image, image + 2)
+    assert len(seen) == 6
+
+
+# Bad input.
+
+
+def refused(image, message, task=None, **options):
+    with pytest.raises(ValueError, match=message):
+        solve(image, task or Denoise(), options.pop("method", TINY), **options)
+
+
+def test_bad_images_are_refused_in_words(phantom):
+    refused(np.full((9, 9), 3.0), r"constant \(3\)")
+    refused(np.full((9, 9), np.nan), "every pixel is missing")
+    refused(np.ones((9, 9), complex), "real numbers, got dtype complex128")
+    refused(np.array([[object()] * 9] * 9), "real numbers, got dtype object")
+    refused(np.zeros((0, 9)), "must not be empty")
+    refused(np.zeros(9), "at least two axes")
+    refused(phantom[:5, :5], "at least 8 pixels along one axis, got 5 x 5")
+    refused(phantom * 1e18, "power of ten")
+    refused(phantom * 1e-20, "power of ten")
+    refused(phantom[:1, :1], "constant")
+
+
+def test_bad_arguments_are_refused_in_words(phantom):
+    refused(phantom, r"missing must have the shape \(64, 64\)", missing=np.zeros((64, 63)))
+    refused(phantom, "every pixel is missing", missing=np.ones((64, 64)))
+    refused(phantom, "one letter for each axis", axes="TYX")
+    refused(phantom, "needs missing pixels", task=Inpaint())
+    refused(phantom, "needs missing pixels", task=Inpaint(), missing=np.zeros((64, 64)))
+    refused(phantom, "device must be one of", device="abacus")
+    if not torch.cuda.is_available():
+        refused(phantom, "not available on this machine", device="cuda")
+    refused(np.stack([phantom, np.full_like(phantom, np.nan)]), r"every pixel is missing in frame \(1,\)")
+
+
+def test_one_row_of_pixels_works(phantom, tiny):
+    assert restore(phantom[:1], Denoise(), tiny).image.shape == (1, 64)
+
+
+def test_a_channel_without_contrast_does_no_harm(phantom):
+    image = np.stack([phantom, np.zeros_like(phantom)], -1)
+    result = restore(image, Denoise(), DIP(iterations=200), axes="YXC")
+    assert psnr(result.image[..., 0], phantom) > 20
+    assert abs(result.image[..., 1]).max() < 1
+
+
+# Runs that go wrong, or are stopped.
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_torchs_errors_become_ours(phantom, at):
+    with pytest.raises(RestorationError, match="The run failed: made up"):
+        restore(phantom, Denoise(), Copy(fails_at=at))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("can't allocate memory")],
+    ids=lambda error: type(error).__name__,
+)
+def test_out_of_memory_says_what_to_do(phantom, error):
+    with pytest.raises(RestorationError, match="Restore a part of it"):
+        restore(phantom, Denoise(), Copy(fails_at=1, error=error))
+
+
+def test_our_own_mistakes_are_not_dressed_up(phantom):
+    with pytest.raises(KeyError):
+        restore(phantom, Denoise(), Copy(fails_at=1, error=KeyError("x")))
+
+
+@dataclass(frozen=True)
+class Breaking(Unknown):
+    """Noise whose misfit is no longer finite after a few calls."""
+
+    calls: list = ()
+
+    def __post_init__(self):
+        pass
+
+    def misfit(self, u, y, weights):
+        self.calls.append(1)
+        energy = super().misfit(u, y, weights)
+        return energy * float("nan") if len(self.calls) > self.limit else energy
+
+    limit = 12
+
+
+def test_a_loss_that_is_not_finite_keeps_the_best_so_far(phantom, tiny):
+    result = restore(phantom, Denoise(Breaking([])), replace(tiny, iterations=50))
+    assert result.outcome is Outcome.DIVERGED
+    assert "Lower the learning rate" in result.outcome.value
+    assert np.isfinite(result.image).all()
+    assert result.frames[0].updates <= 12
+
+
+def test_a_loss_that_never_was_finite_is_an_error(phantom):
+    with pytest.raises(RestorationError, match="Lower the learning rate"):
+        restore(phantom, Denoise(), Copy(diverges=True))
+
+
+def test_asked_to_stop_it_keeps_what_there_is(random):
+    stack = random.random((3, 10, 10)).astype(np.float32)
+    event = threading.Event()
+
+    def watch(iterate):
+        if iterate.frame == (1,):
+            event.set()
+
+    result = restore(stack, Denoise(), Copy(iterates=5), axes="TYX", until=Asked(event), watch=watch)
+    assert [frame.outcome for frame in result.frames] == [Outcome.BUDGET, Outcome.ASKED]
+    assert np.isfinite(result.image[:2]).all()
+    assert np.isnan(result.image[2]).all()
+
+
+def test_a_time_limit_from_outside(phantom):
+    result = restore(phantom, Denoise(), DIP(iterations=100_000), until=TimeLimit(0.3))
+    assert result.outcome is Outcome.TIME_LIMIT
+
+
+def test_closing_the_stream_ends_the_run(phantom):
+    closed = []
+
+    class Watched(Copy):
+        def solve(self, *arguments, **options):
+            try:
+                return (yield from super().solve(*arguments, **options))
+            finally:
+                closed.append(True)
+
+    stream = solve(phantom, Denoise(), Watched())
+    next(stream)
+    stream.close()
+    assert closed == [True]
+
+
+def test_a_run_gives_no_warnings(phantom, tiny):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        restore(phantom.astype(np.float64), Denoise(), tiny)
