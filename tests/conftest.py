@@ -29,5 +29,9 @@ def phantom():
 def tiny():
     """Settings of a run that takes milliseconds; for what does not depend on the quality."""
     return DIP(
-        iterations=6, input_channels=2, precision="float32", network=Hourglass(widths=(4, 4), skips=(2, 2))
+        runs=1,
+        iterations=6,
+        input_channels=2,
+        precision="float32",
+        network=Hourglass(widths=(4, 4), skips=(2, 2)),
     )

@@ -141,7 +141,7 @@ class Axes:
     def broadcast(self, name: str, mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         """Return a mask as a view with all the axes of an image of this shape.
 
-        The mask may leave out channel and looped axes: it then serves all of them.
+        The mask may leave out channel and looped axes, and Z: it then serves all of them.
 
         Raises
         ------
@@ -149,7 +149,8 @@ class Axes:
             The mask's shape fits none of these.
         """
         without_channel = [a for a in range(len(shape)) if self.letters[a] not in _CHANNEL]
-        candidates = [list(range(len(shape))), without_channel, list(self.spatial)]
+        plane = [axis for axis in self.spatial if self.letters[axis] != "Z"]
+        candidates = [list(range(len(shape))), without_channel, list(self.spatial), plane]
         for axes in candidates:
             if mask.shape == tuple(shape[axis] for axis in axes):
                 full = np.expand_dims(mask, tuple(a for a in range(len(shape)) if a not in axes))

@@ -53,10 +53,11 @@ def _given(flags: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-_NoiseFlags = _flags("NoiseFlags", Group("Noise", sort_key=1), *NOISE_MODELS.values())
-_DIPFlags = _flags("DIPFlags", Group("Deep Image Prior", sort_key=3), DIP)
-_COMMON = Group("Common", sort_key=2)
-_PRESET_NAMES = Literal[tuple(PRESETS)]  # type: ignore[valid-type]
+_NOISE, _COMMON, _DIP = (
+    Group(name, sort_key=at) for at, name in enumerate(("Noise", "Common", "Deep Image Prior"))
+)
+_NoiseFlags = _flags("NoiseFlags", _NOISE, *NOISE_MODELS.values())
+_DIPFlags = _flags("DIPFlags", _DIP, DIP)
 
 
 @Parameter(name="*", group=_COMMON)
@@ -90,7 +91,7 @@ class _Common:
     """
 
     method: Literal["dip"] = "dip"
-    preset: _PRESET_NAMES = "tapered"
+    preset: Annotated[str, Parameter(choices=tuple(PRESETS))] = "tapered"
     missing: Path | None = None
     axes: str | None = None
     channels: Literal["together", "alone"] = "together"
@@ -102,10 +103,11 @@ class _Common:
 
 
 _NoiseName = Annotated[
-    Literal[tuple(NOISE_MODELS)] | None,  # type: ignore[valid-type]
+    str | None,
     Parameter(
         help="Kind of noise. [default: what the other flags say, else unknown]",
-        group=Group("Noise", sort_key=1),
+        choices=tuple(NOISE_MODELS),
+        group=_NOISE,
     ),
 ]
 
@@ -242,7 +244,7 @@ def _restore_file(
     reporter.say(f"{source}: {axes.describe(picture.data.shape)}")
     if not common.quiet:
         reporter.announce(estimate(picture.data, task, method, **arguments))
-    reporter.begin(method.iterations, len(list(axes.frames(picture.data.shape))))
+    reporter.begin(method.updates, len(list(axes.frames(picture.data.shape))))
     result = restore(picture.data, task, method, seed=common.seed, watch=reporter.watch, **arguments)
     clipped = write(
         target,

@@ -66,7 +66,7 @@ def run(folder: Path, reporter: "Reporter") -> str:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(f"can't make the folder {folder}: {error.strerror}") from error
-    reporter.begin(_SETTINGS.iterations, 1)
+    reporter.begin(_SETTINGS.updates, 1)
     task = Inpaint()
     result = restore(noisy, task, _SETTINGS, missing=missing, watch=reporter.watch)
 

@@ -1,4 +1,7 @@
-"""What can go wrong in words for the user."""
+"""What can go wrong, in words for the user."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class RestorationError(Exception):
@@ -10,3 +13,25 @@ class RestorationError(Exception):
 
 class FileError(ValueError):
     """A file that can't be read or written, with the reason."""
+
+
+@contextmanager
+def cured() -> Iterator[None]:
+    """Turn what torch and numpy raise when a run fails, nearly always a RuntimeError, into what to do about it.
+
+    Raises
+    ------
+    RestorationError
+        In place of a RuntimeError or MemoryError.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        text = str(error).strip() or type(error).__name__
+        first = text.splitlines()[0]
+        if isinstance(error, MemoryError) or "out of memory" in text or "allocate memory" in text:
+            raise RestorationError(
+                "There is not enough memory for this image. Restore a part of it, use a narrower network, or "
+                f"another device. ({first})"
+            ) from error
+        raise RestorationError(f"The run failed: {text}") from error

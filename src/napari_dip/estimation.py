@@ -1,24 +1,26 @@
 """What a run will cost, measured on a small part of the image."""
 
+import statistics
 import time
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from napari_dip.axes import Channels
 from napari_dip.device import Device, choose
+from napari_dip.errors import cured
 from napari_dip.series import Series
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from napari_dip.methods import DIP
+    from napari_dip.problem import Problem
     from napari_dip.tasks import Task
 
 _PROBE = {2: 256, 3: 48}  # longest side of the measured part, in pixels
-_UPDATES = 4
+_UPDATES = 6
+_OVERHEAD = 1.5  # gradients and temporary tensors, over what is kept for the backward pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +64,32 @@ def estimate(
     Estimate
         Time and memory; both grow in proportion to the number of pixels.
     """
-    import torch
-
-    series = Series.of(image, task, missing=missing, axes=axes, channels=channels)
-    frames = series.frames
-    problem = series.problem(frames[0])
-    whole = problem.data.shape[2:]
-    side = _PROBE[len(whole)]
-    # Scales of the network that a small image has no room for cost next to nothing.
-    part = tuple(slice((n - min(n, side)) // 2, (n + min(n, side)) // 2) for n in whole)
-    index: Any = (..., *part)
     place = choose(device)
-    probe = replace(
-        problem,
-        data=problem.data[index].contiguous().to(place),
-        weights=torch.ones_like(problem.weights[index]).contiguous().to(place),
-    )
-    ratio = float(np.prod(whole)) / float(np.prod(probe.data.shape[2:]))
+    with cured():
+        series = Series.of(image, task, missing=missing, axes=axes, channels=channels, method=method)
+        problem = series.problem(series.frames[0])
+        part = _middle(problem, _PROBE[problem.data.ndim - 2], place)
+        seconds, saved = _measure(part, method)
+    ratio = problem.data.numel() / part.data.numel()
+    each = ratio * seconds * method.updates
+    if method.time_limit is not None:
+        each = min(each, method.time_limit)
+    return Estimate(ratio * seconds, each * len(series.frames), round(_OVERHEAD * ratio * saved))
+
+
+def _middle(problem: "Problem", side: int, device: str) -> "Problem":
+    """Return the middle of a problem, at most `side` pixels long, as if nothing in it were missing."""
+    index: Any = [
+        ...,
+        *(slice(max(0, n - side) // 2, max(0, n - side) // 2 + side) for n in problem.grid.shape),
+    ]
+    data = problem.data[tuple(index)].contiguous().to(device)
+    return replace(problem, data=data, weights=data.new_ones(1, 1, *data.shape[2:]))
+
+
+def _measure(problem: "Problem", method: "DIP") -> tuple[float, int]:
+    """Return seconds of one update, and bytes of the tensors that it keeps for the backward pass."""
+    import torch
 
     saved: dict[int, int] = {}
 
@@ -86,21 +97,18 @@ def estimate(
         saved[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
         return tensor
 
-    run = method.solve(probe, seed=0)
+    # Nothing but the number of updates may end the probe.
+    probe = replace(method, runs=1, iterations=_UPDATES, time_limit=None, held_out=0.0).solve(problem, seed=0)
+    times = []
     try:
-        # Tensors kept for the backward pass are nearly all of a run's memory.
         with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-            next(run)
-        next(run)
-        began = time.perf_counter()
-        for _ in islice(run, _UPDATES):
-            pass
-        if place == "cuda":
-            torch.cuda.synchronize()
-        per_update = ratio * (time.perf_counter() - began) / _UPDATES
+            next(probe)
+        for _ in probe:
+            if problem.data.is_cuda:
+                torch.cuda.synchronize()
+            times.append(time.perf_counter())
     finally:
-        run.close()
-    each = per_update * method.iterations
-    if method.time_limit is not None:
-        each = min(each, method.time_limit)
-    return Estimate(per_update, each * len(frames), round(1.5 * ratio * sum(saved.values())))
+        probe.close()
+    # The first updates choose kernels and fill caches; a fit that diverges at once leaves nothing to measure.
+    steps = [after - before for before, after in pairwise(times)]
+    return (statistics.median(steps) if steps else 0.0), sum(saved.values())

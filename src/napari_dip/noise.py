@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
 
+@dataclass(frozen=True)
 class NoiseModel(ABC):
     """The distribution p(y | u) of data y around noise-free data u, independent in each pixel.
 
@@ -201,13 +202,15 @@ class Unknown(NoiseModel):
         """
         axes = (0, *range(2, y.ndim))
         total = weights.expand_as(y).sum(axes, keepdim=True)
+        counts = total > 0  # a channel without observed pixels says nothing
 
         def mean(values: "Tensor") -> "Tensor":
-            return (values * weights).sum(axes, keepdim=True) / total
+            return (values * weights).sum(axes, keepdim=True) / total.clamp_min(1e-12)
 
         spread = mean((y - mean(y)).square())
-        floor = 1e-6 * spread.where(spread > 0, spread.mean())
-        return 0.5 * (2 * math.pi * math.e * (mean((y - u).square()) + floor)).log().mean()
+        floor = 1e-6 * spread.where(spread > 0, spread.mean()).clamp_min(1e-30)
+        nll = 0.5 * (2 * math.pi * math.e * (mean((y - u).square()) + floor)).log()
+        return weighted_mean(nll, counts)
 
     def misfit(self, u: "Tensor", y: "Tensor", weights: "Tensor") -> "Tensor":
         """Return the profile likelihood itself."""

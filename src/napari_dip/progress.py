@@ -77,8 +77,9 @@ class Reporter:
             self._frame = iterate.frame
         at = self._done * self._updates + iterate.index
         if self._task is not None:
-            error = "" if iterate.score is None else f"held-out error {iterate.score:.4f}"
-            self._bar.update(self._task, completed=at, **({"error": error} if error else {}))
+            self._bar.update(self._task, completed=at)
+            if iterate.score is not None:
+                self._bar.update(self._task, error=f"held-out error {iterate.score:.4f}")
         now = time.monotonic()
         if self._bar.disable and now - self._said >= _SECONDS_PER_LINE and iterate.score is not None:
             self._said = now

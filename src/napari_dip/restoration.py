@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_dip.axes import Axes, Channels
 from napari_dip.device import Device, choose
-from napari_dip.errors import RestorationError
+from napari_dip.errors import RestorationError, cured
 from napari_dip.series import Series
 from napari_dip.settings import record
 from napari_dip.solver.iterate import Iterate, Outcome
@@ -55,11 +55,13 @@ class Restoration:
     Parameters
     ----------
     image : ndarray of float32
-        Grey levels of the source, in the shape of the source.
+        Grey levels of the source, in the shape of the source. Frames that were not reached when the run was
+        stopped are NaN, and `frames` leaves them out.
     frames : tuple of FrameReport
         One for each frame.
     provenance : dict
-        Task, method, seed, axes and version as plain JSON values: enough to run it again.
+        Task, method, axes, device, seed, version and how each frame ended, as plain JSON values: enough to
+        run it again.
     """
 
     image: "NDArray[np.float32]"
@@ -133,12 +135,12 @@ def solve(
     RestorationError
         The run failed.
     """
+    if not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise ValueError(f"seed must be a whole number from 0 to 2**63 - 1, got {seed!r}")
     place = choose(device)
-    series = Series.of(image, task, missing=missing, axes=axes, channels=channels)
-    for frame in series.frames:
-        if reason := method.refuses(series.problem(frame)):
-            raise ValueError(reason)
-    return _solve(series, method, place, seed=seed, start=start, until=until)
+    with cured():
+        series = Series.of(image, task, missing=missing, axes=axes, channels=channels, method=method)
+    return _solve(series, method.settled(place), place, seed=seed, start=start, until=until)
 
 
 def restore(
@@ -175,7 +177,8 @@ def restore(
     stream = solve(image, task, method, **options)
     shape = np.shape(image)
     axes = Axes.of(shape, options.get("axes"), options.get("channels", "together"))
-    restored = np.full(shape, np.nan, np.float32)
+    with cured():
+        restored = np.full(shape, np.nan, np.float32)
     reports: list[FrameReport] = []
     began = time.monotonic()
     answer: Iterate | None = None
@@ -192,10 +195,13 @@ def restore(
     if answer is None:
         raise RestorationError("The method gave no image.")
     reports.append(_finish(answer, restored, axes, began))
-    return Restoration(restored, tuple(reports), provenance(task, method, axes, options.get("seed", 0)))
+    place = choose(options.get("device", "auto"))
+    origin = provenance(task, method.settled(place), axes, options.get("seed", 0), place)
+    origin["frames"] = [{**asdict(report), "outcome": report.outcome.name} for report in reports]
+    return Restoration(restored, tuple(reports), origin)
 
 
-def provenance(task: "Task", method: "Method", axes: Axes, seed: int) -> dict[str, Any]:
+def provenance(task: "Task", method: "Method", axes: Axes, seed: int, device: str) -> dict[str, Any]:
     """Return what is needed to run it again, as plain JSON values."""
     import torch
 
@@ -208,6 +214,7 @@ def provenance(task: "Task", method: "Method", axes: Axes, seed: int) -> dict[st
         "method": record(method),
         "axes": axes.letters,
         "channels": axes.channels,
+        "device": device,
         "seed": seed,
     }
 
@@ -232,36 +239,30 @@ def _solve(
 ) -> Generator[Iterate, None, "State"]:
     state: State = {}
     for frame in series.frames:
-        run = method.solve(series.problem(frame, device), seed=seed, start=start, until=until)
-        outcome = None
-        try:
-            while True:
-                iterate = next(run)
-                if iterate.outcome is Outcome.DIVERGED and not iterate.x.isfinite().all():
-                    continue  # the best one until then follows, if there is one
-                outcome = iterate.outcome
-                yield replace(iterate, x=series.axes.from_batch(iterate.x), frame=frame)
-        except StopIteration as end:
-            state = end.value
-        except (RuntimeError, MemoryError) as error:
-            raise _cure(error) from error
-        finally:
-            run.close()
-        if outcome is None:
+        answer: Iterate | None = None
+        with cured():
+            run = method.solve(series.problem(frame, device), seed=seed, start=start, until=until)
+            try:
+                while True:
+                    iterate = next(run)
+                    if iterate.outcome is Outcome.ASKED and iterate.index == 0 and frame != series.frames[0]:
+                        return state  # asked between two frames: this one has not begun
+                    if iterate.outcome is Outcome.DIVERGED and not iterate.x.isfinite().all():
+                        continue  # the best one until then follows, if there is one
+                    answer = replace(iterate, x=series.axes.from_batch(iterate.x), frame=frame)
+                    yield answer
+            except StopIteration as end:
+                state = end.value
+            finally:
+                run.close()
+        if (
+            answer is None
+            or answer.outcome is None
+            or (answer.outcome, answer.index) == (Outcome.DIVERGED, 0)
+        ):
             raise RestorationError(
                 "The loss was no longer a finite number before there was a result. Lower the learning rate."
             )
-        if outcome is Outcome.ASKED:
+        if answer.outcome is Outcome.ASKED:
             break
     return state
-
-
-def _cure(error: Exception) -> RestorationError:
-    """Return what torch raised, which is nearly always a RuntimeError, as an error with a cure."""
-    text = str(error).strip() or type(error).__name__
-    if isinstance(error, MemoryError) or "memory" in text.lower():
-        return RestorationError(
-            "There is not enough memory for this image. Restore a part of it, use a narrower network, or "
-            f"another device. ({text.splitlines()[0]})"
-        )
-    return RestorationError(f"The run failed: {text}")

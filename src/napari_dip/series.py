@@ -10,6 +10,7 @@ from napari_dip.axes import Axes, Channels
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from napari_dip.methods import Method
     from napari_dip.problem import Problem
     from napari_dip.tasks import Task
 
@@ -47,6 +48,7 @@ class Series:
         missing: "ArrayLike | None",
         axes: str | None,
         channels: Channels,
+        method: "Method",
     ) -> "Series":
         """Check the arguments of `solve` and bring them together.
 
@@ -56,7 +58,7 @@ class Series:
             Names the argument, what was wanted and what came.
         """
         # Lazy arrays (dask, zarr) stay lazy until a frame is needed.
-        array: Any = image if hasattr(image, "shape") and hasattr(image, "dtype") else np.asarray(image)
+        array: Any = image if isinstance(getattr(image, "dtype", None), np.dtype) else np.asarray(image)
         shape = tuple(array.shape)
         if array.dtype.kind not in "buif":
             raise ValueError(f"image must hold real numbers, got dtype {array.dtype}")
@@ -65,7 +67,7 @@ class Series:
         layout = Axes.of(shape, axes, channels)
         mask = None if missing is None else layout.broadcast("missing", np.asarray(missing) != 0, shape)
         series = cls(array, mask, layout, task)
-        series._check()
+        series._check(method)
         return series
 
     @property
@@ -77,8 +79,9 @@ class Series:
         """Return a frame's grey levels as float32, 0 where missing, and where they are missing."""
         at = self.axes.at(frame)
         with np.errstate(over="ignore"):  # what float32 can't hold becomes infinite, and so missing
-            values = np.array(self.image[at], dtype=np.float32)
-        hidden = ~np.isfinite(values)
+            part = self.image[at]
+            values = np.array(part, dtype=np.float32)
+        hidden = ~np.isfinite(values) | np.ma.getmaskarray(part)
         if self.missing is not None:
             hidden |= self.missing[at]
         values[hidden] = 0
@@ -86,22 +89,24 @@ class Series:
 
     def problem(self, frame: tuple[int, ...], device: str = "cpu") -> "Problem":
         """Return what the restored frame has to explain."""
+        return self._problem(*self.values(frame), device)
+
+    def _problem(self, values: np.ndarray, hidden: np.ndarray, device: str) -> "Problem":
         import torch
 
         from napari_dip.problem import Problem
 
-        values, hidden = self.values(frame)
         data = self.axes.to_batch(torch.from_numpy(values)).contiguous()
         weights = self.axes.to_batch(torch.from_numpy(~hidden)).to(torch.float32).contiguous()
         return Problem(data.to(device), self.task.operator(), self.task.noise, weights.to(device))
 
-    def _check(self) -> None:
+    def _check(self, method: "Method") -> None:
         any_missing = False
-        for index in self.frames:
-            values, hidden = self.values(index)
+        for frame in self.frames:
+            values, hidden = self.values(frame)
             any_missing |= bool(hidden.any())
+            where = f" in frame {frame}" if frame else ""
             seen = values[~hidden]
-            where = f" in frame {index}" if index else ""
             if not len(seen):
                 raise ValueError(f"every pixel is missing{where}: there is nothing to restore from")
             low, high = float(seen.min()), float(seen.max())
@@ -112,6 +117,14 @@ class Series:
                     f"the image's values{where} lie between {low:g} and {high:g}, which float32 arithmetic "
                     "can't square: multiply the image by a suitable power of ten"
                 )
+            problem = self._problem(values, hidden, "cpu")
+            empty = (problem.weights.flatten(2).sum(2)[0] == 0).nonzero().flatten().tolist()
+            if empty:
+                raise ValueError(
+                    f"every pixel of channel {empty[0]} is missing{where}: leave the channel out"
+                )
+            if reason := method.refuses(problem):
+                raise ValueError(f"{reason}{where}")
         if self.task.needs_missing and not any_missing:
             raise ValueError(
                 f"{type(self.task).__name__} needs missing pixels, and none are: give a mask with `missing`, "

@@ -43,8 +43,9 @@ def check(settings: Any) -> None:
     TypeError
         Likewise, for a value of another type.
     """
-    for name, hint in hints(type(settings)).items():
-        _check(f"{type(settings).__name__}.{name}", getattr(settings, name), hint)
+    cls: type = type(settings)
+    for name, hint in hints(cls).items():
+        _check(f"{cls.__name__}.{name}", getattr(settings, name), hint)
 
 
 def _check(name: str, value: Any, hint: Any) -> None:

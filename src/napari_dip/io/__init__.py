@@ -1,4 +1,4 @@
-"""Files in and out, with what they know of axes, pixel size and origin."""
+"""Files in and out, with what they know of axes, pixel size and header."""
 
 from napari_dip.io.files import read, read_mask, writable, write
 from napari_dip.io.picture import Picture

@@ -2,8 +2,7 @@
 
 import contextlib
 import os
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -71,8 +70,11 @@ def read_mask(path: Path) -> np.ndarray:
     return (picture.data != 0).any(-1) if colour else picture.data != 0
 
 
-def writable(path: Path, source: Picture, *, keep_dtype: bool, overwrite: bool) -> None:
+def writable(path: Path, source: Picture, axes: str, *, keep_dtype: bool, overwrite: bool) -> None:
     """Refuse, before a long run, an output that could not be written after it.
+
+    Zeros of the same shape are written on trial and taken away again: that shows whether the format holds
+    them, whether the folder may be written to, and whether there is room.
 
     Raises
     ------
@@ -92,13 +94,8 @@ def writable(path: Path, source: Picture, *, keep_dtype: bool, overwrite: bool) 
             f"can't write {path}: {path.suffix} holds {' or '.join(known.dtypes)}, "
             f"the source is {dtype.name}; choose .tif"
         )
-    if known.dtypes and _channels(source) not in (1, 3):
-        raise FileError(f"can't write {path}: {path.suffix} holds one grey or RGB image; choose .tif")
-    try:
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise FileError(f"can't write {path}: {error.strerror}") from error
+    with _temporary(path) as temporary:
+        _encode(known, temporary, path, np.zeros(source.data.shape, dtype), source, axes, {"napari-dip": ""})
 
 
 def write(
@@ -139,25 +136,47 @@ def write(
     """
     known = _FORMATS[path.suffix.lower()]
     data, clipped = as_dtype(data, _dtype(known, source, keep_dtype))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("wb") as file:
-            known.function(known.writer)(file, data, source, axes, provenance)
+    with _temporary(path) as temporary:
+        _encode(known, temporary, path, data, source, axes, provenance)
         temporary.replace(path)
+    return clipped
+
+
+@contextlib.contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """Lend a name in the folder of `path`; no file of that name is left."""
+    temporary = path.with_name(f".napari-dip-{os.getpid()}.part")
+    try:
+        yield temporary
     except OSError as error:
         raise FileError(f"can't write {path}: {error.strerror or error}") from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
-    return clipped
+
+
+def _encode(
+    known: _Format,
+    temporary: Path,
+    path: Path,
+    data: np.ndarray,
+    source: Picture,
+    axes: str,
+    provenance: dict[str, Any],
+) -> None:
+    with temporary.open("wb") as file:
+        try:
+            known.function(known.writer)(file, data, source, axes, provenance)
+        except (OSError, FileError):
+            raise
+        # What an encoder raises for a shape or dtype that it does not know differs from format to format.
+        except Exception as error:
+            raise FileError(
+                f"can't write {path}: {path.suffix} holds no {data.dtype.name} image of shape {data.shape} "
+                f"with axes {axes} ({error}); choose .tif or .npy"
+            ) from error
 
 
 def _dtype(known: _Format, source: Picture, keep_dtype: bool) -> np.dtype:
     native = source.data.dtype.newbyteorder("=")
     return native if keep_dtype or known.dtypes else np.dtype(np.float32)
-
-
-def _channels(source: Picture) -> int:
-    """Return 1 for a grey image, the number of channels of an interleaved one, 0 for anything else."""
-    shape = source.data.shape
-    return 1 if len(shape) == 2 else shape[-1] if len(shape) == 3 else 0

@@ -17,9 +17,13 @@ def read(path: Path) -> Picture:
         for index, hdu in enumerate(hdus):
             if hdu.is_image and hdu.data is not None:
                 data = np.array(hdu.data)
-                rest = [one.copy() for one in hdus]
-                return Picture(data, "YX" if data.ndim == 2 else None, {}, (index, rest))
-    raise FileError(f"{path} holds no image")
+                break
+        else:
+            raise FileError(f"{path} holds no image")
+    # Once more as stored, so that scaled integers beside the image go back as they were.
+    with fits.open(path, memmap=False, do_not_scale_image_data=True) as hdus:
+        rest = [one.copy() for one in hdus]
+    return Picture(data, "YX" if data.ndim == 2 else None, {}, (index, rest))
 
 
 def write(file: BinaryIO, data: np.ndarray, source: Picture, axes: str, provenance: dict[str, Any]) -> None:
@@ -27,13 +31,14 @@ def write(file: BinaryIO, data: np.ndarray, source: Picture, axes: str, provenan
     fits = _astropy()
     index, hdus = source.header if source.header is not None else (0, [fits.PrimaryHDU()])
     header = hdus[index].header.copy()
-    for card in ("BLANK", "BSCALE", "BZERO"):  # of integers as stored; these data are stored as they are
+    summed = "CHECKSUM" in header or "DATASUM" in header
+    for card in ("BLANK", "BSCALE", "BZERO", "CHECKSUM", "DATASUM"):  # of the data as they were
         header.remove(card, ignore_missing=True)
     header.add_history(f"Restored by napari-dip {provenance['napari-dip']}")
     header.add_history(json.dumps(provenance))
     kind = fits.PrimaryHDU if index == 0 else fits.ImageHDU
     new = [*hdus[:index], kind(data, header), *hdus[index + 1 :]]
-    fits.HDUList(new).writeto(file, output_verify="silentfix")
+    fits.HDUList(new).writeto(file, output_verify="silentfix", checksum=summed)
 
 
 def _astropy() -> Any:

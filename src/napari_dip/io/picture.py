@@ -30,7 +30,7 @@ class Picture:
 
 
 def as_dtype(data: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, int]:
-    """Return data rounded to a dtype, and how many pixels had to be clipped to its range."""
+    """Return data rounded to a dtype, and how many values had to be clipped to its range."""
     if dtype.kind == "f":
         return data.astype(dtype), 0
     if dtype.kind == "b":

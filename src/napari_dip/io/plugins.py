@@ -10,6 +10,8 @@ from napari_dip.io.picture import Picture
 
 def read(path: Path) -> Picture:
     """Read the first image layer that an installed npe2 reader makes of a file."""
+    if path.suffix.lower() == ".py":  # napari's own reader would run it
+        raise FileError(f"{path} is a program, not an image")
     from npe2 import PluginManager
     from npe2 import read as read_layers
 

@@ -13,15 +13,15 @@ from napari_dip.io.picture import Picture
 
 def read(path: Path) -> Picture:
     """Read a PNG or JPEG upright; grey or RGB, 8 or 16 bit."""
-    with path.open("rb") as file:
-        start = file.read(26)
+    with path.open("rb") as stream:
+        start = stream.read(26)
     # Pillow would silently halve the depth of these.
     if start[:4] == b"\x89PNG" and start[24] == 16 and start[25] != 0:
         raise FileError(
             f"{path} is a colour PNG of 16 bits per channel, which can't be read: save it as TIFF"
         )
-    with Image.open(path) as image:
-        image = ImageOps.exif_transpose(image)
+    with Image.open(path) as file:
+        image = ImageOps.exif_transpose(file)
         if image.mode in ("P", "PA", "CMYK", "YCbCr", "HSV", "LAB"):
             image = image.convert("RGBA" if "transparency" in image.info or image.mode == "PA" else "RGB")
         data = np.array(image)

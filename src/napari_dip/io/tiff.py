@@ -12,6 +12,9 @@ import tifffile
 from napari_dip.io.picture import Picture
 
 NAMESPACE = "napari-dip/provenance"
+_OME_DTYPES = ("int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64")
+_UNITS = {"micron": "µm", "microns": "µm", "um": "µm", "µm": "µm", "micrometer": "µm", "micrometre": "µm"}
+_UNITS |= {unit: unit for unit in ("pm", "nm", "mm", "cm", "m")} | {"inch": "in"}  # as OME spells them
 _TO_MICROMETRES = {2: 25_400.0, 3: 10_000.0}  # TIFF's resolution units: inch and centimetre
 
 
@@ -30,26 +33,22 @@ def read(path: Path) -> Picture:
 
 def write(file: BinaryIO, data: np.ndarray, source: Picture, axes: str, provenance: dict[str, Any]) -> None:
     """Write an OME-TIFF; where OME has no word for an axis, a TIFF with the axes in its description."""
-    if axes.endswith("C"):
-        axes = axes[:-1] + "S"  # interleaved channels are samples in TIFF
+    # Interleaved channels are samples in TIFF, and samples in planes are channels.
+    axes = axes[:-1].replace("S", "C") + axes[-1].replace("C", "S")
     record = json.dumps(provenance)
-    colour = (
-        {"photometric": "rgb"}
-        if axes.endswith("S") and data.shape[-1] in (3, 4)
-        else {"photometric": "minisblack"}
-    )
-    if set(axes) <= set("TZCYXS") and axes.rstrip("S").endswith("YX"):
-        metadata: dict[str, Any] = {
-            "axes": axes,
-            "CommentAnnotation": {"Namespace": NAMESPACE, "Value": record},
-        }
+    colour = axes.endswith("S") and data.shape[-1] in (3, 4)
+    photometric = "rgb" if colour else "minisblack"
+    ome = set(axes) <= set("TZCYXS") and axes.rstrip("S").endswith("YX") and data.dtype.name in _OME_DTYPES
+    metadata: dict[str, Any] = {"axes": axes}
+    if ome:
+        metadata["CommentAnnotation"] = {"Namespace": NAMESPACE, "Value": record}
         for letter, (size, unit) in source.pixel_size.items():
             metadata[f"PhysicalSize{letter}"], metadata[f"PhysicalSize{letter}Unit"] = size, unit
-        tifffile.imwrite(file, data, ome=True, metadata=metadata, **colour)
     else:
-        sizes = {letter: list(size) for letter, size in source.pixel_size.items()}
-        metadata = {"axes": axes, NAMESPACE: record, "pixel_size": sizes}
-        tifffile.imwrite(file, data, metadata=metadata, photometric="minisblack")
+        metadata[NAMESPACE] = record
+        metadata["pixel_size"] = {letter: list(size) for letter, size in source.pixel_size.items()}
+    samples = {"planarconfig": "contig"} if axes.endswith("S") else {}
+    tifffile.imwrite(file, data, ome=ome, metadata=metadata, photometric=photometric, **samples)
 
 
 def _pixel_size(tiff: tifffile.TiffFile) -> dict[str, tuple[float, str]]:
@@ -58,12 +57,16 @@ def _pixel_size(tiff: tifffile.TiffFile) -> dict[str, tuple[float, str]]:
     page = tiff.pages[0]
     if tiff.is_imagej:
         described = tiff.imagej_metadata or {}
-        unit = str(described.get("unit", "pixel")).replace("\\u00B5", "µ")
-        unit = {"micron": "µm", "um": "µm"}.get(unit, unit)
+        unit = _UNITS.get(str(described.get("unit")).replace("\\u00B5", "µ"))
+        if unit is None:
+            return {}
         sizes = {axis: (1 / per, unit) for axis, per in _resolution(page).items()}
         if "spacing" in described:
             sizes["Z"] = (float(described["spacing"]), unit)
-        return {} if unit == "pixel" else sizes
+        return sizes
+    for described in tiff.shaped_metadata or ():
+        if "pixel_size" in described:
+            return {axis: (size, unit) for axis, (size, unit) in described["pixel_size"].items()}
     scale = _TO_MICROMETRES.get(int(getattr(page, "resolutionunit", 1)))
     # Files of 72 or 96 dots per inch tell the size of a print, not of a specimen.
     found = {axis: (scale / per, "µm") for axis, per in _resolution(page).items()} if scale else {}

@@ -1,7 +1,7 @@
 """What every method is."""
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:
     from napari_dip.problem import Problem
@@ -14,6 +14,10 @@ State = dict[str, Any]
 
 class Method(Protocol):
     """A frozen dataclass of plain settings that can solve a `Problem`."""
+
+    def settled(self, device: str) -> Self:
+        """Return the settings with nothing left for the machine to decide, to be recorded."""
+        ...
 
     def refuses(self, problem: "Problem") -> str | None:
         """Return why it can't do this one, in words for the user, or None."""

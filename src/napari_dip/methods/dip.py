@@ -1,11 +1,12 @@
 """Deep Image Prior."""
 
 from collections.abc import Generator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from annotated_types import Ge, Gt, Interval
 
+from napari_dip.errors import RestorationError
 from napari_dip.methods.base import State
 from napari_dip.networks.hourglass import Hourglass
 from napari_dip.settings import check
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_dip.problem import Problem
+    from napari_dip.scaling import ToGreyLevels
     from napari_dip.solver.iterate import Iterate
     from napari_dip.solver.stopping import StoppingRule
 
@@ -30,11 +32,14 @@ class DIP:
     Parameters
     ----------
     iterations : int
-        Updates at the most.
+        Updates at the most, in each run.
+    runs : int
+        Networks that are fitted one after another, from different random weights; the answer is the mean
+        of theirs. Two are worth about half a decibel, and take twice the time.
     time_limit : float, optional
-        Seconds at the most, for each image or frame; the best result until then is kept.
+        Seconds at the most, for all runs of an image or frame; the best result until then is kept.
     patience : int
-        Updates without a fall of the held-out error after which the run ends.
+        Updates without a fall of the held-out error after which a run ends.
     held_out : float
         Share of the observed pixels that the fit never sees, to judge it by. 0 runs for all iterations,
         which fits the noise too unless you choose their number well.
@@ -57,6 +62,7 @@ class DIP:
     """
 
     iterations: Annotated[int, Interval(ge=1, le=1_000_000)] = 3000
+    runs: Annotated[int, Interval(ge=1, le=100)] = 2
     time_limit: Annotated[float | None, Gt(0)] = None
     patience: Annotated[int, Ge(1)] = 150
     held_out: Annotated[float, Interval(ge=0, le=0.5)] = 0.05
@@ -71,6 +77,20 @@ class DIP:
 
     def __post_init__(self) -> None:
         check(self)
+
+    @property
+    def updates(self) -> int:
+        """Updates at the most, of all runs."""
+        return self.runs * self.iterations
+
+    def settled(self, device: str) -> Self:
+        """Return the settings with the precision that "auto" stands for on a device."""
+        import torch
+
+        from napari_dip.networks.precision import compute_dtype
+
+        dtype = compute_dtype(self.precision, torch.device(device))
+        return replace(self, precision="bfloat16" if dtype == torch.bfloat16 else "float32")
 
     def refuses(self, problem: "Problem") -> str | None:
         """Return why it can't do this one, in words for the user, or None."""
@@ -111,47 +131,88 @@ class DIP:
         """
         import torch
 
-        from napari_dip.networks.precision import compute_dtype
-        from napari_dip.scaling import Range, ToGreyLevels
-        from napari_dip.solver.fit import fit
-        from napari_dip.solver.samples import jittered
-        from napari_dip.solver.stages import averaged, best_last, scored, stopped
-        from napari_dip.solver.stopping import Budget, Diverged, NoImprovement, TimeLimit
+        from napari_dip.solver.stages import best_last, stopped
+        from napari_dip.solver.stopping import Never, TimeLimit
 
-        device = problem.data.device
         generator = torch.Generator().manual_seed(seed)
-        fitted, held_out = problem.split(self.held_out, generator) if self.held_out else (problem, None)
-
-        z = self._input(problem.grid.shape, generator)
-        inner = self.network.build(z.shape[1], problem.data.shape[1], problem.grid.shape)
-        inner.initialise(generator)
-        if start is not None:
-            inner.load_state_dict(start)
-        layout = torch.channels_last if z.ndim == 4 else torch.channels_last_3d
-        inner = inner.to(device, memory_format=layout).train()
-        z = z.to(device, compute_dtype(self.precision, device), memory_format=layout)
-        noise = torch.Generator(device).manual_seed(seed)
-
-        network = ToGreyLevels(inner, Range.of(problem.data, problem.weights > 0))
-        rule: StoppingRule = Diverged() | Budget(self.iterations)
+        # One choice of held-out pixels for all runs, so that none has seen those that judge their mean.
+        parts = problem.split(self.held_out, generator) if self.held_out else (problem, None)
+        weights = {} if start is None else dict(start)
+        rule = until or Never()
         if self.time_limit is not None:
             rule |= TimeLimit(self.time_limit)
-        if until is not None:
-            rule |= until
-        iterates = averaged(
-            fit(
-                network,
-                jittered(z, self.jitter, fitted, noise),
-                learning_rate=self.learning_rate,
-                betas=(0.9, self.second_moment),
-            ),
-            decay=self.averaging,
-        )
-        if held_out is not None:
-            iterates = scored(iterates, held_out.score)
-            rule |= NoImprovement(self.patience)
-        yield from best_last(stopped(iterates, rule))
-        return {name: value.cpu() for name, value in inner.state_dict().items()}
+        runs = self._runs(problem, parts, generator, weights)
+        try:
+            yield from best_last(stopped(runs, rule))
+        finally:
+            runs.close()
+        return weights
+
+    def _runs(
+        self,
+        problem: "Problem",
+        parts: tuple["Problem", "Problem | None"],
+        generator: "torch.Generator",
+        weights: State,
+    ) -> Generator["Iterate", None, None]:
+        """Yield the iterates of all runs; each x is the mean with the answers of the runs before."""
+        from napari_dip.solver.fit import fit
+        from napari_dip.solver.samples import jittered
+        from napari_dip.solver.stages import averaged, best_last, joined, scored, stopped
+        from napari_dip.solver.stopping import Budget, Diverged, NoImprovement
+
+        fitted, held_out = parts
+        rule = Diverged() | Budget(self.iterations) | NoImprovement(self.patience)
+        answers: list[Tensor] = []
+        updates = 0
+        for number in range(self.runs):
+            network, z, noise = self._network(problem, generator, weights if number == 0 else {})
+            samples = jittered(z, self.jitter, fitted, noise)
+            betas = (0.9, self.second_moment)
+            iterates = fit(network, samples, learning_rate=self.learning_rate, betas=betas)
+            iterates = joined(averaged(iterates, decay=self.averaging), answers)
+            if held_out is not None:
+                iterates = scored(iterates, held_out.score)
+            length = 0
+            try:
+                for iterate in best_last(stopped(iterates, rule)):
+                    length = max(length, iterate.index)
+                    outcome = iterate.outcome if number + 1 == self.runs else None
+                    yield replace(iterate, index=updates + iterate.index, outcome=outcome)
+            finally:  # also where the reader ends it
+                state = network.network.state_dict()
+                weights.update({name: value.cpu().clone() for name, value in state.items()})
+            updates += length
+            own = (len(answers) + 1) * iterate.x - sum(answers)
+            if own.isfinite().all():
+                answers.append(own)
+
+    def _network(
+        self, problem: "Problem", generator: "torch.Generator", weights: State
+    ) -> tuple["ToGreyLevels", "Tensor", "torch.Generator"]:
+        """Return a network, its input, and the generator of the jitter, on the device of the data."""
+        import torch
+
+        from napari_dip.networks.precision import compute_dtype
+        from napari_dip.scaling import Range, ToGreyLevels
+
+        device = problem.data.device
+        z = self._input(problem.grid.shape, generator)
+        network = self.network.build(z.shape[1], problem.data.shape[1], problem.grid.shape)
+        network.initialise(generator)
+        if weights:
+            if _shapes(weights) != _shapes(network.state_dict()):
+                raise RestorationError(
+                    "The warm start comes from a network of another shape: the settings, the channels and "
+                    "the size of the image must be the same."
+                )
+            network.load_state_dict(weights)
+        layout = torch.channels_last if z.ndim == 4 else torch.channels_last_3d
+        network.to(device).to(memory_format=layout)  # type: ignore[call-overload]
+        z = z.to(device, compute_dtype(self.precision, device), memory_format=layout)
+        seed = int(torch.randint(2**62, (), generator=generator))
+        range_ = Range.of(problem.data, problem.weights > 0)
+        return ToGreyLevels(network.train(), range_), z, torch.Generator(device).manual_seed(seed)
 
     def _input(self, shape: tuple[int, ...], generator: "torch.Generator") -> "Tensor":
         import torch
@@ -160,6 +221,10 @@ class DIP:
             axes = [torch.linspace(0, 1, n) for n in shape]
             return torch.stack(torch.meshgrid(*axes, indexing="ij"))[None]
         return 0.1 * torch.rand(1, self.input_channels, *shape, generator=generator)
+
+
+def _shapes(state: State) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in state.items()}
 
 
 def _by(shape: tuple[int, ...]) -> str:

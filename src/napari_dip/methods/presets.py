@@ -7,6 +7,8 @@ from napari_dip.networks.hourglass import Hourglass
 
 _CLASSIC_NETWORK = Hourglass(widths=(128,) * 5, skips=(4,) * 5, padding="reflect", joint_normalisation=True)
 _CLASSIC = DIP(
+    runs=1,
+    patience=500,
     learning_rate=0.01,
     second_moment=0.999,
     jitter=1 / 30,
@@ -27,7 +29,7 @@ PRESETS: dict[str, DIP] = {
     "classic": _CLASSIC,
     "hole": replace(_CLASSIC, input="coordinates", network=_plain(*(128,) * 5, upsampling="nearest")),
     "text": replace(_CLASSIC, network=replace(_CLASSIC_NETWORK, skips=(128,) * 5, upsampling="nearest")),
-    "half": replace(_CLASSIC, learning_rate=0.001, iterations=11_000),
+    "half": replace(_CLASSIC, learning_rate=0.001, iterations=11_000, patience=2000),
     "sparse": replace(
         _CLASSIC,
         iterations=1000,

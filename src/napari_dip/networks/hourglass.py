@@ -8,7 +8,7 @@ from annotated_types import Ge, Len
 from napari_dip.settings import check
 
 if TYPE_CHECKING:
-    from torch import nn
+    from napari_dip.networks.skip import SkipNetwork
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Hourglass:
             if getattr(self, name) % 2 == 0:
                 raise ValueError(f"Hourglass.{name} must be odd, got {getattr(self, name)}")
 
-    def build(self, channels_in: int, channels_out: int, shape: tuple[int, ...]) -> "nn.Module":
+    def build(self, channels_in: int, channels_out: int, shape: tuple[int, ...]) -> "SkipNetwork":
         """Return the network, its weights not yet drawn (on torch's meta device).
 
         Parameters

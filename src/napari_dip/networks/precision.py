@@ -2,9 +2,13 @@
 
 import time
 from functools import cache
+from threading import Lock
 
 import torch
 import torch.nn.functional as F
+
+
+_MEASURING = Lock()
 
 
 def compute_dtype(precision: str, device: torch.device) -> torch.dtype:
@@ -18,7 +22,8 @@ def compute_dtype(precision: str, device: torch.device) -> torch.dtype:
         Where the network runs.
     """
     if precision == "auto":
-        return torch.bfloat16 if _bfloat16_pays(device.type) else torch.float32
+        with _MEASURING:
+            return torch.bfloat16 if _bfloat16_pays(device.type) else torch.float32
     return torch.bfloat16 if precision == "bfloat16" else torch.float32
 
 

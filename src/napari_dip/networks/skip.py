@@ -53,8 +53,7 @@ class Halve(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Halve each axis, rounding up."""
-        pool = {2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}[x.ndim - 2]
-        return pool(x, [(n + 1) // 2 for n in x.shape[2:]])
+        return F.interpolate(x, size=[(n + 1) // 2 for n in x.shape[2:]], mode="area")
 
 
 class SkipNetwork(nn.Module):

@@ -1,5 +1,6 @@
 """What every operator is, and the two that need no numerics."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Self
 
@@ -31,15 +32,15 @@ class Grid:
         return cls(tuple(shape), (1.0,) * len(shape), (0.0,) * len(shape))
 
 
-class Operator(nn.Module):
+class Operator(nn.Module, ABC):
     """A linear map u = A x on batches of shape ``(N, C, *spatial)``, in 2-D and 3-D.
 
     A subclass writes ``forward``; where x lies on another grid than the data, ``grid`` too.
     """
 
+    @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
         """Return A x."""
-        raise NotImplementedError
 
     def grid(self, data_shape: tuple[int, ...]) -> Grid:
         """Return the grid of an x whose A x has the spatial shape `data_shape`."""

@@ -37,8 +37,9 @@ def fit(
     fused = all(p.device.type in ("cpu", "cuda") for p in network.parameters())
     optimizer = torch.optim.Adam(network.parameters(), learning_rate, betas=betas, fused=fused)
     for index, (inputs, energy) in enumerate(samples):
-        x = network(*inputs)
-        loss = energy(x)
+        with torch.enable_grad():  # whatever the caller's mode; never across a yield
+            x = network(*inputs)
+            loss = energy(x)
         yield Iterate(index, x.detach(), loss.detach())
         optimizer.zero_grad()
         loss.backward()

@@ -1,13 +1,14 @@
 """What happens to iterates on their way from the loop to the reader: small generators to be nested."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from torch import Tensor, no_grad
 
-from napari_dip.solver.iterate import Iterate
-from napari_dip.solver.stopping import StoppingRule
+from napari_dip.solver.iterate import Iterate, Outcome
+from napari_dip.solver.stopping import DIVERGENCE_CHECK, StoppingRule
 
 
 def averaged(iterates: Iterable[Iterate], *, decay: float) -> Iterator[Iterate]:
@@ -29,10 +30,17 @@ def averaged(iterates: Iterable[Iterate], *, decay: float) -> Iterator[Iterate]:
         yield replace(iterate, x=total / weight)
 
 
+def joined(iterates: Iterable[Iterate], others: Sequence[Tensor]) -> Iterator[Iterate]:
+    """Replace each x by its mean with other images."""
+    total = sum(others)
+    for iterate in iterates:
+        yield replace(iterate, x=(iterate.x + total) / (len(others) + 1))
+
+
 def scored(
     iterates: Iterable[Iterate], score: Callable[[Tensor], Tensor], *, every: int = 5
 ) -> Iterator[Iterate]:
-    """Score each x whose index is a multiple of `every`: a GPU is kept waiting for each score.
+    """Score the first x's, then each whose index is a multiple of `every`: a GPU has to wait for a score.
 
     Parameters
     ----------
@@ -44,7 +52,7 @@ def scored(
         Updates from one score to the next.
     """
     for iterate in iterates:
-        if iterate.index % every == 0:
+        if iterate.index % every == 0 or iterate.index < 4 * every:
             with no_grad():
                 value = float(score(iterate.x))
             iterate = replace(iterate, score=value)
@@ -52,10 +60,10 @@ def scored(
 
 
 def stopped(iterates: Iterable[Iterate], rule: StoppingRule) -> Iterator[Iterate]:
-    """End the stream when the rule says so, with the reason on the last iterate."""
+    """End the stream when the rule says so, with the reason on the last iterate, or where it has one."""
     check = rule.start()
     for iterate in iterates:
-        outcome = check(iterate)
+        outcome = iterate.outcome or check(iterate)
         yield replace(iterate, outcome=outcome)
         if outcome:
             return
@@ -64,14 +72,20 @@ def stopped(iterates: Iterable[Iterate], rule: StoppingRule) -> Iterator[Iterate
 def best_last(iterates: Iterable[Iterate]) -> Iterator[Iterate]:
     """After the stream has ended yield its best-scored iterate once more, with the reason of the end.
 
-    A stream without scores, or with its best at its end, passes unchanged.
+    A stream without scores passes unchanged; if it diverged, its last finite iterate is the best one.
     """
     best: Iterate | None = None
     lowest = math.inf
-    last: Iterate | None = None
-    for last in iterates:
-        if last.score is not None and last.score < lowest:
-            best, lowest = last, last.score
-        yield last
-    if best is not None and last is not None and best is not last:
+    recent: deque[Iterate] = deque(maxlen=DIVERGENCE_CHECK + 1)
+    for iterate in iterates:
+        recent.append(iterate)
+        if iterate.score is not None and iterate.score < lowest:
+            best, lowest = iterate, iterate.score
+        yield iterate
+    if not recent:
+        return
+    last = recent[-1]
+    if best is None and last.outcome is Outcome.DIVERGED:
+        best = next((one for one in reversed(recent) if one.x.isfinite().all()), None)
+    if best is not None and best is not last:
         yield replace(best, outcome=last.outcome)

@@ -9,6 +9,9 @@ from threading import Event
 
 from napari_dip.solver.iterate import Iterate, Outcome
 
+#: Updates from one look at the loss to the next; a GPU has to wait for each look.
+DIVERGENCE_CHECK = 5
+
 Check = Callable[[Iterate], Outcome | None]
 
 
@@ -60,6 +63,15 @@ class _Both(StoppingRule):
 
 
 @dataclass(frozen=True)
+class Never(StoppingRule):
+    """Leave the end to others."""
+
+    def start(self) -> Check:
+        """Begin a run."""
+        return lambda iterate: None
+
+
+@dataclass(frozen=True)
 class Budget(StoppingRule):
     """Stop after a number of updates."""
 
@@ -94,7 +106,9 @@ class NoImprovement(StoppingRule):
 
         def check(iterate: Iterate) -> Outcome | None:
             nonlocal best, at
-            if iterate.score is not None and iterate.score < best:
+            if iterate.score is None:
+                return None
+            if iterate.score < best:
                 best, at = iterate.score, iterate.index
             return Outcome.NO_IMPROVEMENT if iterate.index - at >= self.patience else None
 
@@ -103,12 +117,14 @@ class NoImprovement(StoppingRule):
 
 @dataclass(frozen=True)
 class Diverged(StoppingRule):
-    """Stop when the loss is no longer finite; it is read at every fifth update, as a GPU is kept waiting."""
+    """Stop when the loss is no longer finite."""
 
     def start(self) -> Check:
         """Begin a run."""
         return lambda iterate: (
-            Outcome.DIVERGED if iterate.index % 5 == 0 and not math.isfinite(iterate.loss) else None
+            Outcome.DIVERGED
+            if iterate.index % DIVERGENCE_CHECK == 0 and not math.isfinite(iterate.loss)
+            else None
         )
 
 
