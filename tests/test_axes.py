@@ -73,3 +73,9 @@ def test_a_mask_of_another_shape_is_refused():
         ValueError, match=r"missing must have the shape \(5, 6, 3\) or \(5, 6\) .* got \(6, 5\)"
     ):
         Axes("YXC").broadcast("missing", np.zeros((6, 5)), (5, 6, 3))
+
+
+def test_a_mask_of_one_plane_serves_a_volume(random):
+    mask = random.random((5, 6)) < 0.5
+    full = Axes("TZYX").broadcast("missing", mask, (2, 4, 5, 6))
+    assert np.array_equal(full, np.broadcast_to(mask, (2, 4, 5, 6)))

@@ -4,7 +4,11 @@ import pytest
 from napari_dip import DIP, Denoise, Hourglass, estimate
 
 METHOD = DIP(
-    iterations=100, input_channels=4, precision="float32", network=Hourglass(widths=(8, 8), skips=(2, 2))
+    runs=1,
+    iterations=100,
+    input_channels=4,
+    precision="float32",
+    network=Hourglass(widths=(8, 8), skips=(2, 2)),
 )
 
 
@@ -28,3 +32,18 @@ def test_volumes_and_missing_pixels(random):
     volume = random.random((70, 20, 60))
     volume[0] = np.nan
     assert estimate(volume, Denoise(), METHOD, axes="ZYX").bytes > 0
+
+
+def test_the_users_rules_do_not_end_the_probe(random):
+    from dataclasses import replace
+
+    hasty = replace(METHOD, iterations=1, time_limit=1e-6, patience=1)
+    usual = estimate(random.random((64, 64)), Denoise(), METHOD)
+    assert estimate(random.random((64, 64)), Denoise(), hasty).seconds_per_update == pytest.approx(
+        usual.seconds_per_update, rel=5
+    )
+
+
+def test_what_the_method_refuses_is_refused():
+    with pytest.raises(ValueError, match="at least 8 pixels"):
+        estimate(np.arange(4.0).reshape(2, 2), Denoise(), METHOD)

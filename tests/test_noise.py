@@ -93,6 +93,14 @@ def test_unknown_noise_is_finite_for_a_perfect_fit_and_an_empty_channel():
     assert torch.isfinite(Unknown().nll(y, y, torch.ones(1, 1, 10)))
 
 
+def test_a_channel_without_observed_pixels_says_nothing():
+    y = torch.arange(20.0).view(1, 2, 10)
+    weights = torch.ones(1, 2, 10)
+    weights[:, 1] = 0
+    whole = Unknown().nll(y + 1, y, weights)
+    assert torch.equal(whole, Unknown().nll(y[:, :1] + 1, y[:, :1], weights[:, :1]))
+
+
 def test_unknown_noise_cannot_be_drawn():
     with pytest.raises(ValueError, match="choose a noise model"):
         Unknown().sample(torch.zeros(1, 1, 3))

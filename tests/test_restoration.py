@@ -29,7 +29,13 @@ from napari_dip import (
 )
 from napari_dip.solver.iterate import Iterate
 
-TINY = DIP(iterations=3, input_channels=1, precision="float32", network=Hourglass(widths=(2,), skips=(0,)))
+TINY = DIP(
+    runs=1,
+    iterations=3,
+    input_channels=1,
+    precision="float32",
+    network=Hourglass(widths=(2,), skips=(0,)),
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,9 @@ class Copy:
     fails_at: int | None = None
     error: Exception | None = None
     diverges: bool = False
+
+    def settled(self, device):
+        return self
 
     def refuses(self, problem):
         return None
@@ -72,14 +81,14 @@ def psnr(image, truth):
 
 def test_dip_denoises(phantom, random):
     noisy = phantom + random.normal(0, 25, phantom.shape)
-    result = restore(noisy, Denoise(), DIP(iterations=600))
-    assert psnr(result.image, phantom) > psnr(noisy, phantom) + 7
+    result = restore(noisy, Denoise(), DIP(runs=1, iterations=600))
+    assert psnr(result.image, phantom) > psnr(noisy, phantom) + 5
 
 
 def test_dip_inpaints(phantom, random):
     missing = random.random(phantom.shape) < 0.5
     damaged = np.where(missing, 0, phantom)
-    result = restore(damaged, Inpaint(), DIP(iterations=600), missing=missing)
+    result = restore(damaged, Inpaint(), DIP(runs=1, iterations=600), missing=missing)
     assert psnr(result.image[missing], phantom[missing]) > 24
 
 
@@ -90,7 +99,7 @@ def test_dip_inpaints(phantom, random):
 )
 def test_every_noise_model_serves(phantom, noise, generator):
     noisy = noise.sample(torch.as_tensor(phantom), generator).numpy()
-    result = restore(noisy, Denoise(noise), DIP(iterations=400))
+    result = restore(noisy, Denoise(noise), DIP(runs=1, iterations=400))
     assert psnr(result.image, phantom) > psnr(noisy, phantom) + 5
 
 
@@ -155,7 +164,7 @@ def test_labels_are_masks(phantom, tiny):
 
 
 def test_the_same_seed_gives_the_same_pixels_also_from_two_threads(phantom):
-    method = DIP(iterations=12)
+    method = DIP(runs=2, iterations=12)
     results = {}
 
     def run(name, seed):
@@ -217,13 +226,14 @@ def test_lazy_arrays_are_read_frame_by_frame(random):
 def test_the_result_is_an_array_with_its_provenance(phantom, tiny):
     import json
 
-    result = restore(phantom, Denoise(Gaussian(2.0)), tiny, seed=3)
+    result = restore(phantom, Denoise(Gaussian(2.0)), tiny, seed=3, device="cpu")
     assert np.asarray(result).dtype == np.float32
     assert np.mean(result) == pytest.approx(float(result.image.mean()))
     record = json.loads(json.dumps(result.provenance))
     assert record["task"] == {"type": "Denoise", "noise": {"type": "Gaussian", "sigma": 2.0}}
     assert record["method"]["iterations"] == tiny.iterations
-    assert (record["seed"], record["axes"]) == (3, "YX")
+    assert (record["seed"], record["axes"], record["device"]) == (3, "YX", "cpu")
+    assert record["frames"][0]["outcome"] == "BUDGET"
     assert isinstance(result.provenance, Mapping)
     assert result.outcome is Outcome.BUDGET
 
@@ -269,13 +279,39 @@ def test_bad_arguments_are_refused_in_words(phantom):
     refused(np.stack([phantom, np.full_like(phantom, np.nan)]), r"every pixel is missing in frame \(1,\)")
 
 
+def test_a_channel_that_is_missing_everywhere_is_named(random):
+    image = random.random((16, 16, 3))
+    image[..., 1] = np.nan
+    refused(image, "every pixel of channel 1 is missing")
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 1.5, "x"])
+def test_impossible_seeds_are_refused(phantom, seed):
+    refused(phantom, "seed must be a whole number", seed=seed)
+
+
+def test_masked_arrays_and_tensors_are_images(phantom, tiny):
+    mask = phantom > 200
+    masked = restore(np.ma.masked_array(phantom, mask), Denoise(), tiny)
+    assert np.array_equal(masked.image, restore(phantom, Denoise(), tiny, missing=mask).image)
+    assert np.array_equal(
+        restore(torch.as_tensor(phantom), Denoise(), tiny).image, restore(phantom, Denoise(), tiny).image
+    )
+
+
+def test_an_image_beyond_all_memory_says_so():
+    vast = np.broadcast_to(np.float32(1), (2**22, 2**22))
+    with pytest.raises(RestorationError, match="not enough memory"):
+        restore(vast, Denoise(), TINY)
+
+
 def test_one_row_of_pixels_works(phantom, tiny):
     assert restore(phantom[:1], Denoise(), tiny).image.shape == (1, 64)
 
 
 def test_a_channel_without_contrast_does_no_harm(phantom):
     image = np.stack([phantom, np.zeros_like(phantom)], -1)
-    result = restore(image, Denoise(), DIP(iterations=200), axes="YXC")
+    result = restore(image, Denoise(), DIP(runs=1, iterations=200), axes="YXC")
     assert psnr(result.image[..., 0], phantom) > 20
     assert abs(result.image[..., 1]).max() < 1
 
@@ -346,6 +382,19 @@ def test_asked_to_stop_it_keeps_what_there_is(random):
     assert [frame.outcome for frame in result.frames] == [Outcome.BUDGET, Outcome.ASKED]
     assert np.isfinite(result.image[:2]).all()
     assert np.isnan(result.image[2]).all()
+
+
+def test_asked_between_two_frames_it_does_not_begin_the_next(random):
+    stack = random.random((3, 10, 10)).astype(np.float32)
+    event = threading.Event()
+
+    def watch(iterate):
+        if iterate.outcome:
+            event.set()
+
+    result = restore(stack, Denoise(), Copy(), axes="TYX", until=Asked(event), watch=watch)
+    assert [frame.index for frame in result.frames] == [(0,)]
+    assert np.isnan(result.image[1:]).all()
 
 
 def test_a_time_limit_from_outside(phantom):

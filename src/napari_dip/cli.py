@@ -1,6 +1,7 @@
 """The command line: its flags and help are the settings classes and their docstrings."""
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, fields, is_dataclass, make_dataclass, replace
@@ -83,7 +84,7 @@ class _Common:
     seed : int
         The same seed gives the same pixels on the same machine.
     keep_dtype : bool
-        Round to the source's dtype; the pixels that had to be clipped are counted.
+        Round to the source's dtype; the values that had to be clipped are counted.
     overwrite : bool
         Replace existing output files.
     quiet : bool
@@ -196,29 +197,47 @@ def _run(task: "Task", paths: tuple[Path, ...], common: _Common, flags: Any) -> 
     *inputs, output = paths
     # A preset's number of updates is part of it; so is everything else that no flag changes.
     method = replace(PRESETS[common.preset], **(_given(flags) if flags else {}))
+    pairs = _targets(inputs, output, common)
+    failed = 0
     with Reporter(quiet=common.quiet) as reporter:
-        for source, target in _targets(inputs, output, keep_dtype=common.keep_dtype):
-            _restore_file(source, target, task, method, common, reporter)
+        for source, target in pairs:
+            try:
+                _restore_file(source, target, task, method, common, reporter)
+            except (ValueError, OSError, RestorationError) as error:
+                if len(pairs) == 1:
+                    raise
+                failed += 1
+                _complain(f"{source}: {error}")
+    if failed:
+        raise FileError(f"{failed} of {len(pairs)} images could not be restored")
 
 
-def _targets(inputs: list[Path], output: Path, *, keep_dtype: bool) -> list[tuple[Path, Path]]:
-    """Return each input with its output; refuse outputs that are inputs, or that coincide."""
+def _targets(inputs: list[Path], output: Path, common: _Common) -> list[tuple[Path, Path]]:
+    """Return each input with its output; refuse absent inputs, and outputs that would replace anything."""
+    from napari_dip.io import replaceable
+
     kept = {".fits", ".fit", ".fts", ".npy", ".tif", ".tiff"}
 
     def target(source: Path) -> Path:
         if "{stem}" in output.name:
             return output.with_name(output.name.replace("{stem}", source.stem))
         if output.is_dir():
-            suffix = source.suffix if keep_dtype or source.suffix.lower() in kept else ".tif"
+            suffix = source.suffix if common.keep_dtype or source.suffix.lower() in kept else ".tif"
             return output / f"{source.stem}{suffix}"
         if len(inputs) > 1:
             raise FileError(f"several images go to an existing folder or a name with {{stem}}, got {output}")
         return output
 
+    read = [*inputs, *([] if common.missing is None else [common.missing])]
+    for path in read:
+        if not path.is_file():
+            raise FileError(f"no such file: {path}")
+    protected = {os.path.realpath(path) for path in read}
     pairs = [(source, target(source)) for source in inputs]
     for source, place in pairs:
-        if any(place.resolve() == other.resolve() for other in inputs):
+        if os.path.realpath(place) in protected:
             raise FileError(f"{place} is an input: choose another output for {source}")
+        replaceable(place, overwrite=common.overwrite)
     if len({place for _, place in pairs}) < len(pairs):
         raise FileError("two images would go to the same output: use other names or another folder for one")
     return pairs
@@ -233,18 +252,19 @@ def _restore_file(
     from napari_dip.restoration import restore
 
     picture = read(source)
-    writable(target, picture, keep_dtype=common.keep_dtype, overwrite=common.overwrite)
-    axes = Axes.of(picture.data.shape, common.axes or picture.axes, common.channels)
+    shape = picture.data.shape
+    axes = Axes.of(shape, picture.axes if common.axes is None else common.axes, common.channels)
+    writable(target, picture, axes.letters, keep_dtype=common.keep_dtype)
     arguments: dict[str, Any] = {
         "missing": None if common.missing is None else read_mask(common.missing),
         "axes": axes.letters,
         "channels": common.channels,
         "device": common.device,
     }
-    reporter.say(f"{source}: {axes.describe(picture.data.shape)}")
+    reporter.say(f"{source}: {axes.describe(shape)}")
     if not common.quiet:
         reporter.announce(estimate(picture.data, task, method, **arguments))
-    reporter.begin(method.updates, len(list(axes.frames(picture.data.shape))))
+    reporter.begin(method.updates, len(list(axes.frames(shape))))
     result = restore(picture.data, task, method, seed=common.seed, watch=reporter.watch, **arguments)
     clipped = write(
         target,
@@ -257,22 +277,27 @@ def _restore_file(
     reporter.finish(target, result, clipped)
 
 
+def _complain(message: str) -> None:
+    sys.stderr.write(f"napari-dip: {message}\n")
+
+
 @contextlib.contextmanager
 def _exit_codes() -> Iterator[None]:
     """Say in one line what went wrong: 2 for a bad argument or file, 1 for a failed run, 130 for Ctrl-C."""
-    code: int
     try:
         yield
         return
     except KeyboardInterrupt:
-        code, message = 130, "interrupted; nothing was written"
+        code, message = 130, "interrupted; no file was left half-written"
     except RestorationError as error:
         code, message = 1, str(error)
+    except OSError as error:
+        code, message = 2, f"{error.filename}: {error.strerror}"
     except (ValueError, TypeError) as error:
         code, message = 2, str(error)
     except CycloptsError as error:
         code, message = 2, " ".join(str(error).split())
-    sys.stderr.write(f"napari-dip: {message}\n")
+    _complain(message)
     raise SystemExit(code)
 
 

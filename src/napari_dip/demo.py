@@ -62,6 +62,10 @@ def run(folder: Path, reporter: "Reporter") -> str:
         The summary.
     """
     clean, noisy, missing = damaged()
+    pictures = {name: folder / f"{name}.png" for name in ("before", "after", "residual")}
+    words = folder / "summary.txt"
+    if any(path.exists() for path in pictures.values()) and not words.exists():
+        raise FileError(f"{folder} has pictures that are not the demonstration's: choose another --output")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -72,9 +76,9 @@ def run(folder: Path, reporter: "Reporter") -> str:
 
     residual = np.where(missing[..., None], 0, noisy - result.image)
     as_bytes = Picture(noisy.astype(np.uint8), "YXC")
-    for name, pixels in {"before": noisy, "after": result.image, "residual": 128 + residual}.items():
-        write(folder / f"{name}.png", pixels, as_bytes, axes="YXC", provenance=result.provenance)
-    pictures = ", ".join(str(folder / f"{name}.png") for name in ("before", "after", "residual"))
+    images = {"before": noisy, "after": result.image, "residual": 128 + residual}
+    for name, path in pictures.items():
+        write(path, images[name], as_bytes, axes="YXC", provenance=result.provenance)
     text = (
         "A stained tissue section of 256 x 256 pixels, with Gaussian noise "
         f"(sigma = {_SIGMA:g} grey levels) and {missing.mean():.0%} of its pixels under scratches,\n"
@@ -83,9 +87,9 @@ def run(folder: Path, reporter: "Reporter") -> str:
         f"{summary(result)}\n"
         f"PSNR against the known truth: {psnr(noisy, clean):.2f} dB before, "
         f"{psnr(result.image, clean):.2f} dB after.\n"
-        f"Pictures: {pictures}"
+        f"Pictures: {', '.join(map(str, pictures.values()))}"
     )
-    (folder / "summary.txt").write_text(text + "\n", encoding="utf-8")
+    words.write_text(text + "\n", encoding="utf-8")
     return text
 
 

@@ -17,7 +17,7 @@ class FileError(ValueError):
 
 @contextmanager
 def cured() -> Iterator[None]:
-    """Turn what torch and numpy raise when a run fails, nearly always a RuntimeError, into what to do about it.
+    """Turn what torch and numpy raise when a run fails into what to do about it.
 
     Raises
     ------

@@ -2,9 +2,10 @@
 
 import math
 import time
+import warnings
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -43,6 +44,9 @@ class Reporter:
         self._began = self._said = time.monotonic()
 
     def __enter__(self) -> Self:
+        # Python's own way of showing a warning names a line of code.
+        self._show: Any = warnings.showwarning
+        warnings.showwarning = cast(Any, self._warn)
         self._bar.start()
         return self
 
@@ -50,6 +54,10 @@ class Reporter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.stop()
+        warnings.showwarning = self._show
+
+    def _warn(self, message: Warning | str, *_: object) -> None:
+        self.say(f"note: {message}")
 
     def say(self, message: str) -> None:
         """Say a line."""
@@ -97,7 +105,7 @@ class Reporter:
             self._task = None
         self.say(summary(result))
         if clipped:
-            self.say(f"{clipped} pixels were clipped to the range of the file's dtype")
+            self.say(f"values clipped to the range of the file's dtype: {clipped}")
         self.say(f"written: {target}")
 
 

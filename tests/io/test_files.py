@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from napari_dip.errors import FileError
-from napari_dip.io import Picture, read, read_mask, writable, write
+from napari_dip.io import Picture, read, read_mask, replaceable, writable, write
 from napari_dip.io.picture import as_dtype
 from napari_dip.io.tiff import NAMESPACE
 
@@ -35,8 +35,7 @@ def test_tiff_round_trip_with_axes_pixel_size_and_provenance(tmp_path, axes, ran
     again = read(tmp_path / "a.tif")
     np.testing.assert_array_equal(again.data, data)
     assert again.axes.replace("S", "C") == axes
-    if set(axes) <= set("TZCYX") and axes != "XY":
-        assert again.pixel_size == pixel_size
+    assert again.pixel_size == pixel_size
     with tifffile.TiffFile(tmp_path / "a.tif") as file:
         assert NAMESPACE in file.pages[0].description
         assert "Denoise" in file.pages[0].description
@@ -117,6 +116,19 @@ def test_a_fits_file_without_an_image_is_refused(tmp_path):
     fits.HDUList([fits.PrimaryHDU()]).writeto(tmp_path / "in.fits")
     with pytest.raises(FileError, match="holds no image"):
         read(tmp_path / "in.fits")
+
+
+def test_scaled_extensions_and_checksums_of_fits_stay_true(tmp_path, random):
+    scaled = fits.ImageHDU(np.arange(6.0).reshape(2, 3) / 2)
+    scaled.scale("int16", bscale=0.5)
+    data = random.random((4, 5)).astype(np.float32)
+    fits.HDUList([fits.PrimaryHDU(data), scaled]).writeto(tmp_path / "in.fits", checksum=True)
+    save(tmp_path / "out.fits", data, read(tmp_path / "in.fits"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with fits.open(tmp_path / "out.fits", checksum=True, do_not_scale_image_data=True) as hdus:
+            assert hdus[1].data.dtype.kind == "i"
+            assert hdus[1].header["BSCALE"] == 0.5
 
 
 # PNG, JPEG, npy
@@ -225,6 +237,13 @@ def test_installed_plugins_read_what_we_do_not(tmp_path):
     assert (picture.data.shape, picture.axes) == ((2, 3, 4), "TYX")
 
 
+def test_programs_are_not_run(tmp_path):
+    (tmp_path / "a.py").write_text(f"open({str(tmp_path / 'mark')!r}, 'w')")
+    with pytest.raises(FileError, match="a program, not an image"):
+        read(tmp_path / "a.py")
+    assert not (tmp_path / "mark").exists()
+
+
 def test_an_unknown_kind_of_file_is_named(tmp_path):
     (tmp_path / "a.unknown").touch()
     with pytest.raises(FileError, match=r"no reader for \.unknown"):
@@ -252,26 +271,48 @@ def test_an_absent_file_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "message"),
+    ("name", "message"),
     [
-        ("nowhere/a.tif", np.zeros((2, 2)), "there is no folder"),
-        ("a.bmp", np.zeros((2, 2)), "the suffix must be one of"),
-        ("a.png", np.zeros((2, 2)), "holds uint8 or uint16 or bool, the source is float64; choose .tif"),
-        ("a.jpg", np.zeros((2, 2), np.uint16), "holds uint8, the source is uint16"),
-        ("a.png", np.zeros((3, 2, 2), np.uint8), "one grey or RGB image"),
-        ("there.tif", np.zeros((2, 2)), "exists: choose another name"),
+        ("nowhere/a.tif", "there is no folder"),
+        ("a.bmp", "the suffix must be one of"),
+        ("there.tif", "exists: choose another name"),
     ],
 )
-def test_what_could_not_be_written_is_refused_before_the_run(tmp_path, name, data, message):
+def test_names_that_will_not_do(tmp_path, name, message):
     (tmp_path / "there.tif").touch()
     with pytest.raises(FileError, match=message):
-        writable(tmp_path / name, Picture(data), keep_dtype=False, overwrite=False)
+        replaceable(tmp_path / name, overwrite=False)
+    replaceable(tmp_path / "there.tif", overwrite=True)
 
 
-def test_overwriting_is_possible_when_asked_for(tmp_path):
-    (tmp_path / "there.tif").touch()
-    writable(tmp_path / "there.tif", Picture(np.zeros((2, 2))), keep_dtype=False, overwrite=True)
-    assert os.listdir(tmp_path) == ["there.tif"]
+@pytest.mark.parametrize(
+    ("name", "shape", "dtype", "message"),
+    [
+        ("a.png", (2, 2), float, "holds uint8 or uint16 or bool, the source is float64; choose .tif"),
+        ("a.jpg", (2, 2), np.uint16, "holds uint8, the source is uint16"),
+        ("a.png", (3, 2, 5), np.uint8, "holds no uint8 image of shape"),
+        ("a.png", (2, 2, 3), np.uint16, "holds no uint16 image of shape"),
+        ("a.fits", (2, 2), np.float16, "holds no float16 image"),
+    ],
+)
+def test_what_could_not_be_written_is_refused_before_the_run(tmp_path, name, shape, dtype, message):
+    with pytest.raises(FileError, match=message):
+        writable(tmp_path / name, Picture(np.zeros(shape, dtype)), "TYX"[-len(shape) :], keep_dtype=True)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint16, np.int64, np.float16, np.float64, ">u2"])
+@pytest.mark.parametrize(
+    ("axes", "shape"), [("YX", (6, 7)), ("YXC", (6, 7, 2)), ("YXC", (6, 7, 5)), ("SYX", (3, 6, 7))]
+)
+def test_tiff_holds_every_dtype_and_any_number_of_channels(tmp_path, dtype, axes, shape):
+    source = Picture(np.ones(shape, dtype))
+    writable(tmp_path / "a.tif", source, axes, keep_dtype=True)
+    save(tmp_path / "a.tif", np.ones(shape, np.float32), source, axes, keep_dtype=True)
+    again = read(tmp_path / "a.tif")
+    np.testing.assert_array_equal(again.data, source.data)
+    kept = np.uint8 if dtype is bool else np.dtype(dtype).newbyteorder("=")
+    assert again.data.dtype == kept
 
 
 @pytest.mark.parametrize(
@@ -292,11 +333,9 @@ def test_a_failed_write_leaves_nothing_and_harms_nothing(tmp_path, monkeypatch, 
 
 
 def test_a_folder_that_can_not_be_written_to(tmp_path, monkeypatch):
-    import tempfile
-
-    def fail(**_):
+    def fail(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(tempfile, "TemporaryFile", fail)
+    monkeypatch.setattr("pathlib.Path.open", fail)
     with pytest.raises(FileError, match="Permission denied"):
-        writable(tmp_path / "a.tif", Picture(np.zeros((2, 2))), keep_dtype=False, overwrite=False)
+        writable(tmp_path / "a.tif", Picture(np.zeros((2, 2))), "YX", keep_dtype=False)

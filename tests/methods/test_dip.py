@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_dip import DIP, PRESETS, Gaussian, Outcome, Unknown
+from napari_dip import DIP, PRESETS, Gaussian, Outcome, RestorationError, Unknown
 from napari_dip.operators import Identity
 from napari_dip.problem import Problem
 from napari_dip.solver.stopping import Budget
@@ -17,15 +17,18 @@ def problem(image, weights=None, noise=None):
     return Problem(data, Identity(), noise or Unknown(), weights)
 
 
-def test_the_run_ends_with_an_outcome_and_returns_its_weights(phantom, tiny):
-    run = tiny.solve(problem(phantom))
+def drained(run):
+    """Return what a generator yields, and what it returns."""
     iterates = []
     while True:
         try:
             iterates.append(next(run))
         except StopIteration as end:
-            state = end.value
-            break
+            return iterates, end.value
+
+
+def test_the_run_ends_with_an_outcome_and_returns_its_weights(phantom, tiny):
+    iterates, state = drained(tiny.solve(problem(phantom)))
     assert iterates[0].index == 0
     assert iterates[-1].outcome is Outcome.BUDGET
     assert iterates[-1].x.shape == (1, 1, 64, 64)
@@ -33,16 +36,11 @@ def test_the_run_ends_with_an_outcome_and_returns_its_weights(phantom, tiny):
 
 
 def test_a_warm_start_goes_on_where_the_last_run_ended(phantom):
-    settings = DIP(iterations=60, precision="float32", held_out=0.0, jitter=0.0)
+    settings = DIP(runs=1, iterations=60, precision="float32", held_out=0.0, jitter=0.0)
 
     def run(start=None):
-        stream = settings.solve(problem(phantom), start=start)
-        losses = []
-        while True:
-            try:
-                losses.append(float(next(stream).loss))
-            except StopIteration as end:
-                return losses, end.value
+        iterates, state = drained(settings.solve(problem(phantom), start=start))
+        return [float(iterate.loss) for iterate in iterates], state
 
     first, state = run()
     second, _ = run(state)
@@ -51,8 +49,8 @@ def test_a_warm_start_goes_on_where_the_last_run_ended(phantom):
 
 
 def test_the_answer_is_the_best_by_held_out_pixels(phantom, tiny):
-    *iterates, answer = tiny.solve(problem(phantom))
-    assert answer.score == min(one.score for one in iterates if one.score is not None)
+    iterates = list(tiny.solve(problem(phantom)))
+    assert iterates[-1].score == min(one.score for one in iterates)
 
 
 def test_without_held_out_pixels_the_last_average_is_the_answer(phantom, tiny):
@@ -68,7 +66,7 @@ def test_the_caller_may_stop_it_too(phantom, tiny):
 
 
 def test_patience_and_time_end_a_run(phantom):
-    quick = DIP(iterations=10_000, input_channels=2, precision="float32")
+    quick = DIP(runs=1, iterations=10_000, input_channels=2, precision="float32")
     *_, answer = replace(quick, time_limit=0.3).solve(problem(phantom))
     assert answer.outcome is Outcome.TIME_LIMIT
     noise = torch.randn(32, 32, generator=torch.Generator().manual_seed(0))
@@ -104,3 +102,42 @@ def test_what_it_can_not_do_it_refuses_in_words(shape, weights, message):
     reason = DIP().refuses(problem(np.zeros(shape), few if weights == "few" else None))
     assert message in reason
     assert DIP().refuses(problem(np.zeros((1, 8)))) is None
+
+
+def test_the_answer_of_several_runs_is_their_mean_and_better_than_one(phantom):
+    noisy = phantom + np.random.default_rng(3).normal(0, 25, phantom.shape)
+    settings = DIP(runs=3, iterations=150, held_out=0.1)
+    answers, error = {}, {}
+    for iterate in settings.solve(problem(noisy)):
+        if iterate.score is not None:
+            run = min(iterate.index // 151, 2)
+            if run not in answers or iterate.score < answers[run].score:
+                answers[run] = iterate
+    for run, answer in answers.items():
+        error[run] = float((answer.x[0, 0] - torch.as_tensor(phantom)).square().mean())
+    assert error[2] < error[0]
+    assert iterate.score == min(answer.score for answer in answers.values())
+    assert iterate.outcome is not None
+
+
+def test_runs_differ_and_are_counted_through(phantom, tiny):
+    iterates = list(replace(tiny, runs=2, held_out=0.0).solve(problem(phantom)))
+    assert [one.index for one in iterates] == [*range(7), *range(6, 13)]
+    assert [one.outcome for one in iterates[:-1]] == [None] * 13
+    own = 2 * iterates[7].x - iterates[6].x
+    assert not torch.allclose(own, iterates[0].x)
+
+
+def test_a_stopped_run_returns_its_weights_too(phantom, tiny):
+    _, weights = drained(tiny.solve(problem(phantom), until=Budget(2)))
+    assert weights
+
+
+def test_a_warm_start_of_another_shape_is_refused(phantom, tiny):
+    with pytest.raises(RestorationError, match="network of another shape"):
+        next(tiny.solve(problem(phantom), start={"last.weight": torch.zeros(1)}))
+
+
+def test_settled_settings_leave_nothing_open():
+    assert DIP().settled("cpu").precision in ("float32", "bfloat16")
+    assert DIP(precision="float32").settled("cpu") == DIP(precision="float32")

@@ -61,3 +61,13 @@ def test_jitter_has_the_spread_asked_for_and_comes_from_the_generator():
 def test_without_jitter_the_input_stays():
     z = torch.ones(1, 1, 4, 4)
     assert next(jittered(z, 0.0, torch.square, torch.Generator()))[0][0] is z
+
+
+def test_it_learns_whatever_the_callers_mode(line):
+    with torch.no_grad():
+        iterates = fit(
+            line, repeat(((torch.ones(1, 1),), lambda x: (x - 3).square().mean())), learning_rate=0.1
+        )
+        *_, last = islice(iterates, 20)
+        assert not torch.is_grad_enabled()
+    assert float(last.x) > 1

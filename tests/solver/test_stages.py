@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from napari_dip.solver.iterate import Iterate, Outcome
-from napari_dip.solver.stages import averaged, best_last, scored, stopped
+from napari_dip.solver.stages import averaged, best_last, joined, scored, stopped
 from napari_dip.solver.stopping import Budget
 
 
@@ -28,9 +30,33 @@ def test_averages_do_not_share_memory():
     assert first.x.data_ptr() != second.x.data_ptr()
 
 
-def test_scores_come_at_multiples():
-    scores = [iterate.score for iterate in scored(stream(range(5)), lambda x: x.sum(), every=2)]
-    assert scores == [0, None, 2, None, 4]
+def test_the_first_are_scored_and_then_multiples():
+    scores = [iterate.score for iterate in scored(stream(range(13)), lambda x: x.sum(), every=2)]
+    assert scores == [*range(9), None, 10, None, 12]
+
+
+def test_the_mean_with_other_images():
+    others = [torch.tensor([1.0]), torch.tensor([2.0])]
+    assert [float(iterate.x) for iterate in joined(stream([3, 6]), others)] == [2, 3]
+    assert [float(iterate.x) for iterate in joined(stream([3]), [])] == [3]
+
+
+def test_a_reason_that_an_iterate_has_ends_the_stream():
+    iterates = (
+        replace(one, outcome=Outcome.DIVERGED if one.index == 1 else None) for one in stream(range(5))
+    )
+    assert [one.outcome for one in stopped(iterates, Budget(9))] == [None, Outcome.DIVERGED]
+
+
+def test_without_scores_the_last_finite_iterate_survives_a_divergence():
+    def diverging():
+        yield from stream([1, 2, 3])
+        for index in (3, 4):
+            yield Iterate(index, torch.tensor([float("nan")]), torch.tensor(float("nan")))
+        yield Iterate(5, torch.tensor([float("nan")]), torch.tensor(float("nan")), outcome=Outcome.DIVERGED)
+
+    *_, answer = best_last(diverging())
+    assert (answer.index, answer.outcome) == (2, Outcome.DIVERGED)
 
 
 def test_the_stream_ends_with_the_reason():

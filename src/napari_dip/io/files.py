@@ -70,7 +70,23 @@ def read_mask(path: Path) -> np.ndarray:
     return (picture.data != 0).any(-1) if colour else picture.data != 0
 
 
-def writable(path: Path, source: Picture, axes: str, *, keep_dtype: bool, overwrite: bool) -> None:
+def replaceable(path: Path, *, overwrite: bool) -> None:
+    """Refuse an output whose suffix or folder is unknown, or that exists and may not be replaced.
+
+    Raises
+    ------
+    FileError
+        Says why, and what to do.
+    """
+    if path.suffix.lower() not in _FORMATS:
+        raise FileError(f"can't write {path}: the suffix must be one of {', '.join(_FORMATS)}")
+    if not path.parent.is_dir():
+        raise FileError(f"can't write {path}: there is no folder {path.parent}")
+    if path.exists() and not overwrite:
+        raise FileError(f"{path} exists: choose another name, or say --overwrite")
+
+
+def writable(path: Path, source: Picture, axes: str, *, keep_dtype: bool) -> None:
     """Refuse, before a long run, an output that could not be written after it.
 
     Zeros of the same shape are written on trial and taken away again: that shows whether the format holds
@@ -81,13 +97,7 @@ def writable(path: Path, source: Picture, axes: str, *, keep_dtype: bool, overwr
     FileError
         Says why, and what to do.
     """
-    known = _FORMATS.get(path.suffix.lower())
-    if known is None:
-        raise FileError(f"can't write {path}: the suffix must be one of {', '.join(_FORMATS)}")
-    if not path.parent.is_dir():
-        raise FileError(f"can't write {path}: there is no folder {path.parent}")
-    if path.exists() and not overwrite:
-        raise FileError(f"{path} exists: choose another name, or say --overwrite")
+    known = _FORMATS[path.suffix.lower()]
     dtype = _dtype(known, source, keep_dtype)
     if known.dtypes and dtype.name not in known.dtypes:
         raise FileError(

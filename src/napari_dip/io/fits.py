@@ -1,6 +1,7 @@
 """FITS, the format of astronomy; needs astropy (the extra ``astro``)."""
 
 import json
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,17 +14,15 @@ from napari_dip.io.picture import Picture
 def read(path: Path) -> Picture:
     """Read the first image of a file; its header, and everything else in the file, is kept for writing."""
     fits = _astropy()
-    with fits.open(path, memmap=False) as hdus:
-        for index, hdu in enumerate(hdus):
-            if hdu.is_image and hdu.data is not None:
-                data = np.array(hdu.data)
-                break
-        else:
+    stored = path.read_bytes()
+    with fits.open(BytesIO(stored)) as hdus:
+        index = next((i for i, hdu in enumerate(hdus) if hdu.is_image and hdu.data is not None), None)
+        if index is None:
             raise FileError(f"{path} holds no image")
+        data = np.array(hdus[index].data)
     # Once more as stored, so that scaled integers beside the image go back as they were.
-    with fits.open(path, memmap=False, do_not_scale_image_data=True) as hdus:
-        rest = [one.copy() for one in hdus]
-    return Picture(data, "YX" if data.ndim == 2 else None, {}, (index, rest))
+    hdus = fits.open(BytesIO(stored), do_not_scale_image_data=True)
+    return Picture(data, "YX" if data.ndim == 2 else None, {}, (index, hdus))
 
 
 def write(file: BinaryIO, data: np.ndarray, source: Picture, axes: str, provenance: dict[str, Any]) -> None:

@@ -33,6 +33,8 @@ def read(path: Path) -> Picture:
 
 def write(file: BinaryIO, data: np.ndarray, source: Picture, axes: str, provenance: dict[str, Any]) -> None:
     """Write an OME-TIFF; where OME has no word for an axis, a TIFF with the axes in its description."""
+    if data.dtype == bool:
+        data = data.astype(np.uint8)  # one bit per pixel is read wrongly by many
     # Interleaved channels are samples in TIFF, and samples in planes are channels.
     axes = axes[:-1].replace("S", "C") + axes[-1].replace("C", "S")
     record = json.dumps(provenance)
@@ -47,8 +49,8 @@ def write(file: BinaryIO, data: np.ndarray, source: Picture, axes: str, provenan
     else:
         metadata[NAMESPACE] = record
         metadata["pixel_size"] = {letter: list(size) for letter, size in source.pixel_size.items()}
-    samples = {"planarconfig": "contig"} if axes.endswith("S") else {}
-    tifffile.imwrite(file, data, ome=ome, metadata=metadata, photometric=photometric, **samples)
+    planar = "contig" if axes.endswith("S") else None
+    tifffile.imwrite(file, data, ome=ome, metadata=metadata, photometric=photometric, planarconfig=planar)
 
 
 def _pixel_size(tiff: tifffile.TiffFile) -> dict[str, tuple[float, str]]:

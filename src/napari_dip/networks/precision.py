@@ -7,7 +7,6 @@ from threading import Lock
 import torch
 import torch.nn.functional as F
 
-
 _MEASURING = Lock()
 
 
