@@ -24,6 +24,7 @@ import numpy as np
 from PIL import Image
 
 from napari_dip import DIP, PRESETS, Denoise, Inpaint, solve
+from napari_dip.demo import psnr
 
 # PSNR of the images that the authors of Deep Image Prior released, in dB.
 CASES = {
@@ -38,11 +39,6 @@ def load(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path)).astype(np.float32)
 
 
-def psnr(image: np.ndarray, truth: np.ndarray) -> float:
-    """Return the PSNR in dB for a peak of 255; the image is clipped to the peak, as published ones are."""
-    return float(10 * np.log10(255**2 / np.mean((np.clip(image, 0, 255) - truth) ** 2)))
-
-
 def problem(data: Path, case: str) -> tuple[np.ndarray, np.ndarray, dict]:
     """Return the damaged image, the truth, and what `solve` is told beside the image."""
     stem, kind, _ = CASES[case]
@@ -55,7 +51,7 @@ def problem(data: Path, case: str) -> tuple[np.ndarray, np.ndarray, dict]:
 def quality(data: Path, case: str) -> dict:
     """Return PSNR of the answer and of the best moving average, and what they cost."""
     image, truth, options = problem(data, case)
-    best, best_at, scoring = -np.inf, 0, 0.0
+    best, best_at, scoring, updates = -np.inf, 0, 0.0, 0
     began = time.perf_counter()
     for iterate in solve(image, method=DIP(), **options):
         paused = time.perf_counter()
@@ -63,18 +59,27 @@ def quality(data: Path, case: str) -> dict:
             at = psnr(iterate.x.numpy(), truth)
             if at > best:
                 best, best_at = at, iterate.index
-        last_index = max(iterate.index, locals().get("last_index", 0))
+        updates = max(updates, iterate.index)
         scoring += time.perf_counter() - paused
     seconds = time.perf_counter() - began - scoring
     chosen = psnr(iterate.x.numpy(), truth)
+    hidden = {}
+    if "missing" in options:
+        where = options["missing"] > 0
+        authors = load(data / f"{CASES[case][0]}_authors_dip.png")
+        hidden = {
+            "missing_dB": round(psnr(iterate.x.numpy()[where], truth[where]), 2),
+            "authors_missing_dB": round(psnr(authors[where], truth[where]), 2),
+        }
     return {
         "chosen_dB": round(chosen, 2),
         "oracle_dB": round(max(best, chosen), 2),
         "gap_dB": round(max(best, chosen) - chosen, 2),
         "authors_dB": CASES[case][2],
+        **hidden,
         "chosen_at": iterate.index,
         "oracle_at": best_at,
-        "updates": last_index,
+        "updates": updates,
         "seconds": round(seconds, 1),
         "outcome": iterate.outcome.name,
         "peak_GiB": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),

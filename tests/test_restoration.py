@@ -148,6 +148,16 @@ def test_what_a_missing_pixel_holds_has_no_influence(phantom, tiny, hidden):
     assert np.array_equal(first.image, second.image)
 
 
+def test_inpainting_leaves_observed_pixels_as_they_were_measured(phantom, tiny):
+    missing = np.zeros(phantom.shape, bool)
+    missing[10:20, 30:50] = True
+    kept = restore(phantom, Inpaint(), tiny, missing=missing).image
+    restored = restore(phantom, Inpaint(keep_observed=False), tiny, missing=missing).image
+    np.testing.assert_array_equal(kept[~missing], phantom[~missing])
+    np.testing.assert_array_equal(kept[missing], restored[missing])
+    assert not np.allclose(restored[~missing], phantom[~missing])
+
+
 def test_nan_is_missing(phantom, tiny):
     holes = phantom.copy()
     holes[5:9] = np.nan

@@ -58,6 +58,7 @@ _NOISE, _COMMON, _DIP = (
     Group(name, sort_key=at) for at, name in enumerate(("Noise", "Common", "Deep Image Prior"))
 )
 _NoiseFlags = _flags("NoiseFlags", _NOISE, *NOISE_MODELS.values())
+_InpaintFlags = _flags("InpaintFlags", _COMMON, Inpaint)
 _DIPFlags = _flags("DIPFlags", _DIP, DIP)
 
 
@@ -136,17 +137,18 @@ def inpaint(
     *paths: Path,
     noise: _NoiseName = None,
     strength: _NoiseFlags | None = None,  # type: ignore[valid-type]
+    own: _InpaintFlags | None = None,  # type: ignore[valid-type]
     common: _Common | None = None,
     dip: _DIPFlags | None = None,  # type: ignore[valid-type]
 ) -> None:
-    """Fill in missing pixels: those that --missing marks, and NaN.
+    """Fill in missing pixels, those that --missing marks and NaN; leave all others as they were measured.
 
     Parameters
     ----------
     paths
         Images, and last the output: a file, an existing folder, or a name with {stem} in it.
     """
-    _run(Inpaint(_noise(noise, strength)), paths, common or _Common(), dip)
+    _run(Inpaint(_noise(noise, strength), **(_given(own) if own else {})), paths, common or _Common(), dip)
 
 
 @app.command

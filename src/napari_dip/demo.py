@@ -10,7 +10,7 @@ from napari_dip.io import Picture, write
 from napari_dip.methods import DIP
 from napari_dip.progress import summary
 from napari_dip.restoration import restore
-from napari_dip.tasks import Inpaint
+from napari_dip.tasks import Denoise
 
 if TYPE_CHECKING:
     from napari_dip.progress import Reporter
@@ -71,8 +71,7 @@ def run(folder: Path, reporter: "Reporter") -> str:
     except OSError as error:
         raise FileError(f"can't make the folder {folder}: {error.strerror}") from error
     reporter.begin(_SETTINGS.updates, 1)
-    task = Inpaint()
-    result = restore(noisy, task, _SETTINGS, missing=missing, watch=reporter.watch)
+    result = restore(noisy, Denoise(), _SETTINGS, missing=missing, watch=reporter.watch)
 
     residual = np.where(missing[..., None], 0, noisy - result.image)
     as_bytes = Picture(noisy.astype(np.uint8), "YXC")

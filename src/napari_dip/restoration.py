@@ -241,7 +241,8 @@ def _solve(
     for frame in series.frames:
         answer: Iterate | None = None
         with cured():
-            run = method.solve(series.problem(frame, device), seed=seed, start=start, until=until)
+            problem = series.problem(frame, device)
+            run = method.solve(problem, seed=seed, start=start, until=until)
             try:
                 while True:
                     iterate = next(run)
@@ -249,7 +250,8 @@ def _solve(
                         return state  # asked between two frames: this one has not begun
                     if iterate.outcome is Outcome.DIVERGED and not iterate.x.isfinite().all():
                         continue  # the best one until then follows, if there is one
-                    answer = replace(iterate, x=series.axes.from_batch(iterate.x), frame=frame)
+                    x = series.axes.from_batch(series.task.finish(iterate.x, problem))
+                    answer = replace(iterate, x=x, frame=frame)
                     yield answer
             except StopIteration as end:
                 state = end.value
