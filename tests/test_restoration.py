@@ -114,7 +114,8 @@ def test_every_noise_model_serves(phantom, noise, generator):
     data=st.data(),
 )
 def test_inputs_are_never_modified_and_outputs_are_float32(dtype, axes, with_nan, data):
-    sizes = {"T": 2, "C": 3, "Z": 4, "Y": 9, "X": 10}
+    side = st.integers(8, 13)
+    sizes = {"T": 2, "C": 3, "Z": data.draw(st.integers(1, 4)), "Y": data.draw(side), "X": data.draw(side)}
     image = data.draw(
         npst.arrays(
             dtype,
@@ -122,7 +123,6 @@ def test_inputs_are_never_modified_and_outputs_are_float32(dtype, axes, with_nan
             elements={} if dtype == "?" else {"min_value": 0, "max_value": 100},
         )
     )
-    image[..., 0, 0], image[..., -1, -1], image[..., 0, :] = 0, 1, image[..., 0, :]
     image.flat[::2], image.flat[1::4] = 0, 1  # contrast in every frame
     if with_nan and image.dtype.kind == "f":
         image.flat[3] = np.nan

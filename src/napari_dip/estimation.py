@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _PROBE = {2: 256, 3: 48}  # longest side of the measured part, in pixels
 _UPDATES = 6
-_OVERHEAD = 1.5  # gradients and temporary tensors, over what is kept for the backward pass
+_OVERHEAD = 1.8  # gradients and temporary tensors, over what is kept for the backward pass
 
 
 @dataclass(frozen=True, slots=True)

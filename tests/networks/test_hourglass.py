@@ -3,16 +3,17 @@ import torch
 
 from napari_dip import PRESETS, Hourglass
 from napari_dip.networks.precision import compute_dtype
+from napari_dip.networks.skip import SkipNetwork
 
 
 def built(settings, channels_in=3, channels_out=1, shape=(32, 32), seed=0):
-    network = settings.build(channels_in, channels_out, shape)
+    network = SkipNetwork(settings, channels_in, channels_out, shape)
     network.initialise(torch.Generator().manual_seed(seed))
     return network.train()
 
 
 def test_classic_has_the_published_number_of_weights():
-    network = PRESETS["classic"].network.build(32, 3, (512, 512))
+    network = SkipNetwork(PRESETS["classic"].network, 32, 3, (512, 512))
     assert sum(weight.numel() for weight in network.parameters()) == 2_217_831
 
 

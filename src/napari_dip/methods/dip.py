@@ -194,11 +194,12 @@ class DIP:
         import torch
 
         from napari_dip.networks.precision import compute_dtype
+        from napari_dip.networks.skip import SkipNetwork
         from napari_dip.scaling import Range, ToGreyLevels
 
         device = problem.data.device
         z = self._input(problem.grid.shape, generator)
-        network = self.network.build(z.shape[1], problem.data.shape[1], problem.grid.shape)
+        network = SkipNetwork(self.network, z.shape[1], problem.data.shape[1], problem.grid.shape)
         network.initialise(generator)
         if weights:
             if _shapes(weights) != _shapes(network.state_dict()):

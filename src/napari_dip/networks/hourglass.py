@@ -1,14 +1,11 @@
 """The encoder-decoder of Deep Image Prior (Ulyanov et al., IJCV 2020, section 4 and supplement)."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Len
 
 from napari_dip.settings import check
-
-if TYPE_CHECKING:
-    from napari_dip.networks.skip import SkipNetwork
 
 
 @dataclass(frozen=True)
@@ -55,20 +52,3 @@ class Hourglass:
         for name in ("kernel_down", "kernel_up"):
             if getattr(self, name) % 2 == 0:
                 raise ValueError(f"Hourglass.{name} must be odd, got {getattr(self, name)}")
-
-    def build(self, channels_in: int, channels_out: int, shape: tuple[int, ...]) -> "SkipNetwork":
-        """Return the network, its weights not yet drawn (on torch's meta device).
-
-        Parameters
-        ----------
-        channels_in, channels_out : int
-            Of z and of the image.
-        shape : tuple of int
-            Spatial shape of the image, 2-D or 3-D; it decides how many scales have room.
-        """
-        import torch
-
-        from napari_dip.networks.skip import SkipNetwork
-
-        with torch.device("meta"):
-            return SkipNetwork(self, channels_in, channels_out, shape)

@@ -59,6 +59,8 @@ class Halve(nn.Module):
 class SkipNetwork(nn.Module):
     """All scales, and the 1 x 1 filter that makes an image of the finest features.
 
+    Its weights are not there (on torch's meta device) until they are drawn.
+
     Parameters
     ----------
     shape : Hourglass
@@ -66,7 +68,7 @@ class SkipNetwork(nn.Module):
     channels_in, channels_out : int
         Of z and of the image.
     spatial : tuple of int
-        Spatial shape of the image.
+        Spatial shape of the image, 2-D or 3-D; it decides how many scales have room.
     """
 
     def __init__(
@@ -75,8 +77,9 @@ class SkipNetwork(nn.Module):
         super().__init__()
         ndim = len(spatial)
         depth = scales_with_room(spatial, len(shape.widths))
-        self.scales = Scale(ndim, shape, 0, depth, channels_in)
-        self.last = Convolution(ndim, shape.widths[0], channels_out, 1, padding=shape.padding)
+        with torch.device("meta"):
+            self.scales = Scale(ndim, shape, 0, depth, channels_in)
+            self.last = Convolution(ndim, shape.widths[0], channels_out, 1, padding=shape.padding)
 
     def forward(self, z: Tensor) -> Tensor:
         """Return the image, unbounded and centred on 0, in the precision of z."""
