@@ -10,6 +10,7 @@ import pytest
 import napari_dip
 
 ROOT = Path(napari_dip.__file__).parent
+MODULES = sorted(ROOT.rglob("*.py"))
 
 # Each may import what stands before it, and its own kind.
 ORDER = [
@@ -48,7 +49,7 @@ def imports(path, *, types_too=False):
             yield node.module
 
 
-@pytest.mark.parametrize("path", ROOT.rglob("*.py"), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_run_one_way(path):
     place = path.relative_to(ROOT).with_suffix("").parts
     if place == ("__init__",):
@@ -59,7 +60,7 @@ def test_imports_run_one_way(path):
             assert room == place[0] or RANK[room] < RANK[place[0]] or room in ORDER[RANK[place[0]]], name
 
 
-@pytest.mark.parametrize("path", ROOT.rglob("*.py"), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_core_imports_no_gui(path):
     if "plugin" not in path.relative_to(ROOT).parts:
         assert not GUI & {name.split(".")[0] for name in imports(path, types_too=True)}

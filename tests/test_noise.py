@@ -17,7 +17,7 @@ MODELS = {
 U = 180.0  # grey levels: 40 photons of 2 above an offset of 100
 
 
-@pytest.fixture(params=MODELS.values(), ids=MODELS.keys())
+@pytest.fixture(params=list(MODELS.values()), ids=list(MODELS))
 def noise(request):
     return request.param
 

@@ -266,7 +266,7 @@ def _restore_file(
     reporter.say(f"{source}: {axes.describe(shape)}")
     if not common.quiet:
         reporter.announce(estimate(picture.data, task, method, **arguments))
-    reporter.begin(method.updates, len(list(axes.frames(shape))))
+    reporter.begin(method, frames=len(list(axes.frames(shape))))
     result = restore(picture.data, task, method, seed=common.seed, watch=reporter.watch, **arguments)
     clipped = write(
         target,

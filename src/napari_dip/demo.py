@@ -70,7 +70,7 @@ def run(folder: Path, reporter: "Reporter") -> str:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(f"can't make the folder {folder}: {error.strerror}") from error
-    reporter.begin(_SETTINGS.updates, 1)
+    reporter.begin(_SETTINGS)
     result = restore(noisy, Denoise(), _SETTINGS, missing=missing, watch=reporter.watch)
 
     residual = np.where(missing[..., None], 0, noisy - result.image)

@@ -3,14 +3,16 @@
 import math
 import time
 import warnings
+from collections import Counter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from napari_dip.estimation import Estimate
+from napari_dip.methods import DIP
 from napari_dip.restoration import Restoration
 from napari_dip.solver.iterate import Iterate
 
@@ -31,15 +33,17 @@ class Reporter:
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            TextColumn("{task.completed:.0f} of at most {task.total:.0f} updates,"),
-            TimeRemainingColumn(compact=True),
-            TextColumn("left  {task.fields[error]}"),
+            TextColumn(
+                "{task.completed:.0f} of at most {task.total:.0f} updates, {task.fields[left]} left at most"
+                "{task.fields[error]}"
+            ),
             console=self._console,
             transient=True,
             disable=quiet or not self._console.is_terminal,
         )
         self._task: TaskID | None = None
-        self._updates = self._frames = self._done = 0
+        self._updates = self._total = self._done = 0
+        self._limit = math.inf
         self._frame: tuple[int, ...] | None = None
         self._began = self._said = time.monotonic()
 
@@ -70,33 +74,32 @@ class Reporter:
             f"stop earlier), {estimate.bytes / 2**30:.1f} GiB of memory"
         )
 
-    def begin(self, updates: int, frames: int) -> None:
+    def begin(self, method: DIP, frames: int = 1) -> None:
         """Begin the progress of a run."""
-        self._updates, self._frames, self._done, self._frame = updates, frames, 0, None
+        self._updates, self._total = method.updates, method.updates * frames
+        self._limit = math.inf if method.time_limit is None else method.time_limit * frames
+        self._done, self._frame = 0, None
         self._began = self._said = time.monotonic()
         if self._task is not None:
             self._bar.remove_task(self._task)
-        self._task = self._bar.add_task("restoring", total=updates * frames, error="")
+        self._task = self._bar.add_task("restoring", total=self._total, left="?", error="")
 
     def watch(self, iterate: Iterate) -> None:
         """Show an iterate."""
         if iterate.frame != self._frame:
             self._done += self._frame is not None
             self._frame = iterate.frame
-        at = self._done * self._updates + iterate.index
-        if self._task is not None:
-            self._bar.update(self._task, completed=at)
-            if iterate.score is not None:
-                self._bar.update(self._task, error=f"held-out error {iterate.score:.4f}")
+        if iterate.score is None or self._task is None:
+            return
         now = time.monotonic()
-        if self._bar.disable and now - self._said >= _SECONDS_PER_LINE and iterate.score is not None:
+        took = now - self._began
+        at = self._done * self._updates + iterate.index
+        left = duration(max(0, min(took * (self._total - at) / max(at, 1), self._limit - took)))
+        error = f", held-out error {iterate.score:.4f}"
+        self._bar.update(self._task, completed=at, left=left, error=error)
+        if self._bar.disable and now - self._said >= _SECONDS_PER_LINE:
             self._said = now
-            total = self._updates * self._frames
-            left = (now - self._began) * (total - at) / max(at, 1)
-            self.say(
-                f"{at} of at most {total} updates, {duration(left)} left at most, "
-                f"held-out error {iterate.score:.4f}"
-            )
+            self.say(f"{at} of at most {self._total} updates, {left} left at most{error}")
 
     def finish(self, target: Path, result: Restoration, clipped: int) -> None:
         """Say how the run ended."""
@@ -111,19 +114,14 @@ class Reporter:
 
 def summary(result: Restoration) -> str:
     """Return in words how the frames of a run ended."""
-    seconds = sum(frame.seconds for frame in result.frames)
-    lines = dict.fromkeys(frame.outcome for frame in result.frames)
+    ends = Counter(frame.outcome for frame in result.frames)
     why = " ".join(
-        outcome.value if len(lines) == 1 else f"{outcome.value} ({_count(result, outcome)} frames)"
-        for outcome in lines
+        outcome.value if len(ends) == 1 else f"{outcome.value} ({count} of {len(result.frames)} frames)"
+        for outcome, count in ends.items()
     )
-    kept = result.frames[-1].updates
-    which = f"update {kept} was kept" if len(result.frames) == 1 else f"{len(result.frames)} frames"
-    return f"{why} {which}; {duration(seconds)}."
-
-
-def _count(result: Restoration, outcome: object) -> int:
-    return sum(frame.outcome is outcome for frame in result.frames)
+    frames = len(result.frames)
+    what = f"Update {result.frames[0].updates} was kept" if frames == 1 else f"{frames} frames are restored"
+    return f"{why} {what}, after {duration(sum(frame.seconds for frame in result.frames))}."
 
 
 def duration(seconds: float) -> str:

@@ -26,7 +26,7 @@ OPERATORS = {
 SHAPES = [(6, 5), (4, 3, 5)]
 
 
-@pytest.fixture(params=OPERATORS.values(), ids=OPERATORS.keys())
+@pytest.fixture(params=list(OPERATORS.values()), ids=list(OPERATORS))
 def operator(request):
     return request.param()
 

@@ -1,0 +1,87 @@
+import io
+
+import pytest
+import torch
+from rich.console import Console
+
+from napari_dip import DIP, Outcome
+from napari_dip.progress import Reporter, duration, summary
+from napari_dip.restoration import FrameReport, Restoration
+from napari_dip.solver.iterate import Iterate
+
+
+def iterate(index, frame=()):
+    return Iterate(index, torch.zeros(1), torch.zeros(()), score=1.25, frame=frame)
+
+
+@pytest.fixture
+def reporter(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    with Reporter() as made:
+        made.clock, made.text = clock, io.StringIO()
+        made._console = Console(file=made.text, width=200)
+        yield made
+
+
+def test_a_log_gets_a_line_now_and_then(reporter):
+    reporter.begin(DIP(runs=1, iterations=100))
+    for index in range(0, 50, 5):
+        reporter.clock[0] = index
+        reporter.watch(iterate(index))
+    assert reporter.text.getvalue().splitlines() == [
+        "20 of at most 100 updates, 80 s left at most, held-out error 1.2500",
+        "40 of at most 100 updates, 60 s left at most, held-out error 1.2500",
+    ]
+
+
+def test_the_time_limit_counts_and_so_do_frames(reporter):
+    reporter.begin(DIP(runs=2, iterations=50, time_limit=40.0), frames=2)
+    reporter.watch(iterate(0, (0,)))
+    reporter.clock[0] = 30
+    reporter.watch(iterate(10, (1,)))
+    assert "110 of at most 200 updates, 25 s left at most" in reporter.text.getvalue()
+
+
+def test_a_terminal_gets_a_bar():
+    screen = io.StringIO()
+    reporter = Reporter()
+    reporter._bar.live.console = Console(file=screen, force_terminal=True, width=120)
+    reporter._bar.disable = False
+    with reporter:
+        reporter.begin(DIP(runs=1, iterations=100))
+        reporter.watch(iterate(40))
+        reporter._bar.refresh()
+    assert "40 of at most 100 updates" in screen.getvalue()
+    assert "left at most" in screen.getvalue()
+
+
+def test_warnings_are_notes_without_lines_of_code(reporter):
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = reporter._warn
+        warnings.warn("only the first image is read", stacklevel=1)
+    assert reporter.text.getvalue() == "note: only the first image is read\n"
+
+
+def test_the_summary_says_why_and_how_many():
+    def result(*outcomes):
+        frames = [FrameReport((i,), outcome, 70, 1.0, 30.0) for i, outcome in enumerate(outcomes)]
+        return Restoration(None, tuple(frames), {})
+
+    assert summary(result(Outcome.BUDGET)) == (
+        "The number of updates asked for was reached. Update 70 was kept, after 30 s."
+    )
+    assert summary(result(Outcome.BUDGET, Outcome.TIME_LIMIT, Outcome.BUDGET)) == (
+        "The number of updates asked for was reached. (2 of 3 frames) The time limit was reached. (1 of 3 frames) "
+        "3 frames are restored, after 2 minutes."
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(3.2, "3 s"), (89, "89 s"), (120, "2 minutes"), (5400, "1.5 hours")]
+)
+def test_durations(seconds, words):
+    assert duration(seconds) == words
