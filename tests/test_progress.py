@@ -75,7 +75,8 @@ def test_the_summary_says_why_and_how_many():
         "The number of updates asked for was reached. Update 70 was kept, after 30 s."
     )
     assert summary(result(Outcome.BUDGET, Outcome.TIME_LIMIT, Outcome.BUDGET)) == (
-        "The number of updates asked for was reached. (2 of 3 frames) The time limit was reached. (1 of 3 frames) "
+        "The number of updates asked for was reached. (2 of 3 frames) "
+        "The time limit was reached. (1 of 3 frames) "
         "3 frames are restored, after 2 minutes."
     )
 
