@@ -5,7 +5,7 @@ import torch
 from rich.console import Console
 
 from napari_dip import DIP, Outcome
-from napari_dip.progress import Reporter, duration, summary
+from napari_dip.progress import Reporter, duration, memory, summary
 from napari_dip.restoration import FrameReport, Restoration
 from napari_dip.solver.iterate import Iterate
 
@@ -86,3 +86,8 @@ def test_the_summary_says_why_and_how_many():
 )
 def test_durations(seconds, words):
     assert duration(seconds) == words
+
+
+def test_memory():
+    assert memory(3 * 2**29) == "1.5 GiB"
+    assert memory(40 * 2**20) == "40 MiB"

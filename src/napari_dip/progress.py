@@ -71,7 +71,7 @@ class Reporter:
         """Say what the run will cost."""
         self.say(
             f"at most {duration(estimate.seconds)} ({estimate.seconds_per_update:.2g} s an update; most runs "
-            f"stop earlier), {estimate.bytes / 2**30:.1f} GiB of memory"
+            f"stop earlier), {memory(estimate.bytes)} of memory"
         )
 
     def begin(self, method: DIP, frames: int = 1) -> None:
@@ -122,6 +122,11 @@ def summary(result: Restoration) -> str:
     frames = len(result.frames)
     what = f"Update {result.frames[0].updates} was kept" if frames == 1 else f"{frames} frames are restored"
     return f"{why} {what}, after {duration(sum(frame.seconds for frame in result.frames))}."
+
+
+def memory(count: int) -> str:
+    """Return a number of bytes in the unit that suits it."""
+    return f"{count / 2**30:.1f} GiB" if count > 2**30 / 10 else f"{count / 2**20:.0f} MiB"
 
 
 def duration(seconds: float) -> str:
