@@ -159,6 +159,8 @@ def test_fits_from_end_to_end(tmp_path, random):
         (["denoise", "IN", "IN2", "out.tif"], "several images go to an existing folder"),
         (["denoise", "IN", "IN"], "is an input: choose another output"),
         (["denoise", "IN", "out.bmp"], "the suffix must be one of"),
+        (["denoise", "IN", "restored/"], "no such folder"),
+        (["denoise", "IN", "OUT", "--seed", "-1"], "seed must be a whole number"),
         (["inpaint", "IN", "OUT"], "needs missing pixels"),
         (["inpaint", "IN", "OUT", "--missing", "nothing.png"], "no such file: nothing.png"),
         (["denoise", "BROKEN", "OUT"], "can't read"),

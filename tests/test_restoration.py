@@ -295,7 +295,7 @@ def test_a_channel_that_is_missing_everywhere_is_named(random):
     refused(image, "every pixel of channel 1 is missing")
 
 
-@pytest.mark.parametrize("seed", [-1, 2**63, 1.5, "x"])
+@pytest.mark.parametrize("seed", [-1, 2**63, 1.5, "x", True])
 def test_impossible_seeds_are_refused(phantom, seed):
     refused(phantom, "seed must be a whole number", seed=seed)
 
@@ -373,6 +373,34 @@ def test_a_loss_that_is_not_finite_keeps_the_best_so_far(phantom, tiny):
     assert "Lower the learning rate" in result.outcome.value
     assert np.isfinite(result.image).all()
     assert result.frames[0].updates <= 12
+
+
+@pytest.mark.parametrize("held_out", [0.0, 0.1])
+@pytest.mark.parametrize("runs", [1, 2, 3])
+def test_runs_that_all_diverge_at_once_are_an_error(phantom, tiny, runs, held_out):
+    @dataclass(frozen=True)
+    class Poisoned(Unknown):
+        def misfit(self, u, y, weights):
+            return super().misfit(u, y, weights) + 0 * torch.sqrt(u - u).sum()  # gradient: NaN
+
+    method = replace(tiny, runs=runs, held_out=held_out, iterations=4)
+    with pytest.raises(RestorationError, match="Lower the learning rate"):
+        restore(phantom, Denoise(Poisoned()), method)
+
+
+def test_a_stop_early_in_the_second_run_keeps_the_first(phantom):
+    event = threading.Event()
+    method = DIP(runs=2, iterations=60, held_out=0.0, averaging=0.5, precision="float32")
+    seen = {}
+
+    def watch(iterate):
+        seen[iterate.index] = iterate.x.clone()
+        if iterate.index == 61:
+            event.set()
+
+    result = restore(phantom, Denoise(), method, until=Asked(event), watch=watch)
+    assert result.outcome is Outcome.ASKED
+    np.testing.assert_array_equal(result.image, seen[60].numpy())
 
 
 def test_a_loss_that_never_was_finite_is_an_error(phantom):

@@ -193,14 +193,16 @@ def _listed(names: Any) -> str:
 
 def _run(task: "Task", paths: tuple[Path, ...], common: _Common, flags: Any) -> None:
     from napari_dip.progress import Reporter
+    from napari_dip.restoration import checked_seed
 
     if len(paths) < 2:
         raise ValueError("give at least one image, and last the output")
     *inputs, output = paths
     # A preset's number of updates is part of it; so is everything else that no flag changes.
     method = replace(PRESETS[common.preset], **(_given(flags) if flags else {}))
+    checked_seed(common.seed)
     pairs = _targets(inputs, output, common)
-    failed = 0
+    failures: list[Exception] = []
     with Reporter(quiet=common.quiet) as reporter:
         for source, target in pairs:
             try:
@@ -208,10 +210,12 @@ def _run(task: "Task", paths: tuple[Path, ...], common: _Common, flags: Any) -> 
             except (ValueError, OSError, RestorationError) as error:
                 if len(pairs) == 1:
                     raise
-                failed += 1
-                _complain(f"{source}: {error}")
-    if failed:
-        raise FileError(f"{failed} of {len(pairs)} images could not be restored")
+                failures.append(error)
+                _complain(str(error) if str(source) in str(error) else f"{source}: {error}")
+    if failures:
+        ran = any(isinstance(error, RestorationError) for error in failures)
+        kind = RestorationError if ran else FileError
+        raise kind(f"{len(failures)} of {len(pairs)} images could not be restored")
 
 
 def _targets(inputs: list[Path], output: Path, common: _Common) -> list[tuple[Path, Path]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dip.errors import FileError
-from napari_dip.io import Picture, write
+from napari_dip.io import Picture, writable, write
 from napari_dip.methods import DIP
 from napari_dip.progress import summary
 from napari_dip.restoration import restore
@@ -70,11 +70,13 @@ def run(folder: Path, reporter: "Reporter") -> str:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(f"can't make the folder {folder}: {error.strerror}") from error
+    as_bytes = Picture(noisy.astype(np.uint8), "YXC")
+    for path in pictures.values():
+        writable(path, as_bytes, "YXC", keep_dtype=False)
     reporter.begin(_SETTINGS)
     result = restore(noisy, Denoise(), _SETTINGS, missing=missing, watch=reporter.watch)
 
     residual = np.where(missing[..., None], 0, noisy - result.image)
-    as_bytes = Picture(noisy.astype(np.uint8), "YXC")
     images = {"before": noisy, "after": result.image, "residual": 128 + residual}
     for name, path in pictures.items():
         write(path, images[name], as_bytes, axes="YXC", provenance=result.provenance)

@@ -11,6 +11,15 @@ class RestorationError(Exception):
     """
 
 
+class DivergenceError(RestorationError):
+    """The loss was infinite or not a number from the start."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The loss was no longer a finite number before there was a result. Lower the learning rate."
+        )
+
+
 class FileError(ValueError):
     """A file that can't be read or written, with the reason."""
 

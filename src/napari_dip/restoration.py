@@ -3,13 +3,14 @@
 import time
 from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass, replace
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_dip.axes import Axes, Channels
 from napari_dip.device import Device, choose
-from napari_dip.errors import RestorationError, cured
+from napari_dip.errors import DivergenceError, RestorationError, cured
 from napari_dip.series import Series
 from napari_dip.settings import record
 from napari_dip.solver.iterate import Iterate, Outcome
@@ -60,8 +61,8 @@ class Restoration:
     frames : tuple of FrameReport
         One for each frame.
     provenance : dict
-        Task, method, axes, device, seed, version and how each frame ended, as plain JSON values: enough to
-        run it again.
+        Task, method, axes, device, seed, versions and how each frame ended, as plain JSON values: all that is
+        needed to run it again on the same image and mask.
     """
 
     image: "NDArray[np.float32]"
@@ -135,12 +136,18 @@ def solve(
     RestorationError
         The run failed.
     """
-    if not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise ValueError(f"seed must be a whole number from 0 to 2**63 - 1, got {seed!r}")
+    seed = checked_seed(seed)
     place = choose(device)
     with cured():
         series = Series.of(image, task, missing=missing, axes=axes, channels=channels, method=method)
     return _solve(series, method.settled(place), place, seed=seed, start=start, until=until)
+
+
+def checked_seed(seed: Any) -> int:
+    """Return a seed that generators take, or refuse it."""
+    if isinstance(seed, bool) or not hasattr(seed, "__index__") or not 0 <= index(seed) < 2**63:
+        raise ValueError(f"seed must be a whole number from 0 to 2**63 - 1, got {seed!r}")
+    return index(seed)
 
 
 def restore(
@@ -202,7 +209,7 @@ def restore(
 
 
 def provenance(task: "Task", method: "Method", axes: Axes, seed: int, device: str) -> dict[str, Any]:
-    """Return what is needed to run it again, as plain JSON values."""
+    """Return settings, seed and versions as plain JSON values."""
     import torch
 
     from napari_dip import __version__
@@ -248,7 +255,7 @@ def _solve(
                     iterate = next(run)
                     if iterate.outcome is Outcome.ASKED and iterate.index == 0 and frame != series.frames[0]:
                         return state  # asked between two frames: this one has not begun
-                    if iterate.outcome is Outcome.DIVERGED and not iterate.x.isfinite().all():
+                    if iterate.outcome is not None and not iterate.x.isfinite().all():
                         continue  # the best one until then follows, if there is one
                     x = series.axes.from_batch(series.task.finish(iterate.x, problem))
                     answer = replace(iterate, x=x, frame=frame)
@@ -262,9 +269,7 @@ def _solve(
             or answer.outcome is None
             or (answer.outcome, answer.index) == (Outcome.DIVERGED, 0)
         ):
-            raise RestorationError(
-                "The loss was no longer a finite number before there was a result. Lower the learning rate."
-            )
+            raise DivergenceError
         if answer.outcome is Outcome.ASKED:
             break
     return state

@@ -57,6 +57,8 @@ class Series:
         ValueError
             Names the argument, what was wanted and what came.
         """
+        if hasattr(image, "detach"):  # a torch tensor, wherever it is
+            image = image.detach().cpu().float()
         # Lazy arrays (dask, zarr) stay lazy until a frame is needed.
         array: Any = image if isinstance(getattr(image, "dtype", None), np.dtype) else np.asarray(image)
         shape = tuple(array.shape)
@@ -127,6 +129,6 @@ class Series:
                 raise ValueError(f"{reason}{where}")
         if self.task.needs_missing and not any_missing:
             raise ValueError(
-                f"{type(self.task).__name__} needs missing pixels, and none are: give a mask with `missing`, "
-                "or set them to NaN"
+                f"{type(self.task).__name__} needs missing pixels, and none are: give a mask (`missing`, "
+                "on the command line --missing), or set them to NaN"
             )

@@ -90,5 +90,11 @@ def test_nan_is_never_the_best():
     assert answer.index == 1
 
 
+def test_a_stream_that_ends_in_nan_has_diverged_whatever_it_says():
+    last = Iterate(2, torch.tensor([float("nan")]), torch.tensor(0.0), outcome=Outcome.BUDGET)
+    *_, answer = best_last([*stream([1, 2]), last])
+    assert (answer.index, answer.outcome) == (1, Outcome.DIVERGED)
+
+
 def test_no_iterates_no_answer():
     assert list(best_last(stream([]))) == []

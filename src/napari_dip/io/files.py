@@ -78,6 +78,8 @@ def replaceable(path: Path, *, overwrite: bool) -> None:
     FileError
         Says why, and what to do.
     """
+    if not path.suffix:
+        raise FileError(f"can't write {path}: there is no such folder, and a file needs a suffix")
     if path.suffix.lower() not in _FORMATS:
         raise FileError(f"can't write {path}: the suffix must be one of {', '.join(_FORMATS)}")
     if not path.parent.is_dir():

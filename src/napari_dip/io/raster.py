@@ -16,7 +16,7 @@ def read(path: Path) -> Picture:
     with path.open("rb") as stream:
         start = stream.read(26)
     # Pillow would silently halve the depth of these.
-    if start[:4] == b"\x89PNG" and start[24] == 16 and start[25] != 0:
+    if len(start) == 26 and start[:4] == b"\x89PNG" and start[24] == 16 and start[25] != 0:
         raise FileError(
             f"{path} is a colour PNG of 16 bits per channel, which can't be read: save it as TIFF"
         )

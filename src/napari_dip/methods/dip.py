@@ -1,12 +1,13 @@
 """Deep Image Prior."""
 
+import math
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from annotated_types import Ge, Gt, Interval
 
-from napari_dip.errors import RestorationError
+from napari_dip.errors import DivergenceError, RestorationError
 from napari_dip.methods.base import State
 from napari_dip.networks.hourglass import Hourglass
 from napari_dip.settings import check
@@ -120,14 +121,14 @@ class DIP:
         seed : int
             Of weights, input, jitter and the choice of the held-out pixels.
         start : dict, optional
-            What an earlier run with the same settings returned: its weights are the first ones.
+            What an earlier run with the same settings returned: the first weights of the first run.
         until : StoppingRule, optional
             Stops the run as well as the method's own rules do.
 
         Returns
         -------
         dict
-            Weights after the last update.
+            Weights after the last update of the last run.
         """
         import torch
 
@@ -157,14 +158,15 @@ class DIP:
     ) -> Generator["Iterate", None, None]:
         """Yield the iterates of all runs; each x is the mean with the answers of the runs before."""
         from napari_dip.solver.fit import fit
+        from napari_dip.solver.iterate import Outcome
         from napari_dip.solver.samples import jittered
-        from napari_dip.solver.stages import averaged, best_last, joined, scored, stopped
+        from napari_dip.solver.stages import averaged, best_last, joined, mean, scored, stopped
         from napari_dip.solver.stopping import Budget, Diverged, NoImprovement
 
         fitted, held_out = parts
         rule = Diverged() | Budget(self.iterations) | NoImprovement(self.patience)
         answers: list[Tensor] = []
-        updates = 0
+        updates, lowest = 0, math.inf
         for number in range(self.runs):
             network, z, noise = self._network(problem, generator, weights if number == 0 else {})
             samples = jittered(z, self.jitter, fitted, noise)
@@ -177,15 +179,31 @@ class DIP:
             try:
                 for iterate in best_last(stopped(iterates, rule)):
                     length = max(length, iterate.index)
-                    outcome = iterate.outcome if number + 1 == self.runs else None
-                    yield replace(iterate, index=updates + iterate.index, outcome=outcome)
+                    if iterate.outcome is None:
+                        # Nothing but a score tells when a run has come far enough to join the others.
+                        x = iterate.x if held_out is not None or not answers else mean(answers)
+                        yield replace(iterate, index=updates + iterate.index, x=x)
             finally:  # also where the reader ends it
                 state = network.network.state_dict()
                 weights.update({name: value.cpu().clone() for name, value in state.items()})
-            updates += length
             own = (len(answers) + 1) * iterate.x - sum(answers)
-            if own.isfinite().all():
+            untrained = iterate.outcome is Outcome.DIVERGED and iterate.index == 0
+            better = iterate.score is None or iterate.score < lowest
+            if better and not untrained and own.isfinite().all():
                 answers.append(own)
+                lowest = lowest if iterate.score is None else iterate.score
+            last = number + 1 == self.runs
+            if answers:
+                yield replace(
+                    iterate,
+                    index=updates + iterate.index,
+                    x=mean(answers),
+                    score=None if held_out is None else lowest,
+                    outcome=iterate.outcome if last else None,
+                )
+            elif last:
+                raise DivergenceError
+            updates += length
 
     def _network(
         self, problem: "Problem", generator: "torch.Generator", weights: State
@@ -204,8 +222,8 @@ class DIP:
         if weights:
             if _shapes(weights) != _shapes(network.state_dict()):
                 raise RestorationError(
-                    "The warm start comes from a network of another shape: the settings, the channels and "
-                    "the size of the image must be the same."
+                    "The warm start comes from a network of another shape: the settings and the channels "
+                    "must be the same."
                 )
             network.load_state_dict(weights)
         layout = torch.channels_last if z.ndim == 4 else torch.channels_last_3d
@@ -225,7 +243,7 @@ class DIP:
 
 
 def _shapes(state: State) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(value.shape) for name, value in state.items()}
+    return {name: tuple(getattr(value, "shape", ())) for name, value in state.items()}
 
 
 def _by(shape: tuple[int, ...]) -> str:

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from torch import Tensor, no_grad
+from torch import Tensor, no_grad, stack
 
 from napari_dip.solver.iterate import Iterate, Outcome
 from napari_dip.solver.stopping import DIVERGENCE_CHECK, StoppingRule
@@ -32,9 +32,13 @@ def averaged(iterates: Iterable[Iterate], *, decay: float) -> Iterator[Iterate]:
 
 def joined(iterates: Iterable[Iterate], others: Sequence[Tensor]) -> Iterator[Iterate]:
     """Replace each x by its mean with other images."""
-    total = sum(others)
     for iterate in iterates:
-        yield replace(iterate, x=(iterate.x + total) / (len(others) + 1))
+        yield replace(iterate, x=mean([*others, iterate.x]))
+
+
+def mean(images: Sequence[Tensor]) -> Tensor:
+    """Return the mean of images."""
+    return stack(tuple(images)).mean(0)
 
 
 def scored(
@@ -85,7 +89,9 @@ def best_last(iterates: Iterable[Iterate]) -> Iterator[Iterate]:
     if not recent:
         return
     last = recent[-1]
-    if best is None and last.outcome is Outcome.DIVERGED:
-        best = next((one for one in reversed(recent) if one.x.isfinite().all()), None)
+    outcome = last.outcome
+    if not last.x.isfinite().all():
+        outcome = Outcome.DIVERGED
+        best = best or next((one for one in reversed(recent) if one.x.isfinite().all()), None)
     if best is not None and best is not last:
-        yield replace(best, outcome=last.outcome)
+        yield replace(best, outcome=outcome)

@@ -84,14 +84,14 @@ class Budget(StoppingRule):
 
 @dataclass(frozen=True)
 class TimeLimit(StoppingRule):
-    """Stop after a number of seconds."""
+    """Stop after a number of seconds, though not before the first update."""
 
     seconds: float
 
     def start(self) -> Check:
         """Begin a run: the clock starts."""
         end = time.monotonic() + self.seconds
-        return lambda iterate: Outcome.TIME_LIMIT if time.monotonic() >= end else None
+        return lambda iterate: Outcome.TIME_LIMIT if iterate.index > 0 and time.monotonic() >= end else None
 
 
 @dataclass(frozen=True)
