@@ -77,12 +77,12 @@ def test_the_summary_says_why_and_how_many():
     assert summary(result(Outcome.BUDGET, Outcome.TIME_LIMIT, Outcome.BUDGET)) == (
         "The number of updates asked for was reached. (2 of 3 frames) "
         "The time limit was reached. (1 of 3 frames) "
-        "3 frames are restored, after 2 minutes."
+        "3 frames are restored, after 90 s."
     )
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(3.2, "3 s"), (89, "89 s"), (120, "2 minutes"), (5400, "1.5 hours")]
+    ("seconds", "words"), [(3.2, "3 s"), (179, "179 s"), (240, "4 minutes"), (5400, "1.5 hours")]
 )
 def test_durations(seconds, words):
     assert duration(seconds) == words

@@ -131,7 +131,7 @@ def memory(count: int) -> str:
 
 def duration(seconds: float) -> str:
     """Return a time in the unit that suits it."""
-    if seconds < 90:
+    if seconds < 180:
         return f"{seconds:.0f} s"
     minutes = seconds / 60
     return f"{minutes:.0f} minutes" if minutes < 90 else f"{math.ceil(minutes / 6) / 10:.1f} hours"
