@@ -300,6 +300,12 @@ def test_impossible_seeds_are_refused(phantom, seed):
     refused(phantom, "seed must be a whole number", seed=seed)
 
 
+def test_a_seed_of_numpys_is_recorded_as_a_plain_number(phantom, tiny):
+    import json
+
+    assert json.loads(json.dumps(restore(phantom, Denoise(), tiny, seed=np.int64(3)).provenance))["seed"] == 3
+
+
 def test_masked_arrays_and_tensors_are_images(phantom, tiny):
     mask = phantom > 200
     masked = restore(np.ma.masked_array(phantom, mask), Denoise(), tiny)

@@ -49,7 +49,9 @@ def _flags(name: str, group: Group, *classes: type) -> type:
 
 
 def _given(flags: Any) -> dict[str, Any]:
-    """Return the flags that were given."""
+    """Return the flags that were given; cyclopts gives None for the group where none was."""
+    if flags is None:
+        return {}
     values = {field.name: getattr(flags, field.name) for field in fields(flags)}
     return {name: value for name, value in values.items() if value is not None}
 
@@ -148,7 +150,7 @@ def inpaint(
     paths
         Images, and last the output: a file, an existing folder, or a name with {stem} in it.
     """
-    _run(Inpaint(_noise(noise, strength), **(_given(own) if own else {})), paths, common or _Common(), dip)
+    _run(Inpaint(_noise(noise, strength), **_given(own)), paths, common or _Common(), dip)
 
 
 @app.command
@@ -171,7 +173,7 @@ def demo(*, output: Path = Path("demo"), quiet: Annotated[bool, Parameter(negati
 
 def _noise(name: str | None, flags: Any) -> NoiseModel:
     """Return the noise model that the flags name, or that has just the parameters given."""
-    given = _given(flags) if flags else {}
+    given = _given(flags)
     if name is None:
         fitting = [cls for cls in NOISE_MODELS.values() if given.keys() <= hints(cls).keys()]
         if not fitting:
@@ -199,7 +201,7 @@ def _run(task: "Task", paths: tuple[Path, ...], common: _Common, flags: Any) -> 
         raise ValueError("give at least one image, and last the output")
     *inputs, output = paths
     # A preset's number of updates is part of it; so is everything else that no flag changes.
-    method = replace(PRESETS[common.preset], **(_given(flags) if flags else {}))
+    method = replace(PRESETS[common.preset], **_given(flags))
     checked_seed(common.seed)
     pairs = _targets(inputs, output, common)
     failures: list[Exception] = []

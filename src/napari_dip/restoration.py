@@ -203,7 +203,7 @@ def restore(
         raise RestorationError("The method gave no image.")
     reports.append(_finish(answer, restored, axes, began))
     place = choose(options.get("device", "auto"))
-    origin = provenance(task, method.settled(place), axes, options.get("seed", 0), place)
+    origin = provenance(task, method.settled(place), axes, checked_seed(options.get("seed", 0)), place)
     origin["frames"] = [{**asdict(report), "outcome": report.outcome.name} for report in reports]
     return Restoration(restored, tuple(reports), origin)
 
@@ -264,11 +264,7 @@ def _solve(
                 state = end.value
             finally:
                 run.close()
-        if (
-            answer is None
-            or answer.outcome is None
-            or (answer.outcome, answer.index) == (Outcome.DIVERGED, 0)
-        ):
+        if answer is None or answer.outcome is None:
             raise DivergenceError
         if answer.outcome is Outcome.ASKED:
             break
