@@ -79,3 +79,26 @@ def test_a_mask_of_one_plane_serves_a_volume(random):
     mask = random.random((5, 6)) < 0.5
     full = Axes("TZYX").broadcast("missing", mask, (2, 4, 5, 6))
     assert np.array_equal(full, np.broadcast_to(mask, (2, 4, 5, 6)))
+
+
+@pytest.mark.parametrize(
+    ("labels", "colour", "letters"),
+    [
+        (("time", "z", "y", "x"), False, "TZYX"),
+        (("Channel", "Y", "X"), False, "CYX"),
+        (("planes", "rows", "columns"), False, "ZYX"),
+        (("axis -3", "axis -2", "axis -1"), False, "TYX"),
+        (("c", "axis -2", "axis -1"), False, "CYX"),
+        (("t", "", ""), True, "TYXC"),
+        (("c", "y", "x"), True, "TYXC"),
+        (("z", "z", "y", "x"), False, "ZTYX"),
+        (("x", "y", "t"), False, "XYT"),
+    ],
+)
+def test_axes_are_guessed_from_their_names(labels, colour, letters):
+    assert Axes.named(labels, colour=colour).letters == letters
+
+
+def test_too_many_unnamed_axes_are_refused():
+    with pytest.raises(ValueError, match="too many axes: 9"):
+        Axes.named([""] * 9)

@@ -1,7 +1,7 @@
 """Which axes of an array are spatial, which are channels, and which are looped."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -13,6 +13,15 @@ if TYPE_CHECKING:
 Channels = Literal["together", "alone"]
 
 _SPATIAL, _CHANNEL, _LOOPED = "ZYX", "CS", "TPQRUV"
+_WORDS = {
+    "Z": ("z", "depth", "plane", "slice"),
+    "Y": ("y", "row", "height", "dec"),
+    "X": ("x", "column", "col", "width", "ra"),
+    "C": ("c", "ch", "channel", "wavelength", "band"),
+    "T": ("t", "time", "frame"),
+    "P": ("p", "position", "scene", "field", "tile"),
+}
+_LETTER = {word: letter for letter, words in _WORDS.items() for word in words}
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,32 @@ class Axes:
                 f"the image must have at most {len(image) + len(_LOOPED)} axes, got shape {shape}"
             )
         return cls(_LOOPED[:extra] + image, channels)
+
+    @classmethod
+    def named(cls, labels: Sequence[str], *, colour: bool = False, channels: Channels = "together") -> Self:
+        """Guess from what the axes are called, such as ``("time", "y", "x")``.
+
+        Parameters
+        ----------
+        labels : sequence of str
+            One word per axis, without the samples of an RGB image. Axes whose word says nothing are the image
+            where they come last and it has no other, and looped otherwise.
+        colour : bool
+            The array has one more axis, last: the samples of an RGB image.
+        """
+        letters = [_LETTER.get(label.strip().lower().removesuffix("s"), "") for label in labels]
+        letters = ["" if letter in letters[:at] else letter for at, letter in enumerate(letters)]
+        if colour:
+            letters = ["" if letter == "C" else letter for letter in letters]
+        for letter in "XY":
+            if letter not in letters and "" in letters:
+                letters[len(letters) - 1 - letters[::-1].index("")] = letter
+        free = iter(letter for letter in _LOOPED if letter not in letters)
+        try:
+            filled = [letter or next(free) for letter in letters]
+        except StopIteration:
+            raise ValueError(f"the image has too many axes: {len(labels)}") from None
+        return cls("".join(filled) + ("C" if colour else ""), channels)
 
     @classmethod
     def of(cls, shape: tuple[int, ...], letters: str | None, channels: Channels) -> Self:

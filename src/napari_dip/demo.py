@@ -8,9 +8,9 @@ import numpy as np
 from napari_dip.errors import FileError
 from napari_dip.io import Picture, writable, write
 from napari_dip.methods import DIP
-from napari_dip.progress import summary
 from napari_dip.restoration import restore
 from napari_dip.tasks import Denoise
+from napari_dip.words import summary
 
 if TYPE_CHECKING:
     from napari_dip.progress import Reporter

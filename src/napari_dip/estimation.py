@@ -14,7 +14,7 @@ from napari_dip.series import Series
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from napari_dip.methods import DIP
+    from napari_dip.methods import Method
     from napari_dip.problem import Problem
     from napari_dip.tasks import Task
 
@@ -45,7 +45,7 @@ class Estimate:
 def estimate(
     image: "ArrayLike",
     task: "Task",
-    method: "DIP",
+    method: "Method",
     *,
     missing: "ArrayLike | None" = None,
     axes: str | None = None,
@@ -87,7 +87,7 @@ def _middle(problem: "Problem", side: int, device: str) -> "Problem":
     return replace(problem, data=data, weights=data.new_ones(1, 1, *data.shape[2:]))
 
 
-def _measure(problem: "Problem", method: "DIP") -> tuple[float, int]:
+def _measure(problem: "Problem", method: "Method") -> tuple[float, int]:
     """Return seconds of one update, and bytes of the tensors that it keeps for the backward pass."""
     import torch
 
@@ -97,8 +97,7 @@ def _measure(problem: "Problem", method: "DIP") -> tuple[float, int]:
         saved[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
         return tensor
 
-    # Nothing but the number of updates may end the probe.
-    probe = replace(method, runs=1, iterations=_UPDATES, time_limit=None, held_out=0.0).solve(problem, seed=0)
+    probe = method.probe(_UPDATES).solve(problem, seed=0)
     times = []
     try:
         with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):

@@ -1,9 +1,7 @@
 """What the command line says while it works: a bar on a terminal, plain lines in a log."""
 
-import math
 import time
 import warnings
-from collections import Counter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
@@ -12,9 +10,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from napari_dip.estimation import Estimate
-from napari_dip.methods import DIP
+from napari_dip.methods import Method
+from napari_dip.pace import Pace
 from napari_dip.restoration import Restoration
 from napari_dip.solver.iterate import Iterate
+from napari_dip.words import duration, memory, summary
 
 _SECONDS_PER_LINE = 20
 
@@ -42,10 +42,8 @@ class Reporter:
             disable=quiet or not self._console.is_terminal,
         )
         self._task: TaskID | None = None
-        self._updates = self._total = self._done = 0
-        self._limit = math.inf
-        self._frame: tuple[int, ...] | None = None
-        self._began = self._said = time.monotonic()
+        self._pace: Pace | None = None
+        self._said = time.monotonic()
 
     def __enter__(self) -> Self:
         # Python's own way of showing a warning names a line of code.
@@ -74,32 +72,27 @@ class Reporter:
             f"stop earlier), {memory(estimate.bytes)} of memory"
         )
 
-    def begin(self, method: DIP, frames: int = 1) -> None:
+    def begin(self, method: Method, frames: int = 1) -> None:
         """Begin the progress of a run."""
-        self._updates, self._total = method.updates, method.updates * frames
-        self._limit = math.inf if method.time_limit is None else method.time_limit * frames
-        self._done, self._frame = 0, None
-        self._began = self._said = time.monotonic()
+        self._pace = Pace(method, frames)
+        self._said = time.monotonic()
         if self._task is not None:
             self._bar.remove_task(self._task)
-        self._task = self._bar.add_task("restoring", total=self._total, left="?", error="")
+        self._task = self._bar.add_task("restoring", total=method.updates * frames, left="?", error="")
 
     def watch(self, iterate: Iterate) -> None:
         """Show an iterate."""
-        if iterate.frame != self._frame:
-            self._done += self._frame is not None
-            self._frame = iterate.frame
-        if iterate.score is None or self._task is None:
+        if self._pace is None or self._task is None:
             return
-        now = time.monotonic()
-        took = now - self._began
-        at = self._done * self._updates + iterate.index
-        left = duration(max(0, min(took * (self._total - at) / max(at, 1), self._limit - took)))
+        at = self._pace.at(iterate)
+        if iterate.score is None:
+            return
+        left = duration(at.seconds_left)
         error = f", held-out error {iterate.score:.4f}"
-        self._bar.update(self._task, completed=at, left=left, error=error)
-        if self._bar.disable and now - self._said >= _SECONDS_PER_LINE:
-            self._said = now
-            self.say(f"{at} of at most {self._total} updates, {left} left at most{error}")
+        self._bar.update(self._task, completed=at.completed, left=left, error=error)
+        if self._bar.disable and time.monotonic() - self._said >= _SECONDS_PER_LINE:
+            self._said = time.monotonic()
+            self.say(f"{at.completed} of at most {at.total} updates, {left} left at most{error}")
 
     def finish(self, target: Path, result: Restoration, clipped: int) -> None:
         """Say how the run ended."""
@@ -110,28 +103,3 @@ class Reporter:
         if clipped:
             self.say(f"values clipped to the range of the file's dtype: {clipped}")
         self.say(f"written: {target}")
-
-
-def summary(result: Restoration) -> str:
-    """Return in words how the frames of a run ended."""
-    ends = Counter(frame.outcome for frame in result.frames)
-    why = " ".join(
-        outcome.value if len(ends) == 1 else f"{outcome.value} ({count} of {len(result.frames)} frames)"
-        for outcome, count in ends.items()
-    )
-    frames = len(result.frames)
-    what = f"Update {result.frames[0].updates} was kept" if frames == 1 else f"{frames} frames are restored"
-    return f"{why} {what}, after {duration(sum(frame.seconds for frame in result.frames))}."
-
-
-def memory(count: int) -> str:
-    """Return a number of bytes in the unit that suits it."""
-    return f"{count / 2**30:.1f} GiB" if count > 2**30 / 10 else f"{count / 2**20:.0f} MiB"
-
-
-def duration(seconds: float) -> str:
-    """Return a time in the unit that suits it."""
-    if seconds < 180:
-        return f"{seconds:.0f} s"
-    minutes = seconds / 60
-    return f"{minutes:.0f} minutes" if minutes < 90 else f"{math.ceil(minutes / 6) / 10:.1f} hours"

@@ -181,6 +181,28 @@ def restore(
     RestorationError
         The run failed.
     """
+    stream = restoring(image, task, method, **options)
+    try:
+        while True:
+            iterate = next(stream)
+            if watch is not None:
+                watch(iterate)
+    except StopIteration as end:
+        return end.value
+    finally:
+        stream.close()
+
+
+def restoring(
+    image: "ArrayLike", task: "Task", method: "Method", **options: Any
+) -> Generator[Iterate, None, Restoration]:
+    """Restore an image and show each step, as `solve` does; return what `restore` returns.
+
+    Parameters
+    ----------
+    image, task, method, **options
+        As for `solve`; they are checked before the first iterate.
+    """
     stream = solve(image, task, method, **options)
     shape = np.shape(image)
     axes = Axes.of(shape, options.get("axes"), options.get("channels", "together"))
@@ -191,12 +213,11 @@ def restore(
     answer: Iterate | None = None
     try:
         for iterate in stream:
-            if watch is not None:
-                watch(iterate)
             if answer is not None and iterate.frame != answer.frame:
                 reports.append(_finish(answer, restored, axes, began))
                 began = time.monotonic()
             answer = iterate
+            yield iterate
     finally:
         stream.close()
     if answer is None:

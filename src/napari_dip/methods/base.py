@@ -15,6 +15,20 @@ State = dict[str, Any]
 class Method(Protocol):
     """A frozen dataclass of plain settings that can solve a `Problem`."""
 
+    @property
+    def updates(self) -> int:
+        """Updates at the most, for one image or frame."""
+        ...
+
+    @property
+    def time_limit(self) -> float | None:
+        """Seconds at the most, for one image or frame."""
+        ...
+
+    def probe(self, updates: int) -> Self:
+        """Return settings that end after just so many updates, to measure what one costs."""
+        ...
+
     def settled(self, device: str) -> Self:
         """Return the settings with nothing left for the machine to decide, to be recorded."""
         ...

@@ -84,6 +84,10 @@ class DIP:
         """Updates at the most, of all runs."""
         return self.runs * self.iterations
 
+    def probe(self, updates: int) -> Self:
+        """Return settings that nothing but this number of updates ends."""
+        return replace(self, runs=1, iterations=updates, time_limit=None, held_out=0.0)
+
     def settled(self, device: str) -> Self:
         """Return the settings with the precision that "auto" stands for on a device."""
         import torch
