@@ -102,3 +102,27 @@ def test_axes_are_guessed_from_their_names(labels, colour, letters):
 def test_too_many_unnamed_axes_are_refused():
     with pytest.raises(ValueError, match="too many axes: 9"):
         Axes.named([""] * 9)
+
+
+@pytest.mark.parametrize(
+    ("letters", "roles", "assigned"),
+    [
+        ("TYX", ("spatial", "spatial", "spatial"), "ZYX"),
+        ("TZYX", ("looped", "looped", "spatial", "spatial"), "TPYX"),
+        ("TYX", ("channel", "spatial", "spatial"), "CYX"),
+        ("XYT", ("spatial", "spatial", "looped"), "XYT"),
+        ("TYXC", ("looped", "spatial", "spatial", "looped"), "TYXP"),
+    ],
+)
+def test_roles_can_be_changed(letters, roles, assigned):
+    axes = Axes(letters).assigned(roles, "alone")
+    assert (axes.letters, axes.roles, axes.channels) == (assigned, roles, "alone")
+
+
+@pytest.mark.parametrize(
+    "roles",
+    [("spatial",) * 4, ("looped", "looped", "looped", "spatial"), ("channel",) * 2 + ("spatial",) * 2],
+)
+def test_impossible_roles_are_refused(roles):
+    with pytest.raises(ValueError, match="axes must"):
+        Axes("TZYX").assigned(roles, "together")

@@ -87,6 +87,56 @@ def test_inpaint_with_a_mask_file(image, tmp_path):
     assert tifffile.imread(tmp_path / "out.tif").shape == (20, 24)
 
 
+def test_one_label_of_a_mask_file(image, tmp_path, random):
+    from napari_dip import DIP, Inpaint, restore
+
+    labels = random.integers(0, 4, (20, 24)).astype(np.uint8)
+    np.save(tmp_path / "labels.npy", labels)
+    arguments = ("--missing", tmp_path / "labels.npy", "--missing-label", 2, "--quiet", *FAST)
+    assert inside("inpaint", image, tmp_path / "out.npy", *arguments) == 0
+    method = DIP(runs=1, iterations=3, input_channels=1, precision="float32")
+    expected = restore(tifffile.imread(image), Inpaint(), method, missing=labels == 2).image
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), expected)
+
+
+def test_a_part_of_an_image_with_its_mask_and_pixel_size(image, tmp_path, random):
+    from napari_dip import DIP, Inpaint, restore
+    from napari_dip.io import provenance, read
+
+    mask = random.random((20, 24)) < 0.2
+    np.save(tmp_path / "mask.npy", mask)
+    arguments = ("--missing", tmp_path / "mask.npy", "--area", "2:18,:20", "--quiet", *FAST)
+    assert inside("inpaint", image, tmp_path / "out.tif", *arguments) == 0
+    picture = read(tmp_path / "out.tif")
+    method = DIP(runs=1, iterations=3, input_channels=1, precision="float32")
+    part = np.s_[2:18, :20]
+    expected = restore(tifffile.imread(image)[part], Inpaint(), method, missing=mask[part]).image
+    np.testing.assert_array_equal(picture.data, expected)
+    assert picture.pixel_size["X"] == (0.5, "µm")
+    source = provenance(tmp_path / "out.tif")["source"]
+    assert (source["area"], source["path"]) == ([[2, 18], [0, 20]], str(image))
+
+
+def test_the_sky_stays_where_it_is_in_a_part(tmp_path, random):
+    fits = pytest.importorskip("astropy.io.fits")
+    header = fits.Header({"CRPIX1": 12.0, "CRPIX2": 10.0, "CRPIX1A": 3.0, "CRVAL1": 250.4})
+    fits.PrimaryHDU(random.random((20, 24)), header).writeto(tmp_path / "in.fits")
+    arguments = ("--area", "2:18,5:21", "--quiet", *FAST)
+    assert inside("denoise", tmp_path / "in.fits", tmp_path / "out.fits", *arguments) == 0
+    new = fits.getheader(tmp_path / "out.fits")
+    assert [new[name] for name in ("CRPIX1", "CRPIX2", "CRPIX1A", "CRVAL1")] == [7.0, 8.0, -2.0, 250.4]
+
+
+def test_stop_after_counts_the_updates_of_all_runs(image, tmp_path, capsys):
+    from napari_dip.io import provenance
+
+    slow = ["--runs", "2", "--iterations", "20", *FAST[4:]]
+    assert inside("denoise", image, tmp_path / "out.tif", "--stop-after", 25, "--held-out", 0, *slow) == 0
+    record = provenance(tmp_path / "out.tif")
+    assert record["stop_after"] == record["frames"][0]["updates"] == 25
+    assert "The number of updates asked for was reached." in capsys.readouterr().err
+
+
 def test_several_images_go_to_a_folder_or_a_pattern(image, tmp_path, random):
     second = tmp_path / "second.png"
     Image.fromarray(random.integers(0, 255, (20, 24, 3)).astype(np.uint8)).save(second)
@@ -163,6 +213,12 @@ def test_fits_from_end_to_end(tmp_path, random):
         (["denoise", "IN", "OUT", "--seed", "-1"], "seed must be a whole number"),
         (["inpaint", "IN", "OUT"], "needs missing pixels"),
         (["inpaint", "IN", "OUT", "--missing", "nothing.png"], "no such file: nothing.png"),
+        (["denoise", "IN", "OUT", "--missing-label", "2"], "give one"),
+        (["denoise", "IN", "OUT", "--saturated", "nan"], "saturated must be finite, got nan"),
+        (["inpaint", "IN", "OUT", "--saturated", "300"], "needs missing pixels"),
+        (["denoise", "IN", "OUT", "--stop-after", "-1"], "Budget.updates must be >= 0, got -1"),
+        (["denoise", "IN", "OUT", "--area", "1:9"], "the area must have 2 ranges"),
+        (["denoise", "IN", "OUT", "--area", "1:25,2:9"], "must be first < last <= 20"),
         (["denoise", "BROKEN", "OUT"], "can't read"),
         (["denoise", "IN", "x" * 300 + ".tif"], "File name too long"),
         (["denoise", "IN", "MASK.png", "--missing", "MASK.png", "--overwrite"], "is an input"),

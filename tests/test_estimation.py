@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from napari_dip import DIP, Denoise, Hourglass, estimate
+from napari_dip import DIP, Denoise, Hourglass, Inpaint, estimate
 
 METHOD = DIP(
     runs=1,
@@ -42,6 +42,12 @@ def test_the_users_rules_do_not_end_the_probe(random):
     assert estimate(random.random((64, 64)), Denoise(), hasty).seconds_per_update == pytest.approx(
         usual.seconds_per_update, rel=5
     )
+
+
+def test_saturation_is_checked_as_in_a_run(random):
+    assert estimate(random.random((64, 64)), Inpaint(), METHOD, saturated=0.5).bytes > 0
+    with pytest.raises(ValueError, match="saturated must be finite"):
+        estimate(random.random((64, 64)), Denoise(), METHOD, saturated=np.nan)
 
 
 def test_what_the_method_refuses_is_refused():

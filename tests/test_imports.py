@@ -14,18 +14,18 @@ MODULES = sorted(ROOT.rglob("*.py"))
 
 # Each may import what stands before it, and its own kind.
 ORDER = [
-    ["errors", "settings", "device", "axes"],
+    ["errors", "settings", "device", "axes", "area", "geometry", "comparison"],
     ["operators", "noise"],
-    ["problem", "scaling"],
+    ["problem", "scaling", "noise_estimation"],
     ["networks", "solver"],
     ["methods"],
     ["pace"],
     ["tasks"],
     ["series"],
     ["restoration"],
-    ["estimation", "words"],
+    ["estimation", "words", "recipe"],
     ["progress", "io"],
-    ["demo"],
+    ["demo", "targets"],
     ["cli", "__main__"],
     ["plugin"],
 ]

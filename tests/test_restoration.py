@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as npst
 from napari_dip import (
     DIP,
     Asked,
+    Budget,
     Denoise,
     Gaussian,
     Hourglass,
@@ -166,6 +167,38 @@ def test_nan_is_missing(phantom, tiny):
     assert np.array_equal(by_nan.image, by_mask.image)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, ">u2", np.uint8])
+def test_saturated_is_missing(phantom, tiny, dtype):
+    image = phantom.astype(dtype)
+    mask = image >= 200
+    by_level = restore(image, Inpaint(), tiny, saturated=200)
+    assert np.array_equal(by_level.image, restore(image, Inpaint(), tiny, missing=mask).image)
+    assert by_level.provenance["saturated"] == 200.0
+
+
+def test_saturation_joins_what_else_is_missing(phantom, tiny):
+    image, mask = phantom.copy(), np.zeros(phantom.shape, bool)
+    image[:3], mask[30:33] = np.nan, True
+    together = restore(image, Inpaint(), tiny, missing=mask, saturated=200.0)
+    all_ = np.isnan(image) | mask | (image >= 200)
+    assert np.array_equal(together.image, restore(phantom, Inpaint(), tiny, missing=all_).image)
+
+
+def test_each_channel_saturates_by_itself(phantom, tiny):
+    image = np.stack([phantom, phantom / 2, phantom / 3], -1)
+    by_level = restore(image, Inpaint(), tiny, saturated=200.0).image
+    by_nan = restore(np.where(image >= 200, np.nan, image), Inpaint(), tiny).image
+    assert np.array_equal(by_level, by_nan)
+    assert np.array_equal(by_level[..., 1:], image[..., 1:].astype(np.float32))
+
+
+def test_the_provenance_says_what_was_asked_for(phantom, tiny):
+    made = restore(phantom, Denoise(), tiny, saturated=np.float32(200), until=Budget(2)).provenance
+    assert (made["saturated"], made["stop_after"], made["shape"]) == (200.0, 2, [64, 64])
+    plain = restore(phantom, Denoise(), tiny).provenance
+    assert (plain["saturated"], plain["stop_after"]) == (None, None)
+
+
 def test_labels_are_masks(phantom, tiny):
     labels = np.zeros(phantom.shape, np.int64)
     labels[5:9] = 7
@@ -283,6 +316,10 @@ def test_bad_arguments_are_refused_in_words(phantom):
     refused(phantom, "one letter for each axis", axes="TYX")
     refused(phantom, "needs missing pixels", task=Inpaint())
     refused(phantom, "needs missing pixels", task=Inpaint(), missing=np.zeros((64, 64)))
+    refused(phantom, "needs missing pixels", task=Inpaint(), saturated=1000.0)
+    refused(phantom, "every pixel is missing", saturated=0.0)
+    for level in (np.nan, np.inf, -np.inf):
+        refused(phantom, "saturated must be finite", saturated=level)
     refused(phantom, "device must be one of", device="abacus")
     if not torch.cuda.is_available():
         refused(phantom, "not available on this machine", device="cuda")

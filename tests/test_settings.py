@@ -1,11 +1,25 @@
+import json
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import pytest
 from annotated_types import Ge, Interval
 
-from napari_dip import DIP, Denoise, Gaussian, Hourglass, Inpaint, Laplace, Poisson, PoissonGaussian, Unknown
-from napari_dip.settings import check, descriptions, hints, record
+from napari_dip import (
+    DIP,
+    PRESETS,
+    Denoise,
+    Gaussian,
+    Hourglass,
+    Inpaint,
+    Laplace,
+    Poisson,
+    PoissonGaussian,
+    Unknown,
+)
+from napari_dip.noise import NoiseModel
+from napari_dip.settings import check, descriptions, hints, record, restored
+from napari_dip.tasks import Task
 
 SETTINGS = (DIP, Hourglass, Denoise, Inpaint, Gaussian, Laplace, Poisson, PoissonGaussian, Unknown)
 
@@ -68,3 +82,42 @@ def test_a_record_is_plain_json():
     }
     with pytest.raises(TypeError):
         record(3)
+
+
+MODELS = [Unknown(), Gaussian(25.0), Poisson(2.0, -3.5), PoissonGaussian(2.0, 1.0, 0.0), Laplace(1.5)]
+TASKS = [*map(Denoise, MODELS), Inpaint(), Inpaint(Laplace(3.0), keep_observed=False)]
+
+
+@pytest.mark.parametrize("settings", [*PRESETS.values(), *MODELS, *TASKS, Example(share=0.25, sizes=(4, 5))])
+def test_what_was_recorded_can_be_restored(settings):
+    values = json.loads(json.dumps(record(settings)))
+    families = [type(settings), (str, type(settings))]
+    families += [family for family in (NoiseModel, Task) if isinstance(settings, family)]
+    for family in families:
+        again = restored(family, values)
+        assert (type(again), again) == (type(settings), settings)
+
+
+@pytest.mark.parametrize(
+    ("family", "values", "message"),
+    [
+        (Task, {"type": "Sharpen"}, "must be one of Denoise, Inpaint, got 'Sharpen'"),
+        (Task, {}, "must be one of Denoise, Inpaint, got None"),
+        (Task, [1], r"must be one of Denoise, Inpaint, got \[1\]"),
+        (Task, "Denoise", "got 'Denoise'"),
+        (Task, {"type": []}, r"got \[\]"),
+        (Task, {"type": "Task"}, "must be one of Denoise"),
+        (Task, {"type": "Denoise", "noise": {"type": "Hourglass"}}, "must be one of .*Gaussian.*'Hourglass'"),
+        (Task, {"type": "Denoise", "noise": None}, None),
+        (NoiseModel, {"type": "Gaussian", "gain": 3, "loss": 4}, "Gaussian has no field gain, loss"),
+        (NoiseModel, {"type": "Gaussian"}, "Gaussian needs sigma"),
+        (NoiseModel, {"type": "Gaussian", "sigma": -1.0}, "Gaussian.sigma must be > 0"),
+    ],
+)
+def test_an_impossible_record_is_refused_in_words(family, values, message):
+    with pytest.raises(TypeError if message is None else ValueError, match=message):
+        restored(family, values)
+
+
+def test_a_record_without_a_field_means_its_default():
+    assert restored(DIP, {"type": "DIP", "runs": 1}) == DIP(runs=1)

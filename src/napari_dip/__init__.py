@@ -22,12 +22,15 @@ if TYPE_CHECKING:
     from napari_dip.noise import Poisson as Poisson
     from napari_dip.noise import PoissonGaussian as PoissonGaussian
     from napari_dip.noise import Unknown as Unknown
+    from napari_dip.noise_estimation import estimate_noise as estimate_noise
+    from napari_dip.recipe import Recipe as Recipe
     from napari_dip.restoration import Restoration as Restoration
     from napari_dip.restoration import restore as restore
     from napari_dip.restoration import solve as solve
     from napari_dip.solver.iterate import Iterate as Iterate
     from napari_dip.solver.iterate import Outcome as Outcome
     from napari_dip.solver.stopping import Asked as Asked
+    from napari_dip.solver.stopping import Budget as Budget
     from napari_dip.solver.stopping import TimeLimit as TimeLimit
     from napari_dip.tasks import Denoise as Denoise
     from napari_dip.tasks import Inpaint as Inpaint
@@ -38,9 +41,11 @@ _HOMES = {
     "methods": ("DIP", "PRESETS"),
     "networks.hourglass": ("Hourglass",),
     "noise": ("Gaussian", "Laplace", "Poisson", "PoissonGaussian", "Unknown"),
+    "noise_estimation": ("estimate_noise",),
+    "recipe": ("Recipe",),
     "restoration": ("Restoration", "restore", "solve"),
     "solver.iterate": ("Iterate", "Outcome"),
-    "solver.stopping": ("Asked", "TimeLimit"),
+    "solver.stopping": ("Asked", "Budget", "TimeLimit"),
     "tasks": ("Denoise", "Inpaint"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

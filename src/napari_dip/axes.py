@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Channels = Literal["together", "alone"]
+Role = Literal["spatial", "channel", "looped"]
 
 _SPATIAL, _CHANNEL, _LOOPED = "ZYX", "CS", "TPQRUV"
 _WORDS = {
@@ -107,6 +108,30 @@ class Axes:
                 f"axes must have one letter for each axis of the image, got {letters!r} for shape {shape}"
             )
         return cls(letters, channels)
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """What each axis is."""
+        return tuple(
+            "spatial" if letter in _SPATIAL else "channel" if letter in _CHANNEL else "looped"
+            for letter in self.letters
+        )
+
+    def assigned(self, roles: Sequence[Role], channels: Channels) -> Self:
+        """Return axes with other roles; letters stay where they can."""
+        if tuple(roles) == self.roles:
+            return type(self)(self.letters, channels)
+        spatial = iter(_SPATIAL[max(0, 3 - list(roles).count("spatial")) :])
+        looped = iter(letter for letter in _LOOPED if letter not in self.letters)
+        letters = []
+        for role, was, letter in zip(roles, self.roles, self.letters, strict=True):
+            if role == "spatial":
+                letters.append(next(spatial, "Z"))  # a fourth one is refused, as Z said twice
+            elif role == "channel":
+                letters.append("C")
+            else:
+                letters.append(letter if was == "looped" else next(looped))
+        return type(self)("".join(letters), channels)
 
     @property
     def spatial(self) -> tuple[int, ...]:

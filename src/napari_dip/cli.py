@@ -1,7 +1,6 @@
 """The command line: its flags and help are the settings classes and their docstrings."""
 
 import contextlib
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, fields, is_dataclass, make_dataclass, replace
@@ -16,9 +15,14 @@ from napari_dip.errors import FileError, RestorationError
 from napari_dip.methods import DIP, PRESETS
 from napari_dip.noise import NOISE_MODELS, NoiseModel
 from napari_dip.settings import descriptions, hints
+from napari_dip.solver.stopping import Budget
 from napari_dip.tasks import Denoise, Inpaint
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from napari_dip.axes import Axes
+    from napari_dip.io import Picture
     from napari_dip.progress import Reporter
     from napari_dip.tasks import Task
 
@@ -78,6 +82,14 @@ class _Common:
         those that the authors of Deep Image Prior published.
     missing : Path
         Image file that is non-zero where a pixel is missing. NaN pixels always are.
+    missing_label : int
+        Only the pixels of the --missing image with this value are missing.
+    saturated : float
+        Grey level from which on values are missing, each channel's by itself.
+    area : str
+        Part of the image to restore, such as 100:356,20:276: a range of pixels, without the last, for each
+        spatial axis in order or for each axis of the array. An end left out is that of the image. The output
+        holds only this part; a --missing image is one of the whole.
     axes : str
         One letter per axis, such as TZYXC: Z, Y, X spatial; C channels; all others frame after frame.
     channels : {"together", "alone"}
@@ -86,6 +98,8 @@ class _Common:
         Where to compute.
     seed : int
         The same seed gives the same pixels on the same machine.
+    stop_after : int
+        Stop each frame after so many updates, those of all its runs together.
     keep_dtype : bool
         Round to the source's dtype; the values that had to be clipped are counted.
     overwrite : bool
@@ -97,13 +111,22 @@ class _Common:
     method: Literal["dip"] = "dip"
     preset: Annotated[str, Parameter(choices=tuple(PRESETS))] = "tapered"
     missing: Path | None = None
+    missing_label: int | None = None
+    saturated: float | None = None
+    area: str | None = None
     axes: str | None = None
     channels: Literal["together", "alone"] = "together"
     device: Device = "auto"
     seed: int = 0
+    stop_after: int | None = None
     keep_dtype: Annotated[bool, Parameter(negative="")] = False
     overwrite: Annotated[bool, Parameter(negative="")] = False
     quiet: Annotated[bool, Parameter(negative="")] = False
+
+    @property
+    def until(self) -> Budget | None:
+        """Return the rule that stops a frame."""
+        return None if self.stop_after is None else Budget(self.stop_after)
 
 
 _NoiseName = Annotated[
@@ -196,6 +219,7 @@ def _listed(names: Any) -> str:
 def _run(task: "Task", paths: tuple[Path, ...], common: _Common, flags: Any) -> None:
     from napari_dip.progress import Reporter
     from napari_dip.restoration import checked_seed
+    from napari_dip.targets import targets
 
     if len(paths) < 2:
         raise ValueError("give at least one image, and last the output")
@@ -203,7 +227,11 @@ def _run(task: "Task", paths: tuple[Path, ...], common: _Common, flags: Any) -> 
     # A preset's number of updates is part of it; so is everything else that no flag changes.
     method = replace(PRESETS[common.preset], **_given(flags))
     checked_seed(common.seed)
-    pairs = _targets(inputs, output, common)
+    _ = common.until  # refuses an impossible one
+    if common.missing_label is not None and common.missing is None:
+        raise ValueError("--missing-label says which pixels of a --missing image are missing: give one")
+    others = [] if common.missing is None else [common.missing]
+    pairs = targets(inputs, output, others=others, keep_dtype=common.keep_dtype, overwrite=common.overwrite)
     failures: list[Exception] = []
     with Reporter(quiet=common.quiet) as reporter:
         for source, target in pairs:
@@ -220,69 +248,61 @@ def _run(task: "Task", paths: tuple[Path, ...], common: _Common, flags: Any) -> 
         raise kind(f"{len(failures)} of {len(pairs)} images could not be restored")
 
 
-def _targets(inputs: list[Path], output: Path, common: _Common) -> list[tuple[Path, Path]]:
-    """Return each input with its output; refuse absent inputs, and outputs that would replace anything."""
-    from napari_dip.io import replaceable
-
-    kept = {".fits", ".fit", ".fts", ".npy", ".tif", ".tiff"}
-
-    def target(source: Path) -> Path:
-        if "{stem}" in output.name:
-            return output.with_name(output.name.replace("{stem}", source.stem))
-        if output.is_dir():
-            suffix = source.suffix if common.keep_dtype or source.suffix.lower() in kept else ".tif"
-            return output / f"{source.stem}{suffix}"
-        if len(inputs) > 1:
-            raise FileError(f"several images go to an existing folder or a name with {{stem}}, got {output}")
-        return output
-
-    read = [*inputs, *([] if common.missing is None else [common.missing])]
-    for path in read:
-        if not path.is_file():
-            raise FileError(f"no such file: {path}")
-    protected = {os.path.realpath(path) for path in read}
-    pairs = [(source, target(source)) for source in inputs]
-    for source, place in pairs:
-        if os.path.realpath(place) in protected:
-            raise FileError(f"{place} is an input: choose another output for {source}")
-        replaceable(place, overwrite=common.overwrite)
-    if len({place for _, place in pairs}) < len(pairs):
-        raise FileError("two images would go to the same output: use other names or another folder for one")
-    return pairs
-
-
 def _restore_file(
     source: Path, target: Path, task: "Task", method: DIP, common: _Common, reporter: "Reporter"
 ) -> None:
-    from napari_dip.axes import Axes
     from napari_dip.estimation import estimate
-    from napari_dip.io import read, read_mask, writable, write
+    from napari_dip.io import writable, write
     from napari_dip.restoration import restore
 
-    picture = read(source)
+    picture, axes, missing, origin = _opened(source, common)
     shape = picture.data.shape
-    axes = Axes.of(shape, picture.axes if common.axes is None else common.axes, common.channels)
     writable(target, picture, axes.letters, keep_dtype=common.keep_dtype)
     arguments: dict[str, Any] = {
-        "missing": None if common.missing is None else read_mask(common.missing),
+        "missing": missing,
+        "saturated": common.saturated,
         "axes": axes.letters,
         "channels": common.channels,
         "device": common.device,
     }
+    until, longest = common.until, method
+    if until is not None:  # for what is said about the time
+        longest = replace(method, runs=1, iterations=max(1, min(until.updates, method.updates)))
     reporter.say(f"{source}: {axes.describe(shape)}")
     if not common.quiet:
-        reporter.announce(estimate(picture.data, task, method, **arguments))
-    reporter.begin(method, frames=len(list(axes.frames(shape))))
-    result = restore(picture.data, task, method, seed=common.seed, watch=reporter.watch, **arguments)
+        reporter.announce(estimate(picture.data, task, longest, **arguments))
+    reporter.begin(longest, frames=len(list(axes.frames(shape))))
+    arguments |= {"seed": common.seed, "until": until, "watch": reporter.watch}
+    result = restore(picture.data, task, method, **arguments)
     clipped = write(
         target,
         result.image,
         picture,
         axes=axes.letters,
-        provenance=result.provenance,
+        provenance={**result.provenance, "source": origin},
         keep_dtype=common.keep_dtype,
     )
     reporter.finish(target, result, clipped)
+
+
+def _opened(source: Path, common: _Common) -> "tuple[Picture, Axes, np.ndarray | None, dict[str, Any]]":
+    """Return the part of an image that was asked for, its axes and mask, and where it comes from."""
+    from napari_dip.area import index, parsed
+    from napari_dip.axes import Axes
+    from napari_dip.io import read, read_mask
+
+    picture, missing, mask_origin = read(source), None, None
+    shape = picture.data.shape
+    axes = Axes.of(shape, picture.axes if common.axes is None else common.axes, common.channels)
+    if (path := common.missing) is not None:
+        missing = axes.broadcast("missing", read_mask(path, common.missing_label), shape)
+        mask_origin = {"layer": path.stem, "path": str(path), "label": common.missing_label}
+    area = None if common.area is None else parsed(common.area, axes, shape)
+    if area is not None:
+        picture = picture.part(area)
+        missing = None if missing is None else missing[index(area)]
+    origin = {"layer": source.stem, "path": str(source), "area": area, "missing": mask_origin}
+    return picture, axes, missing, origin
 
 
 def _complain(message: str) -> None:

@@ -48,6 +48,7 @@ def estimate(
     method: "Method",
     *,
     missing: "ArrayLike | None" = None,
+    saturated: float | None = None,
     axes: str | None = None,
     channels: Channels = "together",
     device: Device = "auto",
@@ -56,7 +57,7 @@ def estimate(
 
     Parameters
     ----------
-    image, task, method, missing, axes, channels, device
+    image, task, method, missing, saturated, axes, channels, device
         As for `solve`.
 
     Returns
@@ -66,7 +67,15 @@ def estimate(
     """
     place = choose(device)
     with cured():
-        series = Series.of(image, task, missing=missing, axes=axes, channels=channels, method=method)
+        series = Series.of(
+            image,
+            task,
+            missing=missing,
+            saturated=saturated,
+            axes=axes,
+            channels=channels,
+            method=method,
+        )
         problem = series.problem(series.frames[0])
         part = _middle(problem, _PROBE[problem.data.ndim - 2], place)
         seconds, saved = _measure(part, method)

@@ -14,6 +14,7 @@ from napari_dip.errors import DivergenceError, RestorationError, cured
 from napari_dip.series import Series
 from napari_dip.settings import record
 from napari_dip.solver.iterate import Iterate, Outcome
+from napari_dip.solver.stopping import Budget
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -61,8 +62,8 @@ class Restoration:
     frames : tuple of FrameReport
         One for each frame.
     provenance : dict
-        Task, method, axes, device, seed, versions and how each frame ended, as plain JSON values: all that is
-        needed to run it again on the same image and mask.
+        Task, method, axes, saturation, device, seed, versions and how each frame ended, as plain JSON values:
+        all that is needed to run it again on the same image and mask (see `Recipe`).
     """
 
     image: "NDArray[np.float32]"
@@ -84,6 +85,7 @@ def solve(
     method: "Method",
     *,
     missing: "ArrayLike | None" = None,
+    saturated: float | None = None,
     axes: str | None = None,
     channels: Channels = "together",
     device: Device = "auto",
@@ -104,6 +106,8 @@ def solve(
     missing : array_like, optional
         Non-zero where a pixel is missing; of the image's shape, or without channel and looped axes.
         What such a pixel holds has no influence.
+    saturated : float, optional
+        Grey level from which on values are missing, each channel's by itself.
     axes : str, optional
         One letter per axis: Z, Y, X spatial; C or S channels; all others are looped, frame after frame.
         By default the last two axes are the image, or those before a last axis of 3 or 4 (RGB).
@@ -116,7 +120,7 @@ def solve(
     start : dict, optional
         What an earlier ``solve`` with the same method returned: a warm start.
     until : StoppingRule, optional
-        Stops a run as well as the method's own rules do, such as ``Asked(event)``.
+        Stops a run as well as the method's own rules do, such as ``Asked(event)`` or ``Budget(updates)``.
 
     Yields
     ------
@@ -139,7 +143,15 @@ def solve(
     seed = checked_seed(seed)
     place = choose(device)
     with cured():
-        series = Series.of(image, task, missing=missing, axes=axes, channels=channels, method=method)
+        series = Series.of(
+            image,
+            task,
+            missing=missing,
+            saturated=saturated,
+            axes=axes,
+            channels=channels,
+            method=method,
+        )
     return _solve(series, method.settled(place), place, seed=seed, start=start, until=until)
 
 
@@ -225,7 +237,13 @@ def restoring(
     reports.append(_finish(answer, restored, axes, began))
     place = choose(options.get("device", "auto"))
     origin = provenance(task, method.settled(place), axes, checked_seed(options.get("seed", 0)), place)
-    origin["frames"] = [{**asdict(report), "outcome": report.outcome.name} for report in reports]
+    saturated, until = options.get("saturated"), options.get("until")
+    origin |= {
+        "shape": list(shape),
+        "saturated": None if saturated is None else float(saturated),
+        "stop_after": until.updates if isinstance(until, Budget) else None,
+        "frames": [{**asdict(report), "outcome": report.outcome.name} for report in reports],
+    }
     return Restoration(restored, tuple(reports), origin)
 
 

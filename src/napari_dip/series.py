@@ -1,5 +1,6 @@
 """An array as the restoration problems of its frames."""
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,12 +33,15 @@ class Series:
         Of the image.
     task : Task
         Names operator and noise.
+    saturated : float, optional
+        Grey level from which on values are missing.
     """
 
     image: Any
     missing: np.ndarray | None
     axes: Axes
     task: "Task"
+    saturated: float | None = None
 
     @classmethod
     def of(
@@ -46,6 +50,7 @@ class Series:
         task: "Task",
         *,
         missing: "ArrayLike | None",
+        saturated: float | None = None,
         axes: str | None,
         channels: Channels,
         method: "Method",
@@ -66,9 +71,11 @@ class Series:
             raise ValueError(f"image must hold real numbers, got dtype {array.dtype}")
         if 0 in shape:
             raise ValueError(f"image must not be empty, got shape {shape}")
+        if saturated is not None and not math.isfinite(saturated):
+            raise ValueError(f"saturated must be finite, got {saturated}")
         layout = Axes.of(shape, axes, channels)
         mask = None if missing is None else layout.broadcast("missing", np.asarray(missing) != 0, shape)
-        series = cls(array, mask, layout, task)
+        series = cls(array, mask, layout, task, saturated)
         series._check(method)
         return series
 
@@ -83,7 +90,8 @@ class Series:
         with np.errstate(over="ignore"):  # what float32 can't hold becomes infinite, and so missing
             part = self.image[at]
             values = np.array(part, dtype=np.float32)
-        hidden = ~np.isfinite(values) | np.ma.getmaskarray(part)
+            highest = np.float32(np.inf if self.saturated is None else self.saturated)
+        hidden = ~np.isfinite(values) | np.ma.getmaskarray(part) | (values >= highest)
         if self.missing is not None:
             hidden |= self.missing[at]
         values[hidden] = 0
@@ -130,5 +138,6 @@ class Series:
         if self.task.needs_missing and not any_missing:
             raise ValueError(
                 f"{type(self.task).__name__} needs missing pixels, and none are: give a mask (`missing`, "
-                "on the command line --missing), or set them to NaN"
+                "on the command line --missing), name the grey level from which on they are `saturated`, or "
+                "set them to NaN"
             )

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
+from inspect import isabstract
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -43,9 +44,13 @@ def check(settings: Any) -> None:
     TypeError
         Likewise, for a value of another type.
     """
-    cls: type = type(settings)
-    for name, hint in hints(cls).items():
-        _check(f"{cls.__name__}.{name}", getattr(settings, name), hint)
+    for name in hints(type(settings)):
+        check_field(type(settings), name, getattr(settings, name))
+
+
+def check_field(cls: type, name: str, value: Any) -> None:
+    """Hold one value against the annotation of a field, as `check` does."""
+    _check(f"{cls.__name__}.{name}", value, hints(cls)[name])
 
 
 def _check(name: str, value: Any, hint: Any) -> None:
@@ -99,3 +104,48 @@ def record(settings: Any) -> dict[str, Any]:
         value = getattr(settings, field.name)
         values[field.name] = record(value) if is_dataclass(value) else value
     return values
+
+
+def restored(kinds: type | tuple[type, ...], values: Any) -> Any:
+    """Return the settings that `record` wrote down, also after a journey through JSON.
+
+    Parameters
+    ----------
+    kinds : type or tuple of type
+        What they may be; of an abstract class, its subclasses.
+    values : mapping
+        Plain JSON values. Fields that are left out have their defaults.
+
+    Raises
+    ------
+    ValueError
+        The type or a field is unknown, or a field is absent that has no default.
+    """
+    families = kinds if isinstance(kinds, tuple) else (kinds,)
+    known = {cls.__name__: cls for kind in families for cls in family(kind)}
+    name = values.get("type") if isinstance(values, Mapping) else values
+    if not isinstance(values, Mapping) or name not in list(known):
+        raise ValueError(f"the type of settings must be one of {', '.join(known)}, got {name!r}")
+    cls = known[name]
+    given = {key: value for key, value in values.items() if key != "type"}
+    if unknown := given.keys() - hints(cls).keys():
+        raise ValueError(f"{name} has no field {', '.join(sorted(unknown))}")
+    if absent := {field.name for field in fields(cls) if field.default is MISSING} - given.keys():
+        raise ValueError(f"{name} needs {', '.join(sorted(absent))}")
+    return cls(**{key: _restored(value, hints(cls)[key]) for key, value in given.items()})
+
+
+def _restored(value: Any, hint: Any) -> Any:
+    if get_origin(hint) is Annotated:
+        return _restored(value, get_args(hint)[0])
+    if get_origin(hint) is tuple and isinstance(value, list):
+        return tuple(_restored(item, get_args(hint)[0]) for item in value)
+    options = get_args(hint) or (hint,)
+    settings = tuple(kind for kind in options if isinstance(kind, type) and is_dataclass(kind))
+    return restored(settings, value) if settings and value is not None else value
+
+
+def family(kind: type) -> list[type]:
+    """Return a class and all that descend from it, without the abstract ones."""
+    children: list[type] = kind.__subclasses__()
+    return [*([] if isabstract(kind) else [kind]), *(cls for child in children for cls in family(child))]

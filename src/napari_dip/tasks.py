@@ -25,6 +25,7 @@ class Task(ABC):
     """
 
     needs_missing: ClassVar[bool] = False
+    done: ClassVar[str] = "restored"  #: what its results are called
     noise: NoiseModel = Unknown()
 
     def __post_init__(self) -> None:
@@ -49,6 +50,8 @@ class Denoise(Task):
         Noise of the data; its strength may be unknown.
     """
 
+    done: ClassVar[str] = "denoised"
+
     def operator(self) -> "Operator":
         """Return the identity."""
         from napari_dip.operators import Identity
@@ -69,6 +72,7 @@ class Inpaint(Task):
     """
 
     needs_missing: ClassVar[bool] = True
+    done: ClassVar[str] = "inpainted"
     keep_observed: bool = True
 
     def operator(self) -> "Operator":

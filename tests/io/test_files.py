@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from napari_dip.errors import FileError
-from napari_dip.io import Picture, read, read_mask, replaceable, writable, write
+from napari_dip.io import Picture, provenance, read, read_mask, replaceable, writable, write
 from napari_dip.io.picture import as_dtype
 from napari_dip.io.tiff import NAMESPACE
 
@@ -93,7 +93,9 @@ def test_fits_keep_header_extensions_and_get_history(tmp_path, random):
         np.testing.assert_array_equal(hdus[0].data, data + 0.5)
         assert (hdus[0].header["OBJECT"], hdus[0].header["CRVAL1"]) == ("M13", 250.4)
         assert "BZERO" not in hdus[0].header
-        assert json.loads("".join(hdus[0].header["HISTORY"][1:])) == PROVENANCE
+        assert hdus[0].header["HISTORY"][0].startswith("Restored by napari-dip")
+    assert provenance(tmp_path / "out.fits") == PROVENANCE
+    with fits.open(tmp_path / "out.fits") as hdus:
         assert list(hdus[1].data["flux"]) == [1, 2]
 
 
@@ -218,6 +220,63 @@ def test_masks(tmp_path):
     assert np.argwhere(mask).tolist() == [[1, 2]]
     np.save(tmp_path / "m.npy", np.array([[0, 3]]))
     assert read_mask(tmp_path / "m.npy").tolist() == [[False, True]]
+    assert read_mask(tmp_path / "m.npy", 3).tolist() == [[False, True]]
+    assert not read_mask(tmp_path / "m.npy", 2).any()
+
+
+# Provenance
+
+
+#: Longer than a FITS card, and with spaces, quotes and letters wherever a card may end.
+RECORD = PROVENANCE | {"source": {"layer": "cells  of day 3, 'wild type' \"µm\" & <b> " * 9 + " "}}
+
+
+@pytest.mark.parametrize(
+    ("name", "axes", "shape", "dtype"),
+    [
+        ("a.tif", "YX", (6, 7), np.uint8),
+        ("a.tif", "PYX", (2, 6, 7), np.uint8),  # OME has no word for P
+        ("a.png", "YX", (6, 7), np.uint8),
+        ("a.jpg", "YXC", (6, 7, 3), np.uint8),
+        ("a.fits", "YX", (6, 7), np.float32),
+    ],
+)
+def test_provenance_comes_back(tmp_path, name, axes, shape, dtype):
+    path, data = tmp_path / name, np.ones(shape, np.float32)
+    for seed in (1, 2):  # the second one of a source that has been restored before
+        source = read(path) if path.exists() else Picture(data.astype(dtype))
+        write(path, data, source, axes=axes, provenance=RECORD | {"seed": seed})
+        assert provenance(path) == RECORD | {"seed": seed}
+
+
+def test_later_history_of_a_fits_file_does_no_harm(tmp_path):
+    save(tmp_path / "a.fits", np.ones((6, 7), np.float32))
+    with fits.open(tmp_path / "a.fits", mode="update") as hdus:
+        hdus[0].header.add_history("photometry by another program")
+    assert provenance(tmp_path / "a.fits") == PROVENANCE
+
+
+def test_what_others_wrote_is_no_provenance(tmp_path):
+    data = np.zeros((6, 7), np.uint8)
+    np.save(tmp_path / "a.npy", data)
+    tifffile.imwrite(tmp_path / "plain.tif", data)
+    tifffile.imwrite(tmp_path / "ome.tif", data, ome=True, metadata={"CommentAnnotation": {"Value": "{}"}})
+    tifffile.imwrite(tmp_path / "imagej.tif", data, imagej=True)
+    Image.fromarray(data).save(tmp_path / "a.png")
+    for at, comment in enumerate(("", "by another program", '{"by": "another program"}', "[1]", b"\xff\xfe")):
+        Image.fromarray(data).save(tmp_path / f"{at}.jpg", comment=comment)
+    fits.PrimaryHDU(data, fits.Header({"HISTORY": "of another kind"})).writeto(tmp_path / "a.fits")
+    (tmp_path / "a.czi").touch()
+    for path in tmp_path.iterdir():
+        assert provenance(path) is None, path
+
+
+def test_provenance_of_a_broken_or_absent_file(tmp_path):
+    (tmp_path / "a.tif").write_bytes(b"no picture")
+    with pytest.raises(FileError, match="can't read"):
+        provenance(tmp_path / "a.tif")
+    with pytest.raises(FileError, match="no such file"):
+        provenance(tmp_path / "b.tif")
 
 
 # Other readers

@@ -1,6 +1,7 @@
 """Read by suffix; write whole or not at all."""
 
 import contextlib
+import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ class _Format:
     reader: str = "read"
     writer: str = "write"
     dtypes: tuple[str, ...] = ()
+    has_provenance: bool = True
 
     def function(self, name: str) -> Callable[..., Any]:
         return getattr(import_module(f"napari_dip.io.{self.module}"), name)
@@ -38,7 +40,7 @@ _FORMATS = {
     ".png": _Format("raster", dtypes=("uint8", "uint16", "bool")),
     ".jpg": _JPEG,
     ".jpeg": _JPEG,
-    ".npy": _Format("raster", "read_npy", "write_npy"),
+    ".npy": _Format("raster", "read_npy", "write_npy", has_provenance=False),
 }
 
 
@@ -50,24 +52,52 @@ def read(path: Path) -> Picture:
     FileError
         The file is absent, broken, or of an unknown kind.
     """
-    if not path.is_file():
-        raise FileError(f"no such file: {path}")
     known = _FORMATS.get(path.suffix.lower())
     reader = known.function(known.reader) if known else import_module("napari_dip.io.plugins").read
-    try:
+    with _decoding(path):
         return reader(path)
+
+
+def read_mask(path: Path, label: int | None = None) -> np.ndarray:
+    """Read a mask: non-zero is missing, or only a label, in a colour image if any channel is."""
+    picture = read(path)
+    missing = picture.data != 0 if label is None else picture.data == label
+    colour = picture.axes is not None and picture.axes[-1] in "CS"
+    return missing.any(-1) if colour else missing
+
+
+def provenance(path: Path) -> dict[str, Any] | None:
+    """Read back the provenance that `write` recorded; None where a file has none of ours.
+
+    Raises
+    ------
+    FileError
+        The file is absent or broken.
+    """
+    known = _FORMATS.get(path.suffix.lower())
+    if known is None or not known.has_provenance:
+        return None
+    with _decoding(path):
+        text = known.function("provenance")(path)
+    try:
+        record, _ = json.JSONDecoder().raw_decode(text or "null")  # others may have added to it
+    except ValueError:  # another program's comment
+        return None
+    return record if isinstance(record, dict) and "napari-dip" in record else None
+
+
+@contextlib.contextmanager
+def _decoding(path: Path) -> Iterator[None]:
+    """Say in one way what is wrong with a file."""
+    if not path.is_file():
+        raise FileError(f"no such file: {path}")
+    try:
+        yield
     except FileError:
         raise
     # What a decoder raises for a broken file differs from format to format, and from version to version.
     except Exception as error:
         raise FileError(f"can't read {path}: {error}") from error
-
-
-def read_mask(path: Path) -> np.ndarray:
-    """Read a mask: non-zero is missing, in a colour image if any channel is."""
-    picture = read(path)
-    colour = picture.axes is not None and picture.axes[-1] in "CS"
-    return (picture.data != 0).any(-1) if colour else picture.data != 0
 
 
 def replaceable(path: Path, *, overwrite: bool) -> None:

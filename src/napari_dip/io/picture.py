@@ -1,10 +1,12 @@
 """An image as a file holds it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+
+from napari_dip.area import Area, index
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,12 +23,19 @@ class Picture:
         Size of a pixel and its unit along Z, Y and X.
     header : optional
         What only this format understands, to be written back by it.
+    origin : tuple of int
+        Where in the file's image the first pixel lies, along each axis; empty for the whole image.
     """
 
     data: np.ndarray
     axes: str | None = None
     pixel_size: Mapping[str, tuple[float, str]] = field(default_factory=dict)
     header: Any = None
+    origin: tuple[int, ...] = ()
+
+    def part(self, area: Area) -> "Picture":
+        """Return an area of a whole picture."""
+        return replace(self, data=self.data[index(area)], origin=tuple(start for start, _ in area))
 
 
 def as_dtype(data: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, int]:

@@ -50,6 +50,12 @@ def write_jpeg(
     Image.fromarray(data).save(file, "JPEG", quality=95, subsampling=0, comment=json.dumps(provenance))
 
 
+def provenance(path: Path) -> str:
+    """Return the text of a PNG under our name, or the comment of a JPEG."""
+    with Image.open(path) as file:
+        return file.info.get("napari-dip") or file.info.get("comment", b"").decode("utf-8", "replace")
+
+
 def read_npy(path: Path) -> Picture:
     """Read an array; pickled objects are refused, since they could run code."""
     return Picture(np.load(path, allow_pickle=False))

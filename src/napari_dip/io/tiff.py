@@ -53,6 +53,15 @@ def write(file: BinaryIO, data: np.ndarray, source: Picture, axes: str, provenan
     tifffile.imwrite(file, data, ome=ome, metadata=metadata, photometric=photometric, planarconfig=planar)
 
 
+def provenance(path: Path) -> str | None:
+    """Return what is written under our namespace, in OME's annotations or in the description."""
+    with tifffile.TiffFile(path) as tiff:
+        if tiff.is_ome:
+            ome = ElementTree.fromstring(tiff.ome_metadata or "")
+            return ome.findtext(f".//{{*}}CommentAnnotation[@Namespace='{NAMESPACE}']/{{*}}Value")
+        return next((one[NAMESPACE] for one in tiff.shaped_metadata or () if NAMESPACE in one), None)
+
+
 def _pixel_size(tiff: tifffile.TiffFile) -> dict[str, tuple[float, str]]:
     if tiff.is_ome:
         return _ome_pixel_size(tiff.ome_metadata or "")

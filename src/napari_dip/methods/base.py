@@ -1,7 +1,7 @@
 """What every method is."""
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 if TYPE_CHECKING:
     from napari_dip.problem import Problem
@@ -14,6 +14,9 @@ State = dict[str, Any]
 
 class Method(Protocol):
     """A frozen dataclass of plain settings that can solve a `Problem`."""
+
+    title: ClassVar[str]  #: what users call it
+    essential: ClassVar[tuple[str, ...]]  #: the few fields that most users may want to set
 
     @property
     def updates(self) -> int:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Generator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from annotated_types import Ge, Gt, Interval
 
@@ -61,6 +61,9 @@ class DIP:
     precision : {"auto", "float32", "bfloat16"}
         Number format inside the network; "auto" takes the faster one on this machine.
     """
+
+    title: ClassVar[str] = "Deep Image Prior"
+    essential: ClassVar[tuple[str, ...]] = ("runs", "iterations", "time_limit")
 
     iterations: Annotated[int, Interval(ge=1, le=1_000_000)] = 3000
     runs: Annotated[int, Interval(ge=1, le=100)] = 2

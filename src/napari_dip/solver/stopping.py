@@ -6,7 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event
+from typing import Annotated
 
+from annotated_types import Ge
+
+from napari_dip.settings import check as checked
 from napari_dip.solver.iterate import Iterate, Outcome
 
 #: Updates from one look at the loss to the next; a GPU has to wait for each look.
@@ -73,9 +77,12 @@ class Never(StoppingRule):
 
 @dataclass(frozen=True)
 class Budget(StoppingRule):
-    """Stop after a number of updates."""
+    """Stop after a number of updates, all runs of a frame together."""
 
-    updates: int
+    updates: Annotated[int, Ge(0)]
+
+    def __post_init__(self) -> None:
+        checked(self)
 
     def start(self) -> Check:
         """Begin a run."""
