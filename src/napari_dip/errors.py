@@ -20,6 +20,22 @@ class DivergenceError(RestorationError):
         )
 
 
+class InputError(ValueError):
+    """An argument that can't be used, with the reason.
+
+    Parameters
+    ----------
+    argument : str
+        Its name.
+    message : str
+        What was wrong, what was wanted, what to do.
+    """
+
+    def __init__(self, argument: str, message: str) -> None:
+        super().__init__(message)
+        self.argument = argument
+
+
 class FileError(ValueError):
     """A file that can't be read or written, with the reason."""
 

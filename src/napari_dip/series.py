@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_dip.axes import Axes, Channels
+from napari_dip.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -68,11 +69,11 @@ class Series:
         array: Any = image if isinstance(getattr(image, "dtype", None), np.dtype) else np.asarray(image)
         shape = tuple(array.shape)
         if array.dtype.kind not in "buif":
-            raise ValueError(f"image must hold real numbers, got dtype {array.dtype}")
+            raise InputError("image", f"image must hold real numbers, got dtype {array.dtype}")
         if 0 in shape:
-            raise ValueError(f"image must not be empty, got shape {shape}")
+            raise InputError("image", f"image must not be empty, got shape {shape}")
         if saturated is not None and not math.isfinite(saturated):
-            raise ValueError(f"saturated must be finite, got {saturated}")
+            raise InputError("saturated", f"saturated must be finite, got {saturated}")
         layout = Axes.of(shape, axes, channels)
         mask = None if missing is None else layout.broadcast("missing", np.asarray(missing) != 0, shape)
         series = cls(array, mask, layout, task, saturated)
@@ -118,26 +119,32 @@ class Series:
             where = f" in frame {frame}" if frame else ""
             seen = values[~hidden]
             if not len(seen):
-                raise ValueError(f"every pixel is missing{where}: there is nothing to restore from")
+                raise InputError(
+                    "missing", f"every pixel is missing{where}: there is nothing to restore from"
+                )
             low, high = float(seen.min()), float(seen.max())
             if low == high:
-                raise ValueError(f"the image is constant{where} ({low:g}): there is nothing to restore")
+                raise InputError(
+                    "image", f"the image is constant{where} ({low:g}): there is nothing to restore"
+                )
             if max(-low, high) > _LARGEST_VALUE or high - low < _SMALLEST_RANGE:
-                raise ValueError(
+                raise InputError(
+                    "image",
                     f"the image's values{where} lie between {low:g} and {high:g}, which float32 arithmetic "
-                    "can't square: multiply the image by a suitable power of ten"
+                    "can't square: multiply the image by a suitable power of ten",
                 )
             problem = self._problem(values, hidden, "cpu")
             empty = (problem.weights.flatten(2).sum(2)[0] == 0).nonzero().flatten().tolist()
             if empty:
-                raise ValueError(
-                    f"every pixel of channel {empty[0]} is missing{where}: leave the channel out"
+                raise InputError(
+                    "missing", f"every pixel of channel {empty[0]} is missing{where}: leave the channel out"
                 )
             if reason := method.refuses(problem):
-                raise ValueError(f"{reason}{where}")
+                raise InputError("image", f"{reason}{where}")
         if self.task.needs_missing and not any_missing:
-            raise ValueError(
-                f"{type(self.task).__name__} needs missing pixels, and none are: give a mask (`missing`, "
-                "on the command line --missing), name the grey level from which on they are `saturated`, or "
-                "set them to NaN"
+            raise InputError(
+                "missing",
+                f"{type(self.task).__name__} needs missing pixels, and none are: mark them in a mask, name the "
+                "grey level from which on they are saturated, or "
+                "set them to NaN",
             )

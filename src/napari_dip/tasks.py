@@ -84,3 +84,7 @@ class Inpaint(Task):
     def finish(self, x: "Tensor", problem: "Problem") -> "Tensor":
         """Return x with the observed pixels put back."""
         return problem.data.where(problem.weights > 0, x) if self.keep_observed else x
+
+
+#: All tasks, in the order in which they are offered.
+TASKS: tuple[type[Task], ...] = (Denoise, Inpaint)

@@ -4,4 +4,7 @@ from napari_dip.methods.base import Method
 from napari_dip.methods.dip import DIP
 from napari_dip.methods.presets import PRESETS
 
-__all__ = ["DIP", "PRESETS", "Method"]
+#: All methods, in the order in which they are offered.
+METHODS: tuple[type[DIP], ...] = (DIP,)
+
+__all__ = ["DIP", "METHODS", "PRESETS", "Method"]

@@ -1,0 +1,235 @@
+"""A form for any settings dataclass: its fields, defaults, limits and docstring."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import MISSING, fields, is_dataclass
+from inspect import isabstract
+from typing import Any
+
+from magicgui.widgets import ComboBox
+from qtpy.QtWidgets import QFormLayout, QStackedWidget, QVBoxLayout, QWidget
+from superqt import QCollapsible
+
+from napari_dip.plugin.fields import Entry, Field, words
+from napari_dip.settings import check_field, descriptions, family, hints
+
+
+class Form(Field):
+    """Editors for the fields of a settings class; its value is an instance.
+
+    Parameters
+    ----------
+    cls : type
+        A dataclass of plain settings.
+    essential : collection of str, optional
+        Fields that are shown at once; the others are folded away. By default all are shown.
+    """
+
+    def __init__(self, cls: type, essential: Collection[str] | None = None) -> None:
+        super().__init__()
+        self._cls = cls
+        self.fields: dict[str, Field] = {}
+        self._layout = _rows()
+        self.row.addLayout(self._layout)
+        names = list(hints(cls))
+        for name in sorted(names, key=lambda name: essential is not None and name not in essential):
+            self.fields[name] = self._field(name)
+        shown = [name for name in essential or names if name in names]
+        for name in shown:
+            self._add(self._layout, name)
+        folded = [name for name in names if name not in shown]
+        if folded:
+            more = fold("More settings")
+            rows = QWidget()
+            layout = _rows(rows)
+            for name in folded:
+                self._add(layout, name)
+            more.addWidget(rows)
+            self._layout.addRow(more)
+        self._defaults()
+
+    def _field(self, name: str) -> Field:
+        hint = hints(self._cls)[name]
+        tooltip = descriptions(self._cls).get(name, "")
+        field: Field
+        if not is_dataclass(hint):
+            field = Entry(hint, tooltip)
+        elif isabstract(hint):
+            field = Variants(family(hint), tooltip)
+        else:
+            field = Form(hint)
+        field.changed.connect(self._field_changed)
+        return field
+
+    def _add(self, layout: QFormLayout, name: str) -> None:
+        field = self.fields[name]
+        if isinstance(field, Form):
+            inner = fold(words(name))
+            inner.addWidget(field)
+            layout.addRow(inner)
+        else:
+            layout.addRow(words(name), field)
+            layout.labelForField(field).setToolTip(field.toolTip())
+
+    def _defaults(self) -> None:
+        for field in fields(self._cls):
+            if field.default is not MISSING:
+                self.fields[field.name].set(field.default)
+        self.problems()
+
+    def _field_changed(self) -> None:
+        self.problems()
+        self.changed.emit()
+
+    def problems(self) -> list[str]:
+        """Mark the fields that are wrong, and return the reasons."""
+        found = []
+        for name, field in self.fields.items():
+            reason = ""
+            try:
+                check_field(self._cls, name, field.value)
+            except (ValueError, TypeError) as error:
+                reason = str(error).removeprefix(f"{self._cls.__name__}.{name} ")
+            if isinstance(field, (Form, Variants)):
+                found += field.problems()
+            else:
+                field.complain(reason)
+                found += [f"{words(name)} {reason}"] if reason else []
+        reason = ""
+        if not found:
+            try:
+                _ = self.value
+            except (ValueError, TypeError) as error:  # what fields say together
+                reason = str(error)
+                found.append(reason)
+        self.complain(reason)
+        return found
+
+    @property
+    def value(self) -> Any:
+        """The settings.
+
+        Raises
+        ------
+        ValueError or TypeError
+            A field is wrong.
+        """
+        return self._cls(**{name: field.value for name, field in self.fields.items()})
+
+    def set(self, value: Any) -> None:
+        """Show settings."""
+        for name, field in self.fields.items():
+            before = field.blockSignals(True)
+            field.set(getattr(value, name))
+            field.blockSignals(before)
+        self._field_changed()
+
+
+class Variants(Field):
+    """A choice among settings classes, each with its form.
+
+    Parameters
+    ----------
+    classes : collection of type
+        Their names are the choices.
+    tooltip : str
+        Says what it is for.
+    """
+
+    def __init__(self, classes: Collection[type], tooltip: str = "") -> None:
+        super().__init__(tooltip)
+        self._forms = {cls: Form(cls) for cls in classes}
+        self.choice = ComboBox(choices=[(words(cls.__name__), cls) for cls in classes])
+        self.choice.changed.connect(self._chosen)
+        self.row.addWidget(self.choice.native)
+        self._stack = _Stack()
+        for cls, form in self._forms.items():
+            form.changed.connect(self.changed)
+            self._stack.addWidget(form)
+            self.choice.native.setItemData(
+                list(self._forms).index(cls),
+                (cls.__doc__ or "").split("\n")[0],
+                3,  # Qt.ToolTipRole
+            )
+        self.layout().addWidget(self._stack)
+        self._chosen()
+
+    @property
+    def form(self) -> Form:
+        """The form of the chosen class."""
+        return self._forms[self.choice.value]
+
+    @property
+    def value(self) -> Any:
+        """The settings."""
+        return self.form.value
+
+    def start(self) -> Any:
+        """Return the settings, with 1 in place of those that have neither value nor default."""
+        try:
+            return self.value
+        except (ValueError, TypeError):
+            cls = self.choice.value
+            return cls(**{field.name: 1.0 for field in fields(cls) if field.default is MISSING})
+
+    def set(self, value: Any) -> None:
+        """Choose the value's class, and show its settings."""
+        self.choice.value = type(value)
+        self.form.set(value)
+
+    def problems(self) -> list[str]:
+        """Mark the fields that are wrong, and return the reasons."""
+        return self.form.problems()
+
+    def _chosen(self) -> None:
+        self._stack.setCurrentWidget(self.form)
+        self._stack.setVisible(bool(self.form.fields))
+        self.changed.emit()
+
+
+class _Stack(QStackedWidget):
+    """As high as the page that it shows, not as the highest."""
+
+    def sizeHint(self) -> Any:
+        return self.currentWidget().sizeHint()
+
+    def minimumSizeHint(self) -> Any:
+        return self.currentWidget().minimumSizeHint()
+
+    def setCurrentWidget(self, widget: QWidget) -> None:
+        super().setCurrentWidget(widget)
+        self.updateGeometry()
+
+
+def fold(title: str) -> QCollapsible:
+    """Return a section that is closed until its title is clicked."""
+    section = QCollapsible(title)
+    section.layout().setContentsMargins(0, 0, 0, 0)
+    section.content().layout().setContentsMargins(8, 0, 0, 0)
+    section.setDuration(0)
+    return section
+
+
+def entries(form: Form) -> Iterator[Entry]:
+    """Yield all editors of a form, those of forms within it too."""
+    for field in form.fields.values():
+        if isinstance(field, Entry):
+            yield field
+        elif isinstance(field, Form):
+            yield from entries(field)
+        elif isinstance(field, Variants):
+            yield from entries(field.form)
+
+
+def _rows(parent: QWidget | None = None) -> QFormLayout:
+    layout = QFormLayout(parent) if parent is not None else QFormLayout()
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+    layout.setRowWrapPolicy(QFormLayout.RowWrapPolicy.DontWrapRows)
+    return layout
+
+
+def vertical(parent: QWidget) -> QVBoxLayout:
+    """Return a column without margins."""
+    column = QVBoxLayout(parent)
+    column.setContentsMargins(0, 0, 0, 0)
+    return column

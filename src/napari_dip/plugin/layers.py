@@ -1,0 +1,86 @@
+"""Choose a layer of a viewer, and hold it by identity."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox
+
+if TYPE_CHECKING:
+    from napari.components import LayerList
+    from napari.layers import Layer
+
+
+class LayerChoice(QComboBox):
+    """The layers of one kind; it follows what is added, removed, renamed and moved.
+
+    Parameters
+    ----------
+    layers : LayerList
+        Of a viewer.
+    wanted : callable
+        Says whether a layer may be chosen.
+    nothing : str
+        What the first choice is called, which is no layer.
+    """
+
+    chosen = Signal()
+
+    def __init__(self, layers: "LayerList", wanted: Callable[[Any], bool], nothing: str) -> None:
+        super().__init__()
+        self._layers, self._wanted, self._nothing = layers, wanted, nothing
+        self._shown: list[Layer] = []
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(12)
+        self._events = [getattr(layers.events, name) for name in ("inserted", "removed", "reordered")]
+        for event in self._events:
+            event.connect(self._update)
+        self.activated.connect(lambda _: self.chosen.emit())
+        self._update()
+
+    @property
+    def layer(self) -> "Layer | None":
+        """The chosen layer."""
+        at = self.currentIndex()
+        return self._shown[at - 1] if at > 0 else None
+
+    def choose(self, layer: "Layer | None") -> None:
+        """Choose a layer, if it can be chosen."""
+        if layer is not self.layer and (layer is None or layer in self._shown):
+            self.setCurrentIndex(0 if layer is None else self._shown.index(layer) + 1)
+            self.chosen.emit()
+
+    def release(self) -> None:
+        """Stop following the viewer."""
+        for event in self._events:
+            event.disconnect(self._update)
+        for layer in self._shown:
+            layer.events.name.disconnect(self._update)
+        self._shown = []
+
+    def _update(self, event: Any = None) -> None:
+        before = self.layer
+        for layer in self._shown:
+            layer.events.name.disconnect(self._update)
+        self._shown = [layer for layer in reversed(self._layers) if self._wanted(layer)]
+        for layer in self._shown:
+            layer.events.name.connect(self._update)
+        blocked = self.blockSignals(True)
+        self.clear()
+        self.addItems([self._nothing, *(layer.name for layer in self._shown)])
+        self.setCurrentIndex(self._shown.index(before) + 1 if before in self._shown else 0)
+        self.blockSignals(blocked)
+        if self.layer is not before:
+            self.chosen.emit()
+
+
+def to_world(layer: "Layer") -> np.ndarray:
+    """Return the homogeneous matrix that takes a layer's pixels to the world, affine and units included."""
+    n = layer.ndim
+    origin = np.asarray(layer.data_to_world((0,) * n))
+    matrix = np.eye(n + 1)
+    matrix[:n, n] = origin
+    for axis, unit in enumerate(np.eye(n)):
+        matrix[:n, axis] = np.asarray(layer.data_to_world(unit)) - origin
+    return matrix

@@ -1,0 +1,60 @@
+"""What napari's menus call: one class for each dock, and one function that opens it."""
+
+from typing import TYPE_CHECKING, Any
+
+from napari_dip.plugin.dock import Dock
+from napari_dip.plugin.preferences import PLUGIN
+from napari_dip.tasks import Denoise, Inpaint
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+
+class DenoiseDock(Dock):
+    """Take noise out of an image."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(_itself(napari_viewer), Denoise)
+
+
+class InpaintDock(Dock):
+    """Fill in missing pixels."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(_itself(napari_viewer), Inpaint)
+
+
+class DeepImagePriorDock(Dock):
+    """Restore an image with an untrained network."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(_itself(napari_viewer), Denoise)
+
+
+def denoise(viewer: "Viewer") -> None:
+    """Open the dock for denoising, with the selected image."""
+    _open(viewer, "Denoise")
+
+
+def inpaint(viewer: "Viewer") -> None:
+    """Open the dock for inpainting, with the selected image and labels."""
+    _open(viewer, "Inpaint")
+
+
+def deep_image_prior(viewer: "Viewer") -> None:
+    """Open the dock with Deep Image Prior as the method."""
+    _open(viewer, "Deep Image Prior")
+
+
+def _open(viewer: "Viewer", name: str) -> None:
+    selected = list(viewer.layers.selection)
+    window, dock = viewer.window.add_plugin_dock_widget(PLUGIN, name)
+    window.show()
+    window.raise_()
+    for layer in selected:
+        dock.choose_image(layer)
+
+
+def _itself(viewer: Any) -> Any:
+    """Return the viewer behind the proxy that napari hands to plugins: layers are held by identity."""
+    return getattr(viewer, "__wrapped__", viewer)

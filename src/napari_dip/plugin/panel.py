@@ -1,0 +1,150 @@
+"""One run as the user sees it: how far it is, its curve, Stop and Cancel."""
+
+import time
+
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+
+from napari_dip.plugin.plot import Curves
+from napari_dip.plugin.result import Result
+from napari_dip.plugin.runner import Ending, Job, Queue, Snapshot
+from napari_dip.words import duration, summary
+
+
+class RunPanel(QWidget):
+    """Follows a job from the queue to its end, and keeps its result layer.
+
+    Parameters
+    ----------
+    job : Job
+        Not yet begun.
+    result : Result
+        Is shown each snapshot, and the answer.
+    frames : int
+        How many are restored.
+    queue : Queue
+        Where the job runs.
+    """
+
+    #: At the end: itself, and a sentence for the user.
+    ended = Signal(object, str)
+
+    def __init__(self, job: Job, result: Result, frames: int, queue: Queue) -> None:
+        super().__init__()
+        self.job, self.result, self._frames, self._queue = job, result, frames, queue
+        self._frame: tuple[int, ...] | None = None
+        self.title = QLabel(f"<b>{job.title}</b>")
+        self.title.setWordWrap(True)
+        self.bar = QProgressBar()
+        self.numbers = QLabel()
+        self.numbers.setWordWrap(True)
+        self.curves = Curves()
+        self.stop_button = QPushButton("Stop")
+        self.stop_button.setToolTip("End the run, and keep the best result until now.")
+        self.stop_button.clicked.connect(self._stop)
+        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setToolTip("End the run, and leave the layers as they were before it.")
+        self.cancel_button.clicked.connect(self.cancel)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        for widget in (self.title, self.bar, self.numbers, self.curves):
+            column.addWidget(widget)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.stop_button)
+        buttons.addWidget(self.cancel_button)
+        column.addLayout(buttons)
+        job.began.connect(self._began)
+        job.advanced.connect(self._advanced)
+        job.ended.connect(self._ended)
+        ahead = queue.submit(job)
+        if ahead is not None:
+            self._wait(ahead.title)
+
+    def cancel(self) -> None:
+        """End the run, and leave the layers as they were."""
+        self._ending("Cancelling…")
+        self._queue.withdraw(self.job)
+
+    def release(self) -> None:
+        """Cancel, and listen to nothing any more: the dock or the viewer is closing."""
+        for signal, slot in (
+            (self.job.began, self._began),
+            (self.job.advanced, self._advanced),
+            (self.job.ended, self._ended),
+        ):
+            signal.disconnect(slot)
+        self._queue.withdraw(self.job)
+
+    def _wait(self, title: str) -> None:
+        self.numbers.setText(f"Waits until “{title}” has ended.")
+        for widget in (self.bar, self.curves, self.stop_button):
+            widget.hide()
+
+    def _began(self) -> None:
+        self.bar.setRange(0, 0)  # busy
+        self.numbers.setText("Starting…")
+        for widget in (self.bar, self.curves, self.stop_button):
+            widget.show()
+
+    def _stop(self) -> None:
+        self._ending("Stopping…")
+        self.job.stop()
+
+    def _ending(self, words: str) -> None:
+        self.numbers.setText(words)
+        self.stop_button.setEnabled(False)
+        self.cancel_button.setEnabled(not self.job.stopping)
+
+    def _advanced(self, snapshot: Snapshot) -> None:
+        began = time.perf_counter()
+        if snapshot.frame != self._frame:
+            self._frame = snapshot.frame
+            self.curves.begin()
+        self.curves.add(snapshot.curve)
+        if not self.job.stopping:
+            self._say(snapshot)
+        if snapshot.pixels is not None:
+            self.result.show(snapshot.frame, snapshot.pixels)
+        # Qt paints when it has nothing else to do: only then has it all been drawn.
+        QTimer.singleShot(0, lambda: self.job.drew(time.perf_counter() - began))
+
+    def _say(self, snapshot: Snapshot) -> None:
+        at = snapshot.position
+        self.bar.setRange(0, at.total)
+        self.bar.setValue(at.completed)
+        parts = [f"Frame {at.frame + 1} of {self._frames}"] if self._frames > 1 else []
+        parts += [f"update {at.completed} of at most {at.total}", f"at most {duration(at.seconds_left)} left"]
+        lines = [", ".join(parts)]
+        if snapshot.curve:
+            _, fit, held_out = snapshot.curve[-1]
+            errors = [f"fit error {fit:.3f}"]
+            if held_out is not None:
+                errors.append(f"held-out error {held_out:.3f}")
+            if self.curves.best is not None:
+                errors.append("best {1:.3f} at update {0}".format(*self.curves.best))
+            lines.append(", ".join(errors))
+        if self.result.layer is not None and not self.result.ours:
+            lines.append("Its layer was removed or changed: the result will be a new layer.")
+        text = "\n".join(lines)
+        self.numbers.setText(text[0].upper() + text[1:])
+
+    def _ended(self, ending: Ending) -> None:
+        sentence = self._sentence(ending)
+        if ending.result is None:
+            self.result.discard()
+        else:
+            self.result.finish(ending.result)
+            if self.result.clipped:
+                sentence += f" {self.result.clipped} values were clipped to the range of the colours."
+        self.ended.emit(self, " ".join([sentence, *ending.notes]))
+
+    def _sentence(self, ending: Ending) -> str:
+        if ending.error:
+            return ending.error
+        if ending.result is None:
+            return "Cancelled: the layers are as they were."
+        reached = len(ending.result.frames)
+        left = (
+            "" if reached == self._frames else f" {self._frames - reached} were not reached, and are empty."
+        )
+        return summary(ending.result) + left

@@ -1,0 +1,97 @@
+"""A small plot of a run: fit error, held-out error, and the best until now."""
+
+import math
+from typing import Any
+
+from qtpy.QtCore import QPointF, QRectF, QSize, Qt
+from qtpy.QtGui import QColor, QPainter, QPainterPath, QPalette, QPen
+from qtpy.QtWidgets import QSizePolicy, QWidget
+
+_FIT, _HELD_OUT = QColor("#8a8fa3"), QColor("#2f9fe0")
+_MARGIN = 6
+_KEPT = 400  # points of a curve; there are no more pixels to show them
+
+
+class Curves(QWidget):
+    """Two errors over the updates, each on its own scale, since their units may differ."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._fit: list[tuple[int, float]] = []
+        self._held_out: list[tuple[int, float]] = []
+        self.best: tuple[int, float] | None = None
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setToolTip(
+            "<qt>Error over the updates, each curve on its own scale. <b style='color:#2f9fe0'>Blue</b>: on "
+            "the pixels that were held out of the fit, where less is better; the circle is the best until "
+            "now, and what you get. <b style='color:#8a8fa3'>Grey</b>: on the fitted pixels, where it goes "
+            "on falling when the network begins to fit the noise.</qt>"
+        )
+
+    def sizeHint(self) -> QSize:
+        """Wide and low."""
+        return QSize(200, 90)
+
+    def begin(self) -> None:
+        """Forget all: another frame begins."""
+        self._fit, self._held_out, self.best = [], [], None
+        self.update()
+
+    def add(self, points: list[tuple[int, float, float | None]]) -> None:
+        """Add updates with their fit error, and their held-out error where it is known."""
+        for update, fit, held_out in points:
+            if math.isfinite(fit):
+                self._fit.append((update, fit))
+            if held_out is not None and math.isfinite(held_out):
+                self._held_out.append((update, held_out))
+                if self.best is None or held_out < self.best[1]:
+                    self.best = (update, held_out)
+        self._fit, self._held_out = _thinned(self._fit), _thinned(self._held_out)
+        self.update()
+
+    def paintEvent(self, _: Any) -> None:
+        """Draw."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        frame = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
+        painter.setPen(QPen(self.palette().color(QPalette.ColorRole.Mid), 1))
+        painter.drawRoundedRect(frame, 3, 3)
+        inside = frame.adjusted(_MARGIN, _MARGIN, -_MARGIN, -_MARGIN)
+        points = self._fit or self._held_out
+        if len(points) > 1:
+            updates = (points[0][0], points[-1][0])
+            self._curve(painter, inside, updates, self._fit, _FIT)
+            place = self._curve(painter, inside, updates, self._held_out, _HELD_OUT)
+            if self.best is not None and place is not None:
+                painter.setPen(QPen(_HELD_OUT, 2))
+                painter.setBrush(self.palette().color(QPalette.ColorRole.Window))
+                painter.drawEllipse(place(*self.best), 4, 4)
+        painter.end()
+
+    def _curve(
+        self, painter: QPainter, inside: QRectF, updates: tuple[int, int], points: Any, colour: QColor
+    ) -> Any:
+        if len(points) < 2:
+            return None
+        # The first fall would flatten all that follows: the scale is that of the later nine tenths.
+        late = [error for _, error in points[len(points) // 10 :]]
+        low, high = min(late), max(late)
+        span = (high - low) or 1.0
+
+        def place(update: int, error: float) -> QPointF:
+            along = (update - updates[0]) / max(updates[1] - updates[0], 1)
+            up = min((error - low) / span, 1.0)
+            return QPointF(inside.left() + along * inside.width(), inside.bottom() - up * inside.height())
+
+        path = QPainterPath(place(*points[0]))
+        for point in points[1:]:
+            path.lineTo(place(*point))
+        painter.setPen(QPen(colour, 1.5, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawPath(path)
+        return place
+
+
+def _thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    """Return every other point once there are too many; the last one stays."""
+    return points if len(points) <= _KEPT else [*points[:-1:2], points[-1]]

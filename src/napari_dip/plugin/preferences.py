@@ -1,0 +1,53 @@
+"""What the user has set in napari's Preferences, and the values of the last run."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from qtpy.QtCore import QSettings
+
+PLUGIN = "napari-dip"
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """The page "napari-dip" of napari's Preferences.
+
+    Parameters
+    ----------
+    device : {"auto", "cpu", "cuda", "mps"}
+        That a dock begins with.
+    time_limit : float or None
+        That a dock begins with, in seconds for each image or frame.
+    interval : float
+        Seconds from one live update to the next, at the least.
+    """
+
+    device: str = "auto"
+    time_limit: float | None = 600.0
+    interval: float = 0.5
+
+    @classmethod
+    def now(cls) -> "Preferences":
+        """Read them."""
+        from napari.settings import get_plugin_settings
+
+        page = get_plugin_settings(PLUGIN).restore
+        return cls(page.device, 60 * page.time_limit or None, 1 / page.updates_per_second)
+
+
+def remember(name: str, values: Any) -> None:
+    """Keep plain JSON values for the next dock."""
+    _store().setValue(name, json.dumps(values))
+
+
+def remembered(name: str) -> Any:
+    """Return what was kept last under a name, or None."""
+    try:
+        return json.loads(_store().value(name) or "null")
+    except (ValueError, TypeError):  # somebody has edited the file
+        return None
+
+
+def _store() -> QSettings:
+    return QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, PLUGIN, "docks")

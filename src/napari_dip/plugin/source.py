@@ -1,0 +1,294 @@
+"""The part of the dock that says what is to be restored."""
+
+from typing import Any
+
+from napari.layers import Image, Labels, Shapes
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QSpinBox, QWidget
+
+from napari_dip.area import Area, written
+from napari_dip.axes import Axes
+from napari_dip.plugin.fields import Entry, Field
+from napari_dip.plugin.form import fold, vertical
+from napari_dip.plugin.inputs import Inputs, captured, drawn_area, shape_of, visible_area
+from napari_dip.plugin.layers import LayerChoice
+
+_ROLES = {
+    "spatial": "spatial",
+    "channel": "channel",
+    "looped": "one after another",
+}
+_WHOLE, _VIEW, _SAME = "whole image", "current view", "as before"
+
+
+class _Choice(Field):
+    """A widget of a viewer's layers, with a place for what is wrong."""
+
+    def __init__(self, tooltip: str, *widgets: QWidget) -> None:
+        super().__init__(tooltip)
+        for widget in widgets:
+            self.row.addWidget(widget)
+
+
+class SourceForm(QWidget):
+    """Image, axes, area and missing pixels.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        Whose layers are offered.
+    """
+
+    changed = Signal()
+
+    def __init__(self, viewer: Any) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._axes: Axes | None = None
+        self._same_area: Area | None = None
+        layers = viewer.layers
+        self.image = LayerChoice(layers, lambda layer: isinstance(layer, Image), "choose an image")
+        self.mask = LayerChoice(layers, lambda layer: isinstance(layer, Labels), "none")
+        self.shapes = LayerChoice(layers, lambda layer: isinstance(layer, Shapes), "")
+        self.label = QSpinBox()
+        self.label.setRange(0, 2**31 - 1)
+        self.label.setSpecialValueText("all labels")
+        self.saturated = Entry(float | None, "Grey level from which on pixels are missing, such as 65535.")
+        self.area = QComboBox()
+        self.words = QLabel()
+        self.words.setWordWrap(True)
+        self.roles = fold("Axes")
+        self._roles: list[QComboBox] = []
+        self.channels = QComboBox()
+
+        self._image = _Choice("The layer to restore. It is never changed.", self.image)
+        self._mask = _Choice(
+            "Labels layer that marks missing pixels. It need not have the image's size: it is laid over the "
+            "image as you see it, and a plane serves every plane and frame. NaN pixels are always missing.",
+            self.mask,
+            self.label,
+        )
+        self._area = _Choice(
+            "What to restore: all of it, what the canvas shows now (of a series, the current frame), or the "
+            "selected rectangle of a Shapes layer.",
+            self.area,
+        )
+        self._axes_field = _Choice("What each axis of the layer is.", self.words)
+        rows = QFormLayout(self)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        for label, field in (
+            ("Image", self._image),
+            ("", self._axes_field),
+            (None, self.roles),
+            ("Area", self._area),
+            ("Missing", self._mask),
+            ("Saturated ≥", self.saturated),
+        ):
+            if label is None:
+                rows.addRow(field)
+            else:
+                rows.addRow(label, field)
+        self.label.setToolTip("All labels are missing pixels, or only those with this number.")
+        self._offer_areas()
+
+        self.image.chosen.connect(self._image_chosen)
+        self.mask.chosen.connect(self._tell)
+        self.shapes.chosen.connect(self._tell)
+        self.label.valueChanged.connect(self._tell)
+        self.saturated.changed.connect(self._tell)
+        self.area.activated.connect(self._tell)
+        self._followed = [
+            (layers.events.inserted, self._offer_areas),
+            (layers.events.removed, self._offer_areas),
+            (viewer.camera.events, self._view_moved),
+            (viewer.dims.events.current_step, self._view_moved),
+        ]
+        for event, slot in self._followed:
+            event.connect(slot)
+        self._image_chosen()
+
+    def release(self) -> None:
+        """Stop following the viewer."""
+        for event, slot in self._followed:
+            event.disconnect(slot)
+        for choice in (self.image, self.mask, self.shapes):
+            choice.release()
+
+    @property
+    def axes(self) -> Axes | None:
+        """Of the chosen image."""
+        return self._axes
+
+    @property
+    def saturation(self) -> float | None:
+        """Grey level from which on pixels are missing."""
+        value: float | None = self.saturated.value
+        return value
+
+    def problems(self, needs_missing: bool = False) -> list[str]:
+        """Mark the fields that are wrong, and return the reasons."""
+        image, mask = self.image.layer, self.mask.layer
+        reasons = {
+            self._image: "" if image is not None else "choose an image layer",
+            self._axes_field: "",
+            self._mask: "",
+            self._area: "",
+            self.saturated: "",
+        }
+        if image is not None:
+            try:
+                self._assigned()
+            except ValueError as error:
+                reasons[self._axes_field] = str(error)
+            if mask is not None and mask.ndim > image.ndim:
+                reasons[self._mask] = f"it has {mask.ndim} axes, the image only {image.ndim}"
+            try:
+                self.region()
+            except ValueError as error:
+                reasons[self._area] = str(error)
+        try:
+            _ = self.saturation
+        except ValueError as error:
+            reasons[self.saturated] = str(error)
+        for field, reason in reasons.items():
+            field.complain(reason)
+        return [reason for reason in reasons.values() if reason]
+
+    def complain(self, argument: str, reason: str) -> None:
+        """Mark the field of an argument of `solve` as wrong."""
+        fields = {"missing": self._mask, "axes": self._axes_field, "saturated": self.saturated}
+        fields.get(argument, self._image).complain(reason)
+
+    def region(self) -> Area | None:
+        """Return the chosen area, or None for all of the image."""
+        image, axes = self.image.layer, self._axes
+        chosen = self.area.currentData()
+        if chosen is None or image is None or axes is None:
+            return None
+        if chosen == _SAME:
+            return self._same_area
+        area = visible_area(image, axes, self._viewer) if chosen == _VIEW else drawn_area(image, chosen)
+        return None if area == tuple((0, size) for size in shape_of(image)) else area
+
+    def captured(self) -> Inputs:
+        """Take a picture of what is to be restored."""
+        if self.image.layer is None or self._axes is None:
+            raise ValueError("choose an image layer")
+        return captured(
+            self.image.layer,
+            self._axes,
+            area=self.region(),
+            mask=self.mask.layer,
+            label=self.label.value() or None,
+            saturated=self.saturation,
+        )
+
+    def show(self, axes: Axes, area: Area | None, label: int | None, saturated: float | None) -> None:
+        """Show what a recipe says of the image, once its layer is chosen."""
+        if self.image.layer is not None and len(axes.letters) == len(shape_of(self.image.layer)):
+            self._axes = axes
+            self._offer_roles()
+        self._same_area = area
+        self._offer_areas()
+        self.area.setCurrentIndex(self.area.findData(_SAME) if area is not None else 0)
+        self.label.setValue(label or 0)
+        self.saturated.set(saturated)
+        self._tell()
+
+    def _tell(self, *_: Any) -> None:
+        self.changed.emit()
+
+    def _view_moved(self, event: Any = None) -> None:
+        if self.area.currentData() == _VIEW:
+            self._tell()
+
+    def _image_chosen(self) -> None:
+        layer = self.image.layer
+        self._axes = None
+        if layer is not None:
+            try:
+                self._axes = Axes.named(layer.axis_labels, colour=layer.rgb)
+            except ValueError as error:
+                self.words.setText(str(error))
+        self._same_area = None
+        self._offer_areas()
+        self._offer_roles()
+        self._tell()
+
+    def _offer_areas(self, event: Any = None) -> None:
+        before = self.area.currentData()
+        self.area.clear()
+        self.area.addItem(_WHOLE, None)
+        self.area.addItem(_VIEW, _VIEW)
+        if self._same_area is not None:
+            self.area.addItem(f"{_SAME}: {written(self._same_area)}", _SAME)
+        for layer in self._viewer.layers:
+            if isinstance(layer, Shapes):
+                self.area.addItem(f"rectangle in {layer.name}", layer)
+        for at in range(self.area.count()):
+            if self.area.itemData(at) is before:
+                self.area.setCurrentIndex(at)
+        if self.area.currentData() is not before:
+            self._tell()
+
+    def _offer_roles(self) -> None:
+        rows = QWidget()
+        layout = QFormLayout(rows)
+        layout.setContentsMargins(0, 0, 0, 0)
+        self._roles = []
+        layer = self.image.layer
+        self.roles.setVisible(layer is not None)
+        if layer is None or self._axes is None:
+            self.words.setText("" if layer is None else self.words.text())
+            return
+        names = [*layer.axis_labels, *(["colour"] if layer.rgb else [])]
+        for name, size, role in zip(names, shape_of(layer), self._axes.roles, strict=True):
+            choice = QComboBox()
+            for value, text in _ROLES.items():
+                choice.addItem(text, value)
+            choice.setCurrentIndex(choice.findData(role))
+            choice.activated.connect(self._roles_chosen)
+            layout.addRow(f"{name} ({size})", choice)
+            self._roles.append(choice)
+        self.channels = QComboBox()
+        for text, channels in (("fitted together", "together"), ("each alone", "alone")):
+            self.channels.addItem(text, channels)
+        self.channels.setCurrentIndex(self.channels.findData(self._axes.channels))
+        self.channels.activated.connect(self._roles_chosen)
+        layout.addRow("Channels", self.channels)
+        self.roles.setContent(rows)
+        self._describe()
+
+    def _assigned(self) -> Axes:
+        """Return the axes with the roles that are chosen."""
+        if self._axes is None:
+            raise ValueError("the axes can't be guessed: this needs an image with at least two")
+        roles = [choice.currentData() for choice in self._roles]
+        return self._axes.assigned(roles, self.channels.currentData())
+
+    def _roles_chosen(self) -> None:
+        try:
+            self._axes = self._assigned()
+        except ValueError:
+            pass  # is shown by `problems`; the last possible axes stay
+        else:
+            self._describe()
+        self._tell()
+
+    def _describe(self) -> None:
+        if self.image.layer is not None and self._axes is not None:
+            described = self._axes.describe(shape_of(self.image.layer))
+            self.words.setText(described)
+
+
+def section(title: str, *widgets: QWidget) -> QWidget:
+    """Return widgets under a heading."""
+    box = QWidget()
+    column = vertical(box)
+    column.setSpacing(4)
+    heading = QLabel(f"<b>{title}</b>")
+    column.addWidget(heading)
+    for widget in widgets:
+        column.addWidget(widget)
+    return box

@@ -1,0 +1,46 @@
+"""Saves a layer as an OME-TIFF that keeps its pixel size, and how it was restored."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_dip.axes import Axes
+from napari_dip.io import Picture
+from napari_dip.io import write as write_picture
+from napari_dip.plugin.result import KEY
+
+
+def write(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
+    """Save the data of an image layer in their own dtype.
+
+    Parameters
+    ----------
+    path : str
+        Ends in ``.ome.tif``.
+    data : array
+        Of the layer; of a multiscale one the finest level is saved.
+    attributes : dict
+        Of the layer, as napari hands them to writers.
+
+    Returns
+    -------
+    list of str
+        The path.
+    """
+    pixels = np.asarray(data[0] if attributes.get("multiscale") else data)
+    provenance = attributes.get("metadata", {}).get(KEY, {})
+    labels = attributes.get("axis_labels") or ("",) * (pixels.ndim - bool(attributes.get("rgb")))
+    known = provenance.get("axes", "")
+    axes = (
+        Axes(known) if len(known) == pixels.ndim else Axes.named(labels, colour=bool(attributes.get("rgb")))
+    )
+    sizes = zip(axes.letters, attributes.get("scale", ()), attributes.get("units") or (), strict=False)
+    pixel_size = {
+        letter: (float(size), f"{unit:~}")
+        for letter, size, unit in sizes
+        if letter in "ZYX" and f"{unit}" != "pixel"
+    }
+    picture = Picture(pixels, axes.letters, pixel_size)
+    write_picture(Path(path), pixels, picture, axes=axes.letters, provenance=provenance, keep_dtype=True)
+    return [path]
