@@ -144,7 +144,6 @@ class Series:
         if self.task.needs_missing and not any_missing:
             raise InputError(
                 "missing",
-                f"{type(self.task).__name__} needs missing pixels, and none are: mark them in a mask, name the "
-                "grey level from which on they are saturated, or "
-                "set them to NaN",
+                f"{type(self.task).__name__} needs missing pixels, and none are: mark them in a mask, "
+                "name the grey level from which on they are saturated, or set them to NaN",
             )

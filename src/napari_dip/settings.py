@@ -44,8 +44,9 @@ def check(settings: Any) -> None:
     TypeError
         Likewise, for a value of another type.
     """
-    for name in hints(type(settings)):
-        check_field(type(settings), name, getattr(settings, name))
+    cls: type = type(settings)
+    for name in hints(cls):
+        check_field(cls, name, getattr(settings, name))
 
 
 def check_field(cls: type, name: str, value: Any) -> None:

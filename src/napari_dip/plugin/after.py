@@ -6,18 +6,16 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QApplication,
-    QFormLayout,
     QHBoxLayout,
     QLabel,
     QMenu,
     QPushButton,
     QSlider,
-    QToolButton,
     QWidget,
 )
 
 from napari_dip.errors import FileError
-from napari_dip.plugin.form import vertical
+from napari_dip.plugin.layout import Rows, vertical
 from napari_dip.plugin.result import KEY, Result
 from napari_dip.recipe import Recipe
 
@@ -52,10 +50,8 @@ class AfterPanel(QWidget):
         self.residual.setToolTip("Add what was taken away as a layer: original minus restored.")
         self.repeat = QPushButton("Run again")
         self.repeat.setToolTip("Bring these settings into the dock, and run them.")
-        self.copy = QToolButton()
-        self.copy.setText("Copy as")
+        self.copy = QPushButton("Copy as")
         self.copy.setToolTip("Copy what gives the same pixels again, to be pasted elsewhere.")
-        self.copy.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self.copy)
         self.copy_python = menu.addAction("Python", self._copy_python)
         self.copy_command = menu.addAction("command line", self._copy_command)
@@ -63,11 +59,14 @@ class AfterPanel(QWidget):
 
         column = vertical(self)
         column.addWidget(self.title)
-        rows = QFormLayout()
-        slider = QHBoxLayout()
-        slider.addWidget(self.strength)
-        slider.addWidget(self._percent)
-        rows.addRow("Strength", slider)
+        rows = Rows()
+        slider = QWidget()
+        line = QHBoxLayout(slider)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.addWidget(self.strength)
+        line.addWidget(self._percent)
+        slider.setToolTip(self.strength.toolTip())
+        rows.add("Strength", slider)
         column.addLayout(rows)
         buttons = QHBoxLayout()
         for button in (self.residual, self.repeat, self.copy):

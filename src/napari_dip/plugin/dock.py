@@ -1,12 +1,12 @@
 """The dock: what to restore, how, what it will cost, Run, and what came of it."""
 
+import contextlib
 from functools import partial
 from typing import Any, cast
 
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import (
     QComboBox,
-    QFormLayout,
     QFrame,
     QLabel,
     QMessageBox,
@@ -25,12 +25,13 @@ from napari_dip.pace import Pace
 from napari_dip.plugin.after import AfterPanel
 from napari_dip.plugin.check import Check
 from napari_dip.plugin.fields import Entry, words
-from napari_dip.plugin.form import Form, Variants, fold, vertical
+from napari_dip.plugin.form import Form, Variants
+from napari_dip.plugin.layout import Rows, fold, section, vertical
 from napari_dip.plugin.panel import RunPanel
 from napari_dip.plugin.preferences import Preferences, remember, remembered
 from napari_dip.plugin.result import Result
 from napari_dip.plugin.runner import QUEUE, Job, Queue
-from napari_dip.plugin.source import SourceForm, section
+from napari_dip.plugin.source import SourceForm
 from napari_dip.recipe import Recipe
 from napari_dip.restoration import restoring
 from napari_dip.settings import record, restored
@@ -76,6 +77,7 @@ class Dock(QWidget):
         self.status = QLabel()
         self.status.setWordWrap(True)
         self.run_button = QPushButton("Run")
+        self.run_button.setStyleSheet("font-weight: bold; padding: 6px;")
         self.message = QLabel()
         self.message.setWordWrap(True)
         self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -126,8 +128,8 @@ class Dock(QWidget):
                 self.preset.addItem(name, preset)
         self.preset.addItem(_CUSTOM, None)
         self.preset.setToolTip(
-            "<qt>Settings to start from. “tapered” is the fast default; the others are those that the authors "
-            "of Deep Image Prior published.</qt>"
+            "<qt>Settings to start from. “tapered” is the fast default; the others are those that the "
+            "authors of Deep Image Prior published.</qt>"
         )
         if (last := remembered(cls.__name__)) is not None:
             _try(lambda: self.method_form.set(restored(cls, last)))
@@ -141,23 +143,23 @@ class Dock(QWidget):
         rows = vertical(settings)
         rows.setContentsMargins(0, 0, 6, 0)
         rows.setSpacing(10)
-        top = QFormLayout()
-        top.addRow("Task", self.task)
+        top = Rows()
+        top.add("Task", self.task)
         rows.addLayout(top)
+        for form in self._task_forms.values():
+            rows.addWidget(form)
         rows.addWidget(section("Image", self.source))
-        self._tasks = section("Noise", *self._task_forms.values())
-        rows.addWidget(self._tasks)
-        presets = QWidget()
-        choice = QFormLayout(presets)
-        choice.setContentsMargins(0, 0, 0, 0)
-        choice.addRow("Settings", self.preset)
-        rows.addWidget(section(METHODS[0].title, presets, self.method_form))
+        presets = Rows()
+        presets.add("Settings", self.preset)
+        method = section(METHODS[0].title)
+        method.layout().addLayout(presets)
+        method.layout().addWidget(self.method_form)
+        rows.addWidget(method)
         machine = fold("Device and seed")
         inner = QWidget()
-        fields = QFormLayout(inner)
-        fields.setContentsMargins(0, 0, 0, 0)
-        fields.addRow("Device", self.device)
-        fields.addRow("Seed", self.seed)
+        fields = Rows(inner)
+        fields.add("Device", self.device)
+        fields.add("Seed", self.seed)
         machine.addWidget(inner)
         rows.addWidget(machine)
         rows.addStretch()
@@ -388,7 +390,5 @@ def _sentence(reason: str) -> str:
 
 def _try(act: Any) -> None:
     """Act, unless values that were kept by another version are unusable now."""
-    try:
+    with contextlib.suppress(ValueError, TypeError):
         act()
-    except (ValueError, TypeError):
-        pass

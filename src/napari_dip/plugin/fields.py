@@ -5,7 +5,6 @@ from abc import abstractmethod
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from annotated_types import Interval
 from magicgui.widgets import CheckBox, ComboBox, LineEdit, SpinBox
 from magicgui.widgets.bases import ValueWidget
 from qtpy.QtCore import Signal
@@ -121,14 +120,14 @@ def _editor(hint: Any) -> ValueWidget:
 
 
 def _limits(hint: Any) -> tuple[int, int]:
+    """Return the ends of the range that an annotation allows."""
     low, high = -_LARGEST, _LARGEST
     for limit in get_args(hint)[1:] if get_origin(hint) is Annotated else ():
-        above, below = getattr(limit, "ge", None), getattr(limit, "le", None)
-        low = low if above is None else max(low, above)
-        high = high if below is None else min(high, below)
-        if isinstance(limit, Interval):
-            low = low if limit.gt is None else max(low, limit.gt + 1)
-            high = high if limit.lt is None else min(high, limit.lt - 1)
+        for name, value in ((name, getattr(limit, name, None)) for name in ("ge", "gt", "le", "lt")):
+            if value is not None and name[0] == "g":
+                low = max(low, value + (name == "gt"))
+            elif value is not None:
+                high = min(high, value - (name == "lt"))
     return low, high
 
 

@@ -1,15 +1,15 @@
 """A form for any settings dataclass: its fields, defaults, limits and docstring."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import MISSING, fields, is_dataclass
 from inspect import isabstract
-from typing import Any
+from typing import Any, cast
 
 from magicgui.widgets import ComboBox
-from qtpy.QtWidgets import QFormLayout, QStackedWidget, QVBoxLayout, QWidget
-from superqt import QCollapsible
+from qtpy.QtWidgets import QStackedWidget, QWidget
 
 from napari_dip.plugin.fields import Entry, Field, words
+from napari_dip.plugin.layout import Rows, fold
 from napari_dip.settings import check_field, descriptions, family, hints
 
 
@@ -28,7 +28,7 @@ class Form(Field):
         super().__init__()
         self._cls = cls
         self.fields: dict[str, Field] = {}
-        self._layout = _rows()
+        self._layout = Rows()
         self.row.addLayout(self._layout)
         names = list(hints(cls))
         for name in sorted(names, key=lambda name: essential is not None and name not in essential):
@@ -40,7 +40,7 @@ class Form(Field):
         if folded:
             more = fold("More settings")
             rows = QWidget()
-            layout = _rows(rows)
+            layout = Rows(rows)
             for name in folded:
                 self._add(layout, name)
             more.addWidget(rows)
@@ -53,22 +53,20 @@ class Form(Field):
         field: Field
         if not is_dataclass(hint):
             field = Entry(hint, tooltip)
-        elif isabstract(hint):
-            field = Variants(family(hint), tooltip)
         else:
-            field = Form(hint)
+            cls = cast(type, hint)
+            field = Variants(family(cls), tooltip) if isabstract(cls) else Form(cls)
         field.changed.connect(self._field_changed)
         return field
 
-    def _add(self, layout: QFormLayout, name: str) -> None:
+    def _add(self, layout: Rows, name: str) -> None:
         field = self.fields[name]
         if isinstance(field, Form):
             inner = fold(words(name))
             inner.addWidget(field)
             layout.addRow(inner)
         else:
-            layout.addRow(words(name), field)
-            layout.labelForField(field).setToolTip(field.toolTip())
+            layout.add(words(name), field)
 
     def _defaults(self) -> None:
         for field in fields(self._cls):
@@ -198,38 +196,3 @@ class _Stack(QStackedWidget):
     def setCurrentWidget(self, widget: QWidget) -> None:
         super().setCurrentWidget(widget)
         self.updateGeometry()
-
-
-def fold(title: str) -> QCollapsible:
-    """Return a section that is closed until its title is clicked."""
-    section = QCollapsible(title)
-    section.layout().setContentsMargins(0, 0, 0, 0)
-    section.content().layout().setContentsMargins(8, 0, 0, 0)
-    section.setDuration(0)
-    return section
-
-
-def entries(form: Form) -> Iterator[Entry]:
-    """Yield all editors of a form, those of forms within it too."""
-    for field in form.fields.values():
-        if isinstance(field, Entry):
-            yield field
-        elif isinstance(field, Form):
-            yield from entries(field)
-        elif isinstance(field, Variants):
-            yield from entries(field.form)
-
-
-def _rows(parent: QWidget | None = None) -> QFormLayout:
-    layout = QFormLayout(parent) if parent is not None else QFormLayout()
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-    layout.setRowWrapPolicy(QFormLayout.RowWrapPolicy.DontWrapRows)
-    return layout
-
-
-def vertical(parent: QWidget) -> QVBoxLayout:
-    """Return a column without margins."""
-    column = QVBoxLayout(parent)
-    column.setContentsMargins(0, 0, 0, 0)
-    return column

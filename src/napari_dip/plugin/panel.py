@@ -3,9 +3,10 @@
 import time
 
 from qtpy.QtCore import QTimer, Signal
+from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
-from napari_dip.plugin.plot import Curves
+from napari_dip.plugin.plot import FIT, HELD_OUT, Curves
 from napari_dip.plugin.result import Result
 from napari_dip.plugin.runner import Ending, Job, Queue, Snapshot
 from napari_dip.words import duration, summary
@@ -113,20 +114,19 @@ class RunPanel(QWidget):
         self.bar.setRange(0, at.total)
         self.bar.setValue(at.completed)
         parts = [f"Frame {at.frame + 1} of {self._frames}"] if self._frames > 1 else []
-        parts += [f"update {at.completed} of at most {at.total}", f"at most {duration(at.seconds_left)} left"]
+        parts += [f"Update {at.completed} of at most {at.total}", f"at most {duration(at.seconds_left)} left"]
         lines = [", ".join(parts)]
         if snapshot.curve:
             _, fit, held_out = snapshot.curve[-1]
-            errors = [f"fit error {fit:.3f}"]
+            errors = [_coloured(f"fit error {fit:.3f}", FIT)]
             if held_out is not None:
-                errors.append(f"held-out error {held_out:.3f}")
+                errors.append(_coloured(f"held-out error {held_out:.3f}", HELD_OUT))
             if self.curves.best is not None:
-                errors.append("best {1:.3f} at update {0}".format(*self.curves.best))
+                errors.append(_coloured("best {1:.3f} at update {0}".format(*self.curves.best), HELD_OUT))
             lines.append(", ".join(errors))
         if self.result.layer is not None and not self.result.ours:
             lines.append("Its layer was removed or changed: the result will be a new layer.")
-        text = "\n".join(lines)
-        self.numbers.setText(text[0].upper() + text[1:])
+        self.numbers.setText("<br>".join(lines))
 
     def _ended(self, ending: Ending) -> None:
         sentence = self._sentence(ending)
@@ -148,3 +148,7 @@ class RunPanel(QWidget):
             "" if reached == self._frames else f" {self._frames - reached} were not reached, and are empty."
         )
         return summary(ending.result) + left
+
+
+def _coloured(text: str, colour: QColor) -> str:
+    return f"<span style='color: {colour.name()}'>{text}</span>"

@@ -7,7 +7,7 @@ from qtpy.QtCore import QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QPainter, QPainterPath, QPalette, QPen
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
-_FIT, _HELD_OUT = QColor("#8a8fa3"), QColor("#2f9fe0")
+FIT, HELD_OUT = QColor("#8a8fa3"), QColor("#2f9fe0")
 _MARGIN = 6
 _KEPT = 400  # points of a curve; there are no more pixels to show them
 
@@ -60,10 +60,10 @@ class Curves(QWidget):
         points = self._fit or self._held_out
         if len(points) > 1:
             updates = (points[0][0], points[-1][0])
-            self._curve(painter, inside, updates, self._fit, _FIT)
-            place = self._curve(painter, inside, updates, self._held_out, _HELD_OUT)
+            self._curve(painter, inside, updates, self._fit, FIT)
+            place = self._curve(painter, inside, updates, self._held_out, HELD_OUT)
             if self.best is not None and place is not None:
-                painter.setPen(QPen(_HELD_OUT, 2))
+                painter.setPen(QPen(HELD_OUT, 2))
                 painter.setBrush(self.palette().color(QPalette.ColorRole.Window))
                 painter.drawEllipse(place(*self.best), 4, 4)
         painter.end()

@@ -4,14 +4,14 @@ from typing import Any
 
 from napari.layers import Image, Labels, Shapes
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QSpinBox, QWidget
+from qtpy.QtWidgets import QComboBox, QLabel, QSpinBox, QWidget
 
 from napari_dip.area import Area, written
 from napari_dip.axes import Axes
 from napari_dip.plugin.fields import Entry, Field
-from napari_dip.plugin.form import fold, vertical
 from napari_dip.plugin.inputs import Inputs, captured, drawn_area, shape_of, visible_area
 from napari_dip.plugin.layers import LayerChoice
+from napari_dip.plugin.layout import Rows, fold
 
 _ROLES = {
     "spatial": "spatial",
@@ -66,7 +66,6 @@ class SourceForm(QWidget):
             "Labels layer that marks missing pixels. It need not have the image's size: it is laid over the "
             "image as you see it, and a plane serves every plane and frame. NaN pixels are always missing.",
             self.mask,
-            self.label,
         )
         self._area = _Choice(
             "What to restore: all of it, what the canvas shows now (of a series, the current frame), or the "
@@ -74,26 +73,21 @@ class SourceForm(QWidget):
             self.area,
         )
         self._axes_field = _Choice("What each axis of the layer is.", self.words)
-        rows = QFormLayout(self)
-        rows.setContentsMargins(0, 0, 0, 0)
-        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        for label, field in (
-            ("Image", self._image),
-            ("", self._axes_field),
-            (None, self.roles),
-            ("Area", self._area),
-            ("Missing", self._mask),
-            ("Saturated ≥", self.saturated),
-        ):
-            if label is None:
-                rows.addRow(field)
-            else:
-                rows.addRow(label, field)
-        self.label.setToolTip("All labels are missing pixels, or only those with this number.")
+        self._label = _Choice(
+            "All labels are missing pixels, or only those with this number (down to 0 for all).", self.label
+        )
+        self._rows = rows = Rows(self)
+        rows.add("Layer", self._image)
+        rows.add("", self._axes_field)
+        rows.addRow(self.roles)
+        rows.add("Area", self._area)
+        rows.add("Missing", self._mask)
+        rows.add("Label", self._label)
+        rows.add("Saturated ≥", self.saturated)
         self._offer_areas()
 
         self.image.chosen.connect(self._image_chosen)
-        self.mask.chosen.connect(self._tell)
+        self.mask.chosen.connect(self._mask_chosen)
         self.shapes.chosen.connect(self._tell)
         self.label.valueChanged.connect(self._tell)
         self.saturated.changed.connect(self._tell)
@@ -107,6 +101,7 @@ class SourceForm(QWidget):
         for event, slot in self._followed:
             event.connect(slot)
         self._image_chosen()
+        self._mask_chosen()
 
     def release(self) -> None:
         """Stop following the viewer."""
@@ -199,6 +194,10 @@ class SourceForm(QWidget):
     def _tell(self, *_: Any) -> None:
         self.changed.emit()
 
+    def _mask_chosen(self) -> None:
+        self._rows.setRowVisible(self._label, self.mask.layer is not None)
+        self._tell()
+
     def _view_moved(self, event: Any = None) -> None:
         if self.area.currentData() == _VIEW:
             self._tell()
@@ -234,8 +233,7 @@ class SourceForm(QWidget):
 
     def _offer_roles(self) -> None:
         rows = QWidget()
-        layout = QFormLayout(rows)
-        layout.setContentsMargins(0, 0, 0, 0)
+        layout = Rows(rows)
         self._roles = []
         layer = self.image.layer
         self.roles.setVisible(layer is not None)
@@ -249,15 +247,16 @@ class SourceForm(QWidget):
                 choice.addItem(text, value)
             choice.setCurrentIndex(choice.findData(role))
             choice.activated.connect(self._roles_chosen)
-            layout.addRow(f"{name} ({size})", choice)
+            layout.add(f"{name} ({size})", choice)
             self._roles.append(choice)
         self.channels = QComboBox()
         for text, channels in (("fitted together", "together"), ("each alone", "alone")):
             self.channels.addItem(text, channels)
         self.channels.setCurrentIndex(self.channels.findData(self._axes.channels))
         self.channels.activated.connect(self._roles_chosen)
-        layout.addRow("Channels", self.channels)
+        layout.add("Channels", self.channels)
         self.roles.setContent(rows)
+        self.roles.collapse(animate=False)
         self._describe()
 
     def _assigned(self) -> Axes:
@@ -280,15 +279,3 @@ class SourceForm(QWidget):
         if self.image.layer is not None and self._axes is not None:
             described = self._axes.describe(shape_of(self.image.layer))
             self.words.setText(described)
-
-
-def section(title: str, *widgets: QWidget) -> QWidget:
-    """Return widgets under a heading."""
-    box = QWidget()
-    column = vertical(box)
-    column.setSpacing(4)
-    heading = QLabel(f"<b>{title}</b>")
-    column.addWidget(heading)
-    for widget in widgets:
-        column.addWidget(widget)
-    return box

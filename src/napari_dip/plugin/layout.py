@@ -1,0 +1,49 @@
+"""How the dock is laid out: rows, headings and folds that look alike everywhere."""
+
+from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
+from superqt import QCollapsible
+
+_LABEL = 84  # pixels; the widest common label
+
+
+def fold(title: str) -> QCollapsible:
+    """Return a section that is closed until its title is clicked."""
+    section = QCollapsible(title, expandedIcon="▾", collapsedIcon="▸")
+    section.layout().setContentsMargins(0, 0, 0, 0)
+    section.content().layout().setContentsMargins(8, 0, 0, 0)
+    section.setDuration(0)
+    return section
+
+
+class Rows(QFormLayout):
+    """Labels of one width, and editors that take the rest."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(*([] if parent is None else [parent]))
+        self.setContentsMargins(0, 0, 0, 0)
+        self.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+
+    def add(self, label: str, widget: QWidget) -> None:
+        """Add an editor with its label, and its tooltip on both."""
+        heading = QLabel(label)
+        heading.setMinimumWidth(_LABEL)
+        heading.setToolTip(widget.toolTip())
+        self.addRow(heading, widget)
+
+
+def vertical(parent: QWidget) -> QVBoxLayout:
+    """Return a column without margins."""
+    column = QVBoxLayout(parent)
+    column.setContentsMargins(0, 0, 0, 0)
+    return column
+
+
+def section(title: str, *widgets: QWidget) -> QWidget:
+    """Return widgets under a heading."""
+    box = QWidget()
+    column = vertical(box)
+    column.setSpacing(4)
+    column.addWidget(QLabel(f"<b>{title}</b>"))
+    for widget in widgets:
+        column.addWidget(widget)
+    return box
