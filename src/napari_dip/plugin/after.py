@@ -89,6 +89,7 @@ class AfterPanel(QWidget):
         """Stop following the viewer."""
         for event in self._events:
             event.disconnect(self.look)
+        self._events = ()
         self._results = []
 
     def look(self, event: Any = None) -> None:

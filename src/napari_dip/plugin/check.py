@@ -14,6 +14,8 @@ class Check(QObject):
 
     Parameters
     ----------
+    parent : QObject
+        With which it ends.
     prepare : callable
         Is called in the viewer's thread and returns the function to be called in the other one, or None
         where there is nothing to call.
@@ -22,8 +24,8 @@ class Check(QObject):
     #: What the function returned, or the exception that it raised.
     found = Signal(object)
 
-    def __init__(self, prepare: Callable[[], Callable[[], Any] | None]) -> None:
-        super().__init__()
+    def __init__(self, parent: QObject, prepare: Callable[[], Callable[[], Any] | None]) -> None:
+        super().__init__(parent)
         self._prepare = prepare
         self._worker: Any = None
         self._again = False
@@ -36,32 +38,21 @@ class Check(QObject):
         self._again = self._worker is not None
         self._timer.start(patience)
 
-    def release(self) -> None:
-        """Ask for nothing any more, and say nothing."""
-        self._timer.stop()
-        self.blockSignals(True)
-
     def _start(self) -> None:
         if self._worker is not None:  # its end starts the next one
             return
         call = self._prepare()
         if call is None:
             return
-        self._worker = FunctionWorker(_caught, call)
-        self._worker.returned.connect(self._returned)
+        self._worker = FunctionWorker(call)
+        self._worker.returned.connect(self._ended)
+        self._worker.errored.connect(self._ended)
         self._worker.start()
 
-    def _returned(self, found: Any) -> None:
+    def _ended(self, found: Any) -> None:
         self._worker = None
         if self._again:
             self._again = False
             self._timer.start(0)
         elif not self._timer.isActive():
             self.found.emit(found)
-
-
-def _caught(call: Callable[[], Any]) -> Any:
-    try:
-        return call()
-    except Exception as error:  # noqa: BLE001  is told to the user, whatever it is
-        return error

@@ -82,8 +82,8 @@ class Dock(QWidget):
         self.message.setWordWrap(True)
         self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.after = AfterPanel(viewer)
-        self._check = Check(self._prepared)
-        self._noise_check = Check(self._to_measure)
+        self._check = Check(self, self._prepared)
+        self._noise_check = Check(self, self._to_measure)
 
         self._fill()
         self._lay_out()
@@ -168,6 +168,9 @@ class Dock(QWidget):
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(settings)
+        scroll.setMinimumWidth(
+            settings.minimumSizeHint().width() + scroll.verticalScrollBar().sizeHint().width()
+        )
         column = vertical(self)
         column.setContentsMargins(6, 6, 6, 6)
         column.addWidget(scroll, stretch=1)
@@ -191,6 +194,8 @@ class Dock(QWidget):
         self._noise_check.found.connect(self._measured)
         self.after.again.connect(self._again)
         self.after.said.connect(self._say)
+        panels, followers = self._panels, (self.source, self.after)
+        self.destroyed.connect(lambda *_: _release(panels, *followers))  # when the window is closed
 
     def _task_chosen(self) -> None:
         for cls, form in self._task_forms.items():
@@ -364,20 +369,25 @@ class Dock(QWidget):
     # The end
 
     def release(self) -> None:
-        """Cancel all runs, and stop following the viewer."""
+        """Cancel all runs, leave the layers as they were, and stop following the viewer."""
         for panel in self._panels:
-            panel.release()
-        self._panels = []
-        self._check.release()
-        self._noise_check.release()
-        self.source.release()
-        self.after.release()
+            panel.result.discard()
+        _release(self._panels, self.source, self.after)
 
     def event(self, event: QEvent) -> bool:
         """Notice that napari has taken the dock out of its window: that is how its X closes it."""
         if event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self.release()
         return bool(super().event(event))
+
+
+def _release(panels: list[RunPanel], *followers: SourceForm | AfterPanel) -> None:
+    """Let go of everything outside of the dock; no widget is touched, which may be gone already."""
+    for panel in panels:
+        panel.release()
+    panels.clear()
+    for follower in followers:
+        follower.release()
 
 
 def _first_line(cls: type) -> str:

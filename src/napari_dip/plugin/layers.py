@@ -57,7 +57,7 @@ class LayerChoice(QComboBox):
             event.disconnect(self._update)
         for layer in self._shown:
             layer.events.name.disconnect(self._update)
-        self._shown = []
+        self._events, self._shown = [], []
 
     def _update(self, event: Any = None) -> None:
         before = self.layer

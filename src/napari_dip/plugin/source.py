@@ -95,7 +95,7 @@ class SourceForm(QWidget):
         self._followed = [
             (layers.events.inserted, self._offer_areas),
             (layers.events.removed, self._offer_areas),
-            (viewer.camera.events, self._view_moved),
+            (viewer.scene.camera.events, self._view_moved),
             (viewer.dims.events.current_step, self._view_moved),
         ]
         for event, slot in self._followed:
@@ -107,6 +107,7 @@ class SourceForm(QWidget):
         """Stop following the viewer."""
         for event, slot in self._followed:
             event.disconnect(slot)
+        self._followed = []
         for choice in (self.image, self.mask, self.shapes):
             choice.release()
 
