@@ -75,7 +75,7 @@ class AfterPanel(QWidget):
         self.strength.valueChanged.connect(self._blend)
         self.residual.clicked.connect(self._add_residual)
         self.repeat.clicked.connect(lambda: self.again.emit(self._provenance))
-        self._events = (viewer.layers.selection.events.active, viewer.layers.events.removed)
+        self._events = [viewer.layers.selection.events.active, viewer.layers.events.removed]
         for event in self._events:
             event.connect(self.look)
         self.look()
@@ -89,7 +89,7 @@ class AfterPanel(QWidget):
         """Stop following the viewer."""
         for event in self._events:
             event.disconnect(self.look)
-        self._events = ()
+        self._events = []
         self._results = []
 
     def look(self, event: Any = None) -> None:

@@ -28,15 +28,22 @@ class Check(QObject):
         super().__init__(parent)
         self._prepare = prepare
         self._worker: Any = None
-        self._again = False
+        self._again = self._void = False
+        #: Warnings of the last call, each once.
+        self.notes: list[str] = []
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._start)
 
     def request(self, patience: int = _PATIENCE) -> None:
         """Call the function, unless this is asked again within some milliseconds; what was found is void."""
-        self._again = self._worker is not None
+        self._again = self._void = self._worker is not None
         self._timer.start(patience)
+
+    def drop(self) -> None:
+        """What was asked is no longer of interest."""
+        self._again, self._void = False, self._worker is not None
+        self._timer.stop()
 
     def _start(self) -> None:
         if self._worker is not None:  # its end starts the next one
@@ -44,15 +51,23 @@ class Check(QObject):
         call = self._prepare()
         if call is None:
             return
+        self.notes = []
         self._worker = FunctionWorker(call)
+        self._worker.warned.connect(self._warned)
         self._worker.returned.connect(self._ended)
         self._worker.errored.connect(self._ended)
         self._worker.start()
 
+    def _warned(self, warning: tuple[Any, ...]) -> None:
+        message, category, *_ = warning
+        if issubclass(category, UserWarning) and str(message) not in self.notes:
+            self.notes.append(str(message))
+
     def _ended(self, found: Any) -> None:
         self._worker = None
+        void, self._void = self._void, False
         if self._again:
             self._again = False
             self._timer.start(0)
-        elif not self._timer.isActive():
+        elif not void and not self._timer.isActive():
             self.found.emit(found)

@@ -233,7 +233,7 @@ class Dock(QWidget):
     def _measured(self, found: Any) -> None:
         if isinstance(found, NoiseModel):
             self._noise.set(found)
-            self._say("The noise was measured in the image.")
+            self._say(" ".join(["The noise was measured in the image.", *self._noise_check.notes]))
         else:
             self._say(_sentence(str(found)))
 
@@ -250,6 +250,7 @@ class Dock(QWidget):
         self.run_button.setEnabled(False)
         reasons = [*self.source.problems(), *self.task_form.problems(), *self.method_form.problems()]
         if reasons:
+            self._check.drop()
             self.status.setText(_sentence(reasons[0]))
         else:
             self.status.setText("Measuring what a run will cost…")

@@ -100,7 +100,7 @@ def captured(
     part = data[index(area or whole)]
     image = np.array(part) if isinstance(part, np.ndarray) else part
     start = tuple(first for first, _ in area or whole)[: layer.ndim]
-    missing = None
+    missing, same_grid = None, True
     if mask is not None:
         marked = np.asarray(_finest(mask))
         marked = marked != 0 if label is None else marked == label
@@ -108,6 +108,9 @@ def captured(
         moved[:-1, -1] = start
         shape = tuple(image.shape[: layer.ndim])
         missing = aligned(marked, to_world(mask), to_world(layer) @ moved, shape)
+        same_grid = marked.shape == tuple(data.shape[: layer.ndim]) and np.allclose(
+            to_world(mask), to_world(layer)
+        )
     return Inputs(
         layer.name,
         image,
@@ -123,7 +126,7 @@ def captured(
             "area": None if area is None else [list(ends) for ends in area],
             "missing": None
             if mask is None
-            else {"layer": mask.name, "path": _path(mask), "label": None if label is None else int(label)},
+            else {"layer": mask.name, "path": _path(mask), "label": label, "same_grid": bool(same_grid)},
         },
     )
 
