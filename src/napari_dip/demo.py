@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_dip.progress import Reporter
 
 _SIGMA = 20.0  # grey levels
-_SETTINGS = DIP(time_limit=150.0)
+SETTINGS = DIP(time_limit=150.0)
 
 
 def damaged() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -73,8 +73,8 @@ def run(folder: Path, reporter: "Reporter") -> str:
     as_bytes = Picture(noisy.astype(np.uint8), "YXC")
     for path in pictures.values():
         writable(path, as_bytes, "YXC", keep_dtype=False)
-    reporter.begin(_SETTINGS)
-    result = restore(noisy, Denoise(), _SETTINGS, missing=missing, watch=reporter.watch)
+    reporter.begin(SETTINGS)
+    result = restore(noisy, Denoise(), SETTINGS, missing=missing, watch=reporter.watch)
 
     residual = np.where(missing[..., None], 0, noisy - result.image)
     images = {"before": noisy, "after": result.image, "residual": 128 + residual}

@@ -74,6 +74,7 @@ def test_cancel_leaves_the_layers_as_they_were(viewer, user, image):
     user.clicks(panel.cancel_button)
     user.sees(lambda: not dock._panels)
     assert [layer.name for layer in viewer.layers] == ["cells"]
+    assert viewer.layers.selection.active is viewer.layers["cells"]
     assert text(dock) == "Cancelled: the layers are as they were."
 
 

@@ -35,10 +35,10 @@ class Check(QObject):
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._start)
 
-    def request(self, patience: int = _PATIENCE) -> None:
+    def request(self, patience: int | None = None) -> None:
         """Call the function, unless this is asked again within some milliseconds; what was found is void."""
         self._again = self._void = self._worker is not None
-        self._timer.start(patience)
+        self._timer.start(_PATIENCE if patience is None else patience)
 
     def drop(self) -> None:
         """What was asked is no longer of interest."""

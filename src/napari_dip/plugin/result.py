@@ -9,7 +9,7 @@ from napari_dip.io.picture import as_dtype
 from napari_dip.plugin.inputs import Inputs
 
 if TYPE_CHECKING:
-    from napari.layers import Image
+    from napari.layers import Image, Layer
 
     from napari_dip.restoration import Restoration
 
@@ -37,6 +37,7 @@ class Result:
         self._pixels = np.full(inputs.image.shape, 0 if dtype.kind == "u" else np.nan, dtype)
         self._restored: np.ndarray | None = None
         self.layer: Image | None = None
+        self._selected: list[Layer] = []
         #: How much of the restored image is shown, from 0 to 1.
         self.strength = 1.0
         #: Values that the layer's dtype can't hold.
@@ -73,7 +74,9 @@ class Result:
     def discard(self) -> None:
         """Take the live layer away, unless somebody else has changed it."""
         if self.ours:
-            self._viewer.layers.remove(self.layer)
+            layers = self._viewer.layers
+            layers.remove(self.layer)
+            layers.selection = [layer for layer in self._selected if layer in layers]
 
     def blend(self, strength: float) -> None:
         """Show a mixture of original and restored image: 0 is the original, 1 the restored."""
@@ -96,6 +99,7 @@ class Result:
         )
 
     def _add(self) -> None:
+        self._selected = list(self._viewer.layers.selection)
         self.layer = self._viewer.add_image(
             self._pixels,
             name=self._name,

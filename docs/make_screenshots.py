@@ -1,0 +1,105 @@
+"""Make the screenshots of the documentation: real runs in a real viewer, on the sample data.
+
+Run it with a display, or under ``xvfb-run -s "-screen 0 1600x1000x24"``; it takes about five minutes.
+"""
+
+import io
+import tempfile
+import time
+from pathlib import Path
+
+import napari
+from napari.settings import get_settings
+from PIL import Image
+from qtpy.QtCore import QSettings
+from qtpy.QtWidgets import QApplication
+
+from napari_dip import Gaussian
+
+FOLDER = Path(__file__).parent / "images"
+SIZE = 1400, 880
+SECONDS = 75  # time limit of a run
+
+
+def wait(seconds, until=lambda: False):
+    """Let the viewer live for some seconds, or until something holds."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not until():
+        QApplication.processEvents()
+        time.sleep(0.005)
+
+
+def keep(viewer, name):
+    """Write what the window shows, in 256 colours, which a grey picture and a dark window need no more of."""
+    wait(1)
+    shot = Image.fromarray(viewer.screenshot(canvas_only=False, flash=False)).convert("RGB")
+    data = io.BytesIO()
+    shot.quantize(256, dither=Image.Dither.NONE).save(data, "PNG", optimize=True)
+    (FOLDER / f"{name}.png").write_bytes(data.getvalue())
+
+
+def opened(sample, dock):
+    """Return a viewer with sample data, and a dock on it."""
+    viewer = napari.Viewer(show=True, show_welcome_screen=False)
+    viewer.window._qt_window.resize(*SIZE)
+    layers = viewer.open_sample("napari-dip", sample)
+    _, widget = viewer.window.add_plugin_dock_widget("napari-dip", dock)
+    for layer in layers:
+        widget.choose_image(layer)
+    viewer.layers.selection = {layers[0]}
+    widget.method_form.fields["time_limit"].set(float(SECONDS))
+    wait(0.5)
+    viewer.reset_view()
+    wait(60, widget.run_button.isEnabled)
+    return viewer, widget
+
+
+def micrograph():
+    """Before, during and after a run on a micrograph."""
+    viewer, dock = opened("micrograph", "Denoise")
+    dock._noise.choice.value = Gaussian
+    dock._noise_check.request(0)
+    wait(30, lambda: dock.message.isVisible())
+    wait(30, dock.run_button.isEnabled)
+    keep(viewer, "dock-before")
+    dock.run_button.click()
+    wait(SECONDS / 2)
+    keep(viewer, "dock-during")
+    wait(2 * SECONDS, lambda: not dock._panels)
+    viewer.layers[0].visible = False
+    keep(viewer, "dock-after")
+    viewer.close()
+
+
+def sky():
+    """A sky with dead pixels and cosmic rays, restored, beside what was taken away."""
+    viewer, dock = opened("sky", "Inpaint")
+    dock.task_form.fields["keep_observed"].set(False)
+    wait(60, dock.run_button.isEnabled)
+    keep(viewer, "sky-before")
+    dock.run_button.click()
+    wait(2 * SECONDS, lambda: not dock._panels)
+    dock.after.residual.click()
+    viewer.layers[1].visible = False
+    viewer.grid.enabled = True
+    viewer.grid.stride = -1
+    wait(0.5)
+    viewer.reset_view()
+    viewer.layers.selection = {viewer.layers[2]}
+    keep(viewer, "sky-after")
+    viewer.close()
+
+
+def main():
+    """Make them all, with settings of their own."""
+    with tempfile.TemporaryDirectory() as folder:
+        QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, folder)
+        get_settings(Path(folder) / "settings.yaml")
+        app = napari.qt.get_qapp()
+        app.setQuitOnLastWindowClosed(False)
+        micrograph()
+        sky()
+
+
+if __name__ == "__main__":
+    main()

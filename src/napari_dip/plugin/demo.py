@@ -1,0 +1,51 @@
+"""The demonstration in a viewer: ``python -m napari_dip.plugin.demo``."""
+
+from typing import Any
+
+import napari
+import numpy as np
+from qtpy.QtCore import QTimer
+
+from napari_dip import demo
+from napari_dip.plugin.dock import Dock
+from napari_dip.plugin.preferences import PLUGIN
+from napari_dip.tasks import Denoise
+
+
+def begin(viewer: Any) -> Dock:
+    """Show the damaged micrograph in a viewer, open the dock on it, and press Run as soon as that is possible.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        Gets two layers, and a third one when the run shows its first image.
+
+    Returns
+    -------
+    Dock
+        Where the run is to be followed.
+    """
+    _, noisy, missing = demo.damaged()
+    tissue = viewer.add_image(noisy.astype(np.uint8), name="tissue")  # uint8: as float, RGB is 0 to 1
+    scratches = viewer.add_labels(missing.astype(np.uint8), name="scratches")
+    _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, "Denoise")
+    dock.choose_image(tissue)
+    dock.choose_image(scratches)
+    dock.task_form.set(Denoise())  # not what the last run in this dock had
+    dock.method_form.set(demo.SETTINGS)
+
+    timer = QTimer(dock)
+
+    def press() -> None:
+        if dock.run_button.isEnabled():
+            timer.stop()
+            dock.run()
+
+    timer.timeout.connect(press)
+    timer.start(100)
+    return dock
+
+
+if __name__ == "__main__":
+    begin(napari.Viewer())
+    napari.run()
