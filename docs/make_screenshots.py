@@ -14,7 +14,7 @@ from PIL import Image
 from qtpy.QtCore import QSettings
 from qtpy.QtWidgets import QApplication
 
-from napari_dip import Gaussian
+from napari_dip import Gaussian, PoissonGaussian
 
 FOLDER = Path(__file__).parent / "images"
 SIZE = 1400, 880
@@ -66,28 +66,37 @@ def micrograph():
     wait(SECONDS / 2)
     keep(viewer, "dock-during")
     wait(2 * SECONDS, lambda: not dock._panels)
-    viewer.layers[0].visible = False
+    result = viewer.layers[-1]
+    dock.after.residual.click()
+    side_by_side(viewer, result)
     keep(viewer, "dock-after")
     viewer.close()
 
 
 def sky():
-    """A sky with dead pixels and cosmic rays, restored, beside what was taken away."""
+    """A sky with dead pixels and cosmic rays, before and after they are filled in."""
     viewer, dock = opened("sky", "Inpaint")
-    dock.task_form.fields["keep_observed"].set(False)
+    dock._noise.set(PoissonGaussian(gain=1, offset=0, read_noise=5))  # as the sample was made
     wait(60, dock.run_button.isEnabled)
     keep(viewer, "sky-before")
     dock.run_button.click()
     wait(2 * SECONDS, lambda: not dock._panels)
-    dock.after.residual.click()
-    viewer.layers[1].visible = False
-    viewer.grid.enabled = True
-    viewer.grid.stride = -1
-    wait(0.5)
-    viewer.reset_view()
-    viewer.layers.selection = {viewer.layers[2]}
+    side_by_side(viewer, viewer.layers[-1])
     keep(viewer, "sky-after")
     viewer.close()
+
+
+def side_by_side(viewer, selected):
+    """Show the two layers on top beside each other."""
+    for layer in viewer.layers:
+        layer.visible = layer is selected or layer.name.endswith("residual")
+    if not viewer.layers[-1].name.endswith("residual"):
+        viewer.layers[0].visible = True
+    grid = viewer.canvas.grid
+    grid.stride, grid.shape, grid.enabled = 1, (1, 2), True
+    wait(0.5)
+    viewer.reset_view()
+    viewer.layers.selection = {selected}
 
 
 def main():

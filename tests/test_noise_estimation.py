@@ -106,8 +106,8 @@ def test_any_dtype_is_taken_and_the_image_is_not_modified(dtype):
 def test_parameters_scale_with_the_grey_levels(factor):
     noisy = drawn(Poisson(5.0, 20.0), 20 + clean("camera"))
     once, scaled = (estimate_noise(Poisson(), image) for image in (noisy, factor * noisy))
-    assert scaled.gain == pytest.approx(factor * once.gain, rel=1e-6)
-    assert scaled.offset == pytest.approx(factor * once.offset, rel=1e-6)
+    assert scaled.gain == pytest.approx(factor * once.gain, rel=1e-3)
+    assert scaled.offset == pytest.approx(factor * once.offset, rel=1e-3)
 
 
 @pytest.mark.parametrize(("model", "shift"), [(Gaussian, 1e6), (Laplace, -300.0)])

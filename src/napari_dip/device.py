@@ -23,3 +23,13 @@ def choose(name: Device) -> str:
     if not available[name]:
         raise ValueError(f"device {name!r} is not available on this machine: use 'auto' or 'cpu'")
     return name
+
+
+def release(name: str) -> None:
+    """Give back the memory that torch keeps for a next time."""
+    import torch
+
+    if name == "cuda":
+        torch.cuda.empty_cache()
+    elif name == "mps":
+        torch.mps.empty_cache()

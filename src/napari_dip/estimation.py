@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from napari_dip.axes import Channels
-from napari_dip.device import Device, choose
+from napari_dip.device import Device, choose, release
 from napari_dip.errors import cured
 from napari_dip.series import Series
 
@@ -78,8 +78,12 @@ def estimate(
         )
         problem = series.problem(series.frames[0])
         part = _middle(problem, _PROBE[problem.data.ndim - 2], place)
-        seconds, saved = _measure(part, method)
-    ratio = problem.data.numel() / part.data.numel()
+        ratio = problem.data.numel() / part.data.numel()
+        try:
+            seconds, saved = _measure(part, method)
+        finally:
+            del part
+            release(place)
     each = ratio * seconds * method.updates
     if method.time_limit is not None:
         each = min(each, method.time_limit)

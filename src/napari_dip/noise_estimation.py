@@ -90,10 +90,10 @@ def estimate_noise(
     )
     match model:
         case Gaussian() | Laplace():
-            return replace(model, sigma=float(np.sqrt(np.median(levels.variance))))
+            return replace(model, sigma=_rounded(np.sqrt(np.median(levels.variance))))
         case Poisson():
             line = _Line.through(levels)
-            return replace(model, gain=line.slope, offset=line.root)
+            return replace(model, gain=_rounded(line.slope), offset=_rounded(line.root))
         case PoissonGaussian():
             line = _Line.through(levels)
             read_variance, error = line.at(model.offset)
@@ -103,8 +103,15 @@ def estimate_noise(
                     f"{model.offset:g}: read noise is taken to be 0, but the offset is probably higher",
                     stacklevel=2,
                 )
-            return replace(model, gain=line.slope, read_noise=math.sqrt(max(read_variance, 0)))
+            return replace(
+                model, gain=_rounded(line.slope), read_noise=_rounded(math.sqrt(max(read_variance, 0)))
+            )
     raise ValueError(f"model must be one of the noise models, got {model!r}")
+
+
+def _rounded(value: float) -> float:
+    """Return four digits, which is more than can be known."""
+    return float(f"{value:.4g}")
 
 
 @dataclass(frozen=True, eq=False)

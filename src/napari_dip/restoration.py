@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_dip.axes import Axes, Channels
-from napari_dip.device import Device, choose
+from napari_dip.device import Device, choose, release
 from napari_dip.errors import DivergenceError, RestorationError, cured
 from napari_dip.series import Series
 from napari_dip.settings import record
@@ -220,6 +220,7 @@ def restoring(
     axes = Axes.of(shape, options.get("axes"), options.get("channels", "together"))
     with cured():
         restored = np.full(shape, np.nan, np.float32)
+    place = choose(options.get("device", "auto"))
     reports: list[FrameReport] = []
     began = time.monotonic()
     answer: Iterate | None = None
@@ -230,12 +231,13 @@ def restoring(
                 began = time.monotonic()
             answer = iterate
             yield iterate
+        if answer is None:
+            raise RestorationError("The method gave no image.")
+        reports.append(_finish(answer, restored, axes, began))
     finally:
         stream.close()
-    if answer is None:
-        raise RestorationError("The method gave no image.")
-    reports.append(_finish(answer, restored, axes, began))
-    place = choose(options.get("device", "auto"))
+        answer = iterate = None  # type: ignore[assignment]  # they hold tensors of the device
+        release(place)
     origin = provenance(task, method.settled(place), axes, checked_seed(options.get("seed", 0)), place)
     saturated, until = options.get("saturated"), options.get("until")
     origin |= {

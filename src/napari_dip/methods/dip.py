@@ -5,7 +5,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Ge, Gt, Interval, Unit
 
 from napari_dip.errors import DivergenceError, RestorationError
 from napari_dip.methods.base import State
@@ -67,7 +67,7 @@ class DIP:
 
     iterations: Annotated[int, Interval(ge=1, le=1_000_000)] = 3000
     runs: Annotated[int, Interval(ge=1, le=100)] = 2
-    time_limit: Annotated[float | None, Gt(0)] = None
+    time_limit: Annotated[float | None, Gt(0), Unit("s")] = None
     patience: Annotated[int, Ge(1)] = 150
     held_out: Annotated[float, Interval(ge=0, le=0.5)] = 0.05
     learning_rate: Annotated[float, Interval(gt=0, le=1)] = 0.01

@@ -13,7 +13,7 @@ from napari_dip.tasks import Denoise
 
 
 def begin(viewer: Any) -> Dock:
-    """Show the damaged micrograph in a viewer, open the dock on it, and press Run as soon as that is possible.
+    """Show the damaged micrograph in a viewer, open the dock on it, and press Run as soon as it can be.
 
     Parameters
     ----------

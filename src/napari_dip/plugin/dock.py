@@ -223,12 +223,12 @@ class Dock(QWidget):
     def _to_measure(self) -> Any:
         """Return the function that measures the noise, to be called in a thread."""
         try:
-            inputs = self.source.captured()
+            inputs = self.source.captured(copy=False)
         except ValueError as error:
             self._say(_sentence(str(error)))
             return None
         model = self._noise.start()
-        return partial(estimate_noise, model, inputs.image, missing=inputs.missing, axes=inputs.axes.letters)
+        return lambda: estimate_noise(model, inputs.image, missing=inputs.hidden, axes=inputs.axes.letters)
 
     def _measured(self, found: Any) -> None:
         if isinstance(found, NoiseModel):
@@ -259,7 +259,7 @@ class Dock(QWidget):
     def _prepared(self) -> Any:
         """Return the function that measures, to be called in a thread."""
         try:
-            inputs = self.source.captured()
+            inputs = self.source.captured(copy=False)
             task, method = self.task_form.value, self.method_form.value
         except (ValueError, TypeError) as error:
             self.status.setText(_sentence(str(error)))

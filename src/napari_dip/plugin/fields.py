@@ -1,10 +1,12 @@
 """One editor for one value: a widget, what is wrong with it, and why."""
 
+import html
 import re
 from abc import abstractmethod
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
+from annotated_types import Unit
 from magicgui.widgets import CheckBox, ComboBox, LineEdit, SpinBox
 from magicgui.widgets.bases import ValueWidget
 from qtpy.QtCore import Signal
@@ -20,7 +22,7 @@ class Field(QWidget):
 
     def __init__(self, tooltip: str = "") -> None:
         super().__init__()
-        self.setToolTip(f"<qt>{tooltip}</qt>" if tooltip else "")  # as rich text, Qt wraps it
+        self.setToolTip(f"<qt>{html.escape(tooltip)}</qt>" if tooltip else "")  # as rich text, Qt wraps it
         self.row = QHBoxLayout()
         self.row.setContentsMargins(0, 0, 0, 0)
         self._reason = QLabel(objectName="reason")
@@ -101,6 +103,12 @@ def words(name: str) -> str:
     if name[0].isupper():
         return "-".join(re.findall(r"[A-Z]+(?![a-z])|[A-Z][a-z]*", name))
     return name.replace("_", " ").capitalize()
+
+
+def unit(hint: Any) -> str:
+    """Return the unit of a field, to be added to its label, where its annotation has one."""
+    units = [one.unit for one in getattr(hint, "__metadata__", ()) if isinstance(one, Unit)]
+    return f" ({units[0]})" if units else ""
 
 
 def _plain(hint: Any) -> Any:

@@ -6,9 +6,9 @@ from inspect import isabstract
 from typing import Any, cast
 
 from magicgui.widgets import ComboBox
-from qtpy.QtWidgets import QStackedWidget, QWidget
+from qtpy.QtWidgets import QWidget
 
-from napari_dip.plugin.fields import Entry, Field, words
+from napari_dip.plugin.fields import Entry, Field, unit, words
 from napari_dip.plugin.layout import Rows, fold
 from napari_dip.settings import check_field, descriptions, family, hints
 
@@ -22,10 +22,12 @@ class Form(Field):
         A dataclass of plain settings.
     essential : collection of str, optional
         Fields that are shown at once; the others are folded away. By default all are shown.
+    tooltip : str
+        Says what it is for.
     """
 
-    def __init__(self, cls: type, essential: Collection[str] | None = None) -> None:
-        super().__init__()
+    def __init__(self, cls: type, essential: Collection[str] | None = None, tooltip: str = "") -> None:
+        super().__init__(tooltip)
         self._cls = cls
         self.fields: dict[str, Field] = {}
         self._layout = Rows()
@@ -33,7 +35,7 @@ class Form(Field):
         names = list(hints(cls))
         for name in sorted(names, key=lambda name: essential is not None and name not in essential):
             self.fields[name] = self._field(name)
-        shown = [name for name in essential or names if name in names]
+        shown = [name for name in (names if essential is None else essential) if name in names]
         for name in shown:
             self._add(self._layout, name)
         folded = [name for name in names if name not in shown]
@@ -55,7 +57,7 @@ class Form(Field):
             field = Entry(hint, tooltip)
         else:
             cls = cast(type, hint)
-            field = Variants(family(cls), tooltip) if isabstract(cls) else Form(cls)
+            field = Variants(family(cls), tooltip) if isabstract(cls) else Form(cls, tooltip=tooltip)
         field.changed.connect(self._field_changed)
         return field
 
@@ -63,10 +65,11 @@ class Form(Field):
         field = self.fields[name]
         if isinstance(field, Form):
             inner = fold(words(name))
+            inner.toggleButton().setToolTip(field.toolTip())
             inner.addWidget(field)
             layout.addRow(inner)
         else:
-            layout.add(words(name), field)
+            layout.add(words(name) + unit(hints(self._cls)[name]), field)
 
     def _defaults(self) -> None:
         for field in fields(self._cls):
@@ -139,16 +142,14 @@ class Variants(Field):
         self.choice = ComboBox(choices=[(words(cls.__name__), cls) for cls in classes])
         self.choice.changed.connect(self._chosen)
         self.row.addWidget(self.choice.native)
-        self._stack = _Stack()
         for cls, form in self._forms.items():
             form.changed.connect(self.changed)
-            self._stack.addWidget(form)
+            self.layout().addWidget(form)
             self.choice.native.setItemData(
                 list(self._forms).index(cls),
                 (cls.__doc__ or "").split("\n")[0],
                 3,  # Qt.ToolTipRole
             )
-        self.layout().addWidget(self._stack)
         self._chosen()
 
     @property
@@ -171,7 +172,9 @@ class Variants(Field):
 
     def set(self, value: Any) -> None:
         """Choose the value's class, and show its settings."""
+        before = self.blockSignals(True)
         self.choice.value = type(value)
+        self.blockSignals(before)
         self.form.set(value)
 
     def problems(self) -> list[str]:
@@ -179,20 +182,6 @@ class Variants(Field):
         return self.form.problems()
 
     def _chosen(self) -> None:
-        self._stack.setCurrentWidget(self.form)
-        self._stack.setVisible(bool(self.form.fields))
+        for form in self._forms.values():
+            form.setVisible(form is self.form and bool(form.fields))
         self.changed.emit()
-
-
-class _Stack(QStackedWidget):
-    """As high as the page that it shows, not as the highest."""
-
-    def sizeHint(self) -> Any:
-        return self.currentWidget().sizeHint()
-
-    def minimumSizeHint(self) -> Any:
-        return self.currentWidget().minimumSizeHint()
-
-    def setCurrentWidget(self, widget: QWidget) -> None:
-        super().setCurrentWidget(widget)
-        self.updateGeometry()

@@ -85,8 +85,9 @@ def captured(
     mask: "Labels | None" = None,
     label: int | None = None,
     saturated: float | None = None,
+    copy: bool = True,
 ) -> Inputs:
-    """Take a picture of layers that no later edit changes.
+    """Take a picture of layers that no later edit changes, or a mere look at them where nothing is copied.
 
     Arrays in memory are copied. Lazy ones (dask, zarr) are read when their turn comes.
 
@@ -98,7 +99,7 @@ def captured(
     data = _finest(layer)
     whole = tuple((0, size) for size in data.shape)
     part = data[index(area or whole)]
-    image = np.array(part) if isinstance(part, np.ndarray) else part
+    image = np.array(part) if copy and isinstance(part, np.ndarray) else part
     start = tuple(first for first, _ in area or whole)[: layer.ndim]
     missing, same_grid = None, True
     if mask is not None:

@@ -95,7 +95,7 @@ class Result:
         seen = np.abs(left[np.isfinite(left)])
         limit = float(np.percentile(seen, 99.5)) if seen.any() else 1.0
         return self._viewer.add_image(
-            left, name=name, colormap="PiYG", contrast_limits=(-limit, limit), **self.inputs.placement
+            left, name=name, colormap="gray", contrast_limits=(-limit, limit), **self.inputs.placement
         )
 
     def _add(self) -> None:

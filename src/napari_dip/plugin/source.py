@@ -167,8 +167,8 @@ class SourceForm(QWidget):
         area = visible_area(image, axes, self._viewer) if chosen == _VIEW else drawn_area(image, chosen)
         return None if area == tuple((0, size) for size in shape_of(image)) else area
 
-    def captured(self) -> Inputs:
-        """Take a picture of what is to be restored."""
+    def captured(self, *, copy: bool = True) -> Inputs:
+        """Take a picture of what is to be restored, or a mere look at it where nothing is copied."""
         if self.image.layer is None or self._axes is None:
             raise ValueError("choose an image layer")
         return captured(
@@ -178,6 +178,7 @@ class SourceForm(QWidget):
             mask=self.mask.layer,
             label=self.label.value() or None,
             saturated=self.saturation,
+            copy=copy,
         )
 
     def show(self, axes: Axes, area: Area | None, label: int | None, saturated: float | None) -> None:
