@@ -309,7 +309,7 @@ def test_the_demo_improves_its_picture(tmp_path, monkeypatch):
 
     from napari_dip import demo
 
-    monkeypatch.setattr(demo, "_SETTINGS", replace(demo._SETTINGS, runs=1, iterations=100))
+    monkeypatch.setattr(demo, "SETTINGS", replace(demo.SETTINGS, runs=1, iterations=100))
     assert inside("demo", "--output", tmp_path / "made", "--quiet") == 0
     assert sorted(os.listdir(tmp_path / "made")) == ["after.png", "before.png", "residual.png", "summary.txt"]
     words = (tmp_path / "made" / "summary.txt").read_text().split()

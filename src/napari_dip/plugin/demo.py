@@ -39,6 +39,7 @@ def begin(viewer: Any) -> Dock:
     def press() -> None:
         if dock.run_button.isEnabled():
             timer.stop()
+            viewer.reset_view()  # the dock has taken some of its width
             dock.run()
 
     timer.timeout.connect(press)

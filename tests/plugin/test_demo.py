@@ -1,0 +1,25 @@
+from dataclasses import replace
+
+import numpy as np
+
+from napari_dip import Denoise, Gaussian, demo
+from napari_dip.plugin.demo import begin
+from napari_dip.recipe import Recipe
+
+
+def test_the_demonstration_runs_by_itself(viewer, user, monkeypatch):
+    monkeypatch.setattr(demo, "SETTINGS", replace(demo.SETTINGS, runs=1, iterations=10, precision="float32"))
+    _, dock = viewer.window.add_plugin_dock_widget("napari-dip", "Denoise")
+    dock.task_form.set(Denoise(Gaussian(3.0)))  # as an earlier run may have left it
+    assert begin(viewer) is dock
+    user.sees(lambda: len(viewer.layers) == 3 and not dock._panels, seconds=60)
+    tissue, scratches, result = viewer.layers
+    _, noisy, missing = demo.damaged()
+    assert tissue.rgb
+    assert np.array_equal(tissue.data, np.trunc(noisy))
+    assert np.array_equal(scratches.data != 0, missing)
+    provenance = result.metadata["napari-dip"]
+    recipe = Recipe.of(provenance)
+    assert (recipe.task, recipe.method) == (Denoise(), demo.SETTINGS)
+    assert provenance["source"]["layer"] == tissue.name
+    assert provenance["source"]["missing"]["layer"] == scratches.name
