@@ -68,6 +68,7 @@ class Check(QObject):
         void, self._void = self._void, False
         if self._again:
             self._again = False
-            self._timer.start(0)
+            if not self._timer.isActive():  # otherwise the inputs have not come to rest yet
+                self._timer.start(0)
         elif not void and not self._timer.isActive():
             self.found.emit(found)

@@ -7,11 +7,9 @@ from typing import Any, cast
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import (
     QComboBox,
-    QFrame,
     QLabel,
     QMessageBox,
     QPushButton,
-    QScrollArea,
     QWidget,
 )
 
@@ -26,7 +24,7 @@ from napari_dip.plugin.after import AfterPanel
 from napari_dip.plugin.check import Check
 from napari_dip.plugin.fields import Entry, words
 from napari_dip.plugin.form import Form, Variants
-from napari_dip.plugin.layout import Rows, fold, section, vertical
+from napari_dip.plugin.layout import Rows, Scroll, fold, section, vertical
 from napari_dip.plugin.panel import RunPanel
 from napari_dip.plugin.preferences import Preferences, remember, remembered
 from napari_dip.plugin.result import Result
@@ -163,17 +161,9 @@ class Dock(QWidget):
         machine.addWidget(inner)
         rows.addWidget(machine)
         rows.addStretch()
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(settings)
-        scroll.setMinimumWidth(
-            settings.minimumSizeHint().width() + scroll.verticalScrollBar().sizeHint().width()
-        )
         column = vertical(self)
         column.setContentsMargins(6, 6, 6, 6)
-        column.addWidget(scroll, stretch=1)
+        column.addWidget(Scroll(settings), stretch=1)
         for widget in (self.status, self.run_button):
             column.addWidget(widget)
         self._running = vertical(QWidget(self))
@@ -233,7 +223,9 @@ class Dock(QWidget):
     def _measured(self, found: Any) -> None:
         if isinstance(found, NoiseModel):
             self._noise.set(found)
-            self._say(" ".join(["The noise was measured in the image.", *self._noise_check.notes]))
+            self._say(
+                " ".join(["The noise was measured in the image.", *map(_sentence, self._noise_check.notes)])
+            )
         else:
             self._say(_sentence(str(found)))
 

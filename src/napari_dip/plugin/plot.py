@@ -19,6 +19,7 @@ class Curves(QWidget):
         super().__init__()
         self._fit: list[tuple[int, float]] = []
         self._held_out: list[tuple[int, float]] = []
+        self._last = 0
         self.best: tuple[int, float] | None = None
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setToolTip(
@@ -34,12 +35,15 @@ class Curves(QWidget):
 
     def begin(self) -> None:
         """Forget all: another frame begins."""
-        self._fit, self._held_out, self.best = [], [], None
+        self._fit, self._held_out, self._last, self.best = [], [], 0, None
         self.update()
 
     def add(self, points: list[tuple[int, float, float | None]]) -> None:
         """Add updates with their fit error, and their held-out error where it is known."""
         for update, fit, held_out in points:
+            if update < self._last:  # a run ends with its best one, which has been here already
+                continue
+            self._last = update
             if math.isfinite(fit):
                 self._fit.append((update, fit))
             if held_out is not None and math.isfinite(held_out):
@@ -57,9 +61,9 @@ class Curves(QWidget):
         painter.setPen(QPen(self.palette().color(QPalette.ColorRole.Mid), 1))
         painter.drawRoundedRect(frame, 3, 3)
         inside = frame.adjusted(_MARGIN, _MARGIN, -_MARGIN, -_MARGIN)
-        points = self._fit or self._held_out
-        if len(points) > 1:
-            updates = (points[0][0], points[-1][0])
+        ends = [points[at][0] for points in (self._fit, self._held_out) if points for at in (0, -1)]
+        if ends:
+            updates = (min(ends), max(ends))
             self._curve(painter, inside, updates, self._fit, FIT)
             place = self._curve(painter, inside, updates, self._held_out, HELD_OUT)
             if self.best is not None and place is not None:
@@ -73,14 +77,14 @@ class Curves(QWidget):
     ) -> Any:
         if len(points) < 2:
             return None
-        # The first fall would flatten all that follows: the scale is that of the later nine tenths.
-        late = [error for _, error in points[len(points) // 10 :]]
-        low, high = min(late), max(late)
+        # The first fall would flatten all that follows: the scale is as high as the later nine tenths.
+        errors = [error for _, error in points]
+        low, high = min(errors), max(errors[len(errors) // 10 :])
         span = (high - low) or 1.0
 
         def place(update: int, error: float) -> QPointF:
             along = (update - updates[0]) / max(updates[1] - updates[0], 1)
-            up = min((error - low) / span, 1.0)
+            up = min(max((error - low) / span, 0.0), 1.0)  # the best one may have been thinned out
             return QPointF(inside.left() + along * inside.width(), inside.bottom() - up * inside.height())
 
         path = QPainterPath(place(*points[0]))
@@ -93,5 +97,12 @@ class Curves(QWidget):
 
 
 def _thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
-    """Return every other point once there are too many; the last one stays."""
-    return points if len(points) <= _KEPT else [*points[:-1:2], points[-1]]
+    """Return points in even steps once there are too many; the first and the last one stay."""
+    if len(points) <= _KEPT:
+        return points
+    step = (points[-1][0] - points[0][0]) // (_KEPT // 2)
+    kept = [points[0]]
+    for point in points[1:-1]:
+        if point[0] - kept[-1][0] > step:
+            kept.append(point)
+    return [*kept, points[-1]]

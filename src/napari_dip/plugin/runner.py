@@ -95,7 +95,7 @@ class Job(QObject):
 
     def start(self) -> None:
         """Begin in a thread."""
-        worker = self._worker = GeneratorWorker(self._iterate)
+        worker = self._worker = _Worker(self._iterate)
         worker.yielded.connect(self._yielded)
         worker.warned.connect(self._warned)
         worker.finished.connect(self._finished)
@@ -120,7 +120,7 @@ class Job(QObject):
             with cured():
                 yield from self._snapshots()
         except (RestorationError, ValueError, TypeError, OSError) as error:
-            self._error = str(error)
+            self._error = str(error).strip() or f"The run failed ({type(error).__name__})."
         except Exception as error:  # noqa: BLE001  a defect of ours must not leave the dock waiting for ever
             self._error = f"The run failed ({type(error).__name__}): {error}"
 
@@ -129,6 +129,7 @@ class Job(QObject):
         try:
             pace = self._pace()
             due = 0.0
+            frame: tuple[int, ...] | None = None
             curve: list[tuple[int, float, float | None]] = []
             while not self._ends_now():
                 try:
@@ -137,6 +138,8 @@ class Job(QObject):
                     self._result = end.value
                     return
                 position = pace.at(iterate)
+                if iterate.frame != frame:  # what is left of the frame before is not of this curve
+                    frame, curve = iterate.frame, []
                 if iterate.score is not None or iterate.index % 5 == 0:  # a GPU has to wait for each look
                     curve.append((iterate.index, float(iterate.loss), iterate.score))
                 if time.monotonic() >= due:
@@ -163,6 +166,17 @@ class Job(QObject):
         result = None if self._cancel.is_set() else self._result
         self._worker, self._result = None, None
         self.ended.emit(Ending(result, self._error, tuple(self._notes)))
+
+
+class _Worker(GeneratorWorker):
+    """Ends what it runs in its own thread, and before it says so, also where napari quits it at exit."""
+
+    def work(self) -> Any:
+        """Run in the thread."""
+        try:
+            return super().work()
+        finally:
+            self._gen.close()
 
 
 class Queue:
