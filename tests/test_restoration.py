@@ -503,3 +503,12 @@ def test_a_run_gives_no_warnings(phantom, tiny):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         restore(phantom.astype(np.float64), Denoise(), tiny)
+
+
+def test_the_same_seed_gives_the_same_volume(random):
+    stack = random.normal(100, 10, (9, 24, 24))
+    first, second = (
+        restore(stack, Denoise(), DIP(runs=1, iterations=6, precision="bfloat16"), axes="ZYX")
+        for _ in range(2)
+    )
+    assert np.array_equal(first.image, second.image)

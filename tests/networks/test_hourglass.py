@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from napari_dip import PRESETS, Hourglass
+from napari_dip.networks.blocks import Convolution
 from napari_dip.networks.precision import compute_dtype
 from napari_dip.networks.skip import SkipNetwork
 
@@ -58,6 +59,23 @@ def test_bfloat16_stays_close_to_float32():
     full, half = network(z).detach(), network(z.bfloat16()).detach()
     assert half.dtype == torch.bfloat16
     assert float((full - half.float()).std() / full.std()) < 0.05
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (2, 6), (1, 1, 1), (2, 3, 3), (2, 12, 12), (6, 2, 6), (3, 12, 12)], ids=str
+)
+@pytest.mark.parametrize("stride", [1, 2])
+def test_gradients_in_bfloat16_stay_close_to_float32(shape, stride, generator):
+    layer = Convolution(len(shape), 36, 32, 3, stride=stride, padding="zeros")
+    layer.initialise(generator)
+    x = torch.randn(1, 36, *shape, generator=generator)
+    found = []
+    for dtype in (torch.float32, torch.bfloat16):
+        layer.zero_grad()
+        layer(x.to(dtype)).float().square().sum().backward()
+        found.append(layer.weight.grad.clone())
+    exact, half = found
+    assert float((half - exact).abs().max()) < 0.03 * float(exact.abs().max())
 
 
 def test_settings_that_contradict_each_other_are_refused():

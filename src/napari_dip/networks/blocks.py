@@ -3,7 +3,7 @@
 import math
 
 import torch.nn.functional as F
-from torch import Generator, Tensor, empty, nn
+from torch import Generator, Tensor, empty, float32, nn
 
 _CONVOLVE = {2: F.conv2d, 3: F.conv3d}
 _NORMALISE = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
@@ -41,11 +41,15 @@ class Convolution(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Convolve x, shape ``(N, C, *spatial)``."""
         ndim, border = x.ndim - 2, self.border
+        # Where an axis is shorter than the filter, processors' libraries give gradients of bfloat16 weights
+        # that are wrong (measured with torch 2.13: noise from unused memory). Such scales cost nothing.
+        dtype = float32 if min(x.shape[2:]) < self.weight.shape[-1] else x.dtype
         if border and self.padding == "reflect":
             # A reflection needs an axis longer than itself; the last pixel repeated serves the others.
             mode = "reflect" if min(x.shape[2:]) > border else "replicate"
             x, border = F.pad(x, (border,) * 2 * ndim, mode), 0
-        return _CONVOLVE[ndim](x, self.weight.to(x.dtype), self.bias.to(x.dtype), self.stride, border)
+        y = _CONVOLVE[ndim](x.to(dtype), self.weight.to(dtype), self.bias.to(dtype), self.stride, border)
+        return y.to(x.dtype)
 
 
 def normalisation(ndim: int, channels: int) -> nn.Module:
