@@ -6,7 +6,7 @@ import numpy as np
 def blended(
     original: np.ndarray, restored: np.ndarray, strength: float, missing: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return original + strength · (restored − original), and the restored image where there is no original.
+    """Return original + strength · (restored − original), and the one image where there is no other.
 
     Parameters
     ----------
@@ -28,6 +28,9 @@ def blended(
     before[hidden] = 0  # not a number stays one, whatever it is multiplied by
     blend = np.float32(1 - strength) * before + np.float32(strength) * after
     blend[hidden] = after[hidden]
+    if strength < 1:
+        blank = ~np.isfinite(after)  # a frame that was not reached: nothing to blend with
+        blend[blank] = before[blank]
     return blend
 
 

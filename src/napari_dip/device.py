@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from napari_dip.errors import InputError
+
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
 
@@ -19,9 +21,9 @@ def choose(name: Device) -> str:
     if name == "auto":
         return next(kind for kind, there in available.items() if there)
     if name not in available:
-        raise ValueError(f"device must be one of auto, {', '.join(available)}, got {name!r}")
+        raise InputError("device", f"device must be one of auto, {', '.join(available)}, got {name!r}")
     if not available[name]:
-        raise ValueError(f"device {name!r} is not available on this machine: use 'auto' or 'cpu'")
+        raise InputError("device", f"device {name!r} is not available on this machine: use 'auto' or 'cpu'")
     return name
 
 

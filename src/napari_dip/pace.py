@@ -45,7 +45,7 @@ class Pace:
         self._updates, self._frames = method.updates, frames
         self._limit = math.inf if method.time_limit is None else method.time_limit * frames
         self._frame: tuple[int, ...] | None = None
-        self._finished = 0
+        self._finished = self._completed = 0
         self._began = time.monotonic()
 
     def at(self, iterate: "Iterate") -> Position:
@@ -55,6 +55,8 @@ class Pace:
             self._frame = iterate.frame
         took = time.monotonic() - self._began
         total = self._updates * self._frames
-        completed = min(self._finished * self._updates + iterate.index, total)
+        # A run ends with its best iterate, which was before: that is no step back.
+        done = min(self._finished * self._updates + iterate.index, total)
+        completed = self._completed = max(self._completed, done)
         left = min(took * (total - completed) / max(completed, 1), self._limit - took)
         return Position(completed, total, max(0.0, left), self._finished)

@@ -8,7 +8,7 @@ from inspect import isabstract
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from annotated_types import Ge, Gt, Interval, Le, Lt
+from annotated_types import Ge, Gt, Interval, Le, Len, Lt
 
 _BOUNDS = {
     Ge: ("ge", ">=", lambda value, bound: value >= bound),
@@ -90,6 +90,8 @@ def _check(name: str, value: Any, hint: Any) -> None:
 
 
 def _check_limit(name: str, value: Any, limit: Any) -> None:
+    if isinstance(limit, Len) and len(value) < limit.min_length:
+        raise ValueError(f"{name} must have at least {limit.min_length} entries, got {len(value)}")
     for kind, (attribute, sign, holds) in _BOUNDS.items():
         bound = getattr(limit, attribute, None) if isinstance(limit, (kind, Interval)) else None
         if bound is not None and not holds(value, bound):

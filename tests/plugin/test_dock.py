@@ -6,7 +6,7 @@ import pytest
 from napari.layers import Image
 from qtpy.QtWidgets import QApplication, QMessageBox
 
-from napari_dip import DIP, Gaussian, RestorationError, restore
+from napari_dip import DIP, Gaussian, Poisson, RestorationError, restore
 from napari_dip.plugin.runner import QUEUE
 from napari_dip.recipe import Recipe
 
@@ -85,7 +85,7 @@ def test_a_second_run_waits_for_the_first(viewer, user, image):
     first = user.runs(dock)
     user.sets(dock, iterations=10)
     second = user.runs(dock)
-    assert second.numbers.text() == "Waits until “cells denoised” has ended."
+    assert second.numbers.text() == "Waits: another run has to end first."
     user.clicks(first.cancel_button)
     user.sees(lambda: not dock._panels)
     assert [layer.name for layer in viewer.layers] == ["cells", "cells denoised"]
@@ -438,3 +438,158 @@ def test_menu_items_are_enabled_when_they_can_do_something(viewer, user, image):
     assert user.menu("Layers", "Filter", "Restore", "Denoise").isEnabled()
     viewer.add_points(np.zeros((3, 2)))
     assert not user.menu("Layers", "Filter", "Restore", "Denoise").isEnabled()
+
+
+def test_the_current_view_stays_chosen_when_layers_come_and_go(viewer, user, image):
+    viewer.add_image(image, name="cells")
+    dock = user.opens()
+    viewer.scene.camera.zoom *= 2.5
+    user.waits(0.3)
+    dock.source.area.setCurrentIndex(dock.source.area.findData("current view"))
+    dock.source.area.activated.emit(1)
+    layer = user.restores(dock)
+    assert layer.data.shape < image.shape
+    assert dock.source.area.currentText() == "current view"
+    (rows, columns) = layer.metadata["napari-dip"]["source"]["area"]
+    assert np.allclose(layer.translate, (rows[0], columns[0]))
+    viewer.scene.camera.center = (0, 1000, 1000)
+    user.sees(lambda: "outside" in dock.source._area.reason)
+
+
+def test_drawing_the_rectangle_that_is_asked_for_mends_the_form(viewer, user, image):
+    viewer.add_image(image, name="cells")
+    shapes = viewer.add_shapes(name="marks")
+    viewer.layers.selection = {viewer.layers["cells"]}
+    dock = user.opens()
+    dock.source.area.setCurrentIndex(dock.source.area.findText("rectangle in marks"))
+    dock.source.area.activated.emit(2)
+    assert "draw a rectangle" in dock.source._area.reason
+    shapes.add_rectangles(np.array([[10, 10], [40, 50]]))
+    assert dock.source._area.reason == ""
+    assert user.restores(dock).data.shape == (31, 41)
+
+
+def test_painting_labels_mends_the_form(viewer, user, image):
+    viewer.add_image(image, name="cells")
+    labels = viewer.add_labels(np.zeros((64, 64), int), name="marks")
+    dock = user.opens("Inpaint")
+    dock.source.image.choose(viewer.layers["cells"])
+    user.sees(lambda: "needs missing pixels" in dock.status.text())
+    labels.paint((20, 20), 1)
+    user.sees(dock.run_button.isEnabled)
+
+
+def test_other_data_in_the_chosen_layer_are_looked_at_anew(viewer, user, image):
+    layer = viewer.add_image(np.stack([image] * 3), name="movie")
+    dock = user.opens()
+    user.sees(dock.run_button.isEnabled)
+    layer.data = image
+    assert dock.source.words.text() == "2-D image of 64 x 64"
+    assert dock.source._role_rows.rowCount() == 3
+    assert user.restores(dock).data.shape == (64, 64)
+
+
+def test_a_dock_that_is_closed_at_once_says_nothing_more(viewer, user, image):
+    viewer.add_image(image, name="cells")
+    dock = user.opens()
+    layer = user.restores(dock)
+    viewer.layers.selection.active = layer
+    dock.after.repeat.click()
+    viewer.window.remove_dock_widget(dock)
+    user.waits(1.5)
+    assert len(QUEUE) == 0
+    assert len(viewer.layers) == 2
+
+
+def test_run_again_waits_for_the_layer_that_is_absent(viewer, user, image):
+    stack = np.stack([image[:24, :24]] * 9)
+    source = viewer.add_image(stack, name="stack", axis_labels=("t", "y", "x"))
+    dock = user.opens()
+    user.sets(dock, iterations=6)
+    dock.source._roles[0].setCurrentIndex(0)
+    dock.source._roles[0].activated.emit(0)
+    assert dock.source.words.text().startswith("3-D volume")
+    first = user.restores(dock)
+    source.name = "renamed"
+    viewer.layers.selection.active = first
+    user.clicks(dock.after.repeat)
+    assert "Choose the layer to use in place of “stack”" in text(dock)
+    dock.source.image.choose(source)
+    assert dock.source.words.text().startswith("3-D volume")
+    again = user.restores(dock)
+    assert np.array_equal(again.data, first.data)
+
+
+def test_run_again_on_a_layer_that_has_become_smaller_says_so(viewer, user, image):
+    source = viewer.add_image(image, name="cells")
+    dock = user.opens()
+    layer = user.restores(dock)
+    layer.metadata["napari-dip"]["source"]["area"] = [[0, 32], [0, 60]]
+    source.data = image[:40, :40]
+    viewer.layers.selection.active = layer
+    user.clicks(dock.after.repeat)
+    assert "doesn't fit" in dock.source._area.reason
+    assert not dock._run_when_checked
+
+
+def test_a_seed_is_not_negative_and_an_absent_device_is_marked(viewer, user, image):
+    import torch
+
+    viewer.add_image(image, name="cells")
+    dock = user.opens()
+    dock.seed.editor.native.setValue(-3)
+    assert dock.seed.value == 0
+    absent = "mps" if torch.cuda.is_available() else "cuda"
+    dock.device.editor.value = absent
+    user.sees(lambda: "is not available" in dock.device.reason)
+    assert not dock.run_button.isEnabled()
+    dock.device.editor.value = "cpu"
+    user.sees(dock.run_button.isEnabled)
+
+
+def test_somebody_at_work_in_another_layer_keeps_it_selected(viewer, user, image):
+    viewer.add_image(image, name="cells")
+    labels = viewer.add_labels(np.zeros((64, 64), int), name="marks")
+    dock = user.opens()
+    dock.source.image.choose(viewer.layers["cells"])
+    dock.source.mask.choose(None)
+    viewer.layers.selection.active = labels
+    user.restores(dock)
+    assert viewer.layers.selection.active is labels
+
+
+def test_one_noise_is_not_entered_for_another(viewer, user, image):
+    viewer.add_image(image, name="cells")
+    dock = user.opens()
+    dock._noise.choice.value = Gaussian
+    user.clicks(dock._noise.row.itemAt(1).widget())
+    dock._noise.choice.value = Poisson
+    user.waits(1)
+    assert dock._noise.choice.value is Poisson
+
+
+def test_a_multiscale_layer_is_restored_and_repeated(viewer, user, image):
+    viewer.add_image([image, image[::2, ::2]], name="pyramid", multiscale=True)
+    dock = user.opens()
+    layer = user.restores(dock)
+    assert layer.data.shape == image.shape
+    dock.after.copy_python.trigger()
+    names = {"viewer": viewer}
+    exec(QApplication.clipboard().text(), names)
+    assert np.array_equal(np.asarray(names["restored"]), layer.data)
+
+
+def test_colours_one_after_another_with_a_mask(viewer, user, image):
+    colours = np.stack([image, image[::-1], image.T], -1).clip(0, 255).astype(np.uint8)
+    viewer.add_image(colours, name="photo", rgb=True)
+    viewer.add_labels(np.eye(64, dtype=int), name="line")
+    dock = user.opens("Inpaint")
+    dock.source.image.choose(viewer.layers["photo"])
+    dock.source.mask.choose(viewer.layers["line"])
+    dock.source._roles[-1].setCurrentIndex(2)
+    dock.source._roles[-1].activated.emit(2)
+    user.sets(dock, iterations=5)
+    layer = user.restores(dock)
+    off = ~np.eye(64, dtype=bool)
+    assert layer.data.dtype == np.uint8
+    assert np.array_equal(layer.data[off], colours[off])

@@ -116,7 +116,7 @@ def test_a_colour_image_takes_a_mask_without_its_samples():
     inputs = captured(
         Image(np.zeros((6, 6, 3), np.uint8), rgb=True), Axes("YXC"), mask=mask, area=((1, 4), (0, 6), (0, 3))
     )
-    assert inputs.missing.shape == (3, 6)
+    assert inputs.missing.shape == (3, 6, 3)
     assert inputs.hidden.shape == (3, 6, 3)
     assert inputs.rgb
 

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import (
     QApplication,
     QHBoxLayout,
@@ -26,7 +27,7 @@ _STEPS = 100
 
 
 class AfterPanel(QWidget):
-    """Strength, residual, and how the layer was made, for whichever restored layer is selected."""
+    """Strength, residual, and how a layer was made: the restored one that is selected, or the last one."""
 
     #: The provenance of the layer that is to be made once more.
     again = Signal(object)
@@ -37,7 +38,9 @@ class AfterPanel(QWidget):
         super().__init__()
         self._viewer = viewer
         self._results: list[Result] = []
+        self._layer: Layer | None = None
         self._provenance: dict[str, Any] | None = None
+        self._read: WeakKeyDictionary[Layer, dict[str, Any] | None] = WeakKeyDictionary()
         self.title = QLabel()
         self.title.setWordWrap(True)
         self.strength = QSlider(Qt.Orientation.Horizontal)
@@ -93,28 +96,36 @@ class AfterPanel(QWidget):
         self._results = []
 
     def look(self, event: Any = None) -> None:
-        """Show what can be done with the layer that is selected now."""
+        """Show what can be done with the restored layer that is selected, or else with the last result."""
         self._results = [result for result in self._results if result.layer in self._viewer.layers]
-        layer = self._viewer.layers.selection.active
-        self._provenance = None if layer is None else _provenance(layer)
+        for layer in (self._viewer.layers.selection.active, *(one.layer for one in self._results[::-1])):
+            self._layer, self._provenance = layer, self._provenance_of(layer)
+            if self._provenance is not None:
+                break
         self.setVisible(self._provenance is not None)
-        if layer is None or self._provenance is None:
+        if self._layer is None or self._provenance is None:
             return
-        self.title.setText(f"<b>{layer.name}</b>")
+        self.title.setText(f"<b>{self._layer.name}</b>")
         result = self._result
         for widget in (self.strength, self.residual):
             widget.setEnabled(result is not None)
         strength = _STEPS if result is None else round(result.strength * _STEPS)
-        blocked = self.strength.blockSignals(True)
-        self.strength.setValue(strength)
-        self.strength.blockSignals(blocked)
+        with QSignalBlocker(self.strength):
+            self.strength.setValue(strength)
         self._percent.setText(f"{strength} %")
+
+    def _provenance_of(self, layer: "Layer | None") -> dict[str, Any] | None:
+        if layer is None:
+            return None
+        if layer not in self._read:
+            self._read[layer] = _from_file(layer)
+        found = layer.metadata.get(KEY, self._read[layer])
+        return found if isinstance(found, dict) else None
 
     @property
     def _result(self) -> Result | None:
-        """The result of this dock's that is selected, if its layer still has the pixels of the run."""
-        layer = self._viewer.layers.selection.active
-        return next((one for one in self._results if one.layer is layer and one.complete), None)
+        """The result of this dock's that is shown, if its layer still has the pixels of the run."""
+        return next((one for one in self._results if one.layer is self._layer and one.complete), None)
 
     def _blend(self, percent: int) -> None:
         self._percent.setText(f"{percent} %")
@@ -138,13 +149,15 @@ class AfterPanel(QWidget):
         provenance = self._provenance or {}
         source = provenance.get("source") or {}
         notes: list[str] = []
-        image = place(source.get("layer"), source.get("path"), notes)
+        image = place(source, notes)
         mask = source.get("missing")
-        missing = None if mask is None else place(mask["layer"], mask["path"], notes)
+        missing = None if mask is None else place(mask, notes)
         if mask is not None and not mask.get("same_grid", True):
             notes.append("The mask lay on another grid than the image: bring it onto the image's grid first.")
         try:
-            text = write(Recipe.of(provenance), image, missing)
+            recipe = Recipe.of(provenance)
+            notes += recipe.caveats
+            text = write(recipe, image, missing)
         except ValueError as error:
             self.said.emit(str(error))
             return
@@ -152,29 +165,31 @@ class AfterPanel(QWidget):
         self.said.emit(" ".join(["Copied.", *notes]))
 
 
-def _provenance(layer: "Layer") -> dict[str, Any] | None:
-    """Return how a layer was made: from its metadata, or from the file that it was read from."""
-    found: dict[str, Any] | None = layer.metadata.get(KEY)
+def _from_file(layer: "Layer") -> dict[str, Any] | None:
+    """Return how a layer was made, if the file that it was read from says so."""
     path = layer.source.path
-    if found is None and path is not None and Path(path).is_file():
-        from napari_dip.io import provenance
+    if path is None or not Path(path).is_file():
+        return None
+    from napari_dip.io import provenance
 
-        try:
-            found = provenance(Path(path))
-        except FileError:  # napari could read it, so that is no concern of the user's
-            return None
-    return found if isinstance(found, dict) else None
+    try:
+        return provenance(Path(path))
+    except FileError:  # napari could read it, so that is no concern of the user's
+        return None
 
 
-def _expression(layer: str | None, path: str | None, notes: list[str]) -> str:
+def _expression(place: dict[str, Any], notes: list[str]) -> str:
     """Return the Python expression for a layer's pixels."""
-    return f"viewer.layers[{layer!r}].data" if layer or not path else f"read(Path({path!r})).data"
+    if not place.get("layer"):
+        return f"read(Path({place.get('path')!r})).data"
+    return f"viewer.layers[{place['layer']!r}].data" + "[0]" * bool(place.get("multiscale"))
 
 
-def _file(layer: str | None, path: str | None, notes: list[str]) -> str:
+def _file(place: dict[str, Any], notes: list[str]) -> str:
     """Return the file that holds a layer's pixels."""
+    path = place.get("path")
     if path is not None and Path(path).is_file():
-        return path
-    name = f"{layer or 'image'}.tif"
-    notes.append(f"Save the layer “{layer or 'image'}” as {name} first.")
-    return name
+        return str(path)
+    layer = place.get("layer") or "image"
+    notes.append(f"Save the layer “{layer}” as {layer}.tif first.")
+    return f"{layer}.tif"

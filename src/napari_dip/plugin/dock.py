@@ -2,8 +2,9 @@
 
 import contextlib
 from functools import partial
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
+from annotated_types import Interval
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import (
     QComboBox,
@@ -13,6 +14,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_dip.axes import Axes
 from napari_dip.device import Device
 from napari_dip.errors import InputError
 from napari_dip.estimation import Estimate, estimate
@@ -71,7 +73,10 @@ class Dock(QWidget):
         self.preset = QComboBox()
         self.method_form = Form(METHODS[0], METHODS[0].essential)
         self.device = Entry(Device, "Where to compute; “auto” takes a graphics card where there is one.")
-        self.seed = Entry(int, "Of all random numbers. The same seed gives the same pixels on this machine.")
+        self.seed = Entry(
+            Annotated[int, Interval(ge=0)],
+            "Of all random numbers. The same seed gives the same pixels on this machine.",
+        )
         self.status = QLabel()
         self.status.setWordWrap(True)
         self.run_button = QPushButton("Run")
@@ -111,7 +116,7 @@ class Dock(QWidget):
         noise = cast(Variants, form.fields["noise"])
         button = QPushButton("Estimate")
         button.setToolTip("Measure the noise in the image, and enter what was found.")
-        button.clicked.connect(lambda: self._noise_check.request(0))
+        button.clicked.connect(self._measure_noise)
         noise.choice.changed.connect(lambda kind: button.setEnabled(kind is not Unknown))
         button.setEnabled(False)
         noise.row.addWidget(button)
@@ -179,6 +184,7 @@ class Dock(QWidget):
         self.method_form.changed.connect(self._method_changed)
         self.preset.activated.connect(self._preset_chosen)
         self.device.changed.connect(self._changed)
+        self.seed.changed.connect(self._changed)
         self.run_button.clicked.connect(self.run)
         self._check.found.connect(self._checked)
         self._noise_check.found.connect(self._measured)
@@ -210,6 +216,10 @@ class Dock(QWidget):
         same = [name for name, one in names.items() if {**one, "time_limit": now.get("time_limit")} == now]
         self.preset.setCurrentText(same[0] if same else _CUSTOM)
 
+    def _measure_noise(self) -> None:
+        self._say("Measuring the noise…")
+        self._noise_check.request(0)
+
     def _to_measure(self) -> Any:
         """Return the function that measures the noise, to be called in a thread."""
         try:
@@ -239,10 +249,13 @@ class Dock(QWidget):
     def _changed(self) -> None:
         """Mark what is wrong; if nothing is, measure what a run will cost."""
         self._estimate = None
+        self._noise_check.drop()
+        self.device.complain("")
         self.run_button.setEnabled(False)
         reasons = [*self.source.problems(), *self.task_form.problems(), *self.method_form.problems()]
         if reasons:
             self._check.drop()
+            self._run_when_checked = False
             self.status.setText(_sentence(reasons[0]))
         else:
             self.status.setText("Measuring what a run will cost…")
@@ -254,6 +267,8 @@ class Dock(QWidget):
             inputs = self.source.captured(copy=False)
             task, method = self.task_form.value, self.method_form.value
         except (ValueError, TypeError) as error:
+            self._run_when_checked = False
+            self.source.problems()
             self.status.setText(_sentence(str(error)))
             return None
         return partial(estimate, inputs.image, task, method, device=self.device.value, **inputs.options)
@@ -264,7 +279,8 @@ class Dock(QWidget):
             self.run_button.setEnabled(True)
             self.status.setText(
                 f"At most {duration(found.seconds)}, {memory(found.bytes)} of memory "
-                f"({1000 * found.seconds_per_update:.0f} ms an update; most runs stop earlier)."
+                f"({1000 * found.seconds_per_update:.0f} ms an update"
+                f"{', while another run computes' if len(self._queue) else ''}; most runs stop earlier)."
             )
             if self._run_when_checked:
                 self._run_when_checked = False
@@ -272,7 +288,10 @@ class Dock(QWidget):
             return
         self._run_when_checked = False
         if isinstance(found, InputError):
-            self.source.complain(found.argument, str(found))
+            if found.argument == "device":
+                self.device.complain(str(found))
+            else:
+                self.source.complain(found.argument, str(found))
         self.status.setText(_sentence(str(found)))
 
     # Running
@@ -329,6 +348,8 @@ class Dock(QWidget):
         """Bring the settings of an earlier run into the dock, and run them."""
         try:
             recipe = Recipe.of(provenance)
+            # The settings as they were: where the user stopped that run, this one is the user's to stop.
+            method = restored(METHODS, provenance["method"])
         except (ValueError, TypeError) as error:
             self._say(_sentence(str(error)))
             return
@@ -338,21 +359,16 @@ class Dock(QWidget):
         absent = [name for name in (source.get("layer"), mask.get("layer")) if name and name not in layers]
         self.choose_task(type(recipe.task))
         self.task_form.set(recipe.task)
-        self.method_form.set(recipe.method)
+        self.method_form.set(method)
         self.device.set(recipe.device)
         self.seed.set(recipe.seed)
-        if source.get("layer") in layers:
-            self.source.image.choose(layers[source["layer"]])
+        self.source.image.choose(layers.get(source.get("layer")))
         self.source.mask.choose(layers.get(mask.get("layer")))
-        axes = self.source.axes
-        if axes is not None and len(recipe.axes) == len(axes.letters):
-            axes = type(axes)(recipe.axes, recipe.channels)
-        if axes is not None:
-            self.source.show(axes, recipe.area, recipe.missing_label, recipe.saturated)
+        axes = Axes(recipe.axes, recipe.channels)
+        self.source.show(axes, recipe.area, recipe.missing_label, recipe.saturated)
         if absent:
             self._say(f"Choose the layer to use in place of “{absent[0]}”, then press Run.")
-        else:
-            self._run_when_checked = True
+        self._run_when_checked = not absent  # unless something is wrong
         self._changed()
 
     def _say(self, sentence: str) -> None:
@@ -363,6 +379,9 @@ class Dock(QWidget):
 
     def release(self) -> None:
         """Cancel all runs, leave the layers as they were, and stop following the viewer."""
+        self._run_when_checked = False
+        self._check.drop()
+        self._noise_check.drop()
         for panel in self._panels:
             panel.result.discard()
         _release(self._panels, self.source, self.after)

@@ -22,7 +22,9 @@ class Field(QWidget):
 
     def __init__(self, tooltip: str = "") -> None:
         super().__init__()
-        self.setToolTip(f"<qt>{html.escape(tooltip)}</qt>" if tooltip else "")  # as rich text, Qt wraps it
+        self.setToolTip(
+            f"<qt>{html.escape(tooltip.replace('`', ''))}</qt>" if tooltip else ""
+        )  # as rich text, Qt wraps it
         self.row = QHBoxLayout()
         self.row.setContentsMargins(0, 0, 0, 0)
         self._reason = QLabel(objectName="reason")

@@ -6,6 +6,7 @@ from inspect import isabstract
 from typing import Any, cast
 
 from magicgui.widgets import ComboBox
+from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QWidget
 
 from napari_dip.plugin.fields import Entry, Field, unit, words
@@ -119,9 +120,8 @@ class Form(Field):
     def set(self, value: Any) -> None:
         """Show settings."""
         for name, field in self.fields.items():
-            before = field.blockSignals(True)
-            field.set(getattr(value, name))
-            field.blockSignals(before)
+            with QSignalBlocker(field):
+                field.set(getattr(value, name))
         self._field_changed()
 
 
@@ -148,7 +148,7 @@ class Variants(Field):
             self.choice.native.setItemData(
                 list(self._forms).index(cls),
                 (cls.__doc__ or "").split("\n")[0],
-                3,  # Qt.ToolTipRole
+                Qt.ItemDataRole.ToolTipRole,
             )
         self._chosen()
 

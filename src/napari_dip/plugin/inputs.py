@@ -26,7 +26,7 @@ class Inputs:
     image : array
         The part of the layer's data to restore; for a multiscale layer of its finest level.
     missing : ndarray of bool, optional
-        On the image's grid, without the samples of an RGB image.
+        Of the image's shape.
     axes : Axes
         Of the image.
     saturated : float, optional
@@ -66,7 +66,7 @@ class Inputs:
         """Where there is no original, beside pixels that are not finite: masked, or saturated."""
         hidden = np.zeros(self.image.shape, bool)
         if self.missing is not None:
-            hidden |= self.missing[..., None] if self.rgb else self.missing
+            hidden |= self.missing
         if self.saturated is not None:
             hidden |= np.asarray(self.image) >= self.saturated
         return hidden
@@ -97,10 +97,10 @@ def captured(
         The mask can't be brought onto the image's grid.
     """
     data = _finest(layer)
-    whole = tuple((0, size) for size in data.shape)
-    part = data[index(area or whole)]
-    image = np.array(part) if copy and isinstance(part, np.ndarray) else part
-    start = tuple(first for first, _ in area or whole)[: layer.ndim]
+    image = data if area is None else data[index(area)]
+    if getattr(data, "chunks", None) is None:  # it lies in memory
+        image = np.array(image) if copy else np.asarray(image)
+    start = tuple(first for first, _ in area or ())[: layer.ndim] or (0,) * layer.ndim
     missing, same_grid = None, True
     if mask is not None:
         marked = np.asarray(_finest(mask))
@@ -109,6 +109,8 @@ def captured(
         moved[:-1, -1] = start
         shape = tuple(image.shape[: layer.ndim])
         missing = aligned(marked, to_world(mask), to_world(layer) @ moved, shape)
+        if layer.rgb:
+            missing = np.broadcast_to(missing[..., None], image.shape)
         same_grid = marked.shape == tuple(data.shape[: layer.ndim]) and np.allclose(
             to_world(mask), to_world(layer)
         )
@@ -122,12 +124,11 @@ def captured(
         placement(layer, start),
         _looks(layer),
         {
-            "layer": layer.name,
-            "path": _path(layer),
+            **_named(layer),
             "area": None if area is None else [list(ends) for ends in area],
             "missing": None
             if mask is None
-            else {"layer": mask.name, "path": _path(mask), "label": label, "same_grid": bool(same_grid)},
+            else {**_named(mask), "label": label, "same_grid": bool(same_grid)},
         },
     )
 
@@ -147,7 +148,13 @@ def placement(layer: "Layer", start: tuple[int, ...]) -> dict[str, Any]:
 
 
 def visible_area(layer: "Image", axes: Axes, viewer: Any) -> Area:
-    """Return the part of an image that the canvas shows: of looped axes, the current frame alone."""
+    """Return the part of an image that the canvas shows: of looped axes, the current frame alone.
+
+    Raises
+    ------
+    ValueError
+        It shows nothing of the image.
+    """
     shape = shape_of(layer)
     area = [(0, size) for size in shape]
     offset = viewer.dims.ndim - layer.ndim  # a layer's axes are the viewer's last ones
@@ -158,6 +165,8 @@ def visible_area(layer: "Image", axes: Axes, viewer: Any) -> Area:
         for axis in shown:
             begin = int(np.floor(first[axis] * level[axis]))
             end = int(np.ceil((last[axis] + 1) * level[axis]))
+            if last[axis] <= first[axis] and shape[axis] > 1:
+                raise ValueError("the image lies outside of what the canvas shows")
             area[axis] = _within((begin, end), shape[axis])
     here = np.asarray(layer.world_to_data(viewer.dims.point))
     for axis in axes.looped:
@@ -218,6 +227,11 @@ def _looks(layer: "Image") -> dict[str, Any]:
     return {name: getattr(layer, name) for name in names}
 
 
-def _path(layer: "Layer") -> str | None:
+def _named(layer: "Layer") -> dict[str, Any]:
+    """Return how a layer can be found again, as plain JSON values."""
     path = layer.source.path
-    return None if path is None else str(path)
+    return {
+        "layer": layer.name,
+        "path": None if path is None else str(path),
+        "multiscale": bool(getattr(layer, "multiscale", False)),
+    }

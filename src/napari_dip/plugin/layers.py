@@ -26,22 +26,27 @@ class LayerChoice(QComboBox):
     """
 
     chosen = Signal()
+    #: The content of the chosen layer has changed.
+    edited = Signal()
 
     def __init__(self, layers: "LayerList", wanted: Callable[[Any], bool], nothing: str) -> None:
         super().__init__()
         self._layers, self._wanted, self._nothing = layers, wanted, nothing
         self._shown: list[Layer] = []
+        self._followed: list[Any] = []
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(12)
         self._events = [getattr(layers.events, name) for name in ("inserted", "removed", "reordered")]
         for event in self._events:
             event.connect(self._update)
-        self.activated.connect(lambda _: self.chosen.emit())
+        self.activated.connect(self._choice_made)
         self._update()
 
     @property
     def layer(self) -> "Layer | None":
         """The chosen layer."""
+        if not self._shown:  # also once it is released, when there may be no widget any more
+            return None
         at = self.currentIndex()
         return self._shown[at - 1] if at > 0 else None
 
@@ -49,7 +54,7 @@ class LayerChoice(QComboBox):
         """Choose a layer, if it can be chosen."""
         if layer is not self.layer and (layer is None or layer in self._shown):
             self.setCurrentIndex(0 if layer is None else self._shown.index(layer) + 1)
-            self.chosen.emit()
+            self._choice_made()
 
     def release(self) -> None:
         """Stop following the viewer."""
@@ -58,6 +63,24 @@ class LayerChoice(QComboBox):
         for layer in self._shown:
             layer.events.name.disconnect(self._update)
         self._events, self._shown = [], []
+        self._follow(None)
+
+    def _choice_made(self, _: int = 0) -> None:
+        self._follow(self.layer)
+        self.chosen.emit()
+
+    def _follow(self, layer: "Layer | None") -> None:
+        """Listen to what changes the content of a layer, or its axes."""
+        for event in self._followed:
+            event.disconnect(self._edit)
+        names = ("data", "paint", "labels_update", "axis_labels")
+        found = [] if layer is None else [getattr(layer.events, name, None) for name in names]
+        self._followed = [event for event in found if event is not None]
+        for event in self._followed:
+            event.connect(self._edit)
+
+    def _edit(self, event: Any = None) -> None:
+        self.edited.emit()
 
     def _update(self, event: Any = None) -> None:
         before = self.layer
@@ -72,7 +95,7 @@ class LayerChoice(QComboBox):
         self.setCurrentIndex(self._shown.index(before) + 1 if before in self._shown else 0)
         self.blockSignals(blocked)
         if self.layer is not before:
-            self.chosen.emit()
+            self._choice_made()
 
 
 def to_world(layer: "Layer") -> np.ndarray:

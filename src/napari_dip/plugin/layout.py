@@ -1,7 +1,16 @@
 """How the dock is laid out: rows, headings and folds that look alike everywhere."""
 
 from qtpy.QtCore import QEvent, QObject, Qt
-from qtpy.QtWidgets import QFormLayout, QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QComboBox,
+    QFormLayout,
+    QFrame,
+    QLabel,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 from superqt import QCollapsible
 
 _LABEL = 84  # pixels; the widest common label
@@ -16,12 +25,24 @@ def fold(title: str) -> QCollapsible:
     return section
 
 
+class _Calm(QObject):
+    """Keeps the wheel, which scrolls the form, from changing values on its way."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Take the wheel from editors that nobody has clicked."""
+        if event.type() == QEvent.Type.Wheel and not watched.hasFocus():
+            event.ignore()
+            return True
+        return False
+
+
 class Rows(QFormLayout):
     """Labels of one width, and editors that take the rest."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(*([] if parent is None else [parent]))
         self.setContentsMargins(0, 0, 0, 0)
+        self._calm = _Calm(self)
         self.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
 
     def add(self, label: str, widget: QWidget) -> None:
@@ -29,6 +50,10 @@ class Rows(QFormLayout):
         heading = QLabel(label)
         heading.setMinimumWidth(_LABEL)
         heading.setToolTip(widget.toolTip())
+        for one in (widget, *widget.findChildren(QWidget)):
+            if isinstance(one, (QComboBox, QAbstractSpinBox)):
+                one.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+                one.installEventFilter(self._calm)
         self.addRow(heading, widget)
 
 

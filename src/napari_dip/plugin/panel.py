@@ -6,6 +6,7 @@ from qtpy.QtCore import QTimer, Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
+from napari_dip.errors import RestorationError, cured
 from napari_dip.plugin.plot import FIT, HELD_OUT, Curves
 from napari_dip.plugin.result import Result
 from napari_dip.plugin.runner import Ending, Job, Queue, Snapshot
@@ -57,9 +58,8 @@ class RunPanel(QWidget):
         job.began.connect(self._began)
         job.advanced.connect(self._advanced)
         job.ended.connect(self._ended)
-        ahead = queue.submit(job)
-        if ahead is not None:
-            self._wait(ahead.title)
+        if queue.submit(job) is not None:
+            self._wait()
 
     def cancel(self) -> None:
         """End the run, and leave the layers as they were."""
@@ -76,8 +76,8 @@ class RunPanel(QWidget):
             signal.disconnect(slot)
         self._queue.withdraw(self.job)
 
-    def _wait(self, title: str) -> None:
-        self.numbers.setText(f"Waits until “{title}” has ended.")
+    def _wait(self) -> None:
+        self.numbers.setText("Waits: another run has to end first.")
         for widget in (self.bar, self.curves, self.stop_button):
             widget.hide()
 
@@ -133,7 +133,11 @@ class RunPanel(QWidget):
         if ending.result is None:
             self.result.discard()
         else:
-            self.result.finish(ending.result)
+            try:
+                with cured():
+                    self.result.finish(ending.result)
+            except (RestorationError, ValueError, TypeError) as error:
+                sentence = f"The result can't be shown: {error}"
             if self.result.clipped:
                 sentence += f" {self.result.clipped} values were clipped to the range of the colours."
         self.ended.emit(self, " ".join([sentence, *ending.notes]))

@@ -1,5 +1,6 @@
 """The layer that a run makes: live while it lasts, the answer afterwards."""
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,25 +71,30 @@ class Result:
         self._draw(self._restored)
         assert self.layer is not None
         self.layer.metadata[KEY] = {**restoration.provenance, "source": self.inputs.source}
+        active = self._viewer.layers.selection.active
+        if active is None or active._type_string == "image":  # nobody is painting or drawing
+            self._viewer.layers.selection = {self.layer}
 
     def discard(self) -> None:
         """Take the live layer away, unless somebody else has changed it."""
         if self.ours:
             layers = self._viewer.layers
+            selected = self.layer in layers.selection
             layers.remove(self.layer)
-            layers.selection = [layer for layer in self._selected if layer in layers]
+            if selected:
+                layers.selection = [layer for layer in self._selected if layer in layers]
 
     def blend(self, strength: float) -> None:
         """Show a mixture of original and restored image: 0 is the original, 1 the restored."""
         if self.complete:
             self.strength = strength
             assert self._restored is not None
-            self._draw(blended(self.inputs.image, self._restored, strength, self.inputs.hidden))
+            self._draw(blended(self._original, self._restored, strength, self._hidden))
 
     def add_residual(self) -> "Image":
         """Add original minus restored as a layer; for colours, their mean."""
         assert self._restored is not None
-        left = residual(self.inputs.image, self._restored, self.inputs.hidden)
+        left = residual(self._original, self._restored, self._hidden)
         name = f"{self._name}: residual"
         if self.inputs.rgb:
             left, name = left.mean(-1), f"{name}, mean of the colours"
@@ -97,6 +103,14 @@ class Result:
         return self._viewer.add_image(
             left, name=name, colormap="gray", contrast_limits=(-limit, limit), **self.inputs.placement
         )
+
+    @cached_property
+    def _original(self) -> np.ndarray:
+        return np.asarray(self.inputs.image)
+
+    @cached_property
+    def _hidden(self) -> np.ndarray:
+        return self.inputs.hidden
 
     def _add(self) -> None:
         self._selected = list(self._viewer.layers.selection)
@@ -108,6 +122,7 @@ class Result:
             **self.inputs.placement,
             **self.inputs.looks,
         )
+        self._viewer.layers.selection = self._selected  # the user may be at work in another layer
 
     def _draw(self, pixels: np.ndarray, at: Any = ...) -> None:
         self.clipped = 0

@@ -46,10 +46,11 @@ class SourceForm(QWidget):
         self._viewer = viewer
         self._axes: Axes | None = None
         self._same_area: Area | None = None
+        self._expected: tuple[Axes, Area | None] | None = None
+        self._drawn: list[Any] = []
         layers = viewer.layers
         self.image = LayerChoice(layers, lambda layer: isinstance(layer, Image), "choose an image")
         self.mask = LayerChoice(layers, lambda layer: isinstance(layer, Labels), "none")
-        self.shapes = LayerChoice(layers, lambda layer: isinstance(layer, Shapes), "")
         self.label = QSpinBox()
         self.label.setRange(0, 2**31 - 1)
         self.label.setSpecialValueText("all labels")
@@ -58,6 +59,8 @@ class SourceForm(QWidget):
         self.words = QLabel()
         self.words.setWordWrap(True)
         self.roles = fold("Axes")
+        self._role_rows = Rows()
+        self.roles.content().layout().addLayout(self._role_rows)
         self._roles: list[QComboBox] = []
         self.channels = QComboBox()
 
@@ -88,7 +91,8 @@ class SourceForm(QWidget):
 
         self.image.chosen.connect(self._image_chosen)
         self.mask.chosen.connect(self._mask_chosen)
-        self.shapes.chosen.connect(self._tell)
+        self.image.edited.connect(self._image_edited)
+        self.mask.edited.connect(self._tell)
         self.label.valueChanged.connect(self._tell)
         self.saturated.changed.connect(self._tell)
         self.area.activated.connect(self._tell)
@@ -96,7 +100,7 @@ class SourceForm(QWidget):
             (layers.events.inserted, self._offer_areas),
             (layers.events.removed, self._offer_areas),
             (viewer.scene.camera.events, self._view_moved),
-            (viewer.dims.events.current_step, self._view_moved),
+            (viewer.dims.events, self._view_moved),
         ]
         for event, slot in self._followed:
             event.connect(slot)
@@ -108,7 +112,10 @@ class SourceForm(QWidget):
         for event, slot in self._followed:
             event.disconnect(slot)
         self._followed = []
-        for choice in (self.image, self.mask, self.shapes):
+        for event in self._drawn:
+            event.disconnect(self._redrawn)
+        self._drawn = []
+        for choice in (self.image, self.mask):
             choice.release()
 
     @property
@@ -122,7 +129,7 @@ class SourceForm(QWidget):
         value: float | None = self.saturated.value
         return value
 
-    def problems(self, needs_missing: bool = False) -> list[str]:
+    def problems(self) -> list[str]:
         """Mark the fields that are wrong, and return the reasons."""
         image, mask = self.image.layer, self.mask.layer
         reasons = {
@@ -163,9 +170,17 @@ class SourceForm(QWidget):
         if chosen is None or image is None or axes is None:
             return None
         if chosen == _SAME:
-            return self._same_area
+            return self._fitting(self._same_area, image)
         area = visible_area(image, axes, self._viewer) if chosen == _VIEW else drawn_area(image, chosen)
         return None if area == tuple((0, size) for size in shape_of(image)) else area
+
+    def _fitting(self, area: Area | None, image: Image) -> Area | None:
+        shape = shape_of(image)
+        if area is not None and (
+            len(area) != len(shape) or any(stop > size for (_, stop), size in zip(area, shape, strict=True))
+        ):
+            raise ValueError(f"the area {written(area)} doesn't fit the image's shape {shape}")
+        return area
 
     def captured(self, *, copy: bool = True) -> Inputs:
         """Take a picture of what is to be restored, or a mere look at it where nothing is copied."""
@@ -182,16 +197,11 @@ class SourceForm(QWidget):
         )
 
     def show(self, axes: Axes, area: Area | None, label: int | None, saturated: float | None) -> None:
-        """Show what a recipe says of the image, once its layer is chosen."""
-        if self.image.layer is not None and len(axes.letters) == len(shape_of(self.image.layer)):
-            self._axes = axes
-            self._offer_roles()
-        self._same_area = area
-        self._offer_areas()
-        self.area.setCurrentIndex(self.area.findData(_SAME) if area is not None else 0)
+        """Show what a recipe says of the image; axes and area wait until an image is chosen."""
         self.label.setValue(label or 0)
         self.saturated.set(saturated)
-        self._tell()
+        self._expected = axes, area
+        self._image_chosen()
 
     def _tell(self, *_: Any) -> None:
         self.changed.emit()
@@ -213,9 +223,29 @@ class SourceForm(QWidget):
             except ValueError as error:
                 self.words.setText(str(error))
         self._same_area = None
+        if layer is not None and self._expected is not None:
+            axes, self._same_area = self._expected
+            self._expected = None
+            if len(axes.letters) == len(shape_of(layer)):
+                self._axes = axes
         self._offer_areas()
+        self.area.setCurrentIndex(max(0, self.area.findData(_SAME)) if self._same_area else 0)
         self._offer_roles()
         self._tell()
+
+    def _image_edited(self) -> None:
+        """The layer has other data, or other axis labels."""
+        layer = self.image.layer
+        if layer is None or self._axes is None or len(self._axes.letters) != len(shape_of(layer)):
+            self._image_chosen()
+        else:
+            self._offer_roles()
+            self._tell()
+
+    def _redrawn(self, event: Any = None) -> None:
+        self._offer_areas()
+        if isinstance(self.area.currentData(), Shapes):
+            self._tell()
 
     def _offer_areas(self, event: Any = None) -> None:
         before = self.area.currentData()
@@ -224,18 +254,24 @@ class SourceForm(QWidget):
         self.area.addItem(_VIEW, _VIEW)
         if self._same_area is not None:
             self.area.addItem(f"{_SAME}: {written(self._same_area)}", _SAME)
+        for event in self._drawn:
+            event.disconnect(self._redrawn)
+        self._drawn = []
         for layer in self._viewer.layers:
             if isinstance(layer, Shapes):
                 self.area.addItem(f"rectangle in {layer.name}", layer)
+                self._drawn += [layer.events.data, layer.events.name, layer.events.highlight]
+        for event in self._drawn:
+            event.connect(self._redrawn)
         for at in range(self.area.count()):
-            if self.area.itemData(at) is before:
+            if self.area.itemData(at) == before:
                 self.area.setCurrentIndex(at)
-        if self.area.currentData() is not before:
+        if self.area.currentData() != before:
             self._tell()
 
     def _offer_roles(self) -> None:
-        rows = QWidget()
-        layout = Rows(rows)
+        while self._role_rows.rowCount():
+            self._role_rows.removeRow(0)
         self._roles = []
         layer = self.image.layer
         self.roles.setVisible(layer is not None)
@@ -249,15 +285,14 @@ class SourceForm(QWidget):
                 choice.addItem(text, value)
             choice.setCurrentIndex(choice.findData(role))
             choice.activated.connect(self._roles_chosen)
-            layout.add(f"{name} ({size})", choice)
+            self._role_rows.add(f"{name} ({size})", choice)
             self._roles.append(choice)
         self.channels = QComboBox()
         for text, channels in (("fitted together", "together"), ("each alone", "alone")):
             self.channels.addItem(text, channels)
         self.channels.setCurrentIndex(self.channels.findData(self._axes.channels))
         self.channels.activated.connect(self._roles_chosen)
-        layout.add("Channels", self.channels)
-        self.roles.setContent(rows)
+        self._role_rows.add("Channels", self.channels)
         self.roles.collapse(animate=False)
         self._describe()
 
