@@ -48,7 +48,7 @@ def docked(viewer, **settings):
     _, dock = viewer.window.add_plugin_dock_widget("napari-dip", "Denoise")
     dock.choose_image(viewer.layers["image"])
     for name, value in settings.items():
-        dock.method_form.fields[name].editor.value = value
+        dock.method.form.fields[name].editor.value = value
     wait(60, dock.run_button.isEnabled)
     return dock
 

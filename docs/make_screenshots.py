@@ -47,7 +47,7 @@ def opened(sample, dock):
     for layer in layers:
         widget.choose_image(layer)
     viewer.layers.selection = {layers[0]}
-    widget.method_form.fields["time_limit"].set(float(SECONDS))
+    widget.method.form.fields["time_limit"].set(float(SECONDS))
     wait(0.5)
     viewer.reset_view()
     wait(60, widget.run_button.isEnabled)
@@ -57,8 +57,8 @@ def opened(sample, dock):
 def micrograph():
     """Before, during and after a run on a micrograph."""
     viewer, dock = opened("micrograph", "Denoise")
-    dock._noise.choice.value = Gaussian
-    dock._noise_check.request(0)
+    dock.task.noise.choice.value = Gaussian
+    dock.task.measure_noise()
     wait(30, lambda: dock.message.isVisible())
     wait(30, dock.run_button.isEnabled)
     keep(viewer, "dock-before")
@@ -76,7 +76,7 @@ def micrograph():
 def sky():
     """A sky with dead pixels and cosmic rays, before and after they are filled in."""
     viewer, dock = opened("sky", "Inpaint")
-    dock._noise.set(PoissonGaussian(gain=1, offset=0, read_noise=5))  # as the sample was made
+    dock.task.noise.set(PoissonGaussian(gain=1, offset=0, read_noise=5))  # as the sample was made
     wait(60, dock.run_button.isEnabled)
     keep(viewer, "sky-before")
     dock.run_button.click()

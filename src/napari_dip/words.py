@@ -31,3 +31,8 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = seconds / 60
     return f"{minutes:.0f} minutes" if minutes < 90 else f"{math.ceil(minutes / 6) / 10:.1f} hours"
+
+
+def sentence(reason: str) -> str:
+    """Return a reason with a capital and a full stop."""
+    return reason[:1].upper() + reason[1:].rstrip(".") + "."

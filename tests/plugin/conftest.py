@@ -63,7 +63,7 @@ class User:
 
     def sets(self, dock, **values):
         for name, value in values.items():
-            dock.method_form.fields[name].editor.value = value
+            dock.method.form.fields[name].editor.value = value
 
     def sees(self, claim, seconds=20):
         self.qtbot.waitUntil(claim, timeout=int(1000 * seconds))

@@ -10,7 +10,7 @@ from napari_dip.recipe import Recipe
 def test_the_demonstration_runs_by_itself(viewer, user, monkeypatch):
     monkeypatch.setattr(demo, "SETTINGS", replace(demo.SETTINGS, runs=1, iterations=10, precision="float32"))
     _, dock = viewer.window.add_plugin_dock_widget("napari-dip", "Denoise")
-    dock.task_form.set(Denoise(Gaussian(3.0)))  # as an earlier run may have left it
+    dock.task.show_task(Denoise(Gaussian(3.0)))  # as an earlier run may have left it
     assert begin(viewer) is dock
     user.sees(lambda: len(viewer.layers) == 3 and not dock._panels, seconds=60)
     tissue, scratches, result = viewer.layers

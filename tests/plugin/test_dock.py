@@ -207,10 +207,10 @@ def test_run_again_gives_the_same_pixels(viewer, user, image):
     dock.source.image.choose(viewer.layers["cells"])
     dock.source.mask.choose(viewer.layers["dust"])
     dock.source.label.setValue(3)
-    dock.seed.editor.value = 5
+    dock.method.seed.editor.value = 5
     first = user.restores(dock)
     dock.source.mask.choose(None)
-    dock.seed.editor.value = 0
+    dock.method.seed.editor.value = 0
     user.sets(dock, iterations=7)
     viewer.layers.selection.active = first
     user.clicks(dock.after.repeat)
@@ -283,7 +283,7 @@ def test_wrong_fields_are_marked_and_run_is_disabled(viewer, user, image):
     viewer.add_image(image, name="cells")
     dock = user.opens()
     user.sees(dock.run_button.isEnabled)
-    rate = dock.method_form.fields["learning_rate"]
+    rate = dock.method.form.fields["learning_rate"]
     rate.editor.value = "2"
     assert rate.reason == "must be <= 1, got 2.0"
     assert not dock.run_button.isEnabled()
@@ -292,7 +292,7 @@ def test_wrong_fields_are_marked_and_run_is_disabled(viewer, user, image):
     rate.editor.value = "1e-3"
     assert rate.reason == ""
     user.sees(dock.run_button.isEnabled)
-    assert dock.method_form.value.learning_rate == 1e-3
+    assert dock.method.value.learning_rate == 1e-3
 
 
 def test_without_an_image_it_says_what_to_do(viewer, user):
@@ -346,7 +346,7 @@ def test_a_long_run_is_confirmed_first(viewer, user, image, monkeypatch):
     viewer.add_image(image, name="cells")
     dock = user.opens()
     user.sets(dock, iterations=1_000_000)
-    dock.method_form.fields["time_limit"].editor.value = ""
+    dock.method.form.fields["time_limit"].editor.value = ""
     asked = []
 
     def answer(*args):
@@ -367,19 +367,19 @@ def test_values_are_remembered_and_preferences_are_the_start(viewer, user, image
     page.time_limit, page.device = 3.0, "cpu"
     viewer.add_image(image, name="cells")
     dock = user.opens("Denoise")
-    assert dock.method_form.value.time_limit == 180
-    assert dock.device.value == "cpu"
+    assert dock.method.value.time_limit == 180
+    assert dock.method.device.value == "cpu"
     user.sets(dock, iterations=12)
-    dock.seed.editor.value = 9
+    dock.method.seed.editor.value = 9
     user.restores(dock)
     other = user.viewer.window.add_plugin_dock_widget("napari-dip", "Deep Image Prior")[1]
-    assert (other.method_form.value.iterations, other.seed.value) == (12, 9)
+    assert (other.method.value.iterations, other.method.seed.value) == (12, 9)
 
 
 def test_the_noise_is_measured_at_a_click(viewer, user, image):
     viewer.add_image(image, name="cells")
     dock = user.opens()
-    noise = dock._noise
+    noise = dock.task.noise
     noise.choice.value = Gaussian
     button = noise.row.itemAt(1).widget()
     assert noise.form.fields["sigma"].reason == "must be a number"
@@ -537,13 +537,13 @@ def test_a_seed_is_not_negative_and_an_absent_device_is_marked(viewer, user, ima
 
     viewer.add_image(image, name="cells")
     dock = user.opens()
-    dock.seed.editor.native.setValue(-3)
-    assert dock.seed.value == 0
+    dock.method.seed.editor.native.setValue(-3)
+    assert dock.method.seed.value == 0
     absent = "mps" if torch.cuda.is_available() else "cuda"
-    dock.device.editor.value = absent
-    user.sees(lambda: "is not available" in dock.device.reason)
+    dock.method.device.editor.value = absent
+    user.sees(lambda: "is not available" in dock.method.device.reason)
     assert not dock.run_button.isEnabled()
-    dock.device.editor.value = "cpu"
+    dock.method.device.editor.value = "cpu"
     user.sees(dock.run_button.isEnabled)
 
 
@@ -561,11 +561,11 @@ def test_somebody_at_work_in_another_layer_keeps_it_selected(viewer, user, image
 def test_one_noise_is_not_entered_for_another(viewer, user, image):
     viewer.add_image(image, name="cells")
     dock = user.opens()
-    dock._noise.choice.value = Gaussian
-    user.clicks(dock._noise.row.itemAt(1).widget())
-    dock._noise.choice.value = Poisson
+    dock.task.noise.choice.value = Gaussian
+    user.clicks(dock.task.noise.row.itemAt(1).widget())
+    dock.task.noise.choice.value = Poisson
     user.waits(1)
-    assert dock._noise.choice.value is Poisson
+    assert dock.task.noise.choice.value is Poisson
 
 
 def test_a_multiscale_layer_is_restored_and_repeated(viewer, user, image):

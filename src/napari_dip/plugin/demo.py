@@ -31,8 +31,8 @@ def begin(viewer: Any) -> Dock:
     _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, "Denoise")
     dock.choose_image(tissue)
     dock.choose_image(scratches)
-    dock.task_form.set(Denoise())  # not what the last run in this dock had
-    dock.method_form.set(demo.SETTINGS)
+    dock.task.show_task(Denoise())  # not what the last run in this dock had
+    dock.method.form.set(demo.SETTINGS)
 
     timer = QTimer(dock)
 

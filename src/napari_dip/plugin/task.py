@@ -1,0 +1,135 @@
+"""The part of the dock that says what is to be undone."""
+
+import contextlib
+from typing import Any, cast
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QComboBox, QPushButton, QWidget
+
+from napari_dip.noise import NoiseModel, Unknown
+from napari_dip.noise_estimation import estimate_noise
+from napari_dip.plugin.check import Check
+from napari_dip.plugin.fields import words
+from napari_dip.plugin.form import Form, Variants
+from napari_dip.plugin.layout import Rows, vertical
+from napari_dip.plugin.preferences import remembered
+from napari_dip.plugin.source import SourceForm
+from napari_dip.settings import restored
+from napari_dip.tasks import TASKS, Task
+from napari_dip.words import sentence
+
+
+class TaskForm(QWidget):
+    """A task and its settings; the noise can be measured in the image.
+
+    Parameters
+    ----------
+    source : SourceForm
+        Says what the image is.
+    """
+
+    changed = Signal()
+    #: A sentence for the user.
+    said = Signal(str)
+
+    def __init__(self, source: SourceForm) -> None:
+        super().__init__()
+        self._source = source
+        self._check = Check(self, self._to_measure)
+        self._check.found.connect(self._measured)
+        self.choice = QComboBox()
+        self._forms: dict[type[Task], Form] = {}
+        rows = Rows()
+        rows.add("Task", self.choice)
+        column = vertical(self)
+        column.addLayout(rows)
+        for at, cls in enumerate(TASKS):
+            self.choice.addItem(words(cls.__name__), cls)
+            self.choice.setItemData(at, (cls.__doc__ or "").split("\n")[0], Qt.ItemDataRole.ToolTipRole)
+            self._forms[cls] = self._made(cls)
+            column.addWidget(self._forms[cls])
+        self.choice.activated.connect(self._chosen)
+        self._chosen()
+
+    def _made(self, cls: type[Task]) -> Form:
+        form = Form(cls)
+        noise = cast(Variants, form.fields["noise"])
+        button = QPushButton("Estimate")
+        button.setToolTip("Measure the noise in the image, and enter what was found.")
+        button.setEnabled(False)
+        button.clicked.connect(self.measure_noise)
+        noise.choice.changed.connect(lambda kind: button.setEnabled(kind is not Unknown))
+        noise.row.addWidget(button)
+        if (last := remembered(cls.__name__)) is not None:
+            with contextlib.suppress(ValueError, TypeError):  # another version may have kept it
+                form.set(restored(cls, last))
+        form.changed.connect(self.changed)
+        return form
+
+    @property
+    def form(self) -> Form:
+        """The form of the chosen task."""
+        return self._forms[self.choice.currentData()]
+
+    @property
+    def noise(self) -> Variants:
+        """The form of the noise."""
+        return cast(Variants, self.form.fields["noise"])
+
+    @property
+    def value(self) -> Task:
+        """The chosen task with its settings.
+
+        Raises
+        ------
+        ValueError or TypeError
+            A field is wrong.
+        """
+        task: Task = self.form.value
+        return task
+
+    def choose(self, task: type[Task]) -> None:
+        """Show the form of a task."""
+        self.choice.setCurrentIndex(self.choice.findData(task))
+        self._chosen()
+
+    def show_task(self, task: Task) -> None:
+        """Show a task with its settings."""
+        self.choose(type(task))
+        self.form.set(task)
+
+    def problems(self) -> list[str]:
+        """Mark the fields that are wrong, and return the reasons."""
+        return self.form.problems()
+
+    def measure_noise(self) -> None:
+        """Enter what the image says of the noise, as soon as it is known."""
+        self.said.emit("Measuring the noise…")
+        self._check.request(0)
+
+    def drop(self) -> None:
+        """What is being measured is no longer of interest: something has changed."""
+        self._check.drop()
+
+    def _chosen(self) -> None:
+        for form in self._forms.values():
+            form.setVisible(form is self.form)
+        self.changed.emit()
+
+    def _to_measure(self) -> Any:
+        """Return the function that measures the noise, to be called in a thread."""
+        try:
+            inputs = self._source.captured(copy=False)
+        except ValueError as error:
+            self.said.emit(sentence(str(error)))
+            return None
+        model = self.noise.start()
+        return lambda: estimate_noise(model, inputs.image, missing=inputs.hidden, axes=inputs.axes.letters)
+
+    def _measured(self, found: Any) -> None:
+        if isinstance(found, NoiseModel):
+            self.noise.set(found)
+            notes = map(sentence, self._check.notes)
+            self.said.emit(" ".join(["The noise was measured in the image.", *notes]))
+        else:
+            self.said.emit(sentence(str(found)))
