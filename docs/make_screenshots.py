@@ -78,7 +78,6 @@ def sky():
     viewer, dock = opened("sky", "Inpaint")
     dock.task.noise.set(PoissonGaussian(gain=1, offset=0, read_noise=5))  # as the sample was made
     wait(60, dock.run_button.isEnabled)
-    keep(viewer, "sky-before")
     dock.run_button.click()
     wait(2 * SECONDS, lambda: not dock._panels)
     side_by_side(viewer, viewer.layers[-1])

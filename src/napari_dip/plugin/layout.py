@@ -13,7 +13,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
-_LABEL = 84  # pixels; the widest common label
+_LABEL = 92  # pixels; the widest common label
 
 
 def fold(title: str) -> QCollapsible:
