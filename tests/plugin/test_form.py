@@ -318,7 +318,7 @@ def test_the_limits_of_an_annotation_are_those_of_the_spin_box(show, cls, name, 
 def test_tooltips_are_the_docstring(show, cls):
     form = show(cls)
     for name, field in form.fields.items():
-        assert plain(field.toolTip()) == " ".join(descriptions(cls)[name].split())
+        assert plain(field.toolTip()) == " ".join(descriptions(cls)[name].replace("`", "").split())
 
 
 @pytest.mark.parametrize("cls", [DIP, Example])
