@@ -211,7 +211,7 @@ class Dock(QWidget):
         self.source.image.choose(layers.get(source.get("layer")))
         self.source.mask.choose(layers.get(mask.get("layer")))
         axes = Axes(recipe.axes, recipe.channels)
-        self.source.show(axes, recipe.area, recipe.missing_label, recipe.saturated)
+        self.source.show_image(axes, recipe.area, recipe.missing_label, recipe.saturated)
         if absent:
             self._say(f"Choose the layer to use in place of “{absent[0]}”, then press Run.")
         self._run_when_checked = not absent  # unless something is wrong

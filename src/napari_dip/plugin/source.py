@@ -47,7 +47,7 @@ class SourceForm(QWidget):
         self._axes: Axes | None = None
         self._same_area: Area | None = None
         self._expected: tuple[Axes, Area | None] | None = None
-        self._drawn: list[Any] = []
+        self._drawn: list[tuple[Any, Any]] = []
         layers = viewer.layers
         self.image = LayerChoice(layers, lambda layer: isinstance(layer, Image), "choose an image")
         self.mask = LayerChoice(layers, lambda layer: isinstance(layer, Labels), "none")
@@ -112,16 +112,9 @@ class SourceForm(QWidget):
         for event, slot in self._followed:
             event.disconnect(slot)
         self._followed = []
-        for event in self._drawn:
-            event.disconnect(self._redrawn)
-        self._drawn = []
+        self._follow_shapes([])
         for choice in (self.image, self.mask):
             choice.release()
-
-    @property
-    def axes(self) -> Axes | None:
-        """Of the chosen image."""
-        return self._axes
 
     @property
     def saturation(self) -> float | None:
@@ -196,7 +189,7 @@ class SourceForm(QWidget):
             copy=copy,
         )
 
-    def show(self, axes: Axes, area: Area | None, label: int | None, saturated: float | None) -> None:
+    def show_image(self, axes: Axes, area: Area | None, label: int | None, saturated: float | None) -> None:
         """Show what a recipe says of the image; axes and area wait until an image is chosen."""
         self.label.setValue(label or 0)
         self.saturated.set(saturated)
@@ -242,8 +235,16 @@ class SourceForm(QWidget):
             self._offer_roles()
             self._tell()
 
+    def _follow_shapes(self, layers: list[Shapes]) -> None:
+        """Listen to what is drawn, and to new names."""
+        for event, slot in self._drawn:
+            event.disconnect(slot)
+        self._drawn = [(layer.events.data, self._redrawn) for layer in layers]
+        self._drawn += [(layer.events.name, self._offer_areas) for layer in layers]
+        for event, slot in self._drawn:
+            event.connect(slot)
+
     def _redrawn(self, event: Any = None) -> None:
-        self._offer_areas()
         if isinstance(self.area.currentData(), Shapes):
             self._tell()
 
@@ -254,15 +255,10 @@ class SourceForm(QWidget):
         self.area.addItem(_VIEW, _VIEW)
         if self._same_area is not None:
             self.area.addItem(f"{_SAME}: {written(self._same_area)}", _SAME)
-        for event in self._drawn:
-            event.disconnect(self._redrawn)
-        self._drawn = []
-        for layer in self._viewer.layers:
-            if isinstance(layer, Shapes):
-                self.area.addItem(f"rectangle in {layer.name}", layer)
-                self._drawn += [layer.events.data, layer.events.name, layer.events.highlight]
-        for event in self._drawn:
-            event.connect(self._redrawn)
+        shapes = [layer for layer in self._viewer.layers if isinstance(layer, Shapes)]
+        self._follow_shapes(shapes)
+        for layer in shapes:
+            self.area.addItem(f"rectangle in {layer.name}", layer)
         for at in range(self.area.count()):
             if self.area.itemData(at) == before:
                 self.area.setCurrentIndex(at)
