@@ -105,19 +105,25 @@ def test_what_it_can_not_do_it_refuses_in_words(shape, weights, message):
 
 
 def test_the_answer_of_several_runs_is_their_mean_and_better_than_one(phantom):
-    noisy = phantom + np.random.default_rng(3).normal(0, 25, phantom.shape)
-    settings = DIP(runs=3, iterations=150, held_out=0.1)
-    answers, error = {}, {}
-    for iterate in settings.solve(problem(noisy)):
-        if iterate.score is not None:
-            run = min(iterate.index // 151, 2)
-            if run not in answers or iterate.score < answers[run].score:
-                answers[run] = iterate
-    for run, answer in answers.items():
-        error[run] = float((answer.x[0, 0] - torch.as_tensor(phantom)).square().mean())
-    assert error[2] < error[0]
-    assert iterate.score == min(answer.score for answer in answers.values())
-    assert iterate.outcome is not None
+    settings = DIP(runs=3, iterations=150, held_out=0.1, precision="float32")
+    gains = []
+    for seed in range(3):
+        noisy = phantom + np.random.default_rng(seed).normal(0, 25, phantom.shape)
+        answers = {}
+        for iterate in settings.solve(problem(noisy)):
+            if iterate.score is not None:
+                run = min(iterate.index // 151, 2)
+                if run not in answers or iterate.score < answers[run].score:
+                    answers[run] = iterate
+        assert iterate.score == min(answer.score for answer in answers.values())
+        assert iterate.outcome is not None
+        first, last = (
+            float((answers[run].x[0, 0] - torch.as_tensor(phantom)).square().mean()) for run in (0, 2)
+        )
+        gains.append(first - last)
+    # A run that makes nothing better is left out of the mean.
+    assert min(gains) >= 0
+    assert sum(gains) > 0
 
 
 def test_runs_differ_and_are_counted_through(phantom, tiny):

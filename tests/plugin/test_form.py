@@ -337,7 +337,7 @@ def test_a_class_in_a_list_has_the_first_line_of_its_docstring(show):
     choice = show(Denoise).fields["noise"].choice.native
     names = [choice.itemText(at) for at in range(choice.count())]
     told = [choice.itemData(at, Qt.ItemDataRole.ToolTipRole) for at in range(choice.count())]
-    assert sorted(names) == ["Gaussian", "Laplace", "Poisson", "Poisson-Gaussian", "Unknown"]
+    assert {"Gaussian", "Laplace", "Poisson", "Poisson-Gaussian", "Unknown"} <= set(names)
     assert told == [cls.__doc__.split("\n")[0] for cls in family(NoiseModel)]
 
 

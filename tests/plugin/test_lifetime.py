@@ -40,17 +40,13 @@ def test_fifty_cycles_of_open_run_and_close_leave_nothing(viewer, user, image, m
         user.sees(lambda: len(QUEUE) == 0, seconds=2)
         assert [layer.name for layer in viewer.layers] == ["cells"]
         if cycle == _WARM:
-            before = census()
+            before, threads = census(), set(threading.enumerate())
     after = census()
     assert after[0] <= before[0]
     assert after[1] <= before[1] + _THREADS
     assert after[2] <= before[2] + _MIB
     assert [ref() for ref in docks if ref() is not None] == []
-    assert not [
-        thread
-        for thread in threading.enumerate()
-        if thread is not threading.main_thread() and not thread.daemon
-    ]
+    assert set(threading.enumerate()) <= threads
 
 
 def test_a_dock_that_is_hidden_goes_on(viewer, user, image):
