@@ -16,14 +16,14 @@ from napari_dip.plugin.check import Check
 from napari_dip.plugin.layout import Scroll, section, vertical
 from napari_dip.plugin.method import MethodForm
 from napari_dip.plugin.panel import RunPanel
-from napari_dip.plugin.preferences import Preferences, remember
+from napari_dip.plugin.preferences import Preferences, remember_settings
 from napari_dip.plugin.result import Result
 from napari_dip.plugin.runner import QUEUE, Job, Queue
 from napari_dip.plugin.source import SourceForm
 from napari_dip.plugin.task import TaskForm
 from napari_dip.recipe import Recipe
 from napari_dip.restoration import restoring
-from napari_dip.settings import record, restored
+from napari_dip.settings import restored
 from napari_dip.tasks import Task
 from napari_dip.words import duration, memory, sentence
 
@@ -163,7 +163,7 @@ class Dock(QWidget):
             self._say(sentence(str(error)))
             return
         task, method, options = self.task.value, self.method.value, self.method.options | inputs.options
-        remember(type(task).__name__, record(task))
+        remember_settings(task)
         self.method.keep()
         frames = len(list(inputs.axes.frames(tuple(inputs.image.shape))))
         name = f"{inputs.name} {task.done}"

@@ -94,17 +94,17 @@ class Entry(Field):
         """Show a value."""
         self.editor.value = _shown(value) if self._text else value
 
-    def clear(self) -> None:
-        """Show that there is no value yet."""
-        if self._text:
-            self.editor.value = ""
-
 
 def words(name: str) -> str:
     """Return a field's name as a label, and a class's as its name in a list."""
     if name[0].isupper():
         return "-".join(re.findall(r"[A-Z]+(?![a-z])|[A-Z][a-z]*", name))
     return name.replace("_", " ").capitalize()
+
+
+def first_line(cls: type) -> str:
+    """Return what a class's docstring begins with: its tooltip in a list."""
+    return (cls.__doc__ or "").split("\n")[0]
 
 
 def unit(hint: Any) -> str:

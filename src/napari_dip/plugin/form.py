@@ -9,7 +9,7 @@ from magicgui.widgets import ComboBox
 from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QWidget
 
-from napari_dip.plugin.fields import Entry, Field, unit, words
+from napari_dip.plugin.fields import Entry, Field, first_line, unit, words
 from napari_dip.plugin.layout import Rows, fold
 from napari_dip.settings import check_field, descriptions, family, hints
 
@@ -147,7 +147,7 @@ class Variants(Field):
             self.layout().addWidget(form)
             self.choice.native.setItemData(
                 list(self._forms).index(cls),
-                (cls.__doc__ or "").split("\n")[0],
+                first_line(cls),
                 Qt.ItemDataRole.ToolTipRole,
             )
         self._chosen()
@@ -172,9 +172,8 @@ class Variants(Field):
 
     def set(self, value: Any) -> None:
         """Choose the value's class, and show its settings."""
-        before = self.blockSignals(True)
-        self.choice.value = type(value)
-        self.blockSignals(before)
+        with QSignalBlocker(self):
+            self.choice.value = type(value)
         self.form.set(value)
 
     def problems(self) -> list[str]:

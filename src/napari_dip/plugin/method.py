@@ -12,8 +12,14 @@ from napari_dip.methods import METHODS, PRESETS, Method
 from napari_dip.plugin.fields import Entry
 from napari_dip.plugin.form import Form
 from napari_dip.plugin.layout import Rows, fold, section, vertical
-from napari_dip.plugin.preferences import Preferences, remember, remembered
-from napari_dip.settings import record, restored
+from napari_dip.plugin.preferences import (
+    Preferences,
+    remember,
+    remember_settings,
+    remembered,
+    remembered_settings,
+)
+from napari_dip.settings import record
 
 _CUSTOM = "custom"
 
@@ -47,9 +53,8 @@ class MethodForm(QWidget):
             "<qt>Settings to start from. “tapered” is the fast default; the others are those that the "
             "authors of Deep Image Prior published.</qt>"
         )
-        if (last := remembered(cls.__name__)) is not None:
-            with contextlib.suppress(ValueError, TypeError):  # another version may have kept it
-                self.form.set(restored(cls, last))
+        if (last := remembered_settings(cls)) is not None:
+            self.form.set(last)
         self._limit()
         self.device.set(preferences.device)
         self.seed.set(remembered("seed") or 0)
@@ -108,7 +113,7 @@ class MethodForm(QWidget):
 
     def keep(self) -> None:
         """Begin with these values the next time."""
-        remember(type(self.value).__name__, record(self.value))
+        remember_settings(self.value)
         remember("seed", self.seed.value)
 
     def _limit(self) -> None:

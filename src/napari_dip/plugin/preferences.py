@@ -1,10 +1,13 @@
 """What the user has set in napari's Preferences, and the values of the last run."""
 
+import contextlib
 import json
 from dataclasses import dataclass
 from typing import Any
 
 from qtpy.QtCore import QSettings
+
+from napari_dip.settings import record, restored
 
 PLUGIN = "napari-dip"
 
@@ -34,6 +37,19 @@ class Preferences:
 
         page = get_plugin_settings(PLUGIN).restore
         return cls(page.device, 60 * page.time_limit or None, 1 / page.updates_per_second)
+
+
+def remember_settings(settings: Any) -> None:
+    """Keep settings for the next dock, under the name of their class."""
+    remember(type(settings).__name__, record(settings))
+
+
+def remembered_settings(cls: type) -> Any:
+    """Return the settings of a class that were kept last, or None where there are none that can be used."""
+    values = remembered(cls.__name__)
+    with contextlib.suppress(ValueError, TypeError):  # another version may have kept them
+        return None if values is None else restored(cls, values)
+    return None
 
 
 def remember(name: str, values: Any) -> None:

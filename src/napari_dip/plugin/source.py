@@ -24,10 +24,9 @@ _WHOLE, _VIEW, _SAME = "whole image", "current view", "as before"
 class _Choice(Field):
     """A widget of a viewer's layers, with a place for what is wrong."""
 
-    def __init__(self, tooltip: str, *widgets: QWidget) -> None:
+    def __init__(self, tooltip: str, widget: QWidget) -> None:
         super().__init__(tooltip)
-        for widget in widgets:
-            self.row.addWidget(widget)
+        self.row.addWidget(widget)
 
 
 class SourceForm(QWidget):

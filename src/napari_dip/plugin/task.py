@@ -1,6 +1,5 @@
 """The part of the dock that says what is to be undone."""
 
-import contextlib
 from typing import Any, cast
 
 from qtpy.QtCore import Qt, Signal
@@ -9,12 +8,11 @@ from qtpy.QtWidgets import QComboBox, QPushButton, QWidget
 from napari_dip.noise import NoiseModel, Unknown
 from napari_dip.noise_estimation import estimate_noise
 from napari_dip.plugin.check import Check
-from napari_dip.plugin.fields import words
+from napari_dip.plugin.fields import first_line, words
 from napari_dip.plugin.form import Form, Variants
 from napari_dip.plugin.layout import Rows, vertical
-from napari_dip.plugin.preferences import remembered
+from napari_dip.plugin.preferences import remembered_settings
 from napari_dip.plugin.source import SourceForm
-from napari_dip.settings import restored
 from napari_dip.tasks import TASKS, Task
 from napari_dip.words import sentence
 
@@ -45,7 +43,7 @@ class TaskForm(QWidget):
         column.addLayout(rows)
         for at, cls in enumerate(TASKS):
             self.choice.addItem(words(cls.__name__), cls)
-            self.choice.setItemData(at, (cls.__doc__ or "").split("\n")[0], Qt.ItemDataRole.ToolTipRole)
+            self.choice.setItemData(at, first_line(cls), Qt.ItemDataRole.ToolTipRole)
             self._forms[cls] = self._made(cls)
             column.addWidget(self._forms[cls])
         self.choice.activated.connect(self._chosen)
@@ -60,9 +58,8 @@ class TaskForm(QWidget):
         button.clicked.connect(self.measure_noise)
         noise.choice.changed.connect(lambda kind: button.setEnabled(kind is not Unknown))
         noise.row.addWidget(button)
-        if (last := remembered(cls.__name__)) is not None:
-            with contextlib.suppress(ValueError, TypeError):  # another version may have kept it
-                form.set(restored(cls, last))
+        if (last := remembered_settings(cls)) is not None:
+            form.set(last)
         form.changed.connect(self.changed)
         return form
 
