@@ -1,35 +1,11 @@
 """What every operator is, and the two that need no numerics."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Self
 
 import torch
 from torch import Tensor, nn
 
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """Where the samples of an image lie, in pixels of the data.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Number of samples along each spatial axis.
-    step : tuple of float
-        Distance between neighbouring samples.
-    origin : tuple of float
-        Position of the first sample; 0 is the centre of the first data pixel.
-    """
-
-    shape: tuple[int, ...]
-    step: tuple[float, ...]
-    origin: tuple[float, ...]
-
-    @classmethod
-    def of_data(cls, shape: tuple[int, ...]) -> Self:
-        """Return the grid of the data themselves."""
-        return cls(tuple(shape), (1.0,) * len(shape), (0.0,) * len(shape))
+from napari_dip.grid import Grid
 
 
 class Operator(nn.Module, ABC):

@@ -1,0 +1,46 @@
+"""Where the samples of an image lie, in pixels of the data that it explains."""
+
+from dataclasses import dataclass
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Where the samples of an image lie, in pixels of the data.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Number of samples along each spatial axis.
+    step : tuple of float
+        Distance between neighbouring samples.
+    origin : tuple of float
+        Position of the first sample; 0 is the centre of the first data pixel.
+    """
+
+    shape: tuple[int, ...]
+    step: tuple[float, ...]
+    origin: tuple[float, ...]
+
+    @classmethod
+    def of_data(cls, shape: tuple[int, ...]) -> Self:
+        """Return the grid of the data themselves."""
+        return cls(tuple(shape), (1.0,) * len(shape), (0.0,) * len(shape))
+
+    @classmethod
+    def refined(cls, shape: tuple[int, ...], factors: tuple[int, ...]) -> Self:
+        """Return the grid that divides each pixel of data of this shape into so many along each axis."""
+        return cls(
+            tuple(n * f for n, f in zip(shape, factors, strict=True)),
+            tuple(1 / f for f in factors),
+            tuple(-(1 - 1 / f) / 2 for f in factors),
+        )
+
+    @classmethod
+    def widened(cls, shape: tuple[int, ...], margins: tuple[int, ...]) -> Self:
+        """Return the grid of data of this shape with so many more pixels at both ends of each axis."""
+        return cls(
+            tuple(n + 2 * margin for n, margin in zip(shape, margins, strict=True)),
+            (1.0,) * len(shape),
+            tuple(-float(margin) for margin in margins),
+        )
