@@ -2,5 +2,8 @@
 
 from napari_dip.grid import Grid
 from napari_dip.operators.base import Compose, Identity, Operator
+from napari_dip.operators.blur import Blur
+from napari_dip.operators.radon import Radon
+from napari_dip.operators.resample import Resample
 
-__all__ = ["Compose", "Grid", "Identity", "Operator"]
+__all__ = ["Blur", "Compose", "Grid", "Identity", "Operator", "Radon", "Resample"]

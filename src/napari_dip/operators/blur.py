@@ -1,0 +1,50 @@
+"""The operator of deconvolution."""
+
+from itertools import starmap
+
+import torch
+from scipy.fft import next_fast_len
+from torch import Tensor
+
+from napari_dip.grid import Grid
+from napari_dip.operators.base import Operator
+
+
+class Blur(Operator):
+    """u(p) = Σ_d psf(d) x(p − d): convolution with a point spread function.
+
+    x reaches beyond the data on all sides, as far as the point spread function does: nothing is assumed about
+    what lies outside, and nothing wraps around.
+
+    Parameters
+    ----------
+    psf : Tensor, shape ``(*kernel)``
+        Of odd size along each axis and centred at ``n // 2``, sum 1; it is taken as it is.
+    """
+
+    def __init__(self, psf: Tensor) -> None:
+        super().__init__()
+        self.psf = psf
+        self._made: dict[tuple[tuple[int, ...], torch.dtype, torch.device], Tensor] = {}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return A x, of shape ``(N, C, *spatial)``, each axis shorter by the kernel's size less 1."""
+        axes = tuple(range(2, x.ndim))
+        # Prime sizes cost many times more than slightly larger smooth ones.
+        size = tuple(next_fast_len(n, real=True) for n in x.shape[2:])
+        spectrum = torch.fft.rfftn(x, s=size, dim=axes) * self._transfer(size, x)
+        blurred = torch.fft.irfftn(spectrum, s=size, dim=axes)
+        # What wraps around falls on the first k - 1 samples.
+        valid = starmap(slice, ((k - 1, n) for k, n in zip(self.psf.shape, x.shape[2:], strict=True)))
+        return blurred[(..., *valid)]
+
+    def grid(self, data_shape: tuple[int, ...]) -> Grid:
+        """Return the grid of the data and the margin from which light comes in."""
+        return Grid.widened(data_shape, tuple(k // 2 for k in self.psf.shape))
+
+    def _transfer(self, size: tuple[int, ...], like: Tensor) -> Tensor:
+        """Return the Fourier transform of the point spread function, for images of this size."""
+        key = size, like.dtype, like.device
+        if key not in self._made:
+            self._made[key] = torch.fft.rfftn(self.psf.to(like.device, like.dtype), s=size)
+        return self._made[key]

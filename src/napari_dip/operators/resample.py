@@ -1,0 +1,83 @@
+"""The operator of super-resolution: filter, and keep every f-th sample."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from napari_dip.grid import Grid
+from napari_dip.operators.base import Operator
+
+
+def _lanczos(distance: Tensor, lobes: int) -> Tensor:
+    return torch.sinc(distance) * torch.sinc(distance / lobes)
+
+
+def _bicubic(distance: Tensor, a: float = -0.5) -> Tensor:
+    """Keys, *Cubic Convolution Interpolation for Digital Image Processing*, IEEE T-ASSP 29, 1981, eq. 4."""
+    s = distance.abs()
+    near = ((a + 2) * s - (a + 3)) * s**2 + 1
+    far = a * (((s - 5) * s + 8) * s - 4)
+    return near.where(s < 1, far)
+
+
+#: Each kernel with its radius, in samples of the data.
+KERNELS: dict[str, tuple[Callable[[Tensor], Tensor], float]] = {
+    "lanczos3": (lambda distance: _lanczos(distance, 3), 3),
+    "lanczos2": (lambda distance: _lanczos(distance, 2), 2),
+    "bicubic": (_bicubic, 2),
+    "area": (torch.ones_like, 0.5),
+}
+
+
+class Resample(Operator):
+    """u(p) = Σ_q k(p − q) x(q) / Σ_q k(p − q): x is filtered, and decimated to the samples p of the data.
+
+    Distances are in samples of the data, so that k spans f times as many samples of x. At a border k is cut
+    off, and what is left of it normalised. This is how Pillow reduces an image.
+
+    Parameters
+    ----------
+    factors : tuple of int
+        Samples of x for one of the data along each spatial axis; 1 leaves an axis alone.
+    kernel : {"lanczos3", "lanczos2", "bicubic", "area"}
+        k, the same along each axis. "bicubic" has Keys' a = −1/2; "area" is the mean of the finer samples.
+    """
+
+    def __init__(self, factors: tuple[int, ...], kernel: str = "lanczos3") -> None:
+        super().__init__()
+        if kernel not in KERNELS:
+            raise ValueError(f"kernel must be one of {', '.join(KERNELS)}, got {kernel!r}")
+        if min(factors) < 1:
+            raise ValueError(f"factors must be whole numbers from 1 on, got {factors}")
+        self.factors, self.kernel = factors, kernel
+        self._made: dict[tuple[int, int, torch.dtype, torch.device], Tensor] = {}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return A x, of shape ``(N, C, *spatial)``, each axis shorter by its factor."""
+        # The last axis first: its product needs no copy, and leaves less to be copied for the others.
+        for axis, factor in reversed(list(enumerate(self.factors, start=2))):
+            if factor > 1:
+                x = (x.movedim(axis, -1) @ self._weights(x.shape[axis], factor, x)).movedim(-1, axis)
+        return x
+
+    def grid(self, data_shape: tuple[int, ...]) -> Grid:
+        """Return the grid that divides each pixel of the data."""
+        return Grid.refined(data_shape, self.factors)
+
+    def _weights(self, n: int, factor: int, like: Tensor) -> Tensor:
+        """Return how much each of n samples of x counts for each of the data, shape ``(n, n // factor)``.
+
+        Most of it is 0, and yet the product with it is about as fast as a strided convolution, both ways.
+        """
+        if n % factor:
+            raise ValueError(f"the size of x must be a multiple of the factor {factor}, got {n}")
+        key = n, factor, like.dtype, like.device
+        if key not in self._made:
+            function, radius = KERNELS[self.kernel]
+            fine = (torch.arange(n, dtype=torch.float64) + 0.5) / factor
+            coarse = torch.arange(n // factor, dtype=torch.float64) + 0.5
+            distance = coarse - fine[:, None]
+            weights = function(distance).where(distance.abs() < radius, 0)
+            self._made[key] = (weights / weights.sum(0)).to(like.device, like.dtype)
+        return self._made[key]
