@@ -12,10 +12,11 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_dip import Poisson, PoissonGaussian, Unknown, cli
+from napari_dip import DIP, AiryPSF, GaussianPSF, MoffatPSF, Poisson, PoissonGaussian, Unknown, cli, flags
 from napari_dip.methods import PRESETS
 
 FAST = ["--runs", "1", "--iterations", "3", "--input-channels", "1", "--precision", "float32"]
+METHOD = DIP(runs=1, iterations=3, input_channels=1, precision="float32")
 
 
 def run(*arguments, **options):
@@ -63,18 +64,18 @@ def test_quiet_means_quiet(image, tmp_path):
 
 def test_help_shows_every_setting_with_its_docstring(capsys):
     assert inside("denoise", "--help") == 0
-    text = " ".join(capsys.readouterr().out.split())
+    text = " ".join(capsys.readouterr().out.replace("│", "").split())
     for flag in ("--sigma", "--gain", "--read-noise", "--missing", "--time-limit", "--iterations", "--axes"):
         assert flag in text
     assert "grey levels" in text
+    assert "[default: 3000] Richardson-Lucy:" in text
 
 
 def test_the_command_line_gives_what_python_gives(image, tmp_path):
-    from napari_dip import DIP, Denoise, restore
+    from napari_dip import Denoise, restore
 
     assert inside("denoise", image, tmp_path / "out.npy", "--seed", 4, "--quiet", *FAST) == 0
-    method = DIP(runs=1, iterations=3, input_channels=1, precision="float32")
-    expected = restore(tifffile.imread(image), Denoise(), method, seed=4).image
+    expected = restore(tifffile.imread(image), Denoise(), METHOD, seed=4).image
     np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), expected)
 
 
@@ -88,19 +89,18 @@ def test_inpaint_with_a_mask_file(image, tmp_path):
 
 
 def test_one_label_of_a_mask_file(image, tmp_path, random):
-    from napari_dip import DIP, Inpaint, restore
+    from napari_dip import Inpaint, restore
 
     labels = random.integers(0, 4, (20, 24)).astype(np.uint8)
     np.save(tmp_path / "labels.npy", labels)
     arguments = ("--missing", tmp_path / "labels.npy", "--missing-label", 2, "--quiet", *FAST)
     assert inside("inpaint", image, tmp_path / "out.npy", *arguments) == 0
-    method = DIP(runs=1, iterations=3, input_channels=1, precision="float32")
-    expected = restore(tifffile.imread(image), Inpaint(), method, missing=labels == 2).image
+    expected = restore(tifffile.imread(image), Inpaint(), METHOD, missing=labels == 2).image
     np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), expected)
 
 
 def test_a_part_of_an_image_with_its_mask_and_pixel_size(image, tmp_path, random):
-    from napari_dip import DIP, Inpaint, restore
+    from napari_dip import Inpaint, restore
     from napari_dip.io import provenance, read
 
     mask = random.random((20, 24)) < 0.2
@@ -108,9 +108,8 @@ def test_a_part_of_an_image_with_its_mask_and_pixel_size(image, tmp_path, random
     arguments = ("--missing", tmp_path / "mask.npy", "--area", "2:18,:20", "--quiet", *FAST)
     assert inside("inpaint", image, tmp_path / "out.tif", *arguments) == 0
     picture = read(tmp_path / "out.tif")
-    method = DIP(runs=1, iterations=3, input_channels=1, precision="float32")
     part = np.s_[2:18, :20]
-    expected = restore(tifffile.imread(image)[part], Inpaint(), method, missing=mask[part]).image
+    expected = restore(tifffile.imread(image)[part], Inpaint(), METHOD, missing=mask[part]).image
     np.testing.assert_array_equal(picture.data, expected)
     assert picture.pixel_size["X"] == (0.5, "µm")
     source = provenance(tmp_path / "out.tif")["source"]
@@ -127,11 +126,143 @@ def test_the_sky_stays_where_it_is_in_a_part(tmp_path, random):
     assert [new[name] for name in ("CRPIX1", "CRPIX2", "CRPIX1A", "CRVAL1")] == [7.0, 8.0, -2.0, 250.4]
 
 
+@pytest.mark.parametrize(
+    ("psf", "message"),
+    [
+        (np.ones((21, 5)), "must not be larger than the image: it has 21 x 5 pixels, the image 20 x 24"),
+        (np.full((3, 3), np.nan), "must be finite, got NaN"),
+        (-np.ones((3, 3)), "must not be negative, got -1: subtract the background"),
+        (np.zeros((3, 3)), "is zero everywhere"),
+        (np.ones((3, 3, 3)), "must have 2 axes, as the image has, got 3"),
+    ],
+)
+@pytest.mark.parametrize("quiet", [[], ["--quiet"]])
+def test_what_is_no_point_spread_function_is_refused(image, tmp_path, capsys, psf, message, quiet):
+    np.save(tmp_path / "psf.npy", psf)
+    assert inside("deconvolve", image, tmp_path / "out.tif", "--psf", tmp_path / "psf.npy", *quiet) == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "out.tif").exists()
+
+
+@pytest.mark.parametrize("ending", [".tif", ".npy"])
+def test_super_resolution_with_a_guide_of_an_area(image, tmp_path, random, ending):
+    from napari_dip import SuperResolve, restore
+    from napari_dip.io import provenance, read
+
+    guide = random.random((60, 72))
+    np.save(tmp_path / "guide.npy", guide)
+    out = tmp_path / f"out{ending}"
+    arguments = ("--factor", 3, "--kernel", "area", "--guide", tmp_path / "guide.npy", "--area", "2:18,4:20")
+    assert inside("super-resolve", image, out, *arguments, "--quiet", *FAST) == 0
+    picture = read(out)
+    part, finer = np.s_[2:18, 4:20], np.s_[6:54, 12:60]
+    task = SuperResolve(factor=3, kernel="area")
+    expected = restore(tifffile.imread(image)[part], task, METHOD, guide=guide[finer]).image
+    assert expected.shape == (48, 48)
+    np.testing.assert_array_equal(picture.data, expected)
+    if ending == ".tif":
+        assert picture.pixel_size == {axis: (pytest.approx(0.5 / 3), "µm") for axis in "YX"}
+        source = provenance(out)["source"]
+        assert source["guide"] == {"layer": "guide", "path": str(tmp_path / "guide.npy")}
+
+
+def test_a_guide_of_a_series_is_cut_whatever_axes_it_has(tmp_path, random):
+    np.save(tmp_path / "in.npy", random.random((2, 12, 14)))
+    guide, results = random.random((24, 28)), []
+    for name, array in {"one": guide, "all": np.stack([guide] * 2)}.items():
+        np.save(tmp_path / f"{name}.npy", array)
+        arguments = ("--guide", tmp_path / f"{name}.npy", "--area", "1:2,2:12,:10", "--quiet", *FAST)
+        assert inside("super-resolve", tmp_path / "in.npy", tmp_path / f"{name}_out.npy", *arguments) == 0
+        results.append(np.load(tmp_path / f"{name}_out.npy"))
+    assert results[0].shape == (1, 20, 20)
+    np.testing.assert_array_equal(*results)
+
+
+def test_only_z_is_refined_along_the_axis(tmp_path, random):
+    from napari_dip.io import Picture, read, write
+
+    stack = random.random((8, 10, 12)).astype(np.float32)
+    source = Picture(stack, "ZYX", {"Z": (2.0, "µm"), "Y": (0.5, "µm"), "X": (0.5, "µm")})
+    write(tmp_path / "in.tif", stack, source, axes="ZYX", provenance={})
+    assert (
+        inside(
+            "super-resolve", tmp_path / "in.tif", tmp_path / "out.tif", "--along", "axial", "--quiet", *FAST
+        )
+        == 0
+    )
+    picture = read(tmp_path / "out.tif")
+    assert picture.data.shape == (16, 10, 12)
+    assert picture.pixel_size == {"Z": (1.0, "µm"), "Y": (0.5, "µm"), "X": (0.5, "µm")}
+
+
+@pytest.mark.parametrize(
+    ("size", "ratio", "said"),
+    [
+        ((0.25, "µm"), 0.5, "larger by a factor of 0.5 along Y, 0.5 along X"),
+        ((250, "nm"), 0.5, "resampled to the image's pixels"),
+        ((500.1, "nm"), None, None),
+        ((0.01, "in"), None, "taken to have the image's pixels"),
+        (None, None, "taken to have the image's pixels"),
+    ],
+)
+def test_a_measured_psf_is_brought_to_the_pixels_of_the_image(image, tmp_path, capsys, size, ratio, said):
+    from napari_dip import Deconvolve, MeasuredPSF, RichardsonLucy, restore
+    from napari_dip.io import Picture, provenance, write
+    from napari_dip.psf import resampled
+
+    psf = GaussianPSF(4.0).kernel(2).astype(np.float32)
+    pixels = {} if size is None else dict.fromkeys("YX", size)
+    write(tmp_path / "psf.tif", psf, Picture(psf, "YX", pixels), axes="YX", provenance={})
+    out = tmp_path / "out.tif"
+    arguments = ("--psf", tmp_path / "psf.tif", "--method", "richardson-lucy", "--iterations", 4)
+    assert inside("deconvolve", image, out, *arguments) == 0
+    lines = capsys.readouterr().err
+    assert "psf.tif" not in lines if said is None else said in lines
+    record = provenance(out)
+    kernel = psf if ratio is None else resampled(psf, (0.5, 0.5))
+    expected = restore(tifffile.imread(image), Deconvolve(psf=MeasuredPSF()), RichardsonLucy(4), psf=kernel)
+    np.testing.assert_allclose(tifffile.imread(out), expected.image, rtol=1e-5)
+    assert record["method"] == {"type": "RichardsonLucy", "iterations": 4}
+    assert record["source"]["psf"]["path"] == str(tmp_path / "psf.tif")
+    assert record["source"]["psf"]["ratio"] == (None if ratio is None else pytest.approx([ratio] * 2))
+
+
+@pytest.mark.parametrize("method", [FAST, ["--method", "wiener"], ["--method", "richardson-lucy"]])
+def test_every_method_deconvolves_by_a_formula(image, tmp_path, method):
+    from napari_dip.io import provenance
+
+    out = tmp_path / "out.tif"
+    blur = ("--psf-kind", "moffat", "--psf-fwhm", 2, "--psf-beta", 4, "--floor", -1.5)
+    assert inside("deconvolve", image, out, *blur, "--quiet", *method) == 0
+    task = provenance(out)["task"]
+    assert task["psf"] == {"type": "MoffatPSF", "fwhm": 2.0, "axial_fwhm": None, "beta": 4.0}
+    assert (task["floor"], tifffile.imread(out).shape) == (-1.5, (20, 24))
+
+
+def test_what_decides_when_to_stop_is_said_once_a_file(image, tmp_path, capsys):
+    stack = np.stack([tifffile.imread(image)] * 2)
+    np.save(tmp_path / "in.npy", stack)
+    assert inside("denoise", tmp_path / "in.npy", tmp_path / "out.npy", *FAST) == 0
+    assert capsys.readouterr().err.count("decide when to stop") == 1
+
+
+def test_frames_of_a_series_can_be_restored_alone(tmp_path, random):
+    from napari_dip import Denoise, restore
+
+    stack = random.random((2, 20, 24)).astype(np.float32)
+    np.save(tmp_path / "in.npy", stack)
+    arguments = ("--series", "alone", "--quiet", *FAST)
+    assert inside("denoise", tmp_path / "in.npy", tmp_path / "out.npy", *arguments) == 0
+    expected = restore(stack[1], Denoise(), METHOD).image
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npy")[1], expected)
+
+
 def test_stop_after_counts_the_updates_of_all_runs(image, tmp_path, capsys):
     from napari_dip.io import provenance
 
     slow = ["--runs", "2", "--iterations", "20", *FAST[4:]]
-    assert inside("denoise", image, tmp_path / "out.tif", "--stop-after", 25, "--held-out", 0, *slow) == 0
+    arguments = ("--stop-after", 25, "--stopping", "budget", *slow)
+    assert inside("denoise", image, tmp_path / "out.tif", *arguments) == 0
     record = provenance(tmp_path / "out.tif")
     assert record["stop_after"] == record["frames"][0]["updates"] == 25
     assert "The number of updates asked for was reached." in capsys.readouterr().err
@@ -199,7 +330,7 @@ def test_fits_from_end_to_end(tmp_path, random):
         (["denoise", "IN", "OUT", "--noise", "poisson", "--gain", "-1"], "Poisson.gain must be > 0"),
         (
             ["denoise", "IN", "OUT", "--noise", "poisson", "--sigma", "3"],
-            "--noise poisson takes --gain, --offset, got --sigma",
+            "--noise poisson takes no --sigma, only --noise gaussian or laplace",
         ),
         (["denoise", "IN", "OUT", "--noise", "gaussian"], "--noise gaussian needs --sigma"),
         (["denoise", "IN", "OUT", "--sigma", "3", "--gain", "2"], "no kind of noise takes --gain, --sigma"),
@@ -223,6 +354,40 @@ def test_fits_from_end_to_end(tmp_path, random):
         (["denoise", "IN", "x" * 300 + ".tif"], "File name too long"),
         (["denoise", "IN", "MASK.png", "--missing", "MASK.png", "--overwrite"], "is an input"),
         (["sharpen", "IN", "OUT"], "Unknown command"),
+        (["denoise", "IN", "OUT", "--seed", "1.5"], 'unable to convert "1.5" into a whole number'),
+        (["denoise", "IN", "OUT", "--guide", "nothing.tif"], "no such file: nothing.tif"),
+        (
+            ["denoise", "IN", "OUT", "--guide", "MASK.png", "--area", ":9,:9"],
+            "must have the shape (20, 24)",
+        ),
+        (["denoise", "IN", "OUT", "--method", "wiener"], "Wiener filter undoes blur"),
+        (["denoise", "IN", "OUT", "--balance", "2"], "--method dip takes no --balance, only --method wiener"),
+        (
+            ["denoise", "IN", "OUT", "--method", "wiener", "--iterations", "2"],
+            "--method wiener takes no --iterations, only --method dip or richardson-lucy",
+        ),
+        (
+            ["denoise", "IN", "OUT", "--method", "wiener", "--preset", "hole"],
+            "--preset has settings of Deep Image Prior, not of --method wiener",
+        ),
+        (["super-resolve", "IN", "OUT", "--factor", "1"], "SuperResolve.factor must be >= 2, got 1"),
+        (["super-resolve", "IN", "OUT", "--factor", "9"], "SuperResolve.factor must be <= 8, got 9"),
+        (["super-resolve", "IN", "OUT", "--factor", "2.5"], 'unable to convert "2.5" into a whole number'),
+        (["super-resolve", "IN", "OUT", "--along", "axial"], "needs a volume"),
+        (["super-resolve", "IN", "OUT", "--guide", "IN"], "guide must have the shape (40, 48)"),
+        (["deconvolve", "IN", "OUT"], "--psf-fwhm PIXELS, its full width at half maximum, or --psf FILE"),
+        (["deconvolve", "IN", "OUT", "--psf-fwhm", "0"], "GaussianPSF.fwhm must be > 0"),
+        (
+            ["deconvolve", "IN", "OUT", "--psf-fwhm", "3", "--psf-beta", "2"],
+            "--psf-kind gaussian takes no --psf-beta, only --psf-kind moffat",
+        ),
+        (
+            ["deconvolve", "IN", "OUT", "--psf", "MASK.png", "--psf-fwhm", "3"],
+            "--psf is measured, --psf-fwhm a formula's: give one of the two",
+        ),
+        (["deconvolve", "IN", "OUT", "--psf", "nothing.tif"], "no such file: nothing.tif"),
+        (["deconvolve", "IN", "MASK.png", "--psf", "MASK.png", "--overwrite"], "is an input"),
+        (["deconvolve", "IN", "OUT", "--psf", "MASK.png"], "zero everywhere"),
     ],
 )
 def test_bad_arguments_give_one_clear_line_and_code_2(
@@ -230,7 +395,7 @@ def test_bad_arguments_give_one_clear_line_and_code_2(
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "broken.tif").write_bytes(image.read_bytes()[:100])
-    Image.new("L", (24, 20)).save("MASK.png")
+    Image.new("L", (20, 24)).save("MASK.png")
     names = {"IN": "in.tif", "IN2": "broken.tif", "OUT": "out.tif", "BROKEN": "broken.tif"}
     assert inside(*[names.get(a, a) for a in arguments]) == 2
     last = capsys.readouterr().err.strip().splitlines()[-1]
@@ -292,7 +457,19 @@ def test_nothing_of_the_users_is_overwritten(image, tmp_path, capsys):
     ],
 )
 def test_the_kind_of_noise_follows_from_its_parameters(name, given, expected):
-    assert cli._noise(name, cli._NoiseFlags(**given)) == expected
+    assert flags.noise(name, flags.NoiseFlags(**given)) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "expected"),
+    [
+        (None, {"psf_fwhm": 2.5}, GaussianPSF(2.5)),
+        ("airy", {"psf_fwhm": 2.5, "psf_axial_fwhm": 6.0}, AiryPSF(2.5, 6.0)),
+        ("moffat", {"psf_fwhm": 2.5, "psf_beta": 4.0}, MoffatPSF(2.5, None, 4.0)),
+    ],
+)
+def test_a_formula_follows_from_its_kind_and_parameters(kind, given, expected):
+    assert flags.psf(None, kind, flags.PSFFlags(**given)) == expected
 
 
 def test_a_preset_is_where_flags_start_from(image, tmp_path):

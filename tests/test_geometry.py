@@ -5,7 +5,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from napari_dip.geometry import aligned, crop_translation
+from napari_dip.geometry import aligned, crop_translation, grid_to_pixels, resampled_onto
+from napari_dip.grid import Grid
 
 
 def affine(linear, translation):
@@ -159,9 +160,60 @@ def test_a_crop_of_a_layer_stays_where_it_was_in_napari():
     np.testing.assert_allclose(crop.data_to_world((1, 3)), whole.data_to_world((3, 8)))
 
 
+@settings(deadline=None)
+@given(image_to_world=grids, grid_to_world=grids, shape=st.tuples(lengths, lengths))
+def test_a_ramp_is_resampled_to_itself(image_to_world, grid_to_world, shape):
+    def ramp(places):
+        return places @ [3.0, -2.0] + 50
+
+    size = (6, 5)
+    image = ramp(np.moveaxis(np.indices(size), 0, -1))
+    places = np.moveaxis(np.indices(shape), 0, -1)
+    to_image = np.linalg.inv(image_to_world) @ grid_to_world
+    there = (places @ to_image[:2, :2].T + to_image[:2, 2]).clip(0, np.array(size) - 1)  # edges go on
+    result = resampled_onto(image, image_to_world, grid_to_world, shape)
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result, ramp(there), atol=1e-3)
+
+
+@pytest.mark.parametrize("factors", [(2, 2), (3, 1), (1, 8), (5, 4)])
+def test_a_finer_grid_lies_evenly_within_the_pixels_of_the_data(factors, random):
+    data = random.random((4, 3))
+    grid = Grid.refined(data.shape, factors)
+    finer = grid_to_pixels(grid, (0, 1), 2)
+    marked = aligned(data > 0.5, np.eye(3), finer, grid.shape)
+    np.testing.assert_array_equal(marked, np.kron(data > 0.5, np.ones(factors, bool)))
+    whole = affine(np.diag([1.0, *np.diag(finer)[:2]]), (0, *finer[:2, 2]))
+    np.testing.assert_array_equal(grid_to_pixels(grid, (1, 2), 3), whole)
+
+
+def test_an_image_on_the_grid_itself_is_taken_as_it_is(random):
+    image = random.random((5, 6)).astype(np.float32)
+    grid = turned(20, (0.5, 0.2), (3, 4))
+    assert np.shares_memory(resampled_onto(image, grid, grid, (5, 6)), image)
+
+
+def test_a_plane_guides_every_frame_at_no_cost(random):
+    image = random.random((5, 6))
+    result = resampled_onto(image, scaled((2, 2), (1, 1)), scaled((60, 1, 1), (7, 1, 1)), (1000, 10, 12))
+    assert result.shape == (1000, 10, 12)
+    assert result.strides[0] == 0
+
+
+def test_nan_stays_nan_and_reaches_no_further_than_its_neighbours():
+    image = np.zeros((1, 9))
+    image[0, 4] = np.nan
+    row = resampled_onto(image, np.eye(3), grid_to_pixels(Grid.refined((1, 9), (1, 2)), (0, 1), 2), (1, 18))[
+        0
+    ]
+    np.testing.assert_array_equal(np.isnan(row), [3 < x < 5 for x in np.arange(18) / 2 - 0.25])
+
+
 def test_what_can_not_be_aligned_is_refused():
     with pytest.raises(ValueError, match="no more axes than the image, got 3 axes for an image of 2"):
         aligned(np.ones((2, 3, 4)), np.eye(4), np.eye(3), (3, 4))
+    with pytest.raises(ValueError, match="the guide must have no more axes"):
+        resampled_onto(np.ones((2, 3, 4)), np.eye(4), np.eye(3), (3, 4))
     with pytest.raises(ValueError, match="image_to_world must be a finite 3 x 3 matrix"):
         aligned(np.ones((3, 4)), np.eye(3), np.eye(4), (3, 4))
 

@@ -15,17 +15,17 @@ MODULES = sorted(ROOT.rglob("*.py"))
 # Each may import what stands before it, and its own kind.
 ORDER = [
     ["errors", "settings", "device", "axes", "area", "geometry", "grid", "comparison"],
-    ["operators", "noise"],
-    ["problem", "scaling", "noise_estimation"],
+    ["operators", "noise", "psf"],
+    ["problem", "scaling", "noise_estimation", "whiteness", "drift"],
     ["networks", "solver"],
+    ["tasks"],
     ["methods"],
     ["pace"],
-    ["tasks"],
     ["series"],
     ["restoration"],
-    ["estimation", "words", "recipe"],
+    ["estimation", "words", "parts", "recipe"],
     ["progress", "io"],
-    ["demo", "targets"],
+    ["demo", "targets", "flags", "sources"],
     ["cli", "__main__"],
     ["plugin"],
 ]

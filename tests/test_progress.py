@@ -4,13 +4,13 @@ import pytest
 import torch
 from rich.console import Console
 
-from napari_dip import DIP
+from napari_dip import DIP, Estimate, Judge
 from napari_dip.progress import Reporter
 from napari_dip.solver.iterate import Iterate
 
 
-def iterate(index, frame=()):
-    return Iterate(index, torch.zeros(1), torch.zeros(()), score=1.25, frame=frame)
+def iterate(index, frame=(), judge=Judge.HELD_OUT, score=1.25):
+    return Iterate(index, torch.zeros(1), torch.zeros(()), score=score, frame=frame, judge=judge)
 
 
 @pytest.fixture
@@ -29,9 +29,32 @@ def test_a_log_gets_a_line_now_and_then(reporter):
         reporter.clock[0] = index
         reporter.watch(iterate(index))
     assert reporter.text.getvalue().splitlines() == [
+        Judge.HELD_OUT.value,
         "20 of at most 100 updates, 80 s left at most, held-out error 1.2500",
         "40 of at most 100 updates, 60 s left at most, held-out error 1.2500",
     ]
+
+
+@pytest.mark.parametrize(("judge", "score"), [(Judge.VARIANCE, 1.25), (None, None)])
+def test_only_held_out_pixels_have_an_error(reporter, judge, score):
+    reporter.begin(DIP(runs=1, iterations=100))
+    reporter.clock[0] = 20
+    reporter.watch(iterate(20, judge=judge, score=score))
+    assert reporter.text.getvalue().endswith("20 of at most 100 updates, 80 s left at most\n")
+
+
+def test_each_file_says_once_what_decides(reporter):
+    for judges in ([Judge.VARIANCE, Judge.HELD_OUT, Judge.VARIANCE], [Judge.VARIANCE]):
+        reporter.begin(DIP(), frames=3)
+        for frame, judge in enumerate(judges):
+            reporter.watch(iterate(0, (frame,), judge))
+    said = [Judge.VARIANCE.value, Judge.HELD_OUT.value, Judge.VARIANCE.value]
+    assert reporter.text.getvalue().splitlines() == said
+
+
+def test_what_is_over_at_once_is_not_announced(reporter):
+    reporter.announce(Estimate(0.0, 0.0, 0))
+    assert reporter.text.getvalue() == ""
 
 
 def test_the_time_limit_counts_and_so_do_frames(reporter):

@@ -11,26 +11,39 @@ import pytest
 from napari_dip import (
     DIP,
     PRESETS,
+    AiryPSF,
     Asked,
     Budget,
+    Deconvolve,
     Denoise,
     Gaussian,
+    GaussianPSF,
     Hourglass,
     Inpaint,
+    MeasuredPSF,
+    MoffatPSF,
     Poisson,
     PoissonGaussian,
     Recipe,
+    RichardsonLucy,
+    SuperResolve,
     TimeLimit,
+    Wiener,
     cli,
+    flags,
     restore,
 )
-from napari_dip.io import provenance, read
+from napari_dip.io import Picture, provenance, read, write
+from napari_dip.psf import resampled
 
 SHORT = DIP(runs=1, iterations=3, input_channels=2, precision="float32")
 SNAIL = replace(PRESETS["snail"], iterations=2, jitter=0.0)
 PLANE = ((4, 22), (2, 26))
 
-#: Name, shape, task, method, where it is, its mask, and the options of the run.
+MEASURED = Deconvolve(psf=MeasuredPSF(), floor=-2.5)
+
+#: Name, shape, task, method, where it is, its mask, and the options of the run; among them its guide's shape
+#: (for the whole image) and its measured PSF's ratio of pixel sizes (None: those of the image).
 RUNS = [
     ("plain", (24, 28), Denoise(), SHORT, None, None, {"seed": 3}),
     ("label", (24, 28), Denoise(), SHORT, None, 2, {}),
@@ -63,6 +76,32 @@ RUNS = [
         {"until": Budget(27)},
     ),
     ("clock", (24, 28), Denoise(), replace(SHORT, time_limit=1e-9, iterations=90), None, None, {}),
+    ("finer", (24, 28), SuperResolve(factor=3, kernel="area"), SHORT, None, 2, {}),
+    ("finer area", (24, 28), SuperResolve(), SHORT, PLANE, None, {"guide": (48, 56)}),
+    ("finer planes", (5, 24, 28), SuperResolve(along="lateral"), SHORT, None, None, {"axes": "ZYX"}),
+    (
+        "guided series",
+        (3, 24, 28),
+        SuperResolve(),
+        replace(SHORT, input="guide"),
+        ((1, 3), *PLANE),
+        None,
+        {"axes": "TYX", "guide": (48, 56), "series": "alone"},
+    ),
+    (
+        "each guided",
+        (3, 24, 28),
+        Denoise(),
+        SHORT,
+        ((1, 3), *PLANE),
+        None,
+        {"axes": "TYX", "guide": (3, 24, 28), "series": "drift"},
+    ),
+    ("usual blur", (24, 28), Deconvolve(), SHORT, None, None, {}),
+    ("blur", (24, 28), Deconvolve(Poisson(2.0), MoffatPSF(1.5, beta=4.0)), SHORT, PLANE, 2, {}),
+    ("measured", (24, 28), MEASURED, SHORT, None, None, {"psf": None}),
+    ("resampled", (24, 28), MEASURED, RichardsonLucy(3), PLANE, None, {"psf": (0.5, 0.5)}),
+    ("Wiener", (24, 28), Deconvolve(psf=AiryPSF(1.5)), Wiener(balance=0.25), None, None, {}),
 ]
 
 
@@ -71,20 +110,40 @@ def executed(script, **names):
     return names["restored"].image
 
 
+def pixels(**sizes):
+    return {axis: (size, "µm") for axis, size in sizes.items()}
+
+
 @pytest.fixture
 def run(request, random):
-    """An image, its mask or labels, what was restored of them, and the recipe of that."""
+    """Pictures of the image, its mask or labels, guide and PSF; what was restored; the recipe of that."""
     _, shape, task, method, area, missing, options = request.param
     image = random.integers(0, 256, shape).astype(np.uint8)
     labels = random.integers(0, 4, (24, 28)).astype(np.uint8)
-    at = tuple(slice(*ends) for ends in area or [(None, None)] * len(shape))
+    at = tuple(slice(*ends) for ends in area or [(0, n) for n in shape])
     plane = at[-2:] if shape[-1] != 3 else at[:2]
-    hidden = None if missing is None else (labels > 0 if missing == "any" else labels == missing)[plane]
-    result = restore(image[at], task, method, missing=hidden, device="cpu", **options)
-    label = None if missing == "any" else missing
-    origin = {"layer": "cells", "path": None, "area": area, "missing": {"layer": "holes", "label": label}}
+    pictures, beside, options = {"image": Picture(image, None, pixels(Y=0.2, X=0.2))}, {}, dict(options)
+    origin = {"layer": "cells", "path": None, "area": area, "missing": None}
+    if missing is not None:
+        beside["missing"] = (labels > 0 if missing == "any" else labels == missing)[plane]
+        pictures["missing"] = Picture(labels)
+        origin["missing"] = {"layer": "holes", "label": None if missing == "any" else missing}
+    if "guide" in options:
+        guide = random.random(options.pop("guide"))
+        times = guide.shape[-1] // 28
+        finer = tuple(slice(ends.start * times, ends.stop * times) for ends in plane)
+        beside["guide"] = guide[(*at[: guide.ndim - 2], *finer)]
+        pictures["guide"] = Picture(guide)
+        origin["guide"] = {"layer": "flash", "path": None}
+    if "psf" in options:
+        ratio, psf = options.pop("psf"), GaussianPSF(3.0).kernel(2).astype(np.float32)
+        beside["psf"] = psf if ratio is None else resampled(psf, ratio)
+        sizes = {} if ratio is None else pixels(Y=0.2 * ratio[0], X=0.2 * ratio[1])
+        pictures["psf"] = Picture(psf, None, sizes)
+        origin["psf"] = {"layer": "bead", "path": None, "ratio": ratio}
+    result = restore(image[at], task, method, device="cpu", **beside, **options)
     record = json.loads(json.dumps({**result.provenance, "source": origin}))
-    return image, None if missing is None else labels, result, Recipe.of(record)
+    return pictures, result, Recipe.of(record)
 
 
 each = pytest.mark.parametrize("run", RUNS, ids=[one[0] for one in RUNS], indirect=True)
@@ -92,33 +151,34 @@ each = pytest.mark.parametrize("run", RUNS, ids=[one[0] for one in RUNS], indire
 
 @each
 def test_the_script_gives_the_same_pixels(run):
-    image, labels, result, recipe = run
+    pictures, result, recipe = run
     assert recipe.caveats == ()
-    script = recipe.python("array", None if labels is None else "labels")
-    np.testing.assert_array_equal(executed(script, array=image, labels=labels), result.image)
+    script = recipe.python("array", **{name: f"the_{name}" for name in pictures if name != "image"})
+    arrays = {f"the_{name}": picture.data for name, picture in pictures.items()}
+    np.testing.assert_array_equal(executed(script, array=pictures["image"].data, **arrays), result.image)
 
 
 @each
 def test_the_command_gives_the_same_pixels(run, tmp_path):
-    image, labels, result, recipe = run
-    paths = [str(tmp_path / name) for name in ("the image.npy", "out.tif", "labels.npy")]
-    np.save(paths[0], image)
-    if labels is not None:
-        np.save(paths[2], labels)
-    command = recipe.command(paths[0], paths[1], None if labels is None else paths[2])
+    pictures, result, recipe = run
+    paths = {name: tmp_path / f"the {name}.tif" for name in pictures}
+    for name, picture in pictures.items():
+        axes = recipe.axes if name == "image" else "TYX"[-picture.data.ndim :]
+        write(paths[name], picture.data, picture, axes=axes, provenance={}, keep_dtype=True)
+    others = {name: str(path) for name, path in paths.items() if name != "image"}
+    command = recipe.command(str(paths["image"]), str(tmp_path / "out.tif"), **others)
     name, *arguments = shlex.split(command)
     assert name == "napari-dip"
     cli.main([*arguments, "--quiet"])
     assert np.array_equal(read(tmp_path / "out.tif").data, result.image)
-    image_read, labels_read = (f"read(Path({path!r})).data" for path in (paths[0], paths[2]))
-    script = recipe.python(image_read, None if labels is None else labels_read)
-    assert np.array_equal(executed(script), result.image)
+    expressions = {name: f"read(Path({str(path)!r})).data" for name, path in paths.items()}
+    assert np.array_equal(executed(recipe.python(**expressions)), result.image)
     # What the file records of itself is the same recipe again.
     assert Recipe.of(provenance(tmp_path / "out.tif")) == recipe
 
 
 def test_a_script_says_only_what_is_not_usual():
-    recipe = Recipe(Denoise(Gaussian(20.0)), DIP(runs=1, network=Hourglass(padding="reflect")), "YX", seed=4)
+    recipe = Recipe(Denoise(Gaussian(20.0)), DIP(runs=2, network=Hourglass(padding="reflect")), "YX", seed=4)
     assert recipe.python('read(Path("cells.tif")).data') == (
         "from napari_dip import DIP, Denoise, Gaussian, Hourglass, restore\n"
         "from napari_dip.io import read\n"
@@ -128,7 +188,7 @@ def test_a_script_says_only_what_is_not_usual():
         "restored = restore(\n"
         "    image,\n"
         "    Denoise(noise=Gaussian(sigma=20.0)),\n"
-        '    DIP(runs=1, network=Hourglass(padding="reflect")),\n'
+        '    DIP(runs=2, network=Hourglass(padding="reflect")),\n'
         '    axes="YX",\n'
         "    seed=4,\n"
         ")\n"
@@ -153,10 +213,26 @@ def test_every_preset_can_be_said_in_flags(name, monkeypatch):
     task, method = Inpaint(Poisson(offset=-3.5), keep_observed=False), replace(PRESETS[name], time_limit=9.5)
     recipe = Recipe(task, method, "YX", saturated=-1e-3)
     cli.main(shlex.split(recipe.command("a", "b", "m"))[1:])
-    said, paths, common, flags = got[0]
-    assert (said, replace(PRESETS[common.preset], **cli._given(flags))) == (task, method)
+    said, paths, common, own = got[0]
+    assert (said, flags.method(common, own)) == (task, method)
     assert [*map(str, paths), str(common.missing)] == ["a", "b", "m"]
     assert (common.axes, common.saturated) == ("YX", -1e-3)
+
+
+def test_the_width_of_a_blur_is_always_said():
+    words = "napari-dip deconvolve a b --axes YX --psf-fwhm 3.0"
+    assert Recipe(Deconvolve(), DIP(), "YX").command("a", "b") == words
+    words = "napari-dip deconvolve a b --axes YX --psf-kind airy --psf-fwhm 3.0 --method wiener"
+    assert Recipe(Deconvolve(psf=AiryPSF()), Wiener(), "YX").command("a", "b", psf="c") == words
+
+
+def test_a_measured_psf_is_resampled_in_the_script():
+    recipe = Recipe(MEASURED, RichardsonLucy(), "YX", psf_ratio=(0.5, 0.25))
+    script = recipe.python("image", psf='read(Path("bead.tif")).data')
+    assert "from napari_dip.psf import resampled\n" in script
+    assert 'psf=resampled(read(Path("bead.tif")).data, (0.5, 0.25)),' in script
+    with pytest.raises(ValueError, match="save it as a file"):
+        recipe.command("a", "b")
 
 
 def test_a_network_without_flags_is_left_to_python():
@@ -164,10 +240,10 @@ def test_a_network_without_flags_is_left_to_python():
         Recipe(Denoise(), DIP(network=Hourglass(widths=(2,), skips=(0,))), "YX").command("a", "b")
 
 
-@pytest.mark.parametrize("held_out", [0.0, 0.2])
+@pytest.mark.parametrize("stopping", ["budget", "held-out"])
 @pytest.mark.parametrize("runs", [1, 2])
-def test_a_run_stopped_anywhere_can_be_repeated(phantom, tiny, runs, held_out):
-    method = replace(tiny, runs=runs, iterations=8, held_out=held_out, averaging=0.5, time_limit=1e6)
+def test_a_run_stopped_anywhere_can_be_repeated(phantom, tiny, runs, stopping):
+    method = replace(tiny, runs=runs, iterations=8, stopping=stopping, averaging=0.5, time_limit=1e6)
     for stop in range(runs * 8):
         event, seen = threading.Event(), []
 
@@ -188,7 +264,7 @@ def test_a_run_stopped_anywhere_can_be_repeated(phantom, tiny, runs, held_out):
 
 def test_a_series_stopped_at_one_number_of_updates_can_be_repeated(random, tiny):
     stack = random.random((2, 16, 16))
-    result = restore(stack, Denoise(), replace(tiny, iterations=50), until=TimeLimit(0.0))
+    result = restore(stack, Denoise(), replace(tiny, iterations=50), until=TimeLimit(0.0), series="alone")
     recipe = Recipe.of(result.provenance)
     assert (recipe.stop_after, recipe.caveats) == (1, ())
     np.testing.assert_array_equal(executed(recipe.python("stack"), stack=stack), result.image)

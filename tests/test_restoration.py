@@ -51,10 +51,10 @@ class Copy:
     def settled(self, device):
         return self
 
-    def refuses(self, problem):
+    def refuses(self, problem, *, guided=False):
         return None
 
-    def solve(self, problem, *, seed, start=None, until=None):
+    def solve(self, problem, *, seed, guide=None, start=None, until=None):
         check = until.start() if until else lambda iterate: None
         for index in range(self.iterates):
             if index == self.fails_at:
@@ -152,8 +152,9 @@ def test_what_a_missing_pixel_holds_has_no_influence(phantom, tiny, hidden):
 def test_inpainting_leaves_observed_pixels_as_they_were_measured(phantom, tiny):
     missing = np.zeros(phantom.shape, bool)
     missing[10:20, 30:50] = True
-    kept = restore(phantom, Inpaint(), tiny, missing=missing).image
-    restored = restore(phantom, Inpaint(keep_observed=False), tiny, missing=missing).image
+    method = replace(tiny, stopping="held-out")
+    kept = restore(phantom, Inpaint(), method, missing=missing).image
+    restored = restore(phantom, Inpaint(keep_observed=False), method, missing=missing).image
     np.testing.assert_array_equal(kept[~missing], phantom[~missing])
     np.testing.assert_array_equal(kept[missing], restored[missing])
     assert not np.allclose(restored[~missing], phantom[~missing])
@@ -240,7 +241,7 @@ def test_solve_shows_frames_with_their_own_axes(random):
 
 def test_a_series_is_its_frames_one_by_one(random, tiny):
     stack = random.random((3, 16, 16))
-    together = restore(stack, Denoise(), tiny, axes="TYX")
+    together = restore(stack, Denoise(), tiny, axes="TYX", series="alone")
     for frame, report in zip(range(3), together.frames, strict=True):
         assert np.array_equal(together.image[frame], restore(stack[frame], Denoise(), tiny).image)
         assert report.index == (frame,)
@@ -418,22 +419,22 @@ def test_a_loss_that_is_not_finite_keeps_the_best_so_far(phantom, tiny):
     assert result.frames[0].updates <= 12
 
 
-@pytest.mark.parametrize("held_out", [0.0, 0.1])
+@pytest.mark.parametrize("stopping", ["budget", "held-out"])
 @pytest.mark.parametrize("runs", [1, 2, 3])
-def test_runs_that_all_diverge_at_once_are_an_error(phantom, tiny, runs, held_out):
+def test_runs_that_all_diverge_at_once_are_an_error(phantom, tiny, runs, stopping):
     @dataclass(frozen=True)
     class Poisoned(Unknown):
         def misfit(self, u, y, weights):
             return super().misfit(u, y, weights) + 0 * torch.sqrt(u - u).sum()  # gradient: NaN
 
-    method = replace(tiny, runs=runs, held_out=held_out, iterations=4)
+    method = replace(tiny, runs=runs, stopping=stopping, iterations=4)
     with pytest.raises(RestorationError, match="Lower the learning rate"):
         restore(phantom, Denoise(Poisoned()), method)
 
 
 def test_a_stop_early_in_the_second_run_keeps_the_first(phantom):
     event = threading.Event()
-    method = DIP(runs=2, iterations=60, held_out=0.0, averaging=0.5, precision="float32")
+    method = DIP(runs=2, iterations=60, stopping="budget", averaging=0.5, precision="float32")
     seen = {}
 
     def watch(iterate):

@@ -8,20 +8,28 @@ from annotated_types import Ge, Interval
 from napari_dip import (
     DIP,
     PRESETS,
+    AiryPSF,
+    Decoder,
+    Deconvolve,
     Denoise,
     Gaussian,
+    GaussianPSF,
     Hourglass,
     Inpaint,
     Laplace,
+    MoffatPSF,
     Poisson,
     PoissonGaussian,
+    RichardsonLucy,
+    SuperResolve,
     Unknown,
+    Wiener,
 )
 from napari_dip.noise import NoiseModel
 from napari_dip.settings import check, descriptions, hints, record, restored
 from napari_dip.tasks import Task
 
-SETTINGS = (DIP, Hourglass, Denoise, Inpaint, Gaussian, Laplace, Poisson, PoissonGaussian, Unknown)
+SETTINGS = (DIP, Hourglass, Decoder, RichardsonLucy, Wiener, Denoise, Inpaint, SuperResolve, Deconvolve, GaussianPSF, AiryPSF, MoffatPSF, Gaussian, Laplace, Poisson, PoissonGaussian, Unknown)
 
 
 @dataclass(frozen=True)
@@ -101,9 +109,9 @@ def test_what_was_recorded_can_be_restored(settings):
 @pytest.mark.parametrize(
     ("family", "values", "message"),
     [
-        (Task, {"type": "Sharpen"}, "must be one of Denoise, Inpaint, got 'Sharpen'"),
-        (Task, {}, "must be one of Denoise, Inpaint, got None"),
-        (Task, [1], r"must be one of Denoise, Inpaint, got \[1\]"),
+        (Task, {"type": "Sharpen"}, "must be one of Denoise, Inpaint, SuperResolve, Deconvolve, got 'Sharpen'"),
+        (Task, {}, "must be one of Denoise, Inpaint, SuperResolve, Deconvolve, got None"),
+        (Task, [1], r"must be one of Denoise, Inpaint, SuperResolve, Deconvolve, got \[1\]"),
         (Task, "Denoise", "got 'Denoise'"),
         (Task, {"type": []}, r"got \[\]"),
         (Task, {"type": "Task"}, "must be one of Denoise"),

@@ -1,8 +1,9 @@
 import pytest
 
 from napari_dip import Outcome
+from napari_dip.methods import METHODS
 from napari_dip.restoration import FrameReport, Restoration
-from napari_dip.words import duration, memory, summary
+from napari_dip.words import duration, flag_names, memory, summary
 
 
 def test_the_summary_says_why_and_how_many():
@@ -25,6 +26,10 @@ def test_the_summary_says_why_and_how_many():
 )
 def test_durations(seconds, words):
     assert duration(seconds) == words
+
+
+def test_flags_name_methods_in_small_letters():
+    assert list(flag_names(METHODS)) == ["dip", "richardson-lucy", "wiener"]
 
 
 def test_memory():

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from napari_dip.estimation import estimate as estimate
     from napari_dip.methods import DIP as DIP
     from napari_dip.methods import PRESETS as PRESETS
+    from napari_dip.methods.classic import RichardsonLucy as RichardsonLucy
+    from napari_dip.methods.classic import Wiener as Wiener
+    from napari_dip.networks.decoder import Decoder as Decoder
     from napari_dip.networks.hourglass import Hourglass as Hourglass
     from napari_dip.noise import Gaussian as Gaussian
     from napari_dip.noise import Laplace as Laplace
@@ -23,30 +26,41 @@ if TYPE_CHECKING:
     from napari_dip.noise import PoissonGaussian as PoissonGaussian
     from napari_dip.noise import Unknown as Unknown
     from napari_dip.noise_estimation import estimate_noise as estimate_noise
+    from napari_dip.psf import AiryPSF as AiryPSF
+    from napari_dip.psf import GaussianPSF as GaussianPSF
+    from napari_dip.psf import MeasuredPSF as MeasuredPSF
+    from napari_dip.psf import MoffatPSF as MoffatPSF
     from napari_dip.recipe import Recipe as Recipe
     from napari_dip.restoration import Restoration as Restoration
     from napari_dip.restoration import restore as restore
     from napari_dip.restoration import solve as solve
     from napari_dip.solver.iterate import Iterate as Iterate
+    from napari_dip.solver.iterate import Judge as Judge
     from napari_dip.solver.iterate import Outcome as Outcome
     from napari_dip.solver.stopping import Asked as Asked
     from napari_dip.solver.stopping import Budget as Budget
     from napari_dip.solver.stopping import TimeLimit as TimeLimit
+    from napari_dip.tasks import Deconvolve as Deconvolve
     from napari_dip.tasks import Denoise as Denoise
     from napari_dip.tasks import Inpaint as Inpaint
+    from napari_dip.tasks import SuperResolve as SuperResolve
+    from napari_dip.tasks import Task as Task
 
 _HOMES = {
     "errors": ("FileError", "RestorationError"),
     "estimation": ("Estimate", "estimate"),
     "methods": ("DIP", "PRESETS"),
+    "methods.classic": ("RichardsonLucy", "Wiener"),
+    "networks.decoder": ("Decoder",),
     "networks.hourglass": ("Hourglass",),
     "noise": ("Gaussian", "Laplace", "Poisson", "PoissonGaussian", "Unknown"),
     "noise_estimation": ("estimate_noise",),
+    "psf": ("AiryPSF", "GaussianPSF", "MeasuredPSF", "MoffatPSF"),
     "recipe": ("Recipe",),
     "restoration": ("Restoration", "restore", "solve"),
-    "solver.iterate": ("Iterate", "Outcome"),
+    "solver.iterate": ("Iterate", "Judge", "Outcome"),
     "solver.stopping": ("Asked", "Budget", "TimeLimit"),
-    "tasks": ("Denoise", "Inpaint"),
+    "tasks": ("Deconvolve", "Denoise", "Inpaint", "SuperResolve", "Task"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

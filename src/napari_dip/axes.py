@@ -173,6 +173,13 @@ class Axes:
         """Yield the index of each frame along the looped axes; ``()`` once where there are none."""
         yield from np.ndindex(*(shape[axis] for axis in self.looped))
 
+    def continues(self, before: tuple[int, ...], frame: tuple[int, ...]) -> bool:
+        """Return whether a frame shows what the one before it showed: not another channel or position."""
+        letters = [self.letters[axis] for axis in self.looped]
+        return not any(
+            letter in _CHANNEL + "P" and a != b for letter, a, b in zip(letters, before, frame, strict=True)
+        )
+
     def at(self, frame: tuple[int, ...]) -> tuple[int | slice, ...]:
         """Return the index that takes a frame out of an array with all the axes."""
         index: list[int | slice] = [slice(None)] * len(self.letters)

@@ -1,12 +1,12 @@
 """What a run will cost, measured on a small part of the image."""
 
+import math
 import statistics
 import time
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from napari_dip.axes import Channels
 from napari_dip.device import Device, choose, release
 from napari_dip.errors import cured
 from napari_dip.series import Series
@@ -43,22 +43,16 @@ class Estimate:
 
 
 def estimate(
-    image: "ArrayLike",
-    task: "Task",
-    method: "Method",
-    *,
-    missing: "ArrayLike | None" = None,
-    saturated: float | None = None,
-    axes: str | None = None,
-    channels: Channels = "together",
-    device: Device = "auto",
+    image: "ArrayLike", task: "Task", method: "Method", *, device: Device = "auto", **source: Any
 ) -> Estimate:
     """Measure a few updates on a part of the first frame, and scale them to the whole.
 
     Parameters
     ----------
-    image, task, method, missing, saturated, axes, channels, device
+    image, task, method, device
         As for `solve`.
+    **source
+        What else `solve` is told of the image: missing, saturated, guide, psf, axes, channels.
 
     Returns
     -------
@@ -67,18 +61,10 @@ def estimate(
     """
     place = choose(device)
     with cured():
-        series = Series.of(
-            image,
-            task,
-            missing=missing,
-            saturated=saturated,
-            axes=axes,
-            channels=channels,
-            method=method,
-        )
+        series = Series.of(image, task, method, **source)
         problem = series.problem(series.frames[0])
         part = _middle(problem, _PROBE[problem.data.ndim - 2], place)
-        ratio = problem.data.numel() / part.data.numel()
+        ratio = math.prod(problem.grid.shape) / math.prod(part.grid.shape)
         try:
             seconds, saved = _measure(part, method)
         finally:
@@ -91,13 +77,16 @@ def estimate(
 
 
 def _middle(problem: "Problem", side: int, device: str) -> "Problem":
-    """Return the middle of a problem, at most `side` pixels long, as if nothing in it were missing."""
-    index: Any = [
-        ...,
-        *(slice(max(0, n - side) // 2, max(0, n - side) // 2 + side) for n in problem.grid.shape),
-    ]
+    """Return the middle of a problem, with an x about `side` pixels long, as if nothing in it were missing."""
+    index: list[Any] = [...]
+    grid = problem.grid
+    for n, size, step in zip(problem.data.shape[2:], grid.shape, grid.step, strict=True):
+        beyond = round(size * step) - n  # what x has beyond the data
+        kept = min(n, max(1, round(side * step) - beyond))
+        index.append(slice((n - kept) // 2, (n - kept) // 2 + kept))
     data = problem.data[tuple(index)].contiguous().to(device)
-    return replace(problem, data=data, weights=data.new_ones(1, 1, *data.shape[2:]))
+    weights = data.new_ones(1, 1, *data.shape[2:])
+    return replace(problem, data=data, weights=weights, operator=problem.operator.to(device))
 
 
 def _measure(problem: "Problem", method: "Method") -> tuple[float, int]:

@@ -6,7 +6,7 @@ All parameters are in grey levels of the data, so nothing has to be rescaled.
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from annotated_types import Ge, Gt
 
@@ -22,6 +22,8 @@ class NoiseModel(ABC):
 
     Tensors have the shape ``(N, C, *spatial)``; weights broadcast to it, and weight 0 hides a pixel.
     """
+
+    has_photons: ClassVar[bool] = False  #: whether its variance grows with the light
 
     def __post_init__(self) -> None:
         check(self)
@@ -94,6 +96,7 @@ class Poisson(NoiseModel):
         Grey level without light (the camera's black level).
     """
 
+    has_photons: ClassVar[bool] = True
     gain: Annotated[float, Gt(0)] = 1.0
     offset: float = 0.0
 
@@ -127,6 +130,7 @@ class PoissonGaussian(NoiseModel):
         Standard deviation of the read noise, in grey levels.
     """
 
+    has_photons: ClassVar[bool] = True
     gain: Annotated[float, Gt(0)] = 1.0
     offset: float = 0.0
     read_noise: Annotated[float, Ge(0)] = 1.0

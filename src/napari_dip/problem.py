@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Generator, Tensor
 
-from napari_dip.noise import NoiseModel
+from napari_dip.noise import NoiseModel, weighted_mean
 from napari_dip.operators import Grid, Operator
 
 
@@ -23,12 +23,18 @@ class Problem:
         p(y | A x).
     weights : Tensor, shape ``(1, 1 or C, *spatial)``
         0 where a pixel is missing, else 1.
+    floor : float, optional
+        Grey level that x does not fall below.
+    only_missing : bool
+        Of x, nothing but the missing pixels is asked for.
     """
 
     data: Tensor
     operator: Operator
     noise: NoiseModel
     weights: Tensor
+    floor: float | None = None
+    only_missing: bool = False
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return E(x), what a fit minimises: the noise model's misfit of A x, 0-d."""
@@ -37,6 +43,26 @@ class Problem:
     def score(self, x: Tensor) -> Tensor:
         """Return the mean of −log p(y | A x) in nats per pixel, which judges pixels held out of a fit."""
         return self.noise.nll(self.operator(x), self.data, self.weights)
+
+    def discrepancy(self, x: Tensor, measured: Tensor) -> Tensor:
+        """Return the weighted mean of (y − A x)² / variance: 1 for the truth.
+
+        Parameters
+        ----------
+        x : Tensor
+            A restored image.
+        measured : Tensor, shape ``(1, C, 1, ...)``
+            Variance of the noise as it was found in the data; that of photons is known better.
+        """
+        u = self.operator(x)
+        variance = self.noise.variance(u) if self.noise.has_photons else measured
+        return weighted_mean((self.data - u).square() / variance, self.weights)
+
+    @property
+    def gain(self) -> float:
+        """Grey level of the data for an x of 1: other than 1 where A gathers light, as projections do."""
+        with torch.no_grad():
+            return float(self.operator(self.data.new_ones(1, 1, *self.grid.shape)).mean())
 
     @property
     def grid(self) -> Grid:
@@ -47,6 +73,12 @@ class Problem:
     def observed(self) -> Tensor:
         """Pixels of which at least one channel counts; bool, shape ``(1, 1, *spatial)``."""
         return (self.weights > 0).any(1, keepdim=True)
+
+    def rolled(self, shifts: tuple[int, ...]) -> "Problem":
+        """Return the problem of the same scene further along its spatial axes; what leaves comes in again."""
+        if not any(shifts):
+            return self
+        return replace(self, data=rolled(self.data, shifts), weights=rolled(self.weights, shifts))
 
     def split(self, fraction: float, generator: Generator) -> tuple["Problem", "Problem"]:
         """Deal the observed pixels into fitted and held-out ones, whole pixels with all their channels.
@@ -64,3 +96,8 @@ class Problem:
         held = torch.zeros_like(self.observed)
         held.view(-1)[chosen] = True
         return replace(self, weights=self.weights * ~held), replace(self, weights=self.weights * held)
+
+
+def rolled(x: Tensor, shifts: tuple[int, ...]) -> Tensor:
+    """Return x, shape ``(N, C, *spatial)``, further along its spatial axes; what leaves comes in again."""
+    return x.roll(shifts, tuple(range(2, 2 + len(shifts)))) if any(shifts) else x

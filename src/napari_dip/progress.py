@@ -13,7 +13,7 @@ from napari_dip.estimation import Estimate
 from napari_dip.methods import Method
 from napari_dip.pace import Pace
 from napari_dip.restoration import Restoration
-from napari_dip.solver.iterate import Iterate
+from napari_dip.solver.iterate import Iterate, Judge
 from napari_dip.words import duration, memory, summary
 
 _SECONDS_PER_LINE = 20
@@ -44,6 +44,8 @@ class Reporter:
         self._task: TaskID | None = None
         self._pace: Pace | None = None
         self._said = time.monotonic()
+        self._judges: set[Judge] = set()
+        self._error = ""
 
     def __enter__(self) -> Self:
         # Python's own way of showing a warning names a line of code.
@@ -66,7 +68,9 @@ class Reporter:
         self._console.print(message, markup=False)
 
     def announce(self, estimate: Estimate) -> None:
-        """Say what the run will cost."""
+        """Say what the run will cost; one without updates is over before it could be measured."""
+        if estimate.seconds == 0:
+            return
         self.say(
             f"at most {duration(estimate.seconds)} ({estimate.seconds_per_update:.2g} s an update; most runs "
             f"stop earlier), {memory(estimate.bytes)} of memory"
@@ -76,23 +80,26 @@ class Reporter:
         """Begin the progress of a run."""
         self._pace = Pace(method, frames)
         self._said = time.monotonic()
+        self._judges, self._error = set(), ""
         if self._task is not None:
             self._bar.remove_task(self._task)
         self._task = self._bar.add_task("restoring", total=method.updates * frames, left="?", error="")
 
     def watch(self, iterate: Iterate) -> None:
-        """Show an iterate."""
+        """Show an iterate; say once what decides when to stop."""
         if self._pace is None or self._task is None:
             return
+        if iterate.judge is not None and iterate.judge not in self._judges:
+            self._judges.add(iterate.judge)
+            self.say(iterate.judge.value)
+        if iterate.judge is Judge.HELD_OUT and iterate.score is not None:
+            self._error = f", held-out error {iterate.score:.4f}"
         at = self._pace.at(iterate)
-        if iterate.score is None:
-            return
         left = duration(at.seconds_left)
-        error = f", held-out error {iterate.score:.4f}"
-        self._bar.update(self._task, completed=at.completed, left=left, error=error)
+        self._bar.update(self._task, completed=at.completed, left=left, error=self._error)
         if self._bar.disable and time.monotonic() - self._said >= _SECONDS_PER_LINE:
             self._said = time.monotonic()
-            self.say(f"{at.completed} of at most {at.total} updates, {left} left at most{error}")
+            self.say(f"{at.completed} of at most {at.total} updates, {left} left at most{self._error}")
 
     def finish(self, target: Path, result: Restoration, clipped: int) -> None:
         """Say how the run ended."""

@@ -11,14 +11,18 @@ from typing import Any
 from napari_dip.area import Area, written
 from napari_dip.axes import Axes, Channels
 from napari_dip.device import Device
-from napari_dip.methods import DIP, PRESETS
+from napari_dip.methods import DIP, METHODS, PRESETS, Method
 from napari_dip.noise import NOISE_MODELS
+from napari_dip.parts import factors, refined
+from napari_dip.psf import PSFS
+from napari_dip.series import Following
 from napari_dip.settings import restored
 from napari_dip.solver.iterate import Outcome
-from napari_dip.tasks import Task
+from napari_dip.tasks import Deconvolve, Task
+from napari_dip.words import flag_names
 
 _STOPPED = (Outcome.TIME_LIMIT.name, Outcome.ASKED.name)
-_OPTIONS = ("channels", "saturated", "device", "seed", "stop_after")
+_OPTIONS = ("channels", "saturated", "series", "device", "seed", "stop_after")
 _WIDTH = 80  # of a line of a script, without its indent
 #: What the expressions for arrays may need.
 _IMPORTS = {
@@ -27,6 +31,8 @@ _IMPORTS = {
     "read": "from napari_dip.io import read",
     "read_mask": "from napari_dip.io import read_mask",
     "Axes": "from napari_dip.axes import Axes",
+    "guide_part": "from napari_dip.parts import guide_part",
+    "resampled": "from napari_dip.psf import resampled",
 }
 
 
@@ -38,7 +44,7 @@ class Recipe:
     ----------
     task : Task
         What is to be undone.
-    method : DIP
+    method : Method
         How.
     axes : str
         One letter per axis.
@@ -46,6 +52,8 @@ class Recipe:
         Fit channels together, or each as an image of its own.
     saturated : float, optional
         Grey level from which on values are missing.
+    series : {"warm", "drift", "alone"}
+        How a frame follows the one before.
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute.
     seed : int
@@ -56,20 +64,24 @@ class Recipe:
         First pixel, and the one after the last, along each axis of the whole image.
     missing_label : int, optional
         Only the pixels of the mask with this value are missing.
+    psf_ratio : tuple of float, optional
+        Pixel size of the measured point spread function divided by the image's, along each spatial axis.
     caveats : tuple of str
         Sentences that say where the repeated run will differ.
     """
 
     task: Task
-    method: DIP
+    method: Method
     axes: str
     channels: Channels = "together"
     saturated: float | None = None
+    series: Following = "warm"
     device: Device = "auto"
     seed: int = 0
     stop_after: int | None = None
     area: Area | None = None
     missing_label: int | None = None
+    psf_ratio: tuple[float, ...] | None = None
     caveats: tuple[str, ...] = ()
 
     @classmethod
@@ -87,13 +99,14 @@ class Recipe:
         if absent := {"task", "method", "axes"} - provenance.keys():
             raise ValueError(f"the provenance lacks {', '.join(sorted(absent))}")
         source = provenance.get("source") or {}
-        area = source.get("area")
+        area, ratio = source.get("area"), (source.get("psf") or {}).get("ratio")
         recipe = cls(
             restored(Task, provenance["task"]),
-            restored(DIP, provenance["method"]),
+            restored(METHODS, provenance["method"]),
             provenance["axes"],
             area=None if area is None else tuple((start, stop) for start, stop in area),
             missing_label=(source.get("missing") or {}).get("label"),
+            psf_ratio=None if ratio is None else tuple(ratio),
             **{name: provenance[name] for name in _OPTIONS if name in provenance},
         )
         return recipe._ending_as(provenance.get("frames", ()), provenance.get("shape"))
@@ -114,10 +127,14 @@ class Recipe:
                 )
         if len(frames) < total:
             caveats.append(f"Only {len(frames)} of {total} frames were reached: repeated, all are restored.")
-        method = self.method if stop_after is None else replace(self.method, time_limit=None)
+        method: Any = self.method
+        if stop_after is not None and method.time_limit is not None:
+            method = replace(method, time_limit=None)
         return replace(self, method=method, stop_after=stop_after, caveats=tuple(caveats))
 
-    def python(self, image: str, missing: str | None = None) -> str:
+    def python(
+        self, image: str, missing: str | None = None, guide: str | None = None, psf: str | None = None
+    ) -> str:
         """Return a Python script that ends with ``restored = restore(...)``.
 
         Parameters
@@ -126,14 +143,17 @@ class Recipe:
             Expression for the whole image, such as ``read(Path("cells.tif")).data``.
         missing : str, optional
             Expression for the mask, or for the labels, of the whole image.
+        guide : str, optional
+            Expression for the guide of the whole restored image.
+        psf : str, optional
+            Expression for the point spread function as it was measured.
         """
         lines = [f"image = {image}"]
-        index = "" if self.area is None else f"[{written(self.area).replace(',', ', ')}]"
+        index = _index(self.area)
         arguments = [f"image{index}", _expression(self.task), _expression(self.method)]
         names = ["restore", *_classes(self.task), *_classes(self.method)]
-        needed = _names(image)
+        needed = {name for one in (image, missing, guide, psf) if one is not None for name in _names(one)}
         if missing is not None:
-            needed |= _names(missing)
             if self.missing_label is None:
                 lines.append(f"missing = {missing}")
             else:
@@ -142,6 +162,23 @@ class Recipe:
                 needed.add("Axes")
                 lines.append(f'missing = Axes("{self.axes}").broadcast("missing", missing, image.shape)')
             arguments.append(f"missing=missing{index}")
+        if guide is not None:
+            lines.append(f"guide = {guide}")
+            part = ""
+            if self.area is not None:
+                finer = factors(self.task, Axes(self.axes))
+                if set(self.axes) <= set("ZYX"):
+                    part = _index(refined(self.area, finer))
+                else:  # it may have fewer axes
+                    needed |= {"Axes", "guide_part"}
+                    place = f'image.shape, Axes("{self.axes}"), {finer}, {self.area}'
+                    lines.append(f"guide = guide_part(guide, {place})")
+            arguments.append(f"guide=guide{part}")
+        if psf is not None:
+            if self.psf_ratio is not None:
+                needed.add("resampled")
+                psf = f"resampled({psf}, {self.psf_ratio})"
+            arguments.append(f"psf={psf}")
         changed = _changed(self)
         stop_after = changed.pop("stop_after", None)
         plain = [name for name in ("axes", *_OPTIONS) if name in changed]
@@ -154,7 +191,14 @@ class Recipe:
         imports.sort(key=lambda line: line.split()[1])
         return "\n".join([*imports, "", *lines, f"restored = {_call('restore', arguments)}", ""])
 
-    def command(self, image: str, output: str, missing: str | None = None) -> str:
+    def command(
+        self,
+        image: str,
+        output: str,
+        missing: str | None = None,
+        guide: str | None = None,
+        psf: str | None = None,
+    ) -> str:
         """Return a command line that does the same with files.
 
         Parameters
@@ -163,6 +207,11 @@ class Recipe:
             Paths of the whole image, and of the file to write.
         missing : str, optional
             Path of the mask, or of the labels, of the whole image.
+        guide : str, optional
+            Path of the guide of the whole restored image.
+        psf : str, optional
+            Path of the point spread function as it was measured. It is resampled where this file and the
+            image state their pixel sizes.
 
         Raises
         ------
@@ -174,13 +223,47 @@ class Recipe:
             common["area"] = written(self.area)
         if missing is not None:
             common |= {"missing": missing, "missing_label": self.missing_label}
-        task = _changed(self.task)
-        noise = task.pop("noise", None)
-        if noise is not None:
-            kinds = {cls: name for name, cls in NOISE_MODELS.items()}
-            task |= {"noise": kinds[type(noise)], **_changed(noise)}
-        words = ["napari-dip", type(self.task).__name__.lower(), image, output]
-        return shlex.join([*words, *_flags({**common, **task, **_preset(self.method)})])
+        common["guide"] = guide
+        words = ["napari-dip", self.task.command, image, output]
+        return shlex.join([*words, *_flags({**common, **_task(self.task, psf), **_method(self.method)})])
+
+
+def _index(area: Area | None) -> str:
+    """Return what takes an area out of an array."""
+    return "" if area is None else f"[{written(area).replace(',', ', ')}]"
+
+
+def _task(task: Task, psf: str | None) -> dict[str, Any]:
+    """Return the flags of a task, and of its noise and blur."""
+    if task.needs_psf and psf is None:
+        raise ValueError("the point spread function is a measured one: save it as a file, and name that")
+    values = _changed(task)
+    noise = values.pop("noise", None)
+    if noise is not None:
+        values |= {"noise": _name(NOISE_MODELS, noise), **_changed(noise)}
+    if isinstance(task, Deconvolve):
+        values.pop("psf", None)
+        values |= {"psf": psf} if task.needs_psf else _formula(task.psf)
+    return values
+
+
+def _formula(psf: Any) -> dict[str, Any]:
+    """Return the flags of a point spread function by formula; its width has no default."""
+    name = _name(PSFS, psf)
+    kind = {} if name == next(iter(PSFS)) else {"psf_kind": name}
+    sizes = {"fwhm": psf.fwhm, **_changed(psf)}
+    return {**kind, **{f"psf_{name}": value for name, value in sizes.items()}}
+
+
+def _method(method: Method) -> dict[str, Any]:
+    """Return the flags of a method."""
+    if isinstance(method, DIP):
+        return _preset(method)
+    return {"method": _name(flag_names(METHODS), method), **_changed(method)}
+
+
+def _name(kinds: Mapping[str, type], settings: Any) -> str:
+    return next(name for name, kind in kinds.items() if type(settings) is kind)
 
 
 def _preset(method: DIP) -> dict[str, Any]:

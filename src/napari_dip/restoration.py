@@ -10,10 +10,10 @@ import numpy as np
 
 from napari_dip.axes import Axes, Channels
 from napari_dip.device import Device, choose, release
-from napari_dip.errors import DivergenceError, RestorationError, cured
-from napari_dip.series import Series
+from napari_dip.errors import DivergenceError, InputError, RestorationError, cured
+from napari_dip.series import Following, Series, restored_shape
 from napari_dip.settings import record
-from napari_dip.solver.iterate import Iterate, Outcome
+from napari_dip.solver.iterate import Iterate, Judge, Outcome
 from napari_dip.solver.stopping import Budget
 
 if TYPE_CHECKING:
@@ -38,9 +38,11 @@ class FrameReport:
     updates : int
         Updates after which the answer was found.
     score : float or None
-        Error of the answer on held-out pixels, in nats per pixel.
+        By what judged the run: such as the answer's error on held-out pixels, in nats per pixel.
     seconds : float
         Time that the run took.
+    judge : Judge or None
+        What decided when the run ended, where more than the number of updates did.
     """
 
     index: tuple[int, ...]
@@ -48,6 +50,12 @@ class FrameReport:
     updates: int
     score: float | None
     seconds: float
+    judge: Judge | None = None
+
+    def record(self) -> dict[str, Any]:
+        """Return the report as plain JSON values."""
+        judge = None if self.judge is None else self.judge.name
+        return {**asdict(self), "outcome": self.outcome.name, "judge": judge}
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +65,8 @@ class Restoration:
     Parameters
     ----------
     image : ndarray of float32
-        Grey levels of the source, in the shape of the source. Frames that were not reached when the run was
-        stopped are NaN, and `frames` leaves them out.
+        Grey levels of the source, in the shape of the source or finer where that was the task. Frames that
+        were not reached when the run was stopped are NaN, and `frames` leaves them out.
     frames : tuple of FrameReport
         One for each frame.
     provenance : dict
@@ -86,8 +94,11 @@ def solve(
     *,
     missing: "ArrayLike | None" = None,
     saturated: float | None = None,
+    guide: "ArrayLike | None" = None,
+    psf: "ArrayLike | None" = None,
     axes: str | None = None,
     channels: Channels = "together",
+    series: Following = "warm",
     device: Device = "auto",
     seed: int = 0,
     start: "State | None" = None,
@@ -108,11 +119,23 @@ def solve(
         What such a pixel holds has no influence.
     saturated : float, optional
         Grey level from which on values are missing, each channel's by itself.
+    guide : array_like, optional
+        Another image of the same scene that shows its structures better: with flash, of a brighter channel.
+        It has the spatial shape of the restored image, with or without channels last, or all of its axes.
+        Grey levels that are not finite are replaced by the mean.
+    psf : array_like, optional
+        The measured point spread function, for a task that needs one: as many axes as the image has spatial
+        ones, in pixels of the image, with its centre (of what is above half of the maximum) where the point
+        was.
     axes : str, optional
         One letter per axis: Z, Y, X spatial; C or S channels; all others are looped, frame after frame.
         By default the last two axes are the image, or those before a last axis of 3 or 4 (RGB).
     channels : {"together", "alone"}
         Fit channels together, or each as an image of its own.
+    series : {"warm", "drift", "alone"}
+        Each frame starts from what the method learnt of the last one; the same, with the drift between them
+        measured (phase correlation) and made up for by whole pixels; or each starts afresh. Another channel
+        or position always does.
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute.
     seed : int
@@ -143,16 +166,19 @@ def solve(
     seed = checked_seed(seed)
     place = choose(device)
     with cured():
-        series = Series.of(
+        frames = Series.of(
             image,
             task,
+            method,
             missing=missing,
             saturated=saturated,
+            guide=guide,
+            psf=psf,
             axes=axes,
             channels=channels,
-            method=method,
+            series=series,
         )
-    return _solve(series, method.settled(place), place, seed=seed, start=start, until=until)
+    return _solve(frames, method.settled(place), place, seed=seed, start=start, until=until)
 
 
 def checked_seed(seed: Any) -> int:
@@ -219,7 +245,7 @@ def restoring(
     shape = np.shape(image)
     axes = Axes.of(shape, options.get("axes"), options.get("channels", "together"))
     with cured():
-        restored = np.full(shape, np.nan, np.float32)
+        restored = np.full(restored_shape(shape, axes, task), np.nan, np.float32)
     place = choose(options.get("device", "auto"))
     reports: list[FrameReport] = []
     began = time.monotonic()
@@ -243,10 +269,38 @@ def restoring(
     origin |= {
         "shape": list(shape),
         "saturated": None if saturated is None else float(saturated),
+        "series": options.get("series", "warm"),
         "stop_after": until.updates if isinstance(until, Budget) else None,
-        "frames": [{**asdict(report), "outcome": report.outcome.name} for report in reports],
+        "frames": [report.record() for report in reports],
     }
     return Restoration(restored, tuple(reports), origin)
+
+
+def residual(image: "ArrayLike", restored: "ArrayLike", task: "Task", **source: Any) -> "NDArray[np.float32]":
+    """Return y − A x, what a restored image does not explain of the data: noise alone, where it is good.
+
+    Parameters
+    ----------
+    image : array_like
+        The data y.
+    restored : array_like
+        What `restore` gave for them.
+    task : Task
+        Names A.
+    **source
+        What else `solve` was told of the image: missing, saturated, psf, axes, channels.
+
+    Returns
+    -------
+    ndarray of float32
+        In the shape of the data; NaN where a pixel is missing. Within the width of a point spread function
+        from the border it is approximate, since the image goes on there.
+    """
+    series = Series.of(image, task, None, **source)
+    array, wanted = np.asarray(restored), restored_shape(np.shape(image), series.axes, task)
+    if array.shape != wanted:
+        raise InputError("restored", f"restored must have the shape {wanted}, got {array.shape}")
+    return series.residual(array)
 
 
 def provenance(task: "Task", method: "Method", axes: Axes, seed: int, device: str) -> dict[str, Any]:
@@ -271,9 +325,8 @@ def _finish(answer: Iterate, restored: np.ndarray, axes: Axes, began: float) -> 
     restored[axes.at(answer.frame)] = answer.x.cpu().numpy()
     if answer.outcome is None:
         raise RestorationError("The run ended before its first answer.")
-    return FrameReport(
-        answer.frame, answer.outcome, answer.index, answer.score, round(time.monotonic() - began, 3)
-    )
+    seconds = round(time.monotonic() - began, 3)
+    return FrameReport(answer.frame, answer.outcome, answer.index, answer.score, seconds, answer.judge)
 
 
 def _solve(
@@ -285,21 +338,34 @@ def _solve(
     start: "State | None",
     until: "StoppingRule | None",
 ) -> Generator[Iterate, None, "State"]:
-    state: State = {}
+    from napari_dip.drift import Drift
+    from napari_dip.problem import rolled
+
+    state, before = start, None
+    drift = Drift() if series.following == "drift" else None
     for frame in series.frames:
         answer: Iterate | None = None
         with cured():
             problem = series.problem(frame, device)
-            run = method.solve(problem, seed=seed, start=start, until=until)
+            guide = series.guide_of(frame, problem)
+            if before is not None and not series.follows(before, frame):
+                state, drift = None, drift and Drift()
+            before = frame
+            # Moved to where the first frame had it, what the network has learnt is in place.
+            offset = drift.next(problem.data, problem.weights) if drift else ()
+            home = tuple(-n for n in offset)
+            placed = problem.rolled(home)
+            moved = None if guide is None else rolled(guide, home)
+            run = method.solve(placed, seed=seed, guide=moved, start=state, until=until)
             try:
                 while True:
                     iterate = next(run)
                     if iterate.outcome is Outcome.ASKED and iterate.index == 0 and frame != series.frames[0]:
-                        return state  # asked between two frames: this one has not begun
+                        return state or {}  # asked between two frames: this one has not begun
                     if iterate.outcome is not None and not iterate.x.isfinite().all():
                         continue  # the best one until then follows, if there is one
-                    x = series.axes.from_batch(series.task.finish(iterate.x, problem))
-                    answer = replace(iterate, x=x, frame=frame)
+                    x = series.task.finish(rolled(iterate.x, offset), problem)
+                    answer = replace(iterate, x=series.axes.from_batch(x), frame=frame)
                     yield answer
             except StopIteration as end:
                 state = end.value
@@ -309,4 +375,4 @@ def _solve(
             raise DivergenceError
         if answer.outcome is Outcome.ASKED:
             break
-    return state
+    return state or {}

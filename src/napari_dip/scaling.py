@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -48,6 +49,10 @@ class Range:
         low, high = torch.stack(ends, 1).reshape(2, 1, -1, *(1,) * (data.ndim - 2))
         return cls(low, high)
 
+    def through(self, gain: float) -> Self:
+        """Return the range of images that an operator makes this range of, by multiplying grey levels."""
+        return type(self)(self.low / gain, self.high / gain)
+
     def to_unit(self, x: Tensor) -> Tensor:
         """Return g."""
         return (x - self.low) / (self.high - self.low)
@@ -66,12 +71,28 @@ class ToGreyLevels(nn.Module):
         Gives g in the unit range, centred on 0.
     range : Range
         Of the data.
+    sieve : nn.Module, optional
+        Takes away details finer than any that the data can tell.
+    floor : float, optional
+        Grey level that x does not fall below. It bends towards it within a fiftieth of the range, so that
+        there is a gradient everywhere.
     """
 
-    def __init__(self, network: nn.Module, range: Range) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        range: Range,
+        sieve: nn.Module | None = None,
+        floor: float | None = None,
+    ) -> None:
         super().__init__()
-        self.network, self.range = network, range
+        self.network, self.range, self.sieve, self.floor = network, range, sieve, floor
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return x in grey levels; an output of 0 is the middle of the range."""
-        return self.range.from_unit(self.network(*inputs).float() + 0.5)
+        g = self.network(*inputs).float()
+        x = self.range.from_unit((g if self.sieve is None else self.sieve(g)) + 0.5)
+        if self.floor is None:
+            return x
+        bend = (self.range.high - self.range.low) / 50
+        return self.floor + bend * F.softplus((x - self.floor) / bend)

@@ -2,22 +2,84 @@
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
 from napari_dip.axes import Axes, Channels
 from napari_dip.errors import InputError
+from napari_dip.grid import Grid
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
+    from torch import Tensor
 
     from napari_dip.methods import Method
+    from napari_dip.operators import Operator
     from napari_dip.problem import Problem
     from napari_dip.tasks import Task
 
+#: How a frame follows the one before: from its weights, from its weights and moved with the drift, or not.
+Following = Literal["warm", "drift", "alone"]
+
 #: Grey levels beyond these overflow, or vanish, when float32 squares them.
 _SMALLEST_RANGE, _LARGEST_VALUE = 1e-15, 1e15
+
+
+def restored_shape(shape: tuple[int, ...], axes: Axes, task: "Task") -> tuple[int, ...]:
+    """Return the shape of the restored array of an image of this shape."""
+    grid = task.grid(tuple(shape[axis] for axis in axes.spatial))
+    restored = list(shape)
+    for axis, n in zip(axes.spatial, grid.shape, strict=True):
+        restored[axis] = n
+    return tuple(restored)
+
+
+@dataclass(frozen=True, eq=False)
+class Guide:
+    """An image that shows where the structures are, whatever its grey levels.
+
+    Parameters
+    ----------
+    array : ndarray
+        With the axes of the image, or only the spatial ones, or those and channels last.
+    axes : Axes
+        Of the image.
+    whole : bool
+        The array has all the axes of the image.
+    """
+
+    array: np.ndarray
+    axes: Axes
+    whole: bool
+
+    @classmethod
+    def of(cls, array: np.ndarray, axes: Axes, shape: tuple[int, ...]) -> "Guide":
+        """Check a guide against the shape of the restored image."""
+        spatial = tuple(shape[axis] for axis in axes.spatial)
+        if array.dtype.kind not in "buif":
+            raise InputError("guide", f"guide must hold real numbers, got dtype {array.dtype}")
+        if array.shape not in (shape, spatial) and array.shape[:-1] != spatial:
+            raise InputError(
+                "guide",
+                f"guide must have the shape {spatial}, with or without channels last, or {shape}, "
+                f"as the restored image has; got {array.shape}: resample it to that grid",
+            )
+        return cls(array, axes, array.shape == shape)
+
+    def of_frame(self, frame: tuple[int, ...]) -> "Tensor":
+        """Return what guides a frame: finite float32, shape ``(1, G, *spatial)``."""
+        import torch
+
+        if self.whole:
+            part = self.axes.to_batch(torch.from_numpy(np.array(self.array[self.axes.at(frame)], np.float32)))
+        else:
+            channels_last = self.array.ndim > len(self.axes.spatial)
+            array = np.moveaxis(self.array, -1, 0) if channels_last else self.array[None]
+            part = torch.from_numpy(np.array(array[None], np.float32))
+        seen = part.isfinite()
+        mean = part.where(seen, 0).sum() / seen.sum().clamp_min(1)
+        return part.where(seen, mean)
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,28 +95,40 @@ class Series:
     axes : Axes
         Of the image.
     task : Task
-        Names operator and noise.
+        Names the noise.
+    operator : Operator
+        A, of all frames.
     saturated : float, optional
         Grey level from which on values are missing.
+    guide : Guide, optional
+        What guides the frames.
+    following : {"warm", "drift", "alone"}
+        How a frame follows the one before.
     """
 
     image: Any
     missing: np.ndarray | None
     axes: Axes
     task: "Task"
+    operator: "Operator"
     saturated: float | None = None
+    guide: "Guide | None" = None
+    following: Following = "warm"
 
     @classmethod
     def of(
         cls,
         image: "ArrayLike",
         task: "Task",
+        method: "Method | None",
         *,
-        missing: "ArrayLike | None",
+        missing: "ArrayLike | None" = None,
         saturated: float | None = None,
-        axes: str | None,
-        channels: Channels,
-        method: "Method",
+        guide: "ArrayLike | None" = None,
+        psf: "ArrayLike | None" = None,
+        axes: str | None = None,
+        channels: Channels = "together",
+        series: Following = "warm",
     ) -> "Series":
         """Check the arguments of `solve` and bring them together.
 
@@ -76,14 +150,38 @@ class Series:
             raise InputError("saturated", f"saturated must be finite, got {saturated}")
         layout = Axes.of(shape, axes, channels)
         mask = None if missing is None else layout.broadcast("missing", np.asarray(missing) != 0, shape)
-        series = cls(array, mask, layout, task, saturated)
-        series._check(method)
-        return series
+        if psf is not None and not task.needs_psf:
+            raise InputError(
+                "psf",
+                f"{type(task).__name__} with these settings takes no measured point spread function: "
+                "use Deconvolve(MeasuredPSF())",
+            )
+        if series not in get_args(Following):
+            raise InputError(
+                "series", f"series must be one of {', '.join(get_args(Following))}, got {series!r}"
+            )
+        spatial = tuple(shape[axis] for axis in layout.spatial)
+        operator = task.operator(spatial, None if psf is None else np.asarray(psf))
+        result = restored_shape(shape, layout, task)
+        if series == "drift" and operator.grid(spatial) != Grid.of_data(spatial):
+            raise InputError(
+                "series",
+                f"drift can be made up for where the restored image has the pixels of the data, and "
+                f"{type(task).__name__} gives it others: register the frames first, or choose \"warm\"",
+            )
+        beside = None if guide is None else Guide.of(np.asarray(guide), layout, result)
+        checked = cls(array, mask, layout, task, operator, saturated, beside, series)
+        checked._check(method)
+        return checked
 
     @property
     def frames(self) -> list[tuple[int, ...]]:
         """Index of each frame along the looped axes."""
         return list(self.axes.frames(tuple(self.image.shape)))
+
+    def follows(self, before: tuple[int, ...], frame: tuple[int, ...]) -> bool:
+        """Return whether a frame starts from what was learnt of the one before it."""
+        return self.following != "alone" and self.axes.continues(before, frame)
 
     def values(self, frame: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
         """Return a frame's grey levels as float32, 0 where missing, and where they are missing."""
@@ -105,13 +203,40 @@ class Series:
     def _problem(self, values: np.ndarray, hidden: np.ndarray, device: str) -> "Problem":
         import torch
 
-        from napari_dip.problem import Problem
-
         data = self.axes.to_batch(torch.from_numpy(values)).contiguous()
         weights = self.axes.to_batch(torch.from_numpy(~hidden)).to(torch.float32).contiguous()
-        return Problem(data.to(device), self.task.operator(), self.task.noise, weights.to(device))
+        return self.task.problem(data.to(device), self.operator.to(device), weights.to(device))
 
-    def _check(self, method: "Method") -> None:
+    def guide_of(self, frame: tuple[int, ...], problem: "Problem") -> "Tensor | None":
+        """Return what guides a frame, on the grid of the problem's x, shape ``(1, G, *spatial)``."""
+        if self.guide is None:
+            return None
+        return self._widened(self.guide.of_frame(frame), problem).to(problem.data.device)
+
+    def residual(self, restored: np.ndarray) -> np.ndarray:
+        """Return y − A x of all frames, float32, NaN where a pixel is missing or a frame not restored."""
+        import torch
+
+        left = np.empty(self.image.shape, np.float32)
+        for frame in self.frames:
+            problem, at = self.problem(frame), self.axes.at(frame)
+            x = self.axes.to_batch(torch.from_numpy(np.array(restored[at], np.float32)))
+            with torch.no_grad():
+                rest = problem.data - problem.operator(self._widened(x, problem))
+            left[at] = self.axes.from_batch(rest.where(problem.weights > 0, torch.nan)).numpy()
+        return left
+
+    def _widened(self, x: "Tensor", problem: "Problem") -> "Tensor":
+        """Return x on the problem's grid; where that goes beyond the data the border is repeated."""
+        import torch.nn.functional as F
+
+        grid, wider = self.task.grid(tuple(problem.data.shape[2:])), problem.grid
+        ends = [
+            (part.start, n - part.stop) for part, n in zip(grid.part_of(wider), wider.shape, strict=True)
+        ]
+        return F.pad(x, [margin for pair in reversed(ends) for margin in pair], mode="replicate")
+
+    def _check(self, method: "Method | None") -> None:
         any_missing = False
         for frame in self.frames:
             values, hidden = self.values(frame)
@@ -139,7 +264,8 @@ class Series:
                 raise InputError(
                     "missing", f"every pixel of channel {empty[0]} is missing{where}: leave the channel out"
                 )
-            if reason := method.refuses(problem):
+            reason = method and method.refuses(problem, guided=self.guide is not None)
+            if reason:
                 raise InputError("image", f"{reason}{where}")
         if self.task.needs_missing and not any_missing:
             raise InputError(

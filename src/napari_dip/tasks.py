@@ -1,13 +1,19 @@
 """What is to be undone: an operator, a noise model, and what has to be given."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
+from annotated_types import Interval
+
+from napari_dip.errors import InputError
+from napari_dip.grid import Grid
 from napari_dip.noise import NoiseModel, Unknown
+from napari_dip.psf import PSF, GaussianPSF, MeasuredPSF, checked
 from napari_dip.settings import check
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
     from napari_dip.operators import Operator
@@ -26,18 +32,49 @@ class Task(ABC):
 
     needs_missing: ClassVar[bool] = False
     done: ClassVar[str] = "restored"  #: what its results are called
+    command: ClassVar[str] = ""  #: its name on the command line
     noise: NoiseModel = Unknown()
 
     def __post_init__(self) -> None:
         check(self)
 
+    @property
+    def needs_psf(self) -> bool:
+        """Whether a point spread function has to be given."""
+        return False
+
     @abstractmethod
-    def operator(self) -> "Operator":
-        """Return A."""
+    def operator(self, shape: tuple[int, ...], psf: "np.ndarray | None" = None) -> "Operator":
+        """Return A for data of a spatial shape.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Spatial shape of the data.
+        psf : ndarray, optional
+            The measured point spread function, where the task needs one.
+
+        Raises
+        ------
+        InputError
+            It can't be done with data of this shape, or with this point spread function.
+        """
+
+    def grid(self, shape: tuple[int, ...]) -> Grid:
+        """Return where the samples of the restored image lie, for data of a spatial shape."""
+        return Grid.of_data(shape)
+
+    def problem(self, data: "Tensor", operator: "Operator", weights: "Tensor") -> "Problem":
+        """Return what the restored image has to explain."""
+        from napari_dip.problem import Problem
+
+        return Problem(data, operator, self.noise, weights)
 
     def finish(self, x: "Tensor", problem: "Problem") -> "Tensor":
-        """Return what the user gets of an x that explains the problem: by default x itself."""
-        return x
+        """Return what the user gets of an x that explains the problem: the part of it that was asked for."""
+        wanted = self.grid(tuple(problem.data.shape[2:]))
+        index: Any = (..., *wanted.part_of(problem.grid))
+        return x[index]
 
 
 @dataclass(frozen=True)
@@ -51,8 +88,9 @@ class Denoise(Task):
     """
 
     done: ClassVar[str] = "denoised"
+    command: ClassVar[str] = "denoise"
 
-    def operator(self) -> "Operator":
+    def operator(self, shape: tuple[int, ...], psf: "np.ndarray | None" = None) -> "Operator":
         """Return the identity."""
         from napari_dip.operators import Identity
 
@@ -60,7 +98,7 @@ class Denoise(Task):
 
 
 @dataclass(frozen=True)
-class Inpaint(Task):
+class Inpaint(Denoise):
     """Fill in missing pixels: scratches, text, dead lines, holes; leave all others as they were measured.
 
     Parameters
@@ -73,18 +111,107 @@ class Inpaint(Task):
 
     needs_missing: ClassVar[bool] = True
     done: ClassVar[str] = "inpainted"
+    command: ClassVar[str] = "inpaint"
     keep_observed: bool = True
 
-    def operator(self) -> "Operator":
-        """Return the identity: what is missing weighs nothing."""
-        from napari_dip.operators import Identity
-
-        return Identity()
+    def problem(self, data: "Tensor", operator: "Operator", weights: "Tensor") -> "Problem":
+        """Return what the restored image has to explain, nothing but its missing pixels where that is so."""
+        return replace(super().problem(data, operator, weights), only_missing=self.keep_observed)
 
     def finish(self, x: "Tensor", problem: "Problem") -> "Tensor":
         """Return x with the observed pixels put back."""
         return problem.data.where(problem.weights > 0, x) if self.keep_observed else x
 
 
+@dataclass(frozen=True)
+class SuperResolve(Task):
+    """Restore an image with finer pixels than it was measured with.
+
+    Parameters
+    ----------
+    noise : NoiseModel
+        Noise of the data; its strength may be unknown.
+    factor : int
+        Pixels of the result for one of the data, along each refined axis.
+    kernel : {"lanczos3", "lanczos2", "bicubic", "area"}
+        How fine pixels make a measured one. "area" is their mean, as on a camera; the others are the filters
+        with which programs shrink images.
+    along : {"all", "axial", "lateral"}
+        Which axes are refined: all, Z alone (planes that lie far apart), or Y and X alone.
+    """
+
+    done: ClassVar[str] = "super-resolved"
+    command: ClassVar[str] = "super-resolve"
+    factor: Annotated[int, Interval(ge=2, le=8)] = 2
+    kernel: Literal["lanczos3", "lanczos2", "bicubic", "area"] = "lanczos3"
+    along: Literal["all", "axial", "lateral"] = "all"
+
+    def factors(self, ndim: int) -> tuple[int, ...]:
+        """Return the factor along each of two or three spatial axes."""
+        if self.along == "axial" and ndim < 3:
+            raise InputError(
+                "axes",
+                "super-resolution along Z needs a volume, and the image has two spatial axes: "
+                'make its planes the axis Z, or refine "all" axes',
+            )
+        axial = 1 if self.along == "lateral" else self.factor
+        lateral = 1 if self.along == "axial" else self.factor
+        return ((axial,) if ndim == 3 else ()) + (lateral,) * 2
+
+    def operator(self, shape: tuple[int, ...], psf: "np.ndarray | None" = None) -> "Operator":
+        """Return the filter that makes coarse pixels of fine ones."""
+        from napari_dip.operators import Resample
+
+        return Resample(self.factors(len(shape)), self.kernel)
+
+    def grid(self, shape: tuple[int, ...]) -> Grid:
+        """Return the finer grid."""
+        return Grid.refined(shape, self.factors(len(shape)))
+
+
+@dataclass(frozen=True)
+class Deconvolve(Task):
+    """Take the blur of an instrument out of an image, and its noise.
+
+    Parameters
+    ----------
+    noise : NoiseModel
+        Noise of the data; its strength may be unknown.
+    psf : PSF
+        The point spread function: what the instrument makes of a point of light.
+    floor : float, optional
+        Grey level that the restored image does not fall below, such as the camera's offset (positivity).
+    """
+
+    done: ClassVar[str] = "deconvolved"
+    command: ClassVar[str] = "deconvolve"
+    psf: PSF = GaussianPSF()
+    floor: float | None = None
+
+    @property
+    def needs_psf(self) -> bool:
+        """Whether a point spread function has to be given."""
+        return isinstance(self.psf, MeasuredPSF)
+
+    def operator(self, shape: tuple[int, ...], psf: "np.ndarray | None" = None) -> "Operator":
+        """Return the convolution; beyond the border there is image that is not known."""
+        import torch
+
+        from napari_dip.operators import Blur
+
+        if self.needs_psf and psf is None:
+            raise InputError(
+                "psf",
+                "the point spread function is to be a measured one, and none is given: give one, "
+                "or choose a shape and its width",
+            )
+        kernel = psf if self.needs_psf and psf is not None else self.psf.kernel(len(shape))
+        return Blur(torch.from_numpy(checked(kernel, shape)).to(torch.float32))
+
+    def problem(self, data: "Tensor", operator: "Operator", weights: "Tensor") -> "Problem":
+        """Return what the restored image has to explain, and what it does not fall below."""
+        return replace(super().problem(data, operator, weights), floor=self.floor)
+
+
 #: All tasks, in the order in which they are offered.
-TASKS: tuple[type[Task], ...] = (Denoise, Inpaint)
+TASKS: tuple[type[Task], ...] = (Denoise, Inpaint, SuperResolve, Deconvolve)

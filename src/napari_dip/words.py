@@ -1,7 +1,9 @@
 """Times, sizes and ends of runs in words."""
 
 import math
+import re
 from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,6 +33,11 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = seconds / 60
     return f"{minutes:.0f} minutes" if minutes < 90 else f"{math.ceil(minutes / 6) / 10:.1f} hours"
+
+
+def flag_names(classes: Iterable[type]) -> dict[str, type]:
+    """Return classes by what the command line calls them, such as ``richardson-lucy``."""
+    return {re.sub("(?<=[a-z])(?=[A-Z])", "-", cls.__name__).lower(): cls for cls in classes}
 
 
 def sentence(reason: str) -> str:

@@ -133,6 +133,54 @@ def test_scaled_extensions_and_checksums_of_fits_stay_true(tmp_path, random):
             assert hdus[1].header["BSCALE"] == 0.5
 
 
+HEADERS = {
+    "steps": {"CDELT1": -0.01, "CDELT2": 0.02},
+    "no steps": {},
+    "turned": {"CDELT1": -0.01, "CDELT2": 0.02, "CROTA2": 30.0},
+    "matrix": {"CD1_1": -0.01, "CD1_2": 0.003, "CD2_1": 0.004, "CD2_2": 0.02},
+    "steps and matrix": {"CDELT1": -0.01, "CDELT2": 0.02, "PC1_1": 0.8, "PC1_2": -0.6, "PC2_1": 0.6},
+    "distorted": {
+        "CTYPE1": "RA---TAN-SIP",
+        "CTYPE2": "DEC--TAN-SIP",
+        "CD1_1": -0.01,
+        "CD2_2": 0.02,
+        "A_ORDER": 2,
+        "A_2_0": 1e-3,
+        "A_0_1": 2e-2,
+        "B_ORDER": 2,
+        "B_1_1": -3e-3,
+    },
+}
+
+
+@pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
+@pytest.mark.parametrize("factors", [(1, 1), (2, 2), (3, 3)])
+def test_the_sky_stays_where_it_is(tmp_path, header, factors):
+    from astropy.wcs import WCS
+
+    place = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 250.4, "CRVAL2": 36.5}
+    cards = fits.Header({**place, "CRPIX1": 3.0, "CRPIX2": 4.5, **header})
+    fits.PrimaryHDU(np.zeros((8, 9), np.float32), cards).writeto(tmp_path / "in.fits")
+    source = read(tmp_path / "in.fits").part(((2, 8), (1, 8))).refined("YX", factors)
+    save(tmp_path / "out.fits", np.zeros(source.data.shape, np.float32), source)
+    x, y = np.meshgrid(np.linspace(0, 5, 4), np.linspace(0, 4, 3))  # in pixels of the part
+    old = WCS(cards).all_pix2world(x + 1, y + 2, 0)
+    finer = ((x + 0.5) * factors[1] - 0.5, (y + 0.5) * factors[0] - 0.5)
+    new = WCS(fits.getheader(tmp_path / "out.fits")).all_pix2world(*finer, 0)
+    np.testing.assert_allclose(new, old, rtol=1e-9)
+
+
+def test_one_axis_of_a_cube_is_refined_in_every_description_of_the_world(tmp_path):
+    cards = fits.Header({"CRPIX1": 3.0, "CDELT1": 2.0, "CRPIX3": 1.0, "CDELT3": 5.0, "CRPIX3A": 4.0})
+    cards.update({"PC1_3": 0.5, "PC3_1": 0.25})
+    fits.PrimaryHDU(np.zeros((4, 8, 9), np.float32), cards).writeto(tmp_path / "in.fits")
+    source = read(tmp_path / "in.fits").refined("ZYX", (2, 1, 1))
+    save(tmp_path / "out.fits", np.zeros(source.data.shape, np.float32), source, "ZYX")
+    new = fits.getheader(tmp_path / "out.fits")
+    assert [new[name] for name in ("CRPIX1", "CDELT1", "PC1_3", "PC3_1")] == [3.0, 2.0, 0.25, 0.5]
+    assert [new[name] for name in ("CRPIX3", "CDELT3", "CRPIX3A", "CDELT3A")] == [1.5, 2.5, 7.5, 0.5]
+
+
 # PNG, JPEG, npy
 
 
@@ -398,3 +446,30 @@ def test_a_folder_that_can_not_be_written_to(tmp_path, monkeypatch):
     monkeypatch.setattr("pathlib.Path.open", fail)
     with pytest.raises(FileError, match="Permission denied"):
         writable(tmp_path / "a.tif", Picture(np.zeros((2, 2))), "YX", keep_dtype=False)
+
+
+# Pixels
+
+
+def test_a_refined_picture_is_blank_and_takes_no_memory():
+    picture = Picture(np.ones((3, 4, 5), np.uint16), "ZYX", {"Z": (2.0, "µm"), "X": (0.5, "nm")})
+    finer = picture.refined("ZYX", (1, 4, 4))
+    assert (finer.data.shape, finer.data.dtype, finer.data.strides) == ((3, 16, 20), np.uint16, (0, 0, 0))
+    assert finer.pixel_size == {"Z": (2.0, "µm"), "X": (0.125, "nm")}
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "ratio"),
+    [
+        ((3.0, "nm"), (2.0, "nm"), 1.5),
+        ((3.0, "nm"), (2.0, "µm"), 1.5e-3),
+        ((1.0, "cm"), (2.0, "m"), 5e-3),
+        ((3.0, "pixel"), (2.0, "pixel"), 1.5),
+        ((3.0, "pixel"), (2.0, "nm"), None),
+        ((0.0, "nm"), (2.0, "nm"), None),
+    ],
+)
+def test_the_ratio_of_pixel_sizes(own, other, ratio):
+    a, b = (Picture(np.zeros((3, 3)), "YX", dict.fromkeys("YX", size)) for size in (own, other))
+    assert a.pixel_ratio(b, "YX") == (None if ratio is None else pytest.approx((ratio, ratio)))
+    assert a.pixel_ratio(b, "ZYX") is None

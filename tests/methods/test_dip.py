@@ -36,7 +36,7 @@ def test_the_run_ends_with_an_outcome_and_returns_its_weights(phantom, tiny):
 
 
 def test_a_warm_start_goes_on_where_the_last_run_ended(phantom):
-    settings = DIP(runs=1, iterations=60, precision="float32", held_out=0.0, jitter=0.0)
+    settings = DIP(runs=1, iterations=60, precision="float32", stopping="budget", jitter=0.0)
 
     def run(start=None):
         iterates, state = drained(settings.solve(problem(phantom), start=start))
@@ -49,12 +49,12 @@ def test_a_warm_start_goes_on_where_the_last_run_ended(phantom):
 
 
 def test_the_answer_is_the_best_by_held_out_pixels(phantom, tiny):
-    iterates = list(tiny.solve(problem(phantom)))
+    iterates = list(replace(tiny, stopping="held-out").solve(problem(phantom)))
     assert iterates[-1].score == min(one.score for one in iterates)
 
 
 def test_without_held_out_pixels_the_last_average_is_the_answer(phantom, tiny):
-    iterates = list(replace(tiny, held_out=0.0).solve(problem(phantom)))
+    iterates = list(replace(tiny, stopping="budget").solve(problem(phantom)))
     assert all(one.score is None for one in iterates)
     assert iterates[-1].index == tiny.iterations
 
@@ -72,12 +72,6 @@ def test_patience_and_time_end_a_run(phantom):
     noise = torch.randn(32, 32, generator=torch.Generator().manual_seed(0))
     *_, answer = replace(quick, patience=20).solve(problem(noise))
     assert answer.outcome is Outcome.NO_IMPROVEMENT
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_presets_run(name, random):
-    *_, last = itertools.islice(PRESETS[name].solve(problem(random.random((33, 40)))), 3)
-    assert last.x.isfinite().all()
 
 
 def test_volumes(random, tiny):
@@ -127,11 +121,12 @@ def test_the_answer_of_several_runs_is_their_mean_and_better_than_one(phantom):
 
 
 def test_runs_differ_and_are_counted_through(phantom, tiny):
-    iterates = list(replace(tiny, runs=2, held_out=0.0).solve(problem(phantom)))
-    assert [one.index for one in iterates] == [*range(7), *range(6, 13)]
-    assert [one.outcome for one in iterates[:-1]] == [None] * 13
-    own = 2 * iterates[7].x - iterates[6].x
-    assert not torch.allclose(own, iterates[0].x)
+    iterates = list(replace(tiny, runs=2, stopping="budget").solve(problem(phantom)))
+    assert [one.index for one in iterates] == [*range(13)]
+    assert [one.outcome for one in iterates[:-1]] == [None] * 12
+    assert torch.equal(iterates[7].x, iterates[6].x)  # nothing tells when the second has come far enough
+    own = 2 * iterates[12].x - iterates[6].x
+    assert not torch.allclose(own, iterates[6].x)
 
 
 def test_a_stopped_run_returns_its_weights_too(phantom, tiny):

@@ -19,7 +19,7 @@ def test_a_run_from_the_menu_to_the_result(viewer, user, image):
     source = viewer.add_image(image, name="cells", colormap="magma", contrast_limits=(10, 200))
     dock = user.opens("Denoise")
     assert dock.source.image.layer is source
-    assert dock.source.words.text() == "2-D image of 64 x 64"
+    assert dock.source.axes.words.text() == "2-D image of 64 x 64"
     layer = user.restores(dock)
     assert layer.name == "cells denoised"
     assert layer.data.dtype == np.float32
@@ -129,7 +129,7 @@ def test_inpaint_needs_missing_pixels_and_says_so(viewer, user, image):
     dock = user.opens("Inpaint")
     user.sees(lambda: "needs missing pixels" in dock.status.text())
     assert not dock.run_button.isEnabled()
-    assert "needs missing pixels" in dock.source._mask.reason
+    assert "needs missing pixels" in dock.source.fields["missing"].reason
     mask = np.zeros((64, 64), int)
     mask[20:24], mask[40:44] = 1, 2
     labels = viewer.add_labels(mask, name="scratches")
@@ -266,7 +266,7 @@ def test_copy_as_python_and_as_command_give_the_same_pixels(viewer, user, image,
 def test_a_series_stopped_keeps_its_frames_and_says_how_many(viewer, user, image):
     viewer.add_image(np.stack([image] * 4), name="movie", axis_labels=("t", "y", "x"))
     dock = user.opens()
-    assert "4 frames" in dock.source.words.text()
+    assert "4 frames" in dock.source.axes.words.text()
     user.sets(dock, iterations=400, patience=400)
     panel = user.runs(dock)
     user.sees(lambda: panel.numbers.text().startswith("Frame 2 of 4"), seconds=40)
@@ -307,7 +307,7 @@ def test_a_constant_image_is_refused_before_the_run(viewer, user):
     dock = user.opens()
     user.sees(lambda: "constant" in dock.status.text())
     assert not dock.run_button.isEnabled()
-    assert "constant" in dock.source._image.reason
+    assert "constant" in dock.source.fields["image"].reason
 
 
 @pytest.mark.parametrize(
@@ -453,7 +453,7 @@ def test_the_current_view_stays_chosen_when_layers_come_and_go(viewer, user, ima
     (rows, columns) = layer.metadata["napari-dip"]["source"]["area"]
     assert np.allclose(layer.translate, (rows[0], columns[0]))
     viewer.scene.camera.center = (0, 1000, 1000)
-    user.sees(lambda: "outside" in dock.source._area.reason)
+    user.sees(lambda: "outside" in dock.source.fields["area"].reason)
 
 
 def test_drawing_the_rectangle_that_is_asked_for_mends_the_form(viewer, user, image):
@@ -463,9 +463,9 @@ def test_drawing_the_rectangle_that_is_asked_for_mends_the_form(viewer, user, im
     dock = user.opens()
     dock.source.area.setCurrentIndex(dock.source.area.findText("rectangle in marks"))
     dock.source.area.activated.emit(2)
-    assert "draw a rectangle" in dock.source._area.reason
+    assert "draw a rectangle" in dock.source.fields["area"].reason
     shapes.add_rectangles(np.array([[10, 10], [40, 50]]))
-    assert dock.source._area.reason == ""
+    assert dock.source.fields["area"].reason == ""
     assert user.restores(dock).data.shape == (31, 41)
 
 
@@ -484,8 +484,8 @@ def test_other_data_in_the_chosen_layer_are_looked_at_anew(viewer, user, image):
     dock = user.opens()
     user.sees(dock.run_button.isEnabled)
     layer.data = image
-    assert dock.source.words.text() == "2-D image of 64 x 64"
-    assert dock.source._role_rows.rowCount() == 3
+    assert dock.source.axes.words.text() == "2-D image of 64 x 64"
+    assert dock.source.axes.rows.rowCount() == 2
     assert user.restores(dock).data.shape == (64, 64)
 
 
@@ -506,16 +506,16 @@ def test_run_again_waits_for_the_layer_that_is_absent(viewer, user, image):
     source = viewer.add_image(stack, name="stack", axis_labels=("t", "y", "x"))
     dock = user.opens()
     user.sets(dock, iterations=6)
-    dock.source._roles[0].setCurrentIndex(0)
-    dock.source._roles[0].activated.emit(0)
-    assert dock.source.words.text().startswith("3-D volume")
+    dock.source.axes.roles[0].setCurrentIndex(0)
+    dock.source.axes.roles[0].activated.emit(0)
+    assert dock.source.axes.words.text().startswith("3-D volume")
     first = user.restores(dock)
     source.name = "renamed"
     viewer.layers.selection.active = first
     user.clicks(dock.after.repeat)
     assert "Choose the layer to use in place of “stack”" in text(dock)
     dock.source.image.choose(source)
-    assert dock.source.words.text().startswith("3-D volume")
+    assert dock.source.axes.words.text().startswith("3-D volume")
     again = user.restores(dock)
     assert np.array_equal(again.data, first.data)
 
@@ -528,7 +528,7 @@ def test_run_again_on_a_layer_that_has_become_smaller_says_so(viewer, user, imag
     source.data = image[:40, :40]
     viewer.layers.selection.active = layer
     user.clicks(dock.after.repeat)
-    assert "doesn't fit" in dock.source._area.reason
+    assert "doesn't fit" in dock.source.fields["area"].reason
     assert not dock._run_when_checked
 
 
@@ -586,8 +586,8 @@ def test_colours_one_after_another_with_a_mask(viewer, user, image):
     dock = user.opens("Inpaint")
     dock.source.image.choose(viewer.layers["photo"])
     dock.source.mask.choose(viewer.layers["line"])
-    dock.source._roles[-1].setCurrentIndex(2)
-    dock.source._roles[-1].activated.emit(2)
+    dock.source.axes.roles[-1].setCurrentIndex(2)
+    dock.source.axes.roles[-1].activated.emit(2)
     user.sets(dock, iterations=5)
     layer = user.restores(dock)
     off = ~np.eye(64, dtype=bool)

@@ -14,6 +14,7 @@ from superqt import QCollapsible
 from napari_dip import (
     DIP,
     PRESETS,
+    Deconvolve,
     Denoise,
     Gaussian,
     Hourglass,
@@ -21,11 +22,14 @@ from napari_dip import (
     Laplace,
     Poisson,
     PoissonGaussian,
+    SuperResolve,
     Unknown,
 )
+from napari_dip.methods import RichardsonLucy, Wiener
 from napari_dip.noise import NoiseModel
 from napari_dip.plugin.fields import Entry, unit, words
 from napari_dip.plugin.form import Form, Variants
+from napari_dip.psf import PSFS
 from napari_dip.settings import check, descriptions, family, hints
 from napari_dip.tasks import TASKS
 
@@ -175,11 +179,29 @@ SETTINGS = [
     *NOISES,
     *(task(noise) for task in TASKS for noise in NOISES),
     Inpaint(Gaussian(3.0), keep_observed=False),
+    SuperResolve(Poisson(2.0), factor=3, kernel="area", along="axial"),
+    *(Deconvolve(psf=psf(), floor=99.5) for psf in PSFS.values()),
+    RichardsonLucy(iterations=3),
+    Wiener(balance=0.1),
     Example(),
     CHANGED_EXAMPLE,
     replace(CHANGED_EXAMPLE, shape=Dot()),
 ]
-COMPLETE = (DIP, Hourglass, Denoise, Inpaint, Poisson, PoissonGaussian, Unknown, Example, Depth, Square, Dot)
+COMPLETE = (
+    DIP,
+    RichardsonLucy,
+    Wiener,
+    Hourglass,
+    *TASKS,
+    *PSFS.values(),
+    Poisson,
+    PoissonGaussian,
+    Unknown,
+    Example,
+    Depth,
+    Square,
+    Dot,
+)
 NEEDY = (Gaussian, Laplace, Disc)
 
 
@@ -292,6 +314,14 @@ def test_nothing_typed_is_none_where_it_may_be(show):
     assert (form.value.share, form.value.limit, form.value.alias) == (None, None, None)
 
 
+@pytest.mark.parametrize(
+    ("cls", "name", "shown"),
+    [(DIP, "held_out", "automatic"), (DIP, "time_limit", "none"), (Wiener, "balance", "automatic")],
+)
+def test_an_empty_field_says_whether_something_is_chosen_for_it(show, cls, name, shown):
+    assert show(cls).fields[name].editor.native.placeholderText() == shown
+
+
 # Limits and tooltips
 
 
@@ -329,8 +359,20 @@ def test_a_label_has_the_tooltip_of_its_field(show, cls):
         if not isinstance(field, Form):
             assert labels[words(name) + unit(hints(cls)[name])].toolTip() == field.toolTip()
     folds = {fold.text(): fold.toggleButton() for fold in form.findChildren(QCollapsible)}
-    (nested,) = (name for name, field in form.fields.items() if isinstance(field, Form))
-    assert plain(folds[words(nested)].toolTip()) == descriptions(cls)[nested]
+    for name in (name for name, field in form.fields.items() if isinstance(field, Form)):
+        assert plain(folds[words(name)].toolTip()) == descriptions(cls)[name]
+
+
+def test_a_choice_among_classes_that_is_not_essential_is_in_a_fold_of_its_own(show):
+    form = show(DIP, DIP.essential)
+    (fold,) = (fold for fold in form.findChildren(QCollapsible) if fold.text() == "Network")
+    assert fold.isAncestorOf(form.fields["network"])
+    assert plain(fold.toggleButton().toolTip()) == descriptions(DIP)["network"]
+
+
+def test_a_class_in_a_list_is_called_without_the_name_of_its_family(show):
+    choice = show(Deconvolve).fields["psf"].choice.native
+    assert [choice.itemText(at) for at in range(choice.count())] == ["Gaussian", "Airy", "Moffat", "Measured"]
 
 
 def test_a_class_in_a_list_has_the_first_line_of_its_docstring(show):
@@ -343,7 +385,13 @@ def test_a_class_in_a_list_has_the_first_line_of_its_docstring(show):
 
 @pytest.mark.parametrize(
     ("name", "label"),
-    [("time_limit", "Time limit"), ("PoissonGaussian", "Poisson-Gaussian"), ("DIP", "DIP"), ("a", "A")],
+    [
+        ("time_limit", "Time limit"),
+        ("PoissonGaussian", "Poisson-Gaussian"),
+        ("DIP", "DIP"),
+        ("a", "A"),
+        ("axial_fwhm", "Axial FWHM"),
+    ],
 )
 def test_labels_are_words(name, label):
     assert words(name) == label
@@ -398,9 +446,9 @@ def test_what_is_wrong_is_said_at_its_field_until_it_is_mended(show, cls, name, 
 def test_settings_that_are_shown_mend_what_was_wrong(show):
     form = show(DIP)
     form.fields["learning_rate"].editor.value = "fast"
-    form.fields["network"].fields["widths"].editor.value = "wide"
+    form.fields["network"].form.fields["widths"].editor.value = "wide"
     form.set(DIP())
-    assert form.fields["learning_rate"].reason == form.fields["network"].fields["widths"].reason == ""
+    assert form.fields["learning_rate"].reason == form.fields["network"].form.fields["widths"].reason == ""
     assert form.problems() == []
 
 
@@ -408,7 +456,7 @@ def test_every_wrong_field_is_marked(show):
     form = show(DIP)
     for name in ("learning_rate", "jitter"):
         form.fields[name].editor.value = "?"
-    form.fields["network"].fields["skips"].editor.value = "?"
+    form.fields["network"].form.fields["skips"].editor.value = "?"
     assert form.problems() == [
         "Learning rate must be a number, got '?'",
         "Jitter must be a number, got '?'",
@@ -426,7 +474,7 @@ def test_every_wrong_field_is_marked(show):
 )
 def test_what_fields_say_together_is_said_at_their_form(show, name, value, reason):
     form = show(DIP)
-    network = form.fields["network"]
+    network = form.fields["network"].form
     right = network.fields[name].editor.value
     network.fields[name].editor.value = value
     assert reason in network.reason
@@ -504,7 +552,7 @@ def test_a_class_that_needs_a_value_asks_for_it(show):
     ("text", "start"), [("", Gaussian(1.0)), ("?", Gaussian(1.0)), ("-3", Gaussian(1.0)), ("4", Gaussian(4))]
 )
 def test_a_measurement_can_start_without_a_value(qtbot, text, start):
-    noise = Variants(family(NoiseModel))
+    noise = Variants(NoiseModel)
     qtbot.addWidget(noise)
     noise.choice.value = Gaussian
     noise.form.fields["sigma"].editor.value = text
@@ -578,7 +626,7 @@ def test_settings_are_shown_as_one_change(show, count, settings):
 
 @pytest.mark.parametrize("noise", NOISES, ids=str)
 def test_a_choice_is_shown_as_one_change(qtbot, count, noise):
-    variants = Variants(family(NoiseModel))
+    variants = Variants(NoiseModel)
     qtbot.addWidget(variants)
     variants.set(Poisson(7.0))
     seen = count(variants)

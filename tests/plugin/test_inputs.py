@@ -6,11 +6,14 @@ from hypothesis import strategies as st
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Shapes
 
+from napari_dip import Denoise, SuperResolve
 from napari_dip.axes import Axes
-from napari_dip.plugin.inputs import captured, drawn_area, visible_area
+from napari_dip.plugin.areas import drawn_area, visible_area
+from napari_dip.plugin.inputs import captured, placed
 from napari_dip.plugin.layers import to_world
 from napari_dip.plugin.result import Result
 from napari_dip.restoration import Restoration
+from napari_dip.series import restored_shape
 
 UNITS = ("nm", "um", "mm", "second")
 
@@ -51,6 +54,27 @@ def test_a_result_lies_exactly_on_its_source(data, ndim):
         assert np.allclose(part.data_to_world(corner), source.data_to_world(there), atol=1e-6)
     assert part.units == source.units
     assert part.axis_labels == source.axis_labels
+
+
+@pytest.mark.filterwarnings("ignore:Non-orthogonal slicing")
+@settings(max_examples=40, deadline=None)
+@given(st.data(), st.sampled_from([2, 3]), st.integers(2, 5), st.sampled_from(["all", "axial", "lateral"]))
+def test_a_finer_result_lies_exactly_on_its_source(data, ndim, factor, along):
+    along = "all" if ndim == 2 else along
+    task = SuperResolve(factor=factor, along=along)
+    source = Image(np.zeros((5, 6, 7)[:ndim]), **data.draw(transforms(ndim)))
+    area = ((1, 4), (0, 6), (2, 7))[:ndim]
+    inputs = captured(source, Axes("ZYX"[-ndim:]), area=area)
+    shape = restored_shape(inputs.image.shape, inputs.axes, task)
+    fine = Image(np.zeros(shape), **placed(inputs.placement, inputs.from_restored(task, ndim)))
+    factors = np.array(task.factors(ndim))
+    starts = [start for start, _ in area]
+    for pixel in ((0, 0, 0)[:ndim], (2, 1, 3)[:ndim], (1, 2, 0)[:ndim]):
+        # The mean place of a pixel's parts is the place of the pixel.
+        parts = np.indices(factors).reshape(ndim, -1).T + np.array(pixel) * factors
+        middle = np.mean([fine.data_to_world(part) for part in parts], 0)
+        assert np.allclose(middle, source.data_to_world(np.add(pixel, starts)), atol=1e-6)
+    assert fine.units == source.units
 
 
 @pytest.mark.filterwarnings("ignore:Non-orthogonal slicing")
@@ -176,8 +200,9 @@ def test_the_current_view_is_what_the_canvas_shows(viewer, user):
 
 
 def test_colours_keep_their_dtype_and_say_what_was_clipped():
-    inputs = captured(Image(np.zeros((4, 4, 3), np.uint8), rgb=True), Axes("YXC"))
-    result = Result(ViewerModel(), inputs, "restored")
+    colours = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    inputs = captured(Image(colours, rgb=True), Axes("YXC"))
+    result = Result(ViewerModel(), inputs, Denoise())
     result.finish(Restoration(np.full((4, 4, 3), 300, np.float32), (), {}))
     assert result.layer.data.dtype == np.uint8
     assert (result.layer.data == 255).all()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from qtpy.QtGui import QImage
 
-from napari_dip.plugin.plot import _KEPT, FIT, HELD_OUT, Curves
+from napari_dip.plugin.plot import _KEPT, FIT, SCORE, Curves
 
 SIZES = [(1, 1), (2, 2), (5, 90), (13, 13), (40, 20), (200, 90), (800, 90), (800, 3)]
 ERRORS = {
@@ -94,7 +94,7 @@ def test_however_long_a_run_is_its_curve_stays_small_and_keeps_its_shape(curves,
     for at in range(0, total, batch):
         curves.add(points[at : at + batch])
         assert len(curves._fit) <= _KEPT
-    for kept in (curves._fit, curves._held_out):
+    for kept in (curves._fit, curves._scores):
         assert len(kept) > 100
         assert kept[0] == points[0][:2]
         assert kept[-1] == points[-1][:2]
@@ -108,16 +108,16 @@ def test_however_long_a_run_is_its_curve_stays_small_and_keeps_its_shape(curves,
 def test_what_is_not_finite_is_left_out(curves, wrong):
     curves.add([(0, 1.0, 2.0), (1, wrong, 1.5), (2, 0.5, wrong), (3, wrong, wrong), (4, 0.25, 1.75)])
     assert curves._fit == [(0, 1.0), (2, 0.5), (4, 0.25)]
-    assert curves._held_out == [(0, 2.0), (1, 1.5), (4, 1.75)]
+    assert curves._scores == [(0, 2.0), (1, 1.5), (4, 1.75)]
     assert curves.best == (1, 1.5)
-    assert of_colour(painted(curves), HELD_OUT).any()
+    assert of_colour(painted(curves), SCORE).any()
 
 
 def test_the_best_one_that_is_given_again_at_the_end_does_not_lead_back(curves):
     curves.add(line(ERRORS["turning"], range(60), ERRORS["turning"]))
     before = painted(curves)
     curves.add([(20, 3.0, 3.0)])
-    assert curves._held_out[-1][0] == 59
+    assert curves._scores[-1][0] == 59
     assert curves.best == (20, 3.0)
     assert (painted(curves) == before).all()
 
@@ -127,7 +127,7 @@ def test_a_new_frame_begins_with_nothing(curves):
     curves.add(line(ERRORS["falling"], range(90), ERRORS["turning"]))
     assert (painted(curves) != empty).any()
     curves.begin()
-    assert (curves._fit, curves._held_out, curves.best) == ([], [], None)
+    assert (curves._fit, curves._scores, curves.best) == ([], [], None)
     assert (painted(curves) == empty).all()
 
 
@@ -152,7 +152,7 @@ def test_any_number_of_points_is_painted_in_any_size(curves, number, size):
 @pytest.mark.parametrize("held_out", ERRORS)
 def test_the_held_out_error_is_drawn_inside_of_the_frame(curves, held_out, number):
     curves.add(line(ERRORS["falling"], range(number), ERRORS[held_out]))
-    blue = of_colour(painted(curves), HELD_OUT)
+    blue = of_colour(painted(curves), SCORE)
     assert blue.any()
     assert not border(blue, 0).any(), "it leaves the frame, or the circle around the best one is cut off"
 
@@ -165,7 +165,7 @@ def test_without_held_out_errors_only_grey_is_drawn(curves, fit, number):
     grey = of_colour(pixels, FIT)
     assert grey[6:-6, 6:-6].any()
     assert not border(grey, 2).any()
-    assert not of_colour(pixels, HELD_OUT).any()
+    assert not of_colour(pixels, SCORE).any()
 
 
 def test_a_fall_is_drawn_as_a_fall(curves):
@@ -185,7 +185,7 @@ def test_a_first_fall_does_not_flatten_what_follows(curves):
 
 def test_the_circle_is_where_the_best_one_is(curves):
     curves.add(line(lambda update: 1.0, range(101), lambda update: 2 + abs(update - 75) / 100))
-    blue = of_colour(painted(curves, 412, 90), HELD_OUT)
+    blue = of_colour(painted(curves, 412, 90), SCORE)
     rows, columns = np.nonzero(blue[76:])
     assert rows.size > 10
     assert abs(columns.mean() - (6.5 + 0.75 * 399)) < 2
@@ -193,7 +193,7 @@ def test_the_circle_is_where_the_best_one_is(curves):
 
 def test_a_curve_that_begins_before_the_other_one_stays_inside(curves):
     curves.add([(update, math.nan if update < 50 else 1.0 + update, 2.0 + update) for update in range(60)])
-    blue = of_colour(painted(curves), HELD_OUT)
+    blue = of_colour(painted(curves), SCORE)
     columns = np.nonzero(blue.any(0))[0]
     assert columns.min() > 0
     assert columns.max() - columns.min() > 170

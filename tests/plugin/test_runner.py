@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from superqt.utils import WorkerBase
+from qtpy.QtCore import QThreadPool
+from superqt.utils import FunctionWorker, WorkerBase
 
 from napari_dip import Denoise, Iterate, Outcome, RestorationError
 from napari_dip.pace import Pace
@@ -552,3 +553,23 @@ def test_a_stream_is_closed_in_its_thread_before_the_end_is_said(run, queue):
     run.settles(follower)
     assert at_the_end == [1]
     assert threads[0] == threads[1] != threading.get_ident()
+
+
+def test_a_run_keeps_nobody_else_waiting_where_there_is_one_core(queue, qtbot, run):
+    pool = QThreadPool.globalInstance()
+    threads = pool.maxThreadCount()
+    pool.setMaxThreadCount(1)
+    try:
+        follower = Follower(Stream(None, pause=0.001))
+        queue.submit(follower.job)
+        qtbot.waitUntil(lambda: bool(follower.snapshots))
+        found = []
+        other = FunctionWorker(lambda: "found")
+        other.returned.connect(found.append)
+        other.start()
+        qtbot.waitUntil(lambda: found == ["found"], timeout=3000)
+        follower.job.cancel()
+        run.settles(follower)
+        qtbot.waitUntil(lambda: pool.activeThreadCount() == 0)
+    finally:
+        pool.setMaxThreadCount(threads)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from napari_dip.solver.iterate import Iterate, Outcome
-from napari_dip.solver.stages import averaged, best_last, joined, scored, stopped
+from napari_dip.solver.stages import averaged, best_last, joined, scored, stopped, varied
 from napari_dip.solver.stopping import Budget
 
 
@@ -98,3 +98,27 @@ def test_a_stream_that_ends_in_nan_has_diverged_whatever_it_says():
 
 def test_no_iterates_no_answer():
     assert list(best_last(stream([]))) == []
+
+
+def test_outputs_that_stay_do_not_vary_and_the_first_are_not_scored():
+    scores = [one.score for one in varied(stream([4] * 9), decay=0.9, warm_up=3, every=2)]
+    assert scores == [None, None, None, None, 0, None, 0, None, 0]
+
+
+def test_the_variance_of_the_outputs_is_that_of_their_noise():
+    values = torch.randn(600, generator=torch.Generator().manual_seed(0))
+    scores = [one.score for one in varied(stream(7 + 3 * values), decay=0.95, warm_up=100, every=1)]
+    # About its mean over the last 20 the outputs' own variance is 9, less that of the mean.
+    assert sum(scores[100:]) / 500 == pytest.approx(9 / (1 + 0.05), rel=0.1)
+
+
+def test_the_variance_is_least_where_the_outputs_are_steadiest():
+    noise = torch.randn(300, generator=torch.Generator().manual_seed(0))
+    spread = (torch.arange(300.0) - 150).abs() / 10 + 0.1
+    *_, answer = best_last(varied(stream(noise * spread), decay=0.9, warm_up=20))
+    assert answer.index == pytest.approx(160, abs=15)  # it looks back
+
+
+def test_the_variance_leaves_the_outputs_alone():
+    values = [1.0, 5.0, 2.0]
+    assert [float(one.x) for one in varied(stream(values), decay=0.5, warm_up=0)] == values

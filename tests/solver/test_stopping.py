@@ -3,8 +3,16 @@ import threading
 import pytest
 import torch
 
-from napari_dip.solver.iterate import Iterate, Outcome
-from napari_dip.solver.stopping import Asked, Budget, Diverged, NoImprovement, StoppingRule, TimeLimit
+from napari_dip.solver.iterate import Iterate, Judge, Outcome
+from napari_dip.solver.stopping import (
+    Asked,
+    Budget,
+    Discrepancy,
+    Diverged,
+    NoImprovement,
+    StoppingRule,
+    TimeLimit,
+)
 
 
 def iterate(index, score=None, loss=0.0):
@@ -50,6 +58,17 @@ def test_no_improvement_counts_updates_since_the_best_score():
     assert first(NoImprovement(9), iterates) is None
 
 
+def test_no_improvement_says_what_it_is_told():
+    iterates = [iterate(index, 1.0) for index in range(5)]
+    assert first(NoImprovement(2, Outcome.VARIANCE), iterates) == (2, Outcome.VARIANCE)
+
+
+def test_discrepancy_stops_once_the_residual_is_as_weak_as_the_noise():
+    scores = [9.0, None, 1.01, float("nan"), 1.0, 0.9]
+    iterates = [iterate(index, score) for index, score in enumerate(scores)]
+    assert first(Discrepancy(), iterates) == (4, Outcome.DISCREPANCY)
+
+
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
 def test_diverged(loss):
     assert first(Diverged(), [iterate(0), iterate(4, loss=loss), iterate(5, loss=loss)]) == (
@@ -81,5 +100,7 @@ def test_rules_can_be_started_again():
     assert first(rule, map(iterate, range(9))) == first(rule, map(iterate, range(9)))
 
 
-def test_every_outcome_is_a_sentence():
-    assert all(outcome.value.endswith(".") for outcome in Outcome)
+@pytest.mark.parametrize("member", [*Outcome, *Judge])
+def test_every_reason_is_a_sentence(member):
+    assert member.value[0].isupper()
+    assert member.value.endswith(".")

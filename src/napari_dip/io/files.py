@@ -121,8 +121,8 @@ def replaceable(path: Path, *, overwrite: bool) -> None:
 def writable(path: Path, source: Picture, axes: str, *, keep_dtype: bool) -> None:
     """Refuse, before a long run, an output that could not be written after it.
 
-    Zeros of the same shape are written on trial and taken away again: that shows whether the format holds
-    them, whether the folder may be written to, and whether there is room.
+    Zeros of the source's shape are written on trial and taken away again: that shows whether the format
+    holds them, whether the folder may be written to, and whether there is room.
 
     Raises
     ------

@@ -1,10 +1,10 @@
 """FITS, the format of astronomy; needs astropy (the extra ``astro``)."""
 
 import json
+import re
 from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
-from string import ascii_uppercase
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -37,16 +37,41 @@ def write(file: BinaryIO, data: np.ndarray, source: Picture, axes: str, provenan
     summed = "CHECKSUM" in header or "DATASUM" in header
     for card in ("BLANK", "BSCALE", "BZERO", "CHECKSUM", "DATASUM"):  # of the data as they were
         header.remove(card, ignore_missing=True)
-    for axis, first in enumerate(reversed(source.origin), 1):  # FITS counts axes from the last
-        for name in (f"CRPIX{axis}{system}" for system in ("", *ascii_uppercase)):
-            if name in header:  # the sky stays where it is
-                header[name] -= first
+    _keep_the_sky(header, source.origin or (0,) * data.ndim, source.factors or (1,) * data.ndim)
     header.add_history(f"{_MARK} {provenance['napari-dip']}")
     # A card loses the spaces at its end.
     header.add_history(json.dumps(provenance, separators=(",", ":")).replace(" ", "\\u0020"))
     kind = fits.PrimaryHDU if index == 0 else fits.ImageHDU
     new = [*hdus[:index], kind(data, header), *hdus[index + 1 :]]
     fits.HDUList(new).writeto(file, output_verify="silentfix", checksum=summed)
+
+
+def _keep_the_sky(header: Any, origin: tuple[int, ...], factors: tuple[int, ...]) -> None:
+    """Let world coordinates stay where they are when an image is cut and its pixels are divided.
+
+    Pixel p becomes f (p − first − ½) + ½, so each column of the matrix that turns pixels into intermediate
+    world coordinates is divided by its f (Greisen & Calabretta, A&A 395, 2002, section 2.1). Distortion
+    polynomials (SIP) take pixels and give pixels.
+    """
+    first = dict(enumerate(reversed(origin), 1))  # FITS counts axes from the last
+    f = dict(enumerate(reversed(factors), 1))
+    with_matrix = {match[1] for name in header if (match := re.fullmatch(r"CD\d+_\d+([A-Z]?)", name))}
+    described = (re.fullmatch(r"(?:CTYPE|CRVAL|CRPIX|CDELT)(\d+)([A-Z]?)", name) for name in header)
+    for axis, system in sorted({(int(match[1]), match[2]) for match in described if match}):
+        start, times = first.get(axis, 0), f.get(axis, 1)
+        place, step = f"CRPIX{axis}{system}", f"CDELT{axis}{system}"
+        if start or times > 1:
+            header[place] = (header.get(place, 0.0) - start - 0.5) * times + 0.5
+        if times > 1 and (step in header or system not in with_matrix):
+            header[step] = header.get(step, 1.0) / times
+    for name in list(header):
+        if match := re.fullmatch(r"CD\d+_(\d+)[A-Z]?", name):
+            header[name] /= f.get(int(match[1]), 1)
+        elif match := re.fullmatch(r"PC(\d+)_(\d+)[A-Z]?", name):  # CDELT has divided rows
+            header[name] *= f.get(int(match[1]), 1) / f.get(int(match[2]), 1)
+        elif match := re.fullmatch(r"([AB])P?_(\d+)_(\d+)", name):
+            own = f[1 if match[1] == "A" else 2]
+            header[name] *= own / (f[1] ** int(match[2]) * f[2] ** int(match[3]))
 
 
 def provenance(path: Path) -> str | None:

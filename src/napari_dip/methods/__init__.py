@@ -1,10 +1,11 @@
 """Ways to restore: frozen settings with ``solve``."""
 
 from napari_dip.methods.base import Method
+from napari_dip.methods.classic import RichardsonLucy, Wiener
 from napari_dip.methods.dip import DIP
 from napari_dip.methods.presets import PRESETS
 
 #: All methods, in the order in which they are offered.
-METHODS: tuple[type[DIP], ...] = (DIP,)
+METHODS: tuple[type[Method], ...] = (DIP, RichardsonLucy, Wiener)
 
-__all__ = ["DIP", "METHODS", "PRESETS", "Method"]
+__all__ = ["DIP", "METHODS", "PRESETS", "Method", "RichardsonLucy", "Wiener"]

@@ -4,6 +4,8 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from napari_dip.problem import Problem
     from napari_dip.solver.iterate import Iterate
     from napari_dip.solver.stopping import StoppingRule
@@ -17,6 +19,7 @@ class Method(Protocol):
 
     title: ClassVar[str]  #: what users call it
     essential: ClassVar[tuple[str, ...]]  #: the few fields that most users may want to set
+    only_blurs: ClassVar[bool]  #: whether it undoes blur, and nothing else
 
     @property
     def updates(self) -> int:
@@ -36,7 +39,7 @@ class Method(Protocol):
         """Return the settings with nothing left for the machine to decide, to be recorded."""
         ...
 
-    def refuses(self, problem: "Problem") -> str | None:
+    def refuses(self, problem: "Problem", *, guided: bool = False) -> str | None:
         """Return why it can't do this one, in words for the user, or None."""
         ...
 
@@ -45,6 +48,7 @@ class Method(Protocol):
         problem: "Problem",
         *,
         seed: int,
+        guide: "Tensor | None" = None,
         start: State | None = None,
         until: "StoppingRule | None" = None,
     ) -> Generator["Iterate", None, State]:

@@ -3,12 +3,15 @@
 import math
 from collections.abc import Generator
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from annotated_types import Ge, Gt, Interval, Unit
 
 from napari_dip.errors import DivergenceError, RestorationError
 from napari_dip.methods.base import State
+from napari_dip.networks.architecture import Architecture
 from napari_dip.networks.hourglass import Hourglass
 from napari_dip.settings import check
 
@@ -18,8 +21,16 @@ if TYPE_CHECKING:
 
     from napari_dip.problem import Problem
     from napari_dip.scaling import ToGreyLevels
-    from napari_dip.solver.iterate import Iterate
+    from napari_dip.solver.iterate import Iterate, Judge
     from napari_dip.solver.stopping import StoppingRule
+    from napari_dip.whiteness import Whiteness
+
+#: Range of the images that the network sees, beside noise from 0 to 0.1.
+_CONTRAST = 0.3
+#: Between the seeds of two runs; a prime, so that the runs of neighbouring seeds differ.
+_STRIDE = 7919
+#: Of the running variance: weight of the past, updates before its first value counts, and after its lowest.
+_MEMORY, _WARM_UP, _UNSETTLED = 0.95, 40, 30
 
 
 @dataclass(frozen=True)
@@ -36,14 +47,27 @@ class DIP:
         Updates at the most, in each run.
     runs : int
         Networks that are fitted one after another, from different random weights; the answer is the mean
-        of theirs. Two are worth about half a decibel, and take twice the time.
+        of theirs. A second one is worth some tenths of a decibel, and takes as long as the first.
     time_limit : float, optional
         Seconds at the most, for all runs of an image or frame; the best result until then is kept.
+    stopping : {"auto", "held-out", "variance", "discrepancy", "budget"}
+        What ends a run: the error on pixels held out of the fit; how much the outputs vary (Wang et al., TMLR
+        2023); a residual as strong as the noise, which is measured in the image's flattest parts unless it
+        comes from photons; or the number of iterations alone. "auto" takes held-out pixels, unless a test
+        before the run finds the noise correlated between pixels: then the residual's strength, or where that
+        can't be measured the variance.
     patience : int
-        Updates without a fall of the held-out error after which a run ends.
-    held_out : float
-        Share of the observed pixels that the fit never sees, to judge it by. 0 runs for all iterations,
-        which fits the noise too unless you choose their number well.
+        Updates without progress after which a run ends.
+    held_out : float, optional
+        Share of the observed pixels that the fit never sees, to judge it by. By default 5 %, of blurred data
+        10 %, and of those where each pixel is dear, as in super-resolution, 2 %.
+    first_guess : bool
+        The network sees an estimate by classic filters beside its noise: faster, and better by some tenths
+        of a decibel. Held-out pixels have no influence on it.
+    resolution : float
+        Width of the finest details of a deconvolved image, as a share of that of the point spread function
+        (the method of sieves: Snyder, Miller, IEEE Trans. Nuclear Science 32, 1985). What is finer would
+        mostly be noise; 0 sets no limit.
     learning_rate : float
         Adam's step size. Lower it if the loss is no longer finite.
     second_moment : float
@@ -52,11 +76,12 @@ class DIP:
         Standard deviation of the noise added to the network's input at each update.
     averaging : float
         Decay of the moving average of the outputs; 0.99 remembers about 100 updates.
-    input : {"noise", "coordinates"}
-        What the network sees: fixed uniform noise, or the pixels' coordinates (smoother, for large holes).
+    input : {"noise", "coordinates", "guide"}
+        What the network sees: fixed uniform noise, the pixels' coordinates (smoother, for large holes), or
+        nothing but the guide. Beside the first two it sees the guide too, where there is one.
     input_channels : int
         Channels of a noise input.
-    network : Hourglass
+    network : Architecture
         Shape of the network.
     precision : {"auto", "float32", "bfloat16"}
         Number format inside the network; "auto" takes the faster one on this machine.
@@ -64,19 +89,23 @@ class DIP:
 
     title: ClassVar[str] = "Deep Image Prior"
     essential: ClassVar[tuple[str, ...]] = ("runs", "iterations", "time_limit")
+    only_blurs: ClassVar[bool] = False
 
     iterations: Annotated[int, Interval(ge=1, le=1_000_000)] = 3000
-    runs: Annotated[int, Interval(ge=1, le=100)] = 2
+    runs: Annotated[int, Interval(ge=1, le=100)] = 1
     time_limit: Annotated[float | None, Gt(0), Unit("s")] = None
+    stopping: Literal["auto", "held-out", "variance", "discrepancy", "budget"] = "auto"
     patience: Annotated[int, Ge(1)] = 150
-    held_out: Annotated[float, Interval(ge=0, le=0.5)] = 0.05
+    held_out: Annotated[float | None, Interval(gt=0, le=0.5)] = None
+    first_guess: bool = True
+    resolution: Annotated[float, Interval(ge=0, le=1)] = 0.5
     learning_rate: Annotated[float, Interval(gt=0, le=1)] = 0.01
     second_moment: Annotated[float, Interval(ge=0, lt=1)] = 0.95
     jitter: Annotated[float, Ge(0)] = 0.02
     averaging: Annotated[float, Interval(ge=0, lt=1)] = 0.99
-    input: Literal["noise", "coordinates"] = "noise"
+    input: Literal["noise", "coordinates", "guide"] = "noise"
     input_channels: Annotated[int, Ge(1)] = 16
-    network: Hourglass = Hourglass()
+    network: Architecture = Hourglass()
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
     def __post_init__(self) -> None:
@@ -89,7 +118,7 @@ class DIP:
 
     def probe(self, updates: int) -> Self:
         """Return settings that nothing but this number of updates ends."""
-        return replace(self, runs=1, iterations=updates, time_limit=None, held_out=0.0)
+        return replace(self, runs=1, iterations=updates, time_limit=None, stopping="budget")
 
     def settled(self, device: str) -> Self:
         """Return the settings with the precision that "auto" stands for on a device."""
@@ -100,7 +129,7 @@ class DIP:
         dtype = compute_dtype(self.precision, torch.device(device))
         return replace(self, precision="bfloat16" if dtype == torch.bfloat16 else "float32")
 
-    def refuses(self, problem: "Problem") -> str | None:
+    def refuses(self, problem: "Problem", *, guided: bool = False) -> str | None:
         """Return why it can't do this one, in words for the user, or None."""
         shape = problem.grid.shape
         if len(shape) not in (2, 3):
@@ -109,6 +138,10 @@ class DIP:
             return f"Deep Image Prior needs at least 8 pixels along one axis, got {_by(shape)}."
         if int(problem.observed.sum()) < 4:
             return "Deep Image Prior needs at least 4 observed pixels."
+        if self.input == "guide" and not guided:
+            return 'The network is to see nothing but a guide, and there is none: give one, or input="noise".'
+        if guided and self.network.input_shape(shape) != shape:
+            return f"{type(self.network).__name__} sees no image, and so no guide: take an Hourglass."
         return None
 
     def solve(
@@ -116,6 +149,7 @@ class DIP:
         problem: "Problem",
         *,
         seed: int = 0,
+        guide: "Tensor | None" = None,
         start: State | None = None,
         until: "StoppingRule | None" = None,
     ) -> Generator["Iterate", None, State]:
@@ -127,118 +161,210 @@ class DIP:
             What the image has to explain.
         seed : int
             Of weights, input, jitter and the choice of the held-out pixels.
+        guide : Tensor, shape ``(1, G, *spatial)``, optional
+            Another image of the same scene, on the grid of x, in its own grey levels.
         start : dict, optional
-            What an earlier run with the same settings returned: the first weights of the first run.
+            What an earlier run with the same settings returned: the first weights of each run.
         until : StoppingRule, optional
             Stops the run as well as the method's own rules do.
 
         Returns
         -------
         dict
-            Weights after the last update of the last run.
+            Weights after the last update of each run.
         """
         import torch
 
+        from napari_dip.solver.iterate import Judge
         from napari_dip.solver.stages import best_last, stopped
         from napari_dip.solver.stopping import Never, TimeLimit
+        from napari_dip.whiteness import whiteness
 
         generator = torch.Generator().manual_seed(seed)
-        # One choice of held-out pixels for all runs, so that none has seen those that judge their mean.
-        parts = problem.split(self.held_out, generator) if self.held_out else (problem, None)
+        noise = whiteness(problem.data, problem.weights)
+        judge = self._judge(problem, noise)
+        fitted, held_out = problem, None
+        if judge is Judge.HELD_OUT:
+            # One choice of held-out pixels for all runs, so that none has seen those that judge their mean.
+            fitted, held_out = problem.split(self._share(problem), generator)
+        # Classic filters keep noise that is correlated, and the network would copy it from their estimate.
+        seen = self._seen(fitted, guide, guess=self.first_guess and judge in (None, Judge.HELD_OUT))
         weights = {} if start is None else dict(start)
+        if weights and not any(name.startswith("0.") for name in weights):
+            raise _another_shape()
         rule = until or Never()
         if self.time_limit is not None:
             rule |= TimeLimit(self.time_limit)
-        runs = self._runs(problem, parts, generator, weights)
+        runs = self._runs(problem, fitted, held_out, judge, noise.variance, seen, seed, weights)
         try:
             yield from best_last(stopped(runs, rule))
         finally:
             runs.close()
         return weights
 
+    def _judge(self, problem: "Problem", noise: "Whiteness") -> "Judge | None":
+        """Return what decides when a run ends."""
+        from napari_dip.operators import Identity
+        from napari_dip.solver.iterate import Judge
+
+        if self.stopping == "budget":
+            return None
+        if self.stopping != "auto":
+            return Judge[self.stopping.replace("-", "_").upper()]
+        # Who wants what is missing wants whatever its neighbours tell of it. Behind a blur or coarser pixels
+        # the noise of x is none that the data have.
+        if noise.white or problem.only_missing or not isinstance(problem.operator, Identity):
+            return Judge.HELD_OUT
+        # Compression without other noise leaves nothing to be measured.
+        return Judge.DISCREPANCY if problem.noise.has_photons or noise.measured else Judge.VARIANCE
+
+    def _share(self, problem: "Problem") -> float:
+        """Return the share of the pixels to hold out.
+
+        Blurred pixels tell what their neighbours tell, and little of what goes wrong in x: it takes many. Of
+        coarse ones each is dear.
+        """
+        from napari_dip.operators import Blur, Identity
+
+        if self.held_out is not None:
+            return self.held_out
+        return {Identity: 0.05, Blur: 0.1}.get(type(problem.operator), 0.02)
+
+    def _seen(self, problem: "Problem", guide: "Tensor | None", *, guess: bool) -> "list[Tensor]":
+        """Return the images that the network sees beside its own input, each about 0 and of one contrast."""
+        from napari_dip.methods.guess import first_guess
+        from napari_dip.scaling import Range
+
+        images = [] if guide is None else [guide]
+        shape = problem.grid.shape
+        if guess and self.network.input_shape(shape) == shape:
+            images.append(first_guess(problem))
+        return [
+            _CONTRAST * (Range.of(image, image.isfinite()).to_unit(image) - 0.5).cpu() for image in images
+        ]
+
     def _runs(
         self,
         problem: "Problem",
-        parts: tuple["Problem", "Problem | None"],
-        generator: "torch.Generator",
+        fitted: "Problem",
+        held_out: "Problem | None",
+        judge: "Judge | None",
+        variance: "Tensor",
+        seen: "list[Tensor]",
+        seed: int,
         weights: State,
     ) -> Generator["Iterate", None, None]:
         """Yield the iterates of all runs; each x is the mean with the answers of the runs before."""
-        from napari_dip.solver.fit import fit
-        from napari_dip.solver.iterate import Outcome
-        from napari_dip.solver.samples import jittered
-        from napari_dip.solver.stages import averaged, best_last, joined, mean, scored, stopped
-        from napari_dip.solver.stopping import Budget, Diverged, NoImprovement
+        import torch
 
-        fitted, held_out = parts
-        rule = Diverged() | Budget(self.iterations) | NoImprovement(self.patience)
+        from napari_dip.solver.fit import fit
+        from napari_dip.solver.iterate import Judge, Outcome
+        from napari_dip.solver.samples import jittered
+        from napari_dip.solver.stages import averaged, best_last, joined, mean, scored, stopped, varied
+        from napari_dip.solver.stopping import Budget, Discrepancy, Diverged, NoImprovement
+
+        rule = Diverged() | Budget(self.iterations)
+        match judge:
+            case Judge.HELD_OUT:
+                rule |= NoImprovement(self.patience)
+            case Judge.VARIANCE:
+                rule |= NoImprovement(_UNSETTLED, Outcome.VARIANCE)
+            case Judge.DISCREPANCY:
+                rule |= Discrepancy()
         answers: list[Tensor] = []
         updates, lowest = 0, math.inf
         for number in range(self.runs):
-            network, z, noise = self._network(problem, generator, weights if number == 0 else {})
+            # Its own generator: what a run begins with must not depend on what was drawn before it.
+            generator = torch.Generator().manual_seed((seed + _STRIDE * (number + 1)) % 2**63)
+            first, prefix = {}, f"{number}."
+            for name, value in weights.items():
+                if name.startswith(prefix):
+                    first[name.removeprefix(prefix)] = value
+            network, z, noise = self._network(problem, seen, generator, first)
             samples = jittered(z, self.jitter, fitted, noise)
             betas = (0.9, self.second_moment)
             iterates = fit(network, samples, learning_rate=self.learning_rate, betas=betas)
-            iterates = joined(averaged(iterates, decay=self.averaging), answers)
+            if judge is Judge.VARIANCE:
+                iterates = varied(iterates, decay=_MEMORY, warm_up=_WARM_UP)
+            iterates = averaged(iterates, decay=self.averaging)
+            if judge is Judge.DISCREPANCY:
+                iterates = scored(iterates, partial(problem.discrepancy, measured=variance))
+            iterates = joined(iterates, answers)
             if held_out is not None:
                 iterates = scored(iterates, held_out.score)
+            if number:  # the answer until now comes at this update; a network that has learnt nothing joins no other
+                iterates = islice(iterates, 1, None)
+            # Nothing but held-out pixels tells when a run has come far enough to join the others.
+            waits = bool(answers) and held_out is None
             length = 0
             try:
                 for iterate in best_last(stopped(iterates, rule)):
                     length = max(length, iterate.index)
                     if iterate.outcome is None:
-                        # Nothing but a score tells when a run has come far enough to join the others.
-                        x = iterate.x if held_out is not None or not answers else mean(answers)
-                        yield replace(iterate, index=updates + iterate.index, x=x)
+                        yield replace(
+                            iterate,
+                            index=updates + iterate.index,
+                            x=mean(answers) if waits else iterate.x,
+                            score=_finite(lowest) if waits else iterate.score,
+                            judge=judge,
+                        )
             finally:  # also where the reader ends it
                 state = network.network.state_dict()
-                weights.update({name: value.cpu().clone() for name, value in state.items()})
+                weights.update({f"{prefix}{name}": value.cpu().clone() for name, value in state.items()})
             own = (len(answers) + 1) * iterate.x - sum(answers)
             untrained = iterate.outcome is Outcome.DIVERGED and iterate.index == 0
-            better = iterate.score is None or iterate.score < lowest
+            better = held_out is None or iterate.score is None or iterate.score < lowest
             if better and not untrained and own.isfinite().all():
                 answers.append(own)
-                lowest = lowest if iterate.score is None else iterate.score
+                lowest = lowest if iterate.score is None else min(lowest, iterate.score)
             last = number + 1 == self.runs
             if answers:
                 yield replace(
                     iterate,
                     index=updates + iterate.index,
                     x=mean(answers),
-                    score=None if held_out is None else lowest,
+                    score=_finite(lowest),
                     outcome=iterate.outcome if last else None,
+                    judge=judge,
                 )
             elif last:
                 raise DivergenceError
             updates += length
 
     def _network(
-        self, problem: "Problem", generator: "torch.Generator", weights: State
+        self, problem: "Problem", seen: "list[Tensor]", generator: "torch.Generator", weights: State
     ) -> tuple["ToGreyLevels", "Tensor", "torch.Generator"]:
         """Return a network, its input, and the generator of the jitter, on the device of the data."""
         import torch
 
         from napari_dip.networks.precision import compute_dtype
-        from napari_dip.networks.skip import SkipNetwork
         from napari_dip.scaling import Range, ToGreyLevels
 
-        device = problem.data.device
-        z = self._input(problem.grid.shape, generator)
-        network = SkipNetwork(self.network, z.shape[1], problem.data.shape[1], problem.grid.shape)
+        device, shape = problem.data.device, problem.grid.shape
+        own = [] if self.input == "guide" else [self._input(self.network.input_shape(shape), generator)]
+        z = torch.cat([*own, *seen], 1)
+        network = self.network.build(z.shape[1], problem.data.shape[1], shape)
         network.initialise(generator)
         if weights:
             if _shapes(weights) != _shapes(network.state_dict()):
-                raise RestorationError(
-                    "The warm start comes from a network of another shape: the settings and the channels "
-                    "must be the same."
-                )
+                raise _another_shape()
             network.load_state_dict(weights)
         layout = torch.channels_last if z.ndim == 4 else torch.channels_last_3d
         network.to(device).to(memory_format=layout)  # type: ignore[call-overload]
         z = z.to(device, compute_dtype(self.precision, device), memory_format=layout)
         seed = int(torch.randint(2**62, (), generator=generator))
-        range_ = Range.of(problem.data, problem.weights > 0)
-        return ToGreyLevels(network.train(), range_), z, torch.Generator(device).manual_seed(seed)
+        range_ = Range.of(problem.data, problem.weights > 0).through(problem.gain)
+        scaled = ToGreyLevels(network.train(), range_, self._sieve(problem), problem.floor)
+        return scaled, z, torch.Generator(device).manual_seed(seed)
+
+    def _sieve(self, problem: "Problem") -> "torch.nn.Module | None":
+        """Return what takes details away that are finer than a share of the point spread function."""
+        from napari_dip.operators import Blur
+        from napari_dip.operators.sieve import Sieve
+
+        if not isinstance(problem.operator, Blur) or not self.resolution:
+            return None
+        return Sieve(tuple(self.resolution * width for width in problem.operator.widths))
 
     def _input(self, shape: tuple[int, ...], generator: "torch.Generator") -> "Tensor":
         import torch
@@ -247,6 +373,16 @@ class DIP:
             axes = [torch.linspace(0, 1, n) for n in shape]
             return torch.stack(torch.meshgrid(*axes, indexing="ij"))[None]
         return 0.1 * torch.rand(1, self.input_channels, *shape, generator=generator)
+
+
+def _another_shape() -> RestorationError:
+    return RestorationError(
+        "The warm start comes from a network of another shape: the settings and the channels must be the same."
+    )
+
+
+def _finite(score: float) -> float | None:
+    return score if math.isfinite(score) else None
 
 
 def _shapes(state: State) -> dict[str, tuple[int, ...]]:

@@ -1,17 +1,27 @@
-"""Published settings of Deep Image Prior by name (Ulyanov et al., IJCV 2020, and their released code)."""
+"""Published settings by name, each from its authors' released notebook.
+
+Deep Image Prior: Ulyanov et al., IJCV 2020, github.com/DmitryUlyanov/deep-image-prior. Deep decoder: Heckel
+and Hand, ICLR 2019, github.com/reinhardh/supplement_deep_decoder. How a run is stopped and averaged is ours,
+and so is the last layer: unbounded grey levels, no sigmoid.
+"""
 
 from dataclasses import replace
 
 from napari_dip.methods.dip import DIP
+from napari_dip.networks.decoder import Decoder
 from napari_dip.networks.hourglass import Hourglass
 
 _CLASSIC_NETWORK = Hourglass(widths=(128,) * 5, skips=(4,) * 5, padding="reflect", joint_normalisation=True)
 _CLASSIC = DIP(
+    iterations=3000,
     runs=1,
     patience=500,
+    first_guess=False,
+    resolution=0.0,
     learning_rate=0.01,
     second_moment=0.999,
     jitter=1 / 30,
+    averaging=0.99,
     input_channels=32,
     network=_CLASSIC_NETWORK,
     precision="float32",
@@ -26,15 +36,27 @@ def _plain(*widths: int, **changes: object) -> Hourglass:
 #: Name to settings. All but "tapered" use the published networks and Adam's usual memory of 0.999.
 PRESETS: dict[str, DIP] = {
     "tapered": DIP(),
+    # denoising.ipynb: noise, and compression
     "classic": _CLASSIC,
-    "hole": replace(_CLASSIC, input="coordinates", network=_plain(*(128,) * 5, upsampling="nearest")),
-    "text": replace(_CLASSIC, network=replace(_CLASSIC_NETWORK, skips=(128,) * 5, upsampling="nearest")),
-    "half": replace(_CLASSIC, learning_rate=0.001, iterations=11_000, patience=2000),
-    "sparse": replace(
+    "snail": replace(
         _CLASSIC,
-        iterations=1000,
-        jitter=0.0,
-        network=_plain(16, 32, 64, 128, 128, downsampling="average"),
+        iterations=2400,
+        input_channels=3,
+        network=replace(_CLASSIC_NETWORK, widths=(8, 16, 32, 64, 128), skips=(0, 0, 0, 4, 4)),
+    ),
+    # inpainting.ipynb: vase, kate and peppers, library (its `param_noise` changes no weight: it is lost)
+    "hole": replace(
+        _CLASSIC,
+        iterations=5000,
+        jitter=0.03,
+        input="coordinates",
+        network=_plain(*(128,) * 5, upsampling="nearest"),
+    ),
+    "text": replace(
+        _CLASSIC,
+        iterations=6000,
+        jitter=0.03,
+        network=replace(_CLASSIC_NETWORK, skips=(128,) * 5, upsampling="nearest"),
     ),
     "library": replace(
         _CLASSIC,
@@ -42,13 +64,26 @@ PRESETS: dict[str, DIP] = {
         input_channels=1,
         network=_plain(16, 32, 64, 128, 128, 128, kernel_down=5, projection=False, upsampling="nearest"),
     ),
-    "snail": replace(
+    # restoration.ipynb: barbara with half, kate with 2 % of the pixels
+    "half": replace(_CLASSIC, learning_rate=0.001, iterations=11_000, patience=2000, jitter=0.03),
+    "sparse": replace(
         _CLASSIC,
-        iterations=2400,
-        input_channels=3,
-        network=replace(_CLASSIC_NETWORK, widths=(8, 16, 32, 64, 128), skips=(0, 0, 0, 4, 4)),
+        iterations=1000,
+        jitter=0.0,
+        network=_plain(16, 32, 64, 128, 128, downsampling="average"),
     ),
+    # super-resolution.ipynb
     "super-resolution-4": replace(_CLASSIC, iterations=2000, jitter=0.03),
     "super-resolution-8": replace(_CLASSIC, iterations=4000, jitter=0.05),
-    "flash": replace(_CLASSIC, iterations=600, learning_rate=0.1),
+    # flash-no-flash.ipynb
+    "flash": replace(
+        _CLASSIC,
+        iterations=600,
+        learning_rate=0.1,
+        jitter=0.0,
+        input="guide",
+        network=replace(_CLASSIC_NETWORK, upsampling="mixed"),
+    ),
+    # The deep decoder's denoising.ipynb
+    "decoder": replace(_CLASSIC, iterations=1900, jitter=0.0, input_channels=128, network=Decoder()),
 }

@@ -1,6 +1,7 @@
 """Layers in 2-D and 3-D that keep float32 weights and work in the precision of their input."""
 
 import math
+from typing import Literal
 
 import torch.nn.functional as F
 from torch import Generator, Tensor, empty, float32, nn
@@ -22,21 +23,32 @@ class Convolution(nn.Module):
         `kernel` is odd, the same along each axis.
     padding : {"zeros", "reflect"}
         Zeros cost no extra pass over the tensor.
+    bias : bool
+        Add a constant to each channel.
     """
 
     def __init__(
-        self, ndim: int, channels_in: int, channels_out: int, kernel: int, *, stride: int = 1, padding: str
+        self,
+        ndim: int,
+        channels_in: int,
+        channels_out: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        padding: str,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         self.weight = nn.Parameter(empty(channels_out, channels_in, *(kernel,) * ndim))
-        self.bias = nn.Parameter(empty(channels_out))
+        self.bias = nn.Parameter(empty(channels_out)) if bias else None
         self.stride, self.border, self.padding = stride, kernel // 2, padding
 
     def initialise(self, generator: Generator) -> None:
         """Draw weights and biases from U(±1/√fan_in), torch's own default, from an explicit generator."""
         bound = 1 / math.sqrt(self.weight[0].numel())
         nn.init.uniform_(self.weight, -bound, bound, generator=generator)
-        nn.init.uniform_(self.bias, -bound, bound, generator=generator)
+        if self.bias is not None:
+            nn.init.uniform_(self.bias, -bound, bound, generator=generator)
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve x, shape ``(N, C, *spatial)``."""
@@ -48,7 +60,8 @@ class Convolution(nn.Module):
             # A reflection needs an axis longer than itself; the last pixel repeated serves the others.
             mode = "reflect" if min(x.shape[2:]) > border else "replicate"
             x, border = F.pad(x, (border,) * 2 * ndim, mode), 0
-        y = _CONVOLVE[ndim](x.to(dtype), self.weight.to(dtype), self.bias.to(dtype), self.stride, border)
+        bias = None if self.bias is None else self.bias.to(dtype)
+        y = _CONVOLVE[ndim](x.to(dtype), self.weight.to(dtype), bias, self.stride, border)
         return y.to(x.dtype)
 
 
@@ -57,12 +70,41 @@ def normalisation(ndim: int, channels: int) -> nn.Module:
     return _NORMALISE[ndim](channels)
 
 
+class Halve(nn.Module):
+    """Mean of 2 x 2 pixels; windows overlap along an odd axis."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Halve each axis, rounding up."""
+        return F.interpolate(x, size=[(n + 1) // 2 for n in x.shape[2:]], mode="area")
+
+
 def block(
-    ndim: int, channels_in: int, channels_out: int, kernel: int, *, stride: int = 1, padding: str
+    ndim: int,
+    channels_in: int,
+    channels_out: int,
+    kernel: int,
+    *,
+    halve: Literal["stride", "average"] | None = None,
+    padding: str,
 ) -> nn.Module:
-    """Return convolution, normalisation, LeakyReLU 0.2."""
+    """Return convolution, halving if any, normalisation, LeakyReLU 0.2."""
+    stride = 2 if halve == "stride" else 1
     return nn.Sequential(
         Convolution(ndim, channels_in, channels_out, kernel, stride=stride, padding=padding),
+        *([Halve()] if halve == "average" else []),
         normalisation(ndim, channels_out),
         nn.LeakyReLU(0.2, inplace=True),
     )
+
+
+class Untrained(nn.Module):
+    """A network whose weights are not there (on torch's meta device) until they are drawn."""
+
+    def initialise(self, generator: Generator) -> None:
+        """Draw all weights from a generator on the processor, so that devices agree on them."""
+        self.to_empty(device="cpu")
+        for module in self.modules():
+            if isinstance(module, Convolution):
+                module.initialise(generator)
+            elif isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d):
+                module.reset_parameters()

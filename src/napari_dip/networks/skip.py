@@ -4,9 +4,9 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
-from napari_dip.networks.blocks import Convolution, block, normalisation
+from napari_dip.networks.blocks import Convolution, Untrained, block, normalisation
 from napari_dip.networks.hourglass import Hourglass
 
 
@@ -21,15 +21,13 @@ class Scale(nn.Module):
     def __init__(self, ndim: int, shape: Hourglass, level: int, depth: int, channels_in: int) -> None:
         super().__init__()
         width, skip, padding = shape.widths[level], shape.skips[level], shape.padding
-        stride = 2 if shape.downsampling == "stride" else 1
         down, up = shape.kernel_down, shape.kernel_up
         last = level + 1 == depth
         joined = skip + (width if last else shape.widths[level + 1])
 
         self.skip = block(ndim, channels_in, skip, 1, padding=padding) if skip else None
         self.down = nn.Sequential(
-            block(ndim, channels_in, width, down, stride=stride, padding=padding),
-            *([] if stride == 2 else [Halve()]),
+            block(ndim, channels_in, width, down, halve=shape.downsampling, padding=padding),
             block(ndim, width, width, down, padding=padding),
         )
         self.coarser = nn.Identity() if last else Scale(ndim, shape, level + 1, depth, width)
@@ -38,8 +36,8 @@ class Scale(nn.Module):
             block(ndim, joined, width, up, padding=padding),
             *([block(ndim, width, width, 1, padding=padding)] if shape.projection else []),
         )
-        linear = {2: "bilinear", 3: "trilinear"}[ndim]
-        self.mode = linear if shape.upsampling == "bilinear" else "nearest"
+        nearest = shape.upsampling == "nearest" or (shape.upsampling == "mixed" and level < 2)
+        self.mode = "nearest" if nearest else {2: "bilinear", 3: "trilinear"}[ndim]
 
     def forward(self, x: Tensor) -> Tensor:
         """Return features of the size of x."""
@@ -48,15 +46,7 @@ class Scale(nn.Module):
         return self.out(deep if self.skip is None else Join.apply(self.skip(x), deep))
 
 
-class Halve(nn.Module):
-    """Mean of 2 x 2 pixels; windows overlap along an odd axis."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Halve each axis, rounding up."""
-        return F.interpolate(x, size=[(n + 1) // 2 for n in x.shape[2:]], mode="area")
-
-
-class SkipNetwork(nn.Module):
+class SkipNetwork(Untrained):
     """All scales, and the 1 x 1 filter that makes an image of the finest features.
 
     Its weights are not there (on torch's meta device) until they are drawn.
@@ -84,15 +74,6 @@ class SkipNetwork(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         """Return the image, unbounded and centred on 0, in the precision of z."""
         return self.last(self.scales(z))
-
-    def initialise(self, generator: Generator) -> None:
-        """Draw all weights from a generator on the processor, so that devices agree on them."""
-        self.to_empty(device="cpu")
-        for module in self.modules():
-            if isinstance(module, Convolution):
-                module.initialise(generator)
-            elif isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d):
-                module.reset_parameters()
 
 
 class Join(torch.autograd.Function):

@@ -42,6 +42,14 @@ class Blur(Operator):
         """Return the grid of the data and the margin from which light comes in."""
         return Grid.widened(data_shape, tuple(k // 2 for k in self.psf.shape))
 
+    @property
+    def widths(self) -> tuple[float, ...]:
+        """Standard deviation along each axis of the Gaussian as wide as the kernel at half of its maximum."""
+        at = torch.nonzero(self.psf >= self.psf.max() / 2).double()
+        # An ellipsoid of semi-axis h has the variance h² / (d + 2), and a Gaussian falls to a half at 1.1774 σ.
+        half = (at.var(0, correction=0) * (self.psf.ndim + 2)).sqrt()
+        return tuple((half / 1.1774).tolist())
+
     def _transfer(self, size: tuple[int, ...], like: Tensor) -> Tensor:
         """Return the Fourier transform of the point spread function, for images of this size."""
         key = size, like.dtype, like.device

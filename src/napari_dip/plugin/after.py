@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
 _STEPS = 100
+#: What may go with an image: by the argument of `restore` its name, and whose pixels it has to have.
+_OTHERS = {
+    "missing": ("mask", "image"),
+    "guide": ("guide", "restored image"),
+    "psf": ("point spread function", "image"),
+}
 
 
 class AfterPanel(QWidget):
@@ -137,11 +143,11 @@ class AfterPanel(QWidget):
             self._result.add_residual()
 
     def _copy_python(self) -> None:
-        self._copy(lambda recipe, image, missing: recipe.python(image, missing), _expression)
+        self._copy(lambda recipe, image, others: recipe.python(image, **others), _expression)
 
     def _copy_command(self) -> None:
-        def command(recipe: Recipe, image: str, missing: str | None) -> str:
-            return recipe.command(image, f"{Path(image).stem} {recipe.task.done}.tif", missing)
+        def command(recipe: Recipe, image: str, others: dict[str, str]) -> str:
+            return recipe.command(image, f"{Path(image).stem} {recipe.task.done}.tif", **others)
 
         self._copy(command, _file)
 
@@ -150,14 +156,16 @@ class AfterPanel(QWidget):
         source = provenance.get("source") or {}
         notes: list[str] = []
         image = place(source, notes)
-        mask = source.get("missing")
-        missing = None if mask is None else place(mask, notes)
-        if mask is not None and not mask.get("same_grid", True):
-            notes.append("The mask lay on another grid than the image: bring it onto the image's grid first.")
+        others = {}
+        for part, (name, of) in _OTHERS.items():
+            if source.get(part):
+                others[part] = place(source[part], notes)
+                if not source[part].get("same_grid", True):
+                    notes.append(f"The {name} has other pixels than the {of}: bring it onto those first.")
         try:
             recipe = Recipe.of(provenance)
             notes += recipe.caveats
-            text = write(recipe, image, missing)
+            text = write(recipe, image, others)
         except ValueError as error:
             self.said.emit(str(error))
             return
@@ -187,6 +195,8 @@ def _expression(place: dict[str, Any], notes: list[str]) -> str:
 
 def _file(place: dict[str, Any], notes: list[str]) -> str:
     """Return the file that holds a layer's pixels."""
+    if place.get("ratio"):
+        notes.append("Both files have to state their pixel sizes, by which the PSF is resampled.")
     path = place.get("path")
     if path is not None and Path(path).is_file():
         return str(path)

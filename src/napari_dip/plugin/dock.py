@@ -1,6 +1,5 @@
 """The dock: what to restore, how, what it will cost, Run, and what came of it."""
 
-from functools import partial
 from typing import Any
 
 from qtpy.QtCore import QEvent, Qt
@@ -13,7 +12,7 @@ from napari_dip.methods import METHODS
 from napari_dip.pace import Pace
 from napari_dip.plugin.after import AfterPanel
 from napari_dip.plugin.check import Check
-from napari_dip.plugin.layout import Scroll, section, vertical
+from napari_dip.plugin.layout import Scroll, Section, vertical
 from napari_dip.plugin.method import MethodForm
 from napari_dip.plugin.panel import RunPanel
 from napari_dip.plugin.preferences import Preferences, remember_settings
@@ -39,11 +38,13 @@ class Dock(QWidget):
         Whose layers are restored.
     task : type of Task
         That is chosen at first.
+    guided : bool
+        There has to be a guide.
     queue : Queue
         Where runs wait for each other.
     """
 
-    def __init__(self, viewer: Any, task: type[Task], queue: Queue = QUEUE) -> None:
+    def __init__(self, viewer: Any, task: type[Task], *, guided: bool = False, queue: Queue = QUEUE) -> None:
         super().__init__()
         self._viewer, self._queue = viewer, queue
         self._preferences = Preferences.now()
@@ -51,7 +52,7 @@ class Dock(QWidget):
         self._estimate: Estimate | None = None
         self._run_when_checked = False
 
-        self.source = SourceForm(viewer)
+        self.source = SourceForm(viewer, guided=guided)
         self.task = TaskForm(self.source)
         self.method = MethodForm(self._preferences)
         self.status = QLabel()
@@ -78,7 +79,7 @@ class Dock(QWidget):
         rows = vertical(settings)
         rows.setContentsMargins(0, 0, 6, 0)
         rows.setSpacing(10)
-        for part in (self.task, section("Image", self.source), self.method):
+        for part in (self.task, Section("Image", self.source), self.method):
             rows.addWidget(part)
         rows.addStretch()
         column = vertical(self)
@@ -109,6 +110,8 @@ class Dock(QWidget):
         self._estimate = None
         self.task.drop()
         self.run_button.setEnabled(False)
+        self.source.ask_for(psf=self.task.needs_psf)
+        self.method.offer(self.task.kind)
         reasons = [*self.task.problems(), *self.source.problems(), *self.method.problems()]
         if reasons:
             self._check.drop()
@@ -121,35 +124,39 @@ class Dock(QWidget):
     def _prepared(self) -> Any:
         """Return the function that measures, to be called in a thread."""
         try:
-            inputs = self.source.captured(copy=False)
             task, method = self.task.value, self.method.value
+            inputs = self.source.captured(task, copy=False)
         except (ValueError, TypeError) as error:
-            self._run_when_checked = False
             self.source.problems()
-            self.status.setText(sentence(str(error)))
+            self._refused(error)
             return None
-        return partial(
-            estimate, inputs.image, task, method, device=self.method.device.value, **inputs.options
-        )
+        device = self.method.device.value
+        return lambda: estimate(inputs.image, task, method, device=device, **inputs.options)
 
     def _checked(self, found: Any) -> None:
-        if isinstance(found, Estimate):
-            self._estimate = found
-            self.run_button.setEnabled(True)
-            self.status.setText(
-                f"At most {duration(found.seconds)}, {memory(found.bytes)} of memory "
-                f"({1000 * found.seconds_per_update:.0f} ms an update"
-                f"{', while another run computes' if len(self._queue) else ''}; most runs stop earlier)."
-            )
-            if self._run_when_checked:
-                self._run_when_checked = False
-                self.run()
+        if not isinstance(found, Estimate):
+            self._refused(found)
             return
+        self._estimate = found
+        self.run_button.setEnabled(True)
+        self.status.setText(
+            "Less than a second."
+            if found.seconds < 1
+            else f"At most {duration(found.seconds)}, {memory(found.bytes)} of memory "
+            f"({1000 * found.seconds_per_update:.0f} ms an update"
+            f"{', while another run computes' if len(self._queue) else ''}; most runs stop earlier)."
+        )
+        if self._run_when_checked:
+            self._run_when_checked = False
+            self.run()
+
+    def _refused(self, error: Exception) -> None:
+        """Say why it can't be run, and where."""
         self._run_when_checked = False
-        if isinstance(found, InputError):
-            place = self.method if found.argument == "device" else self.source
-            place.complain(found.argument, str(found))
-        self.status.setText(sentence(str(found)))
+        if isinstance(error, InputError):
+            place = self.method if error.argument == "device" else self.source
+            place.complain(error.argument, str(error))
+        self.status.setText(sentence(str(error)))
 
     # Running
 
@@ -157,24 +164,25 @@ class Dock(QWidget):
         """Restore, as soon as the runs before it have ended."""
         if self._estimate is None or not self._confirmed(self._estimate.seconds):
             return
+        task, method = self.task.value, self.method.value
         try:
-            inputs = self.source.captured()
+            inputs = self.source.captured(task)
         except ValueError as error:  # a layer has changed since it was checked
             self._say(sentence(str(error)))
             return
-        task, method, options = self.task.value, self.method.value, self.method.options | inputs.options
+        options = self.method.options
         remember_settings(task)
         self.method.keep()
         frames = len(list(inputs.axes.frames(tuple(inputs.image.shape))))
-        name = f"{inputs.name} {task.done}"
+        result = Result(self._viewer, inputs, task)
         job = Job(
-            name,
-            lambda until: restoring(inputs.image, task, method, until=until, **options),
+            result.name,
+            lambda until: restoring(inputs.image, task, method, until=until, **options, **inputs.options),
             lambda: Pace(method, frames),
             self._preferences.interval,
         )
         self._say("")
-        panel = RunPanel(job, Result(self._viewer, inputs, name), frames, self._queue)
+        panel = RunPanel(job, result, frames, self._queue)
         panel.ended.connect(self._ended)
         self._panels.append(panel)
         self._running.addWidget(panel)
@@ -203,15 +211,21 @@ class Dock(QWidget):
             self._say(sentence(str(error)))
             return
         source = provenance.get("source") or {}
-        mask = source.get("missing") or {}
         layers = {layer.name: layer for layer in self._viewer.layers}
-        absent = [name for name in (source.get("layer"), mask.get("layer")) if name and name not in layers]
+        names = {self.source.image: source.get("layer")}
+        for choice, part in (
+            (self.source.mask, "missing"),
+            (self.source.guide, "guide"),
+            (self.source.psf, "psf"),
+        ):
+            names[choice] = (source.get(part) or {}).get("layer")
+        absent = [name for name in names.values() if name and name not in layers]
         self.task.show_task(recipe.task)
         self.method.show_method(method, recipe.device, recipe.seed)
-        self.source.image.choose(layers.get(source.get("layer")))
-        self.source.mask.choose(layers.get(mask.get("layer")))
+        for choice, name in names.items():
+            choice.choose(layers.get(name))
         axes = Axes(recipe.axes, recipe.channels)
-        self.source.show_image(axes, recipe.area, recipe.missing_label, recipe.saturated)
+        self.source.show_image(axes, recipe.area, recipe.missing_label, recipe.saturated, recipe.series)
         if absent:
             self._say(f"Choose the layer to use in place of “{absent[0]}”, then press Run.")
         self._run_when_checked = not absent  # unless something is wrong

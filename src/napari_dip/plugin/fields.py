@@ -3,6 +3,7 @@
 import html
 import re
 from abc import abstractmethod
+from collections.abc import Mapping
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -10,8 +11,9 @@ from annotated_types import Unit
 from magicgui.widgets import CheckBox, ComboBox, LineEdit, SpinBox
 from magicgui.widgets.bases import ValueWidget
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+_INITIALS = ("psf", "fwhm")
 _LARGEST = 2**53  # of a whole number in a spin box
 
 
@@ -81,7 +83,8 @@ class Entry(Field):
         self.editor = _editor(hint)
         self._text = isinstance(self.editor, LineEdit)
         if self._text and NoneType in get_args(_plain(hint)):
-            self.editor.native.setPlaceholderText("none")
+            chosen_for_the_user = "by default" in tooltip.lower()
+            self.editor.native.setPlaceholderText("automatic" if chosen_for_the_user else "none")
         self.editor.changed.connect(lambda: self.changed.emit())
         self.row.addWidget(self.editor.native)
 
@@ -95,11 +98,41 @@ class Entry(Field):
         self.editor.value = _shown(value) if self._text else value
 
 
+class Choice(Field):
+    """One of some values, each with a name.
+
+    Parameters
+    ----------
+    values : mapping
+        From what they are called to what they are.
+    tooltip : str
+        Says what it is for.
+    """
+
+    def __init__(self, values: Mapping[str, Any], tooltip: str = "") -> None:
+        super().__init__(tooltip)
+        self.box = QComboBox()
+        for name, value in values.items():
+            self.box.addItem(name, value)
+        self.box.activated.connect(lambda _: self.changed.emit())
+        self.row.addWidget(self.box)
+
+    @property
+    def value(self) -> Any:
+        """What was chosen."""
+        return self.box.currentData()
+
+    def set(self, value: Any) -> None:
+        """Show a value."""
+        self.box.setCurrentIndex(self.box.findData(value))
+
+
 def words(name: str) -> str:
     """Return a field's name as a label, and a class's as its name in a list."""
     if name[0].isupper():
         return "-".join(re.findall(r"[A-Z]+(?![a-z])|[A-Z][a-z]*", name))
-    return name.replace("_", " ").capitalize()
+    text = " ".join(word.upper() if word in _INITIALS else word for word in name.split("_"))
+    return text[0].upper() + text[1:]
 
 
 def first_line(cls: type) -> str:

@@ -45,7 +45,7 @@ class Form(Field):
             rows = QWidget()
             layout = Rows(rows)
             for name in folded:
-                self._add(layout, name)
+                self._add(layout, name, folded=True)
             more.addWidget(rows)
             self._layout.addRow(more)
         self._defaults()
@@ -58,13 +58,13 @@ class Form(Field):
             field = Entry(hint, tooltip)
         else:
             cls = cast(type, hint)
-            field = Variants(family(cls), tooltip) if isabstract(cls) else Form(cls, tooltip=tooltip)
+            field = Variants(cls, tooltip) if isabstract(cls) else Form(cls, tooltip=tooltip)
         field.changed.connect(self._field_changed)
         return field
 
-    def _add(self, layout: Rows, name: str) -> None:
+    def _add(self, layout: Rows, name: str, *, folded: bool = False) -> None:
         field = self.fields[name]
-        if isinstance(field, Form):
+        if isinstance(field, Form) or (folded and isinstance(field, Variants)):
             inner = fold(words(name))
             inner.toggleButton().setToolTip(field.toolTip())
             inner.addWidget(field)
@@ -126,20 +126,21 @@ class Form(Field):
 
 
 class Variants(Field):
-    """A choice among settings classes, each with its form.
+    """A choice among the settings classes of a family, each with its form.
 
     Parameters
     ----------
-    classes : collection of type
-        Their names are the choices.
+    base : type
+        The abstract class from which they descend.
     tooltip : str
         Says what it is for.
     """
 
-    def __init__(self, classes: Collection[type], tooltip: str = "") -> None:
+    def __init__(self, base: type, tooltip: str = "") -> None:
         super().__init__(tooltip)
-        self._forms = {cls: Form(cls) for cls in classes}
-        self.choice = ComboBox(choices=[(words(cls.__name__), cls) for cls in classes])
+        self._forms = {cls: Form(cls) for cls in family(base)}
+        names = [words(cls.__name__.removesuffix(base.__name__)) for cls in self._forms]
+        self.choice = ComboBox(choices=list(zip(names, self._forms, strict=True)))
         self.choice.changed.connect(self._chosen)
         self.row.addWidget(self.choice.native)
         for cls, form in self._forms.items():

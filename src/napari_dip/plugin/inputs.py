@@ -8,11 +8,17 @@ from napari.utils.transforms import Affine
 
 from napari_dip.area import Area, index
 from napari_dip.axes import Axes
-from napari_dip.geometry import aligned, crop_translation
-from napari_dip.plugin.layers import to_world
+from napari_dip.geometry import aligned, crop_translation, grid_to_pixels
+from napari_dip.plugin.layers import finest, held, named, to_world
 
 if TYPE_CHECKING:
-    from napari.layers import Image, Labels, Layer, Shapes
+    from napari.layers import Image, Labels
+
+    from napari_dip.plugin.companions import Guide, MeasuredPoint
+    from napari_dip.series import Following
+    from napari_dip.tasks import Task
+
+_PLACEMENT = ("scale", "translate", "rotate", "shear", "units", "axis_labels")
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +39,20 @@ class Inputs:
         Grey level from which on values are missing.
     rgb : bool
         The last axis holds the samples of an RGB image.
+    to_world : ndarray
+        Homogeneous matrix from the image's pixels to the world; the samples of RGB are no axis of it.
     placement : dict
         Scale, translation, rotation, shear, affine, units and axis labels of the part, as napari takes them.
     looks : dict
         Colormap, contrast limits and the like of the source.
     source : dict
-        Where the image and the mask come from, as plain JSON values.
+        Where the image and what goes with it come from, as plain JSON values.
+    guide : Guide, optional
+        What guides the restoration.
+    psf : MeasuredPoint, optional
+        What the instrument makes of a point.
+    series : {"warm", "drift", "alone"}
+        How a frame follows the one before.
     """
 
     name: str
@@ -47,18 +61,25 @@ class Inputs:
     axes: Axes
     saturated: float | None
     rgb: bool
+    to_world: np.ndarray
     placement: dict[str, Any]
     looks: dict[str, Any]
     source: dict[str, Any]
+    guide: "Guide | None" = None
+    psf: "MeasuredPoint | None" = None
+    series: "Following" = "warm"
 
     @property
     def options(self) -> dict[str, Any]:
-        """The keyword arguments of `restore` that say what the image is."""
+        """The keyword arguments of `restore` that say what the image is; resampling may take its time."""
         return {
             "missing": self.missing,
             "axes": self.axes.letters,
             "channels": self.axes.channels,
             "saturated": self.saturated,
+            "guide": None if self.guide is None else self.guide.array,
+            "psf": None if self.psf is None else self.psf.array,
+            "series": self.series,
         }
 
     @property
@@ -71,10 +92,25 @@ class Inputs:
             hidden |= np.asarray(self.image) >= self.saturated
         return hidden
 
+    def original(self) -> np.ndarray:
+        """Return the image as float32, NaN where there is none."""
+        with np.errstate(over="ignore"):  # what float32 can't hold becomes infinite, and so missing
+            original = np.array(self.image, np.float32)
+        original[self.hidden] = np.nan
+        return original
 
-def shape_of(layer: "Image") -> tuple[int, ...]:
-    """Return the shape of a layer's data, at the finest level."""
-    return tuple(_finest(layer).shape)
+    def from_restored(self, task: "Task", ndim: int) -> np.ndarray:
+        """Return the homogeneous matrix that takes a restored image's pixels to those of the image.
+
+        Parameters
+        ----------
+        task : Task
+            Says how fine the restored image is.
+        ndim : int
+            How many axes are counted: all, or all but the samples of an RGB image.
+        """
+        spatial = self.axes.spatial
+        return grid_to_pixels(task.grid(tuple(self.image.shape[axis] for axis in spatial)), spatial, ndim)
 
 
 def captured(
@@ -96,24 +132,22 @@ def captured(
     ValueError
         The mask can't be brought onto the image's grid.
     """
-    data = _finest(layer)
-    image = data if area is None else data[index(area)]
-    if getattr(data, "chunks", None) is None:  # it lies in memory
-        image = np.array(image) if copy else np.asarray(image)
-    start = tuple(first for first, _ in area or ())[: layer.ndim] or (0,) * layer.ndim
+    data = finest(layer)
+    image = held(data if area is None else data[index(area)], copy=copy)
+    moved = np.eye(layer.ndim + 1)
+    moved[:-1, -1] = [first for first, _ in area][: layer.ndim] if area else 0
+    here = to_world(layer) @ moved
     missing, same_grid = None, True
     if mask is not None:
-        marked = np.asarray(_finest(mask))
+        marked = np.asarray(finest(mask))
         marked = marked != 0 if label is None else marked == label
-        moved = np.eye(layer.ndim + 1)
-        moved[:-1, -1] = start
-        shape = tuple(image.shape[: layer.ndim])
-        missing = aligned(marked, to_world(mask), to_world(layer) @ moved, shape)
+        missing = aligned(marked, to_world(mask), here, tuple(image.shape[: layer.ndim]))
         if layer.rgb:
             missing = np.broadcast_to(missing[..., None], image.shape)
         same_grid = marked.shape == tuple(data.shape[: layer.ndim]) and np.allclose(
             to_world(mask), to_world(layer)
         )
+    whole = {name: getattr(layer, name) for name in _PLACEMENT} | {"affine": layer.affine.affine_matrix}
     return Inputs(
         layer.name,
         image,
@@ -121,103 +155,38 @@ def captured(
         axes,
         saturated,
         bool(layer.rgb),
-        placement(layer, start),
+        here,
+        placed(whole, moved),
         _looks(layer),
         {
-            **_named(layer),
+            **named(layer),
             "area": None if area is None else [list(ends) for ends in area],
             "missing": None
             if mask is None
-            else {**_named(mask), "label": label, "same_grid": bool(same_grid)},
+            else {**named(mask), "label": label, "same_grid": bool(same_grid)},
         },
     )
 
 
-def placement(layer: "Layer", start: tuple[int, ...]) -> dict[str, Any]:
-    """Return where a part of a layer lies that begins at a pixel, as napari's arguments."""
-    linear = Affine(scale=layer.scale, rotate=layer.rotate, shear=layer.shear).linear_matrix
+def placed(placement: dict[str, Any], to_pixels: np.ndarray) -> dict[str, Any]:
+    """Return where an image lies that is a part of another one, or finer, as napari's arguments.
+
+    Parameters
+    ----------
+    placement : dict
+        Of the other one.
+    to_pixels : ndarray
+        Homogeneous matrix from its own pixels to those of the other one: a scale and a translation.
+    """
+    of_scale = {name: placement[name] for name in ("scale", "rotate", "shear")}
+    linear = Affine(**of_scale).linear_matrix
     return {
-        "scale": np.array(layer.scale),
-        "translate": np.array(layer.translate) + crop_translation(linear, start),
-        "rotate": np.array(layer.rotate),
-        "shear": np.array(layer.shear),
-        "affine": np.array(layer.affine.affine_matrix),
-        "units": layer.units,
-        "axis_labels": layer.axis_labels,
+        **{name: np.array(placement[name]) for name in ("rotate", "shear", "affine")},
+        "scale": placement["scale"] * to_pixels.diagonal()[:-1],
+        "translate": placement["translate"] + crop_translation(linear, to_pixels[:-1, -1]),
+        "units": placement["units"],
+        "axis_labels": placement["axis_labels"],
     }
-
-
-def visible_area(layer: "Image", axes: Axes, viewer: Any) -> Area:
-    """Return the part of an image that the canvas shows: of looped axes, the current frame alone.
-
-    Raises
-    ------
-    ValueError
-        It shows nothing of the image.
-    """
-    shape = shape_of(layer)
-    area = [(0, size) for size in shape]
-    offset = viewer.dims.ndim - layer.ndim  # a layer's axes are the viewer's last ones
-    shown = [axis - offset for axis in viewer.dims.displayed if axis >= offset]
-    if viewer.dims.ndisplay == 2:
-        level = np.array(shape[: layer.ndim]) / np.array(_level(layer).shape[: layer.ndim])
-        first, last = np.asarray(layer.corner_pixels)
-        for axis in shown:
-            begin = int(np.floor(first[axis] * level[axis]))
-            end = int(np.ceil((last[axis] + 1) * level[axis]))
-            if last[axis] <= first[axis] and shape[axis] > 1:
-                raise ValueError("the image lies outside of what the canvas shows")
-            area[axis] = _within((begin, end), shape[axis])
-    here = np.asarray(layer.world_to_data(viewer.dims.point))
-    for axis in axes.looped:
-        if axis < layer.ndim and axis not in shown:
-            frame = int(np.clip(np.rint(here[axis]), 0, shape[axis] - 1))
-            area[axis] = (frame, frame + 1)
-    return tuple(area)
-
-
-def drawn_area(layer: "Image", shapes: "Shapes") -> Area:
-    """Return the part of an image within the selected rectangle of a Shapes layer, or its last one.
-
-    Raises
-    ------
-    ValueError
-        There is no rectangle, or it lies outside of the image.
-    """
-    chosen = sorted(shapes.selected_data) or range(len(shapes.data))
-    rectangles = [at for at in chosen if shapes.shape_type[at] == "rectangle"]
-    if not rectangles:
-        raise ValueError(f"draw a rectangle in the layer {shapes.name!r}: there is none")
-    corners = np.asarray([shapes.data_to_world(corner) for corner in shapes.data[rectangles[-1]]])
-    shape = shape_of(layer)
-    n = layer.ndim
-    if corners.shape[1] > n:
-        corners = corners[:, -n:]
-    world = np.tile(np.asarray(layer.data_to_world((0,) * n), float), (len(corners), 1))
-    world[:, n - corners.shape[1] :] = corners
-    pixels = np.asarray([layer.world_to_data(corner) for corner in world])
-    area = [(0, size) for size in shape]
-    for axis in range(n):
-        low, high = pixels[:, axis].min(), pixels[:, axis].max()
-        if high - low > 0.5:  # a rectangle lies in a plane: along its other axes it cuts nothing
-            begin, end = int(np.rint(low)), int(np.rint(high)) + 1
-            if end <= 0 or begin >= shape[axis]:
-                raise ValueError(f"the rectangle in the layer {shapes.name!r} lies outside of the image")
-            area[axis] = _within((begin, end), shape[axis])
-    return tuple(area)
-
-
-def _within(ends: tuple[int, int], size: int) -> tuple[int, int]:
-    begin = min(max(ends[0], 0), size - 1)
-    return begin, min(max(ends[1], begin + 1), size)
-
-
-def _finest(layer: "Layer") -> Any:
-    return layer.data[0] if getattr(layer, "multiscale", False) else layer.data
-
-
-def _level(layer: "Image") -> Any:
-    return layer.data[layer.data_level] if layer.multiscale else layer.data
 
 
 def _looks(layer: "Image") -> dict[str, Any]:
@@ -225,13 +194,3 @@ def _looks(layer: "Image") -> dict[str, Any]:
     if not layer.rgb:
         names += ["colormap", "contrast_limits"]
     return {name: getattr(layer, name) for name in names}
-
-
-def _named(layer: "Layer") -> dict[str, Any]:
-    """Return how a layer can be found again, as plain JSON values."""
-    path = layer.source.path
-    return {
-        "layer": layer.name,
-        "path": None if path is None else str(path),
-        "multiscale": bool(getattr(layer, "multiscale", False)),
-    }

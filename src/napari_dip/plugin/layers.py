@@ -73,7 +73,7 @@ class LayerChoice(QComboBox):
         """Listen to what changes the content of a layer, or its axes."""
         for event in self._followed:
             event.disconnect(self._edit)
-        names = ("data", "paint", "labels_update", "axis_labels")
+        names = ("data", "paint", "labels_update", "axis_labels", "scale", "units")
         found = [] if layer is None else [getattr(layer.events, name, None) for name in names]
         self._followed = [event for event in found if event is not None]
         for event in self._followed:
@@ -107,3 +107,30 @@ def to_world(layer: "Layer") -> np.ndarray:
     for axis, unit in enumerate(np.eye(n)):
         matrix[:n, axis] = np.asarray(layer.data_to_world(unit)) - origin
     return matrix
+
+
+def finest(layer: "Layer") -> Any:
+    """Return a layer's data, of a multiscale one at the finest level."""
+    return layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+
+
+def held(data: Any, *, copy: bool) -> Any:
+    """Return an array that no later edit changes, if it is to be a copy. Lazy ones (dask, zarr) stay lazy."""
+    if getattr(data, "chunks", None) is not None:
+        return data
+    return np.array(data) if copy else np.asarray(data)
+
+
+def shape_of(layer: "Layer") -> tuple[int, ...]:
+    """Return the shape of a layer's data, at the finest level."""
+    return tuple(finest(layer).shape)
+
+
+def named(layer: "Layer") -> dict[str, Any]:
+    """Return how a layer can be found again, as plain JSON values."""
+    path = layer.source.path
+    return {
+        "layer": layer.name,
+        "path": None if path is None else str(path),
+        "multiscale": bool(getattr(layer, "multiscale", False)),
+    }

@@ -64,15 +64,22 @@ def vertical(parent: QWidget) -> QVBoxLayout:
     return column
 
 
-def section(title: str, *widgets: QWidget) -> QWidget:
-    """Return widgets under a heading."""
-    box = QWidget()
-    column = vertical(box)
-    column.setSpacing(4)
-    column.addWidget(QLabel(f"<b>{title}</b>"))
-    for widget in widgets:
-        column.addWidget(widget)
-    return box
+class Section(QWidget):
+    """Widgets under a heading."""
+
+    def __init__(self, title: str, *widgets: QWidget) -> None:
+        super().__init__()
+        self.column = vertical(self)
+        self.column.setSpacing(4)
+        self._heading = QLabel()
+        self.column.addWidget(self._heading)
+        for widget in widgets:
+            self.column.addWidget(widget)
+        self.entitle(title)
+
+    def entitle(self, title: str) -> None:
+        """Say what the heading is."""
+        self._heading.setText(f"<b>{title}</b>")
 
 
 class Scroll(QScrollArea):

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_dip.plugin.dock import Dock
 from napari_dip.plugin.preferences import PLUGIN
-from napari_dip.tasks import Denoise, Inpaint
+from napari_dip.tasks import Deconvolve, Denoise, Inpaint, SuperResolve
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -24,6 +24,27 @@ class InpaintDock(Dock):
         super().__init__(_itself(napari_viewer), Inpaint)
 
 
+class SuperResolveDock(Dock):
+    """Restore an image with finer pixels."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(_itself(napari_viewer), SuperResolve)
+
+
+class DeconvolveDock(Dock):
+    """Take the blur of an instrument out of an image."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(_itself(napari_viewer), Deconvolve)
+
+
+class GuidedRestorationDock(Dock):
+    """Restore an image with the help of another one that shows its structures better."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(_itself(napari_viewer), Denoise, guided=True)
+
+
 class DeepImagePriorDock(Dock):
     """Restore an image with an untrained network."""
 
@@ -39,6 +60,21 @@ def denoise(viewer: "Viewer") -> None:
 def inpaint(viewer: "Viewer") -> None:
     """Open the dock for inpainting, with the selected image and labels."""
     _open(viewer, "Inpaint")
+
+
+def super_resolve(viewer: "Viewer") -> None:
+    """Open the dock for super-resolution, with the selected image."""
+    _open(viewer, "Super-resolve")
+
+
+def deconvolve(viewer: "Viewer") -> None:
+    """Open the dock for deconvolution, with the selected image."""
+    _open(viewer, "Deconvolve")
+
+
+def guided_restoration(viewer: "Viewer") -> None:
+    """Open the dock that asks for a guide, with the selected image."""
+    _open(viewer, "Guided restoration")
 
 
 def deep_image_prior(viewer: "Viewer") -> None:

@@ -4,14 +4,14 @@ import contextlib
 from typing import Annotated, Any
 
 from annotated_types import Interval
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QComboBox, QWidget
 
 from napari_dip.device import Device
 from napari_dip.methods import METHODS, PRESETS, Method
-from napari_dip.plugin.fields import Entry
+from napari_dip.plugin.fields import Entry, first_line
 from napari_dip.plugin.form import Form
-from napari_dip.plugin.layout import Rows, fold, section, vertical
+from napari_dip.plugin.layout import Rows, Section, fold, vertical
 from napari_dip.plugin.preferences import (
     Preferences,
     remember,
@@ -20,12 +20,13 @@ from napari_dip.plugin.preferences import (
     remembered_settings,
 )
 from napari_dip.settings import record
+from napari_dip.tasks import Deconvolve, Task
 
 _CUSTOM = "custom"
 
 
 class MethodForm(QWidget):
-    """A method with its presets and settings, the device, and the seed.
+    """A method with its settings and their presets, the device, and the seed.
 
     Parameters
     ----------
@@ -38,33 +39,29 @@ class MethodForm(QWidget):
     def __init__(self, preferences: Preferences) -> None:
         super().__init__()
         self._preferences = preferences
-        cls = METHODS[0]
-        self.form = Form(cls, cls.essential)
+        self.choice = QComboBox()
+        self.choice.setToolTip("How the image is restored.")
         self.device = Entry(Device, "Where to compute; “auto” takes a graphics card where there is one.")
         self.seed = Entry(
             Annotated[int, Interval(ge=0)],
             "Of all random numbers. The same seed gives the same pixels on this machine.",
         )
         self.preset = QComboBox()
-        for name in [name for name, preset in PRESETS.items() if isinstance(preset, cls)]:
-            self.preset.addItem(name)
-        self.preset.addItem(_CUSTOM)
         self.preset.setToolTip(
             "<qt>Settings to start from. “tapered” is the fast default; the others are those that the "
             "authors of Deep Image Prior published.</qt>"
         )
-        if (last := remembered_settings(cls)) is not None:
-            self.form.set(last)
-        self._limit()
         self.device.set(preferences.device)
         self.seed.set(remembered("seed") or 0)
-        self._name_preset()
+        self._forms = {cls: self._made(cls) for cls in METHODS}
 
-        presets, machine = Rows(), QWidget()
-        presets.add("Settings", self.preset)
-        box = section(cls.title)
-        box.layout().addLayout(presets)
-        box.layout().addWidget(self.form)
+        self._rows, machine = Rows(), QWidget()
+        self._rows.add("Method", self.choice)
+        self._rows.add("Settings", self.preset)
+        self._box = Section("Method")
+        self._box.column.addLayout(self._rows)
+        for form in self._forms.values():
+            self._box.column.addWidget(form)
         fields = Rows(machine)
         fields.add("Device", self.device)
         fields.add("Seed", self.seed)
@@ -72,12 +69,39 @@ class MethodForm(QWidget):
         folded.addWidget(machine)
         column = vertical(self)
         column.setSpacing(10)
-        column.addWidget(box)
+        column.addWidget(self._box)
         column.addWidget(folded)
+        self.choice.activated.connect(self._chosen)
         self.preset.textActivated.connect(self._preset_chosen)
-        self.form.changed.connect(self._form_changed)
         for entry in (self.device, self.seed):
             entry.changed.connect(self.changed)
+
+    def _made(self, cls: type[Method]) -> Form:
+        form = Form(cls, cls.essential)
+        if (last := remembered_settings(cls)) is not None:
+            form.set(last)
+        self._limit(form)
+        form.changed.connect(self._form_changed)
+        return form
+
+    def offer(self, task: type[Task]) -> None:
+        """Offer the methods that can do a task; the chosen one stays if it is among them."""
+        offered = [cls for cls in METHODS if issubclass(task, Deconvolve) or not cls.only_blurs]
+        if [self.choice.itemData(at) for at in range(self.choice.count())] == offered:
+            return
+        before = self.choice.currentData()
+        with QSignalBlocker(self.choice):
+            self.choice.clear()
+            for at, cls in enumerate(offered):
+                self.choice.addItem(cls.title, cls)
+                self.choice.setItemData(at, first_line(cls), Qt.ItemDataRole.ToolTipRole)
+            self.choice.setCurrentIndex(max(0, self.choice.findData(before)))
+        self._show_form()
+
+    @property
+    def form(self) -> Form:
+        """The form of the chosen method."""
+        return self._forms[self.choice.currentData()]
 
     @property
     def value(self) -> Method:
@@ -97,7 +121,9 @@ class MethodForm(QWidget):
         return {"device": self.device.value, "seed": self.seed.value}
 
     def show_method(self, method: Method, device: str, seed: int) -> None:
-        """Show a method with its settings, and where it runs."""
+        """Show a method with its settings, and where it runs; it has to be among those that are offered."""
+        self.choice.setCurrentIndex(self.choice.findData(type(method)))
+        self._show_form()
         self.form.set(method)
         self.device.set(device)
         self.seed.set(seed)
@@ -116,13 +142,31 @@ class MethodForm(QWidget):
         remember_settings(self.value)
         remember("seed", self.seed.value)
 
-    def _limit(self) -> None:
-        self.form.fields["time_limit"].set(self._preferences.time_limit)
+    def _limit(self, form: Form) -> None:
+        if "time_limit" in form.fields:
+            form.fields["time_limit"].set(self._preferences.time_limit)
+
+    def _chosen(self, _: int = 0) -> None:
+        self._show_form()
+        self.changed.emit()
+
+    def _show_form(self) -> None:
+        """Show the chosen method's form, and its presets where it has some."""
+        for form in self._forms.values():
+            form.setVisible(form is self.form)
+        several, cls = self.choice.count() > 1, self.choice.currentData()
+        self._box.entitle("Method" if several else cls.title)
+        self._rows.setRowVisible(self.choice, several)
+        presets = [name for name, preset in PRESETS.items() if isinstance(preset, cls)]
+        self.preset.clear()
+        self.preset.addItems([*presets, _CUSTOM])
+        self._rows.setRowVisible(self.preset, bool(presets))
+        self._name_preset()
 
     def _preset_chosen(self, name: str) -> None:
         if name in PRESETS:
             self.form.set(PRESETS[name])
-            self._limit()
+            self._limit(self.form)
 
     def _form_changed(self) -> None:
         self._name_preset()
@@ -134,6 +178,6 @@ class MethodForm(QWidget):
         with contextlib.suppress(ValueError, TypeError):
             now = record(self.value)
             for one, preset in PRESETS.items():
-                if {**record(preset), "time_limit": now["time_limit"]} == now:
+                if {**record(preset), "time_limit": now.get("time_limit")} == now:
                     name = one
         self.preset.setCurrentText(name)

@@ -7,7 +7,7 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from napari_dip.errors import RestorationError, cured
-from napari_dip.plugin.plot import FIT, HELD_OUT, Curves
+from napari_dip.plugin.plot import FIT, SCORE, SCORES, Curves
 from napari_dip.plugin.result import Result
 from napari_dip.plugin.runner import Ending, Job, Queue, Snapshot
 from napari_dip.words import duration, summary
@@ -101,6 +101,7 @@ class RunPanel(QWidget):
         if snapshot.frame != self._frame:
             self._frame = snapshot.frame
             self.curves.begin()
+            self.curves.judged_by(snapshot.judge)
         self.curves.add(snapshot.curve)
         if not self.job.stopping:
             self._say(snapshot)
@@ -117,13 +118,15 @@ class RunPanel(QWidget):
         parts += [f"Update {at.completed} of at most {at.total}", f"at most {duration(at.seconds_left)} left"]
         lines = [", ".join(parts)]
         if snapshot.curve:
-            _, fit, held_out = snapshot.curve[-1]
-            errors = [_coloured(f"fit error {fit:.3f}", FIT)]
-            if held_out is not None:
-                errors.append(_coloured(f"held-out error {held_out:.3f}", HELD_OUT))
+            _, fit, score = snapshot.curve[-1]
+            errors = [_coloured(f"fit error {fit:.4g}", FIT)]
+            if score is not None and snapshot.judge is not None:
+                errors.append(_coloured(f"{SCORES[snapshot.judge]} {score:.4g}", SCORE))
             if self.curves.best is not None:
-                errors.append(_coloured("best {1:.3f} at update {0}".format(*self.curves.best), HELD_OUT))
+                errors.append(_coloured("best {1:.4g} at update {0}".format(*self.curves.best), SCORE))
             lines.append(", ".join(errors))
+        if snapshot.judge is not None:
+            lines.append(snapshot.judge.value)
         if self.result.layer is not None and not self.result.ours:
             lines.append("Its layer was removed or changed: the result will be a new layer.")
         self.numbers.setText("<br>".join(lines))

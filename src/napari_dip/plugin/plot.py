@@ -1,4 +1,4 @@
-"""A small plot of a run: fit error, held-out error, and the best until now."""
+"""A small plot of a run: fit error, score, and the best until now."""
 
 import math
 from typing import Any
@@ -7,26 +7,45 @@ from qtpy.QtCore import QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QPainter, QPainterPath, QPalette, QPen
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
-FIT, HELD_OUT = QColor("#8a8fa3"), QColor("#2f9fe0")
+from napari_dip.solver.iterate import Judge
+
+FIT, SCORE = QColor("#8a8fa3"), QColor("#2f9fe0")
+#: What the score is called, by what gives it.
+SCORES = {
+    Judge.HELD_OUT: "held-out error",
+    Judge.VARIANCE: "variance of the outputs",
+    Judge.DISCREPANCY: "residual over noise",
+}
 _MARGIN = 6
 _KEPT = 400  # points of a curve; there are no more pixels to show them
 
 
 class Curves(QWidget):
-    """Two errors over the updates, each on its own scale, since their units may differ."""
+    """Fit error and score over the updates, each on its own scale, since their units differ."""
 
     def __init__(self) -> None:
         super().__init__()
         self._fit: list[tuple[int, float]] = []
-        self._held_out: list[tuple[int, float]] = []
+        self._scores: list[tuple[int, float]] = []
         self._last = 0
         self.best: tuple[int, float] | None = None
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.judged_by(None)
+
+    def judged_by(self, judge: Judge | None) -> None:
+        """Say what the second curve is."""
+        blue = (
+            ""
+            if judge is None
+            else (
+                f"<b style='color:{SCORE.name()}'>Blue</b>: {SCORES[judge]}, where less is better; the "
+                "circle is the best until now, and what you get. "
+            )
+        )
         self.setToolTip(
-            "<qt>Error over the updates, each curve on its own scale. <b style='color:#2f9fe0'>Blue</b>: on "
-            "the pixels that were held out of the fit, where less is better; the circle is the best until "
-            "now, and what you get. <b style='color:#8a8fa3'>Grey</b>: on the fitted pixels, where it goes "
-            "on falling when the network begins to fit the noise.</qt>"
+            f"<qt>Over the updates, each curve on its own scale. {blue}"
+            f"<b style='color:{FIT.name()}'>Grey</b>: error on the fitted pixels, where it goes on "
+            "falling when the network begins to fit the noise.</qt>"
         )
 
     def sizeHint(self) -> QSize:
@@ -35,22 +54,22 @@ class Curves(QWidget):
 
     def begin(self) -> None:
         """Forget all: another frame begins."""
-        self._fit, self._held_out, self._last, self.best = [], [], 0, None
+        self._fit, self._scores, self._last, self.best = [], [], 0, None
         self.update()
 
     def add(self, points: list[tuple[int, float, float | None]]) -> None:
-        """Add updates with their fit error, and their held-out error where it is known."""
-        for update, fit, held_out in points:
+        """Add updates with their fit error, and their score where it is known."""
+        for update, fit, score in points:
             if update < self._last:  # a run ends with its best one, which has been here already
                 continue
             self._last = update
             if math.isfinite(fit):
                 self._fit.append((update, fit))
-            if held_out is not None and math.isfinite(held_out):
-                self._held_out.append((update, held_out))
-                if self.best is None or held_out < self.best[1]:
-                    self.best = (update, held_out)
-        self._fit, self._held_out = _thinned(self._fit), _thinned(self._held_out)
+            if score is not None and math.isfinite(score):
+                self._scores.append((update, score))
+                if self.best is None or score < self.best[1]:
+                    self.best = (update, score)
+        self._fit, self._scores = _thinned(self._fit), _thinned(self._scores)
         self.update()
 
     def paintEvent(self, _: Any) -> None:
@@ -61,13 +80,13 @@ class Curves(QWidget):
         painter.setPen(QPen(self.palette().color(QPalette.ColorRole.Mid), 1))
         painter.drawRoundedRect(frame, 3, 3)
         inside = frame.adjusted(_MARGIN, _MARGIN, -_MARGIN, -_MARGIN)
-        ends = [points[at][0] for points in (self._fit, self._held_out) if points for at in (0, -1)]
+        ends = [points[at][0] for points in (self._fit, self._scores) if points for at in (0, -1)]
         if ends:
             updates = (min(ends), max(ends))
             self._curve(painter, inside, updates, self._fit, FIT)
-            place = self._curve(painter, inside, updates, self._held_out, HELD_OUT)
+            place = self._curve(painter, inside, updates, self._scores, SCORE)
             if self.best is not None and place is not None:
-                painter.setPen(QPen(HELD_OUT, 2))
+                painter.setPen(QPen(SCORE, 2))
                 painter.setBrush(self.palette().color(QPalette.ColorRole.Window))
                 painter.drawEllipse(place(*self.best), 4, 4)
         painter.end()

@@ -5,14 +5,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_dip.comparison import blended, residual
+from napari_dip.comparison import blended
+from napari_dip.geometry import resampled_onto
 from napari_dip.io.picture import as_dtype
-from napari_dip.plugin.inputs import Inputs
+from napari_dip.plugin.inputs import Inputs, placed
+from napari_dip.restoration import residual
+from napari_dip.series import restored_shape
 
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
 
     from napari_dip.restoration import Restoration
+    from napari_dip.tasks import Task
 
 #: Under this name a layer's metadata hold how it was made.
 KEY = "napari-dip"
@@ -27,15 +31,18 @@ class Result:
         Where it is shown.
     inputs : Inputs
         What is restored.
-    name : str
-        Of the layer.
+    task : Task
+        What is undone.
     """
 
-    def __init__(self, viewer: Any, inputs: Inputs, name: str) -> None:
-        self._viewer, self.inputs, self._name = viewer, inputs, name
+    def __init__(self, viewer: Any, inputs: Inputs, task: "Task") -> None:
+        self._viewer, self.inputs, self._task = viewer, inputs, task
+        #: Of the layer.
+        self.name = f"{inputs.name} {task.done}"
+        shape = restored_shape(tuple(inputs.image.shape), inputs.axes, task)
         # napari shows colours as bytes, or as floats from 0 to 1: an RGB image keeps its dtype.
         dtype = inputs.image.dtype if inputs.rgb and inputs.image.dtype.kind == "u" else np.dtype(np.float32)
-        self._pixels = np.full(inputs.image.shape, 0 if dtype.kind == "u" else np.nan, dtype)
+        self._pixels = np.full(shape, 0 if dtype.kind == "u" else np.nan, dtype)
         self._restored: np.ndarray | None = None
         self.layer: Image | None = None
         self._selected: list[Layer] = []
@@ -89,37 +96,39 @@ class Result:
         if self.complete:
             self.strength = strength
             assert self._restored is not None
-            self._draw(blended(self._original, self._restored, strength, self._hidden))
+            self._draw(blended(self._original, self._restored, strength))
 
     def add_residual(self) -> "Image":
-        """Add original minus restored as a layer; for colours, their mean."""
+        """Add what the restored image leaves of the data as a layer, on their grid; for colours, the mean."""
         assert self._restored is not None
-        left = residual(self._original, self._restored, self._hidden)
-        name = f"{self._name}: residual"
-        if self.inputs.rgb:
+        inputs = self.inputs
+        left = residual(inputs.image, self._restored, self._task, **inputs.options)
+        name = f"{self.name}: residual"
+        if inputs.rgb:
             left, name = left.mean(-1), f"{name}, mean of the colours"
         seen = np.abs(left[np.isfinite(left)])
         limit = float(np.percentile(seen, 99.5)) if seen.any() else 1.0
         return self._viewer.add_image(
-            left, name=name, colormap="gray", contrast_limits=(-limit, limit), **self.inputs.placement
+            left, name=name, colormap="gray", contrast_limits=(-limit, limit), **inputs.placement
         )
 
     @cached_property
     def _original(self) -> np.ndarray:
-        return np.asarray(self.inputs.image)
-
-    @cached_property
-    def _hidden(self) -> np.ndarray:
-        return self.inputs.hidden
+        """The image on the grid of the restored one, NaN where there is none."""
+        original, ndim = self.inputs.original(), self.inputs.image.ndim
+        finer = self.inputs.from_restored(self._task, ndim)
+        return resampled_onto(original, np.eye(ndim + 1), finer, self._pixels.shape)
 
     def _add(self) -> None:
         self._selected = list(self._viewer.layers.selection)
         self.layer = self._viewer.add_image(
             self._pixels,
-            name=self._name,
+            name=self.name,
             rgb=self.inputs.rgb,
             multiscale=False,
-            **self.inputs.placement,
+            **placed(
+                self.inputs.placement, self.inputs.from_restored(self._task, len(self.inputs.to_world) - 1)
+            ),
             **self.inputs.looks,
         )
         self._viewer.layers.selection = self._selected  # the user may be at work in another layer

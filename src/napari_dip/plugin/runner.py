@@ -7,12 +7,12 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QThreadPool, Signal
 from superqt.utils import GeneratorWorker
 
 from napari_dip.errors import RestorationError, cured
 from napari_dip.pace import Pace, Position
-from napari_dip.solver.iterate import Iterate
+from napari_dip.solver.iterate import Iterate, Judge
 from napari_dip.solver.stopping import Asked, StoppingRule
 
 #: How long drawing may take of the time between two snapshots.
@@ -34,13 +34,16 @@ class Snapshot:
     position : Position
         How far the run is.
     curve : list of (int, float, float or None)
-        Since the last snapshot: updates of this frame, fit error, held-out error.
+        Since the last snapshot: updates of this frame, fit error, score.
+    judge : Judge, optional
+        What gives the score, and decides when to stop.
     """
 
     frame: tuple[int, ...]
     pixels: Any
     position: Position
     curve: list[tuple[int, float, float | None]] = field(default_factory=list)
+    judge: Judge | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +147,7 @@ class Job(QObject):
                     curve.append((iterate.index, float(iterate.loss), iterate.score))
                 if time.monotonic() >= due:
                     pixels = None if iterate.x is None else iterate.x.cpu().numpy()
-                    yield Snapshot(iterate.frame, pixels, position, curve)
+                    yield Snapshot(iterate.frame, pixels, position, curve, iterate.judge)
                     curve = []
                     due = time.monotonic() + self._interval
         finally:
@@ -173,9 +176,13 @@ class _Worker(GeneratorWorker):
 
     def work(self) -> Any:
         """Run in the thread."""
+        # Not among those that the pool counts: on a machine with one core all others would wait for its end.
+        pool = QThreadPool.globalInstance()
+        pool.releaseThread()
         try:
             return super().work()
         finally:
+            pool.reserveThread()
             self._gen.close()
 
 

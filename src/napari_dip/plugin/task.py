@@ -13,6 +13,7 @@ from napari_dip.plugin.form import Form, Variants
 from napari_dip.plugin.layout import Rows, vertical
 from napari_dip.plugin.preferences import remembered_settings
 from napari_dip.plugin.source import SourceForm
+from napari_dip.psf import MeasuredPSF
 from napari_dip.tasks import TASKS, Task
 from napari_dip.words import sentence
 
@@ -42,7 +43,7 @@ class TaskForm(QWidget):
         column = vertical(self)
         column.addLayout(rows)
         for at, cls in enumerate(TASKS):
-            self.choice.addItem(words(cls.__name__), cls)
+            self.choice.addItem(words(cls.__name__).capitalize(), cls)
             self.choice.setItemData(at, first_line(cls), Qt.ItemDataRole.ToolTipRole)
             self._forms[cls] = self._made(cls)
             column.addWidget(self._forms[cls])
@@ -66,12 +67,24 @@ class TaskForm(QWidget):
     @property
     def form(self) -> Form:
         """The form of the chosen task."""
-        return self._forms[self.choice.currentData()]
+        return self._forms[self.kind]
 
     @property
     def noise(self) -> Variants:
         """The form of the noise."""
         return cast(Variants, self.form.fields["noise"])
+
+    @property
+    def kind(self) -> type[Task]:
+        """The class of the chosen task."""
+        kind: type[Task] = self.choice.currentData()
+        return kind
+
+    @property
+    def needs_psf(self) -> bool:
+        """Whether a measured point spread function has to be given, whatever is wrong elsewhere."""
+        psf = self.form.fields.get("psf")
+        return isinstance(psf, Variants) and psf.choice.value is MeasuredPSF
 
     @property
     def value(self) -> Task:

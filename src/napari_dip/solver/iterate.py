@@ -12,13 +12,29 @@ class Outcome(Enum):
     """Why a run ended, in a sentence for the user."""
 
     NO_IMPROVEMENT = "The error on held-out pixels has stopped falling; the best result until then was kept."
+    VARIANCE = (
+        "The outputs have stopped settling: from here on they would follow the noise; "
+        "the steadiest result until then was kept."
+    )
+    DISCREPANCY = "The residual is as weak as the noise: from here on the fit would follow the noise."
     BUDGET = "The number of updates asked for was reached."
+    COMPUTED = "It was computed in one step."
     TIME_LIMIT = "The time limit was reached."
     ASKED = "You stopped it."
     DIVERGED = (
         "The loss was no longer a finite number; the best result until then was kept. "
         "Lower the learning rate."
     )
+
+
+class Judge(Enum):
+    """What decides when a run has come far enough, in a sentence for the user."""
+
+    HELD_OUT = "Pixels held out of the fit decide when to stop."
+    VARIANCE = (
+        "The noise is correlated between neighbouring pixels, so the outputs' variance decides when to stop."
+    )
+    DISCREPANCY = "The noise is correlated between neighbouring pixels, so its strength decides when to stop."
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +50,13 @@ class Iterate:
     loss : Tensor
         The energy that was minimised, 0-d.
     score : float, optional
-        Error on held-out pixels, in nats per pixel; lower is better.
+        What the judge measured; lower is better. Of held-out pixels the error, in nats per pixel.
     outcome : Outcome, optional
         Set on the last one: why the run ended.
     frame : tuple of int
         Which frame of a series it belongs to.
+    judge : Judge, optional
+        What decides about the end; None where the number of updates does.
     """
 
     index: int
@@ -47,3 +65,4 @@ class Iterate:
     score: float | None = None
     outcome: Outcome | None = None
     frame: tuple[int, ...] = ()
+    judge: Judge | None = None

@@ -63,6 +63,39 @@ def scored(
         yield iterate
 
 
+def varied(iterates: Iterable[Iterate], *, decay: float, warm_up: int, every: int = 5) -> Iterator[Iterate]:
+    """Score iterates by how much the latest outputs vary, without keeping them.
+
+    With the moving average m and variance v of the outputs x (ES-EMV in section 3 of Wang et al., *Early
+    Stopping for Deep Image Prior*, TMLR 2023), from m = x and v = 0 at the start,
+
+        v ← decay (v + (1 − decay) mean (x − m)²),   m ← decay m + (1 − decay) x.
+
+    It has to see the single outputs: nest it inside `averaged`.
+
+    Parameters
+    ----------
+    iterates : iterable of Iterate
+        Single outputs.
+    decay : float
+        Weight of the past, in [0, 1); 0.95 remembers about 20 updates.
+    warm_up : int
+        Index of the first score. Outputs vary little until a network has begun to learn.
+    every : int
+        Updates from one score to the next: a GPU has to wait for each.
+    """
+    average: Tensor | None = None
+    for iterate in iterates:
+        if average is None:
+            average, variance = iterate.x.clone(), iterate.x.new_zeros(())
+        step = iterate.x - average
+        variance = decay * (variance + (1 - decay) * step.square().mean())
+        average.add_(step, alpha=1 - decay)
+        if iterate.index >= warm_up and iterate.index % every == 0:
+            iterate = replace(iterate, score=float(variance))
+        yield iterate
+
+
 def stopped(iterates: Iterable[Iterate], rule: StoppingRule) -> Iterator[Iterate]:
     """End the stream when the rule says so, with the reason on the last iterate, or where it has one."""
     check = rule.start()
@@ -83,7 +116,7 @@ def best_last(iterates: Iterable[Iterate]) -> Iterator[Iterate]:
     recent: deque[Iterate] = deque(maxlen=DIVERGENCE_CHECK + 1)
     for iterate in iterates:
         recent.append(iterate)
-        if iterate.score is not None and iterate.score < lowest:
+        if iterate.score is not None and iterate.score <= lowest:
             best, lowest = iterate, iterate.score
         yield iterate
     if not recent:

@@ -103,9 +103,18 @@ class TimeLimit(StoppingRule):
 
 @dataclass(frozen=True)
 class NoImprovement(StoppingRule):
-    """Stop when the score has not fallen for a number of updates."""
+    """Stop when the score has not fallen for a number of updates.
+
+    Parameters
+    ----------
+    patience : int
+        Updates since the lowest score.
+    outcome : Outcome
+        What to call it: the reason depends on what the score measures.
+    """
 
     patience: int
+    outcome: Outcome = Outcome.NO_IMPROVEMENT
 
     def start(self) -> Check:
         """Begin a run."""
@@ -117,9 +126,24 @@ class NoImprovement(StoppingRule):
                 return None
             if iterate.score < best:
                 best, at = iterate.score, iterate.index
-            return Outcome.NO_IMPROVEMENT if iterate.index - at >= self.patience else None
+            return self.outcome if iterate.index - at >= self.patience else None
 
         return check
+
+
+@dataclass(frozen=True)
+class Discrepancy(StoppingRule):
+    """Stop as soon as the residual is no stronger than the noise: score <= 1.
+
+    Morozov's discrepancy principle: a fit that explains the data better than the truth would explains noise.
+    The score has to be the mean of (y − A x)² / variance(A x) over the observed pixels.
+    """
+
+    def start(self) -> Check:
+        """Begin a run."""
+        return lambda iterate: (
+            Outcome.DISCREPANCY if iterate.score is not None and iterate.score <= 1 else None
+        )
 
 
 @dataclass(frozen=True)
