@@ -21,7 +21,19 @@ import numpy as np
 from common import centre, gray, load, machine, matched, psnr
 from skimage import restoration
 
-from napari_dip import DIP, Deconvolve, Denoise, GaussianPSF, Inpaint, Laplace, Poisson, SuperResolve, solve
+from napari_dip import (
+    DIP,
+    Deconvolve,
+    Denoise,
+    GaussianPSF,
+    Inpaint,
+    Laplace,
+    Poisson,
+    PoissonGaussian,
+    SuperResolve,
+    estimate_noise,
+    solve,
+)
 
 SIDE = 256  # of a crop, in pixels
 SEED = 0
@@ -194,14 +206,14 @@ def globular_cluster(data: Path, name: str) -> dict:
         for n in (1, 2)
     )
     second = matched(second, first)  # the sky is not as bright in both
-    row = follow(first, lambda x: -float(np.mean((x - second) ** 2)), task=Denoise())
+    noise = estimate_noise(PoissonGaussian(), first)
+    row = follow(first, lambda x: -float(np.mean((x - second) ** 2)), task=Denoise(noise))
+    others = {"input": first, "gaussian_1px": gaussian_filter(first, 1)}
+    row |= {f"mse_{kind}": round(float(np.mean((x - second) ** 2)), 1) for kind, x in others.items()}
+    row |= {"mse_ours": -row.pop("ours"), "mse_oracle": -row.pop("oracle"), "noise": str(noise)}
     answer = follow.answer
-    blurred = gaussian_filter(first, 1)
-    scores = {"input": first, "gaussian_1px": blurred}
-    row |= {f"mse_{kind}": round(float(np.mean((x - second) ** 2)), 1) for kind, x in scores.items()}
-    row["mse_ours"] = -row.pop("ours")
-    row["mse_oracle"] = -row.pop("oracle")
-    return row | fluxes(first, second, answer)
+    variance = noise.gain * (answer - noise.offset).clip(0) + noise.read_noise**2
+    return row | fluxes(first, second, answer, variance)
 
 
 def hot_pixels(data: Path, name: str) -> dict:

@@ -282,6 +282,28 @@ def test_a_guide_is_asked_for_and_used(viewer, user, small, phantom, random, tmp
     assert np.array_equal(runs_again(user, viewer, dock, layer).data, layer.data)
 
 
+def test_a_fine_guide_for_an_area_of_a_coarse_image(viewer, user, small, phantom):
+    cells = viewer.add_image(small, name="cells", scale=(2, 2))
+    fine = viewer.add_image(phantom, name="fine", translate=(-0.5, -0.5))
+    shapes = viewer.add_shapes(name="marks")
+    shapes.add_rectangles(np.array([[8, 16], [46, 54]]))
+    viewer.layers.selection = {cells}
+    dock = user.opens("Super-resolve")
+    dock.source.guide.choose(fine)
+    dock.source.area.setCurrentIndex(dock.source.area.findText("rectangle in marks"))
+    dock.source.area.activated.emit(2)
+    user.sets(dock, iterations=8)
+    layer = user.restores(dock)
+    provenance = layer.metadata["napari-dip"]
+    assert provenance["source"]["guide"]["same_grid"]
+    (rows, columns), recipe = provenance["source"]["area"], Recipe.of(provenance)
+    image = small[slice(*rows), slice(*columns)]
+    guide = phantom[2 * rows[0] : 2 * rows[1], 2 * columns[0] : 2 * columns[1]]
+    again = restore(image, recipe.task, recipe.method, guide=guide, axes="YX", device=recipe.device)
+    assert np.array_equal(again.image, layer.data)
+    assert np.array_equal(runs_script(viewer, dock), layer.data)
+
+
 def test_a_guide_that_shows_nothing_is_marked(viewer, user, small):
     cells = viewer.add_image(small, name="cells")
     far = viewer.add_image(small, name="far", translate=(500, 500))

@@ -98,10 +98,10 @@ class DIP:
     patience: Annotated[int, Ge(1)] = 150
     held_out: Annotated[float | None, Interval(gt=0, le=0.5)] = None
     first_guess: bool = True
-    resolution: Annotated[float, Interval(ge=0, le=1)] = 0.5
+    resolution: Annotated[float, Interval(ge=0, le=1)] = 0.6
     learning_rate: Annotated[float, Interval(gt=0, le=1)] = 0.01
     second_moment: Annotated[float, Interval(ge=0, lt=1)] = 0.95
-    jitter: Annotated[float, Ge(0)] = 0.02
+    jitter: Annotated[float, Ge(0)] = 0.03
     averaging: Annotated[float, Interval(ge=0, lt=1)] = 0.99
     input: Literal["noise", "coordinates", "guide"] = "noise"
     input_channels: Annotated[int, Ge(1)] = 16

@@ -66,7 +66,7 @@ class SourceForm(QWidget):
         self._psf_words = QLabel()
         self._psf_words.setWordWrap(True)
 
-        label = _Choice(
+        self._label = _Choice(
             "All labels are missing pixels, or only those with this number (down to 0 for all).", self.label
         )
         #: By the argument of `solve` that they say.
@@ -106,9 +106,8 @@ class SourceForm(QWidget):
         rows.add("Measured PSF", self.fields["psf"])
         rows.add("Guide", self.fields["guide"])
         rows.add("Missing", self.fields["missing"])
-        rows.add("Label", label)
+        rows.add("Label", self._label)
         rows.add("Saturated ≥", self.saturated)
-        self._label = label
 
         self.image.chosen.connect(self._image_chosen)
         self.image.edited.connect(self._image_edited)
