@@ -2,9 +2,9 @@
 
     python benchmarks/tasks.py DATA [ROW ...] [--output FILE.json] [--seed N]
 
-DATA is a folder of test images with known truth (`benchmarks/README.md` names its files). Each row is printed and
-written as soon as it is known; rows that the file has already are not measured again. ROW is the beginning of
-the names of the rows to measure; by default all. The truth is used for the scores alone.
+DATA is a folder of test images with known truth (`benchmarks/README.md` names its files). Each row is printed
+and written as soon as it is known; rows that the file has already are not measured again. ROW is how the names
+of the rows to measure begin; by default all are. The truth is used for the scores alone.
 """
 
 import argparse
@@ -40,7 +40,7 @@ SEED = 0
 
 
 def follow(image: np.ndarray, score: Callable[[np.ndarray], float], **options: object) -> dict:
-    """Restore an image; return the score of the answer and of the best that the run went through, and its cost."""
+    """Restore an image; return the score of the answer and of the best on the way to it, and the cost."""
     best, best_at, scoring, updates = -np.inf, 0, 0.0, 0
     began = time.perf_counter()
     for iterate in solve(image, method=options.pop("method", DIP()), seed=SEED, **options):
@@ -166,10 +166,13 @@ def deconvolve(data: Path, name: str) -> dict:
 
 
 def calibrated(image: np.ndarray) -> dict[str, np.ndarray]:
-    """Return scikit-image's denoisers, each tuned by its own J-invariant calibration, on an image from 0 to 1."""
+    """Return scikit-image's denoisers on an image from 0 to 1, each tuned by its J-invariant calibration."""
     sigma = restoration.estimate_sigma(image)
     denoisers = {
-        "nlm": (restoration.denoise_nl_means, {"h": sigma * np.arange(0.4, 1.6, 0.2), "sigma": [sigma], "patch_size": [5]}),
+        "nlm": (
+            restoration.denoise_nl_means,
+            {"h": sigma * np.arange(0.4, 1.6, 0.2), "sigma": [sigma], "patch_size": [5]},
+        ),
         "tv": (restoration.denoise_tv_chambolle, {"weight": sigma * np.arange(0.2, 4, 0.3)}),
         "wavelet": (
             restoration.denoise_wavelet,
@@ -233,7 +236,9 @@ def hot_pixels(data: Path, name: str) -> dict:
 def guided(data: Path, name: str) -> dict:
     """A dim channel (8 photons at the peak) with and without a bright one of other contrast as its guide."""
     bright = centre(load(data / "science_clean" / f"{name}.png"), SIDE)
-    truth = 8 * (0.15 + 0.85 * np.sqrt(1 - bright / 255))  # structures in the same places, inverted and curved
+    truth = 8 * (
+        0.15 + 0.85 * np.sqrt(1 - bright / 255)
+    )  # structures in the same places, inverted and curved
     image = np.random.default_rng(3).poisson(truth).astype(np.float32)
 
     def score(x: np.ndarray) -> float:
@@ -260,7 +265,9 @@ KINDS = {
     "guided": (guided, ("mitochondria", "membrane")),
 }
 ROWS = {
-    f"{kind}/{name}": partial(function, name=name) for kind, (function, names) in KINDS.items() for name in names
+    f"{kind}/{name}": partial(function, name=name)
+    for kind, (function, names) in KINDS.items()
+    for name in names
 }
 
 

@@ -29,7 +29,25 @@ from napari_dip.noise import NoiseModel
 from napari_dip.settings import check, descriptions, hints, record, restored
 from napari_dip.tasks import Task
 
-SETTINGS = (DIP, Hourglass, Decoder, RichardsonLucy, Wiener, Denoise, Inpaint, SuperResolve, Deconvolve, GaussianPSF, AiryPSF, MoffatPSF, Gaussian, Laplace, Poisson, PoissonGaussian, Unknown)
+SETTINGS = (
+    DIP,
+    Hourglass,
+    Decoder,
+    RichardsonLucy,
+    Wiener,
+    Denoise,
+    Inpaint,
+    SuperResolve,
+    Deconvolve,
+    GaussianPSF,
+    AiryPSF,
+    MoffatPSF,
+    Gaussian,
+    Laplace,
+    Poisson,
+    PoissonGaussian,
+    Unknown,
+)
 
 
 @dataclass(frozen=True)
@@ -109,7 +127,7 @@ def test_what_was_recorded_can_be_restored(settings):
 @pytest.mark.parametrize(
     ("family", "values", "message"),
     [
-        (Task, {"type": "Sharpen"}, "must be one of Denoise, Inpaint, SuperResolve, Deconvolve, got 'Sharpen'"),
+        (Task, {"type": "Sharpen"}, "one of Denoise, Inpaint, SuperResolve, Deconvolve, got 'Sharpen'"),
         (Task, {}, "must be one of Denoise, Inpaint, SuperResolve, Deconvolve, got None"),
         (Task, [1], r"must be one of Denoise, Inpaint, SuperResolve, Deconvolve, got \[1\]"),
         (Task, "Denoise", "got 'Denoise'"),

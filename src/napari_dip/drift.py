@@ -10,8 +10,8 @@ _FINENESS = 10
 class Drift:
     """Measures, frame after frame, how far the scene lies from where the first one had it.
 
-    The shift between two frames is the peak of their cross-correlation (Guizar-Sicairos et al., *Optics Letters*
-    33, 2008), which a stage that drifts moves as a whole.
+    The shift between two frames is where their cross-correlation peaks (Guizar-Sicairos et al., *Optics
+    Letters* 33, 2008), which a stage that drifts moves as a whole.
     """
 
     def __init__(self) -> None:

@@ -77,7 +77,7 @@ def estimate(
 
 
 def _middle(problem: "Problem", side: int, device: str) -> "Problem":
-    """Return the middle of a problem, with an x about `side` pixels long, as if nothing in it were missing."""
+    """Return the middle of a problem, with x about `side` pixels long, as if nothing in it were missing."""
     index: list[Any] = [...]
     grid = problem.grid
     for n, size, step in zip(problem.data.shape[2:], grid.shape, grid.step, strict=True):

@@ -48,7 +48,6 @@ class Grid:
     def part_of(self, wider: "Grid") -> tuple[slice, ...]:
         """Return the index that takes this grid's samples out of those of a wider one with the same step."""
         starts = (
-            round((a - b) / step)
-            for a, b, step in zip(self.origin, wider.origin, wider.step, strict=True)
+            round((a - b) / step) for a, b, step in zip(self.origin, wider.origin, wider.step, strict=True)
         )
         return tuple(slice(start, start + n) for start, n in zip(starts, self.shape, strict=True))

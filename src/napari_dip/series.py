@@ -59,7 +59,7 @@ class Guide:
         spatial = tuple(shape[axis] for axis in axes.spatial)
         if array.dtype.kind not in "buif":
             raise InputError("guide", f"guide must hold real numbers, got dtype {array.dtype}")
-        if array.shape not in (shape, spatial) and array.shape[:-1] != spatial:
+        if array.shape not in (shape, spatial) and (array.shape[:-1] != spatial or 0 in array.shape):
             raise InputError(
                 "guide",
                 f"guide must have the shape {spatial}, with or without channels last, or {shape}, "
@@ -71,12 +71,13 @@ class Guide:
         """Return what guides a frame: finite float32, shape ``(1, G, *spatial)``."""
         import torch
 
+        with np.errstate(over="ignore"):  # what float32 can't hold becomes infinite, and so unknown
+            array = np.array(self.array[self.axes.at(frame)] if self.whole else self.array, np.float32)
         if self.whole:
-            part = self.axes.to_batch(torch.from_numpy(np.array(self.array[self.axes.at(frame)], np.float32)))
+            part = self.axes.to_batch(torch.from_numpy(array))
         else:
-            channels_last = self.array.ndim > len(self.axes.spatial)
-            array = np.moveaxis(self.array, -1, 0) if channels_last else self.array[None]
-            part = torch.from_numpy(np.array(array[None], np.float32))
+            channels_last = array.ndim > len(self.axes.spatial)
+            part = torch.from_numpy(np.moveaxis(array, -1, 0) if channels_last else array[None])[None]
         seen = part.isfinite()
         mean = part.where(seen, 0).sum() / seen.sum().clamp_min(1)
         return part.where(seen, mean)
@@ -167,7 +168,7 @@ class Series:
             raise InputError(
                 "series",
                 f"drift can be made up for where the restored image has the pixels of the data, and "
-                f"{type(task).__name__} gives it others: register the frames first, or choose \"warm\"",
+                f'{type(task).__name__} gives it others: register the frames first, or choose "warm"',
             )
         beside = None if guide is None else Guide.of(np.asarray(guide), layout, result)
         checked = cls(array, mask, layout, task, operator, saturated, beside, series)
@@ -231,9 +232,7 @@ class Series:
         import torch.nn.functional as F
 
         grid, wider = self.task.grid(tuple(problem.data.shape[2:])), problem.grid
-        ends = [
-            (part.start, n - part.stop) for part, n in zip(grid.part_of(wider), wider.shape, strict=True)
-        ]
+        ends = [(part.start, n - part.stop) for part, n in zip(grid.part_of(wider), wider.shape, strict=True)]
         return F.pad(x, [margin for pair in reversed(ends) for margin in pair], mode="replicate")
 
     def _check(self, method: "Method | None") -> None:

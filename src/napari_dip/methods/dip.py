@@ -62,8 +62,8 @@ class DIP:
         Share of the observed pixels that the fit never sees, to judge it by. By default 5 %, of blurred data
         10 %, and of those where each pixel is dear, as in super-resolution, 2 %.
     first_guess : bool
-        The network sees an estimate by classic filters beside its noise: faster, and better by some tenths
-        of a decibel. Held-out pixels have no influence on it.
+        To denoise and to deconvolve, the network sees an estimate by classic filters (non-local means) beside
+        its own input: faster, and better by some tenths of a decibel. Held-out pixels don't influence it.
     resolution : float
         Width of the finest details of a deconvolved image, as a share of that of the point spread function
         (the method of sieves: Snyder, Miller, IEEE Trans. Nuclear Science 32, 1985). What is finer would
@@ -187,8 +187,7 @@ class DIP:
         if judge is Judge.HELD_OUT:
             # One choice of held-out pixels for all runs, so that none has seen those that judge their mean.
             fitted, held_out = problem.split(self._share(problem), generator)
-        # Classic filters keep noise that is correlated, and the network would copy it from their estimate.
-        seen = self._seen(fitted, guide, guess=self.first_guess and judge in (None, Judge.HELD_OUT))
+        seen = self._seen(fitted, guide, guess=self._guesses(problem) and judge in (None, Judge.HELD_OUT))
         weights = {} if start is None else dict(start)
         if weights and not any(name.startswith("0.") for name in weights):
             raise _another_shape()
@@ -229,6 +228,17 @@ class DIP:
         if self.held_out is not None:
             return self.held_out
         return {Identity: 0.05, Blur: 0.1}.get(type(problem.operator), 0.02)
+
+    def _guesses(self, problem: "Problem") -> bool:
+        """Return whether classic filters tell the network something that it would not find out sooner.
+
+        They do where there is noise to be taken out. Of noise that is correlated they keep most, and of what
+        is missing, or finer than the data, they know nothing: there they were found to do harm.
+        """
+        from napari_dip.operators import Blur, Identity
+
+        noisy = isinstance(problem.operator, Identity | Blur) and not problem.only_missing
+        return self.first_guess and noisy
 
     def _seen(self, problem: "Problem", guide: "Tensor | None", *, guess: bool) -> "list[Tensor]":
         """Return the images that the network sees beside its own input, each about 0 and of one contrast."""
@@ -292,7 +302,9 @@ class DIP:
             iterates = joined(iterates, answers)
             if held_out is not None:
                 iterates = scored(iterates, held_out.score)
-            if number:  # the answer until now comes at this update; a network that has learnt nothing joins no other
+            if (
+                number
+            ):  # the answer until now comes at this update; a network that has learnt nothing joins no other
                 iterates = islice(iterates, 1, None)
             # Nothing but held-out pixels tells when a run has come far enough to join the others.
             waits = bool(answers) and held_out is None
@@ -377,7 +389,7 @@ class DIP:
 
 def _another_shape() -> RestorationError:
     return RestorationError(
-        "The warm start comes from a network of another shape: the settings and the channels must be the same."
+        "The warm start comes from a network of another shape: settings and channels must be the same."
     )
 
 

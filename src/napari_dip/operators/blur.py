@@ -46,7 +46,7 @@ class Blur(Operator):
     def widths(self) -> tuple[float, ...]:
         """Standard deviation along each axis of the Gaussian as wide as the kernel at half of its maximum."""
         at = torch.nonzero(self.psf >= self.psf.max() / 2).double()
-        # An ellipsoid of semi-axis h has the variance h² / (d + 2), and a Gaussian falls to a half at 1.1774 σ.
+        # An ellipsoid of semi-axis h has variance h² / (d + 2); a Gaussian falls to a half at 1.1774 σ.
         half = (at.var(0, correction=0) * (self.psf.ndim + 2)).sqrt()
         return tuple((half / 1.1774).tolist())
 

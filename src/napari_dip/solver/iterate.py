@@ -32,9 +32,11 @@ class Judge(Enum):
 
     HELD_OUT = "Pixels held out of the fit decide when to stop."
     VARIANCE = (
-        "The noise is correlated between neighbouring pixels, so the outputs' variance decides when to stop."
+        "How much the outputs vary decides when to stop, which suits noise that is correlated between pixels."
     )
-    DISCREPANCY = "The noise is correlated between neighbouring pixels, so its strength decides when to stop."
+    DISCREPANCY = (
+        "The strength of the noise decides when to stop, which suits noise that is correlated between pixels."
+    )
 
 
 @dataclass(frozen=True, slots=True)
