@@ -45,7 +45,12 @@ def matched(image: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def machine() -> str:
-    """Return the processor's name and how many cores this process may use."""
+    """Return the accelerator's name, or the processor's and how many cores this process may use."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     names = [line.split(":")[1].strip() for line in lines if "model name" in line]
-    return f"{names[0] if names else platform.processor()}, {len(os.sched_getaffinity(0))} cores"
+    cores = len(os.sched_getaffinity(0))
+    return f"{names[0] if names else platform.processor()}, {cores} core{'s' if cores > 1 else ''}"

@@ -3,7 +3,7 @@
     python benchmarks/tasks.py DATA [ROW ...] [--output FILE.json] [--seed N]
 
 DATA is a folder of test images with known truth (`benchmarks/README.md` names its files). Each row is printed
-and written as soon as it is known; rows that the file has already are not measured again. ROW is how the names
+and written as soon as it is known; rows that the file has are not measured again. ROW is how the names
 of the rows to measure begin; by default all are. The truth is used for the scores alone.
 """
 

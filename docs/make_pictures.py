@@ -1,29 +1,349 @@
-"""Make the README's picture from a run of the demonstration: before, after, residual side by side.
+"""Make the pictures of the documentation, each from a real run on images that come with the program.
 
-python docs/make_pictures.py
+    python docs/make_pictures.py [NAME ...] [--updates N] [--folder FOLDER]
+
+By default all are made, with the default settings. A few updates make a quick trial, not a picture to keep.
 """
 
+import argparse
 import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
+from scipy.ndimage import gaussian_filter, median_filter
+from skimage import data
+from skimage.filters import threshold_local
+from skimage.restoration import inpaint_biharmonic
+from skimage.transform import iradon, radon, resize
 
-from napari_dip.demo import run
+import napari_dip.demo
+from napari_dip import (
+    DIP,
+    Deconvolve,
+    Denoise,
+    GaussianPSF,
+    Inpaint,
+    Laplace,
+    Poisson,
+    RichardsonLucy,
+    SuperResolve,
+    Task,
+    restore,
+    solve,
+)
+from napari_dip.grid import Grid
+from napari_dip.operators import Operator, Radon
 from napari_dip.progress import Reporter
+
+SIDE = 256  # of a drawn panel, in pixels
+GAP, LINE = 8, 18  # between panels, and from one line of words to the next
+INK, ACCENT = (40, 40, 40), (20, 90, 170)
+FONT = ImageFont.load_default(13)
+
+
+# Pictures out of panels
+
+
+def panel(image: np.ndarray, *words: str, low: float = 0, high: float = 255) -> Image.Image:
+    """Return grey levels as a square picture with words under it, one line each."""
+    unit = (np.asarray(image, float) - low) / (high - low)
+    levels = (255 * unit.clip(0, 1)).round().astype(np.uint8)
+    square = Image.fromarray(levels).convert("RGB").resize((SIDE, SIDE), Image.Resampling.NEAREST)
+    whole = Image.new("RGB", (SIDE, SIDE + LINE * len(words) + 4), "white")
+    whole.paste(square)
+    draw = ImageDraw.Draw(whole)
+    for line, text in enumerate(words):
+        draw.text((SIDE / 2, SIDE + 3 + LINE * line), text, INK, FONT, anchor="ma")
+    return whole
+
+
+def row(panels: Sequence[Image.Image]) -> Image.Image:
+    """Return pictures side by side."""
+    width = sum(one.width + GAP for one in panels) - GAP
+    whole = Image.new("RGB", (width, max(one.height for one in panels)), "white")
+    left = 0
+    for one in panels:
+        whole.paste(one, (left, 0))
+        left += one.width + GAP
+    return whole
+
+
+def decibels(image: np.ndarray, truth: np.ndarray, peak: float = 255) -> str:
+    """Return the peak signal-to-noise ratio in words."""
+    error = np.mean((np.clip(image, 0, peak).astype(float) - truth) ** 2)
+    return f"{10 * np.log10(peak**2 / error):.1f} dB"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A line of a plot: its name, and its points."""
+
+    name: str
+    x: list[int]
+    y: list[float]
+
+
+def plot(curve: Curve, mark: int, *, width: int = 640, height: int = 190) -> Image.Image:
+    """Return a curve over updates, with a vertical line at the answer."""
+    fine = 3  # drawn larger, then shrunk: smooth lines
+    left, right, top, bottom = 58, 12, 24, 24
+    x, y = np.array(curve.x, float), np.array(curve.y)
+    # The first updates are far off, and would flatten all that follows.
+    seen = y[len(y) // 10 :]
+    low, high = seen.min(), seen.max()
+    margin = 0.06 * (high - low) or 1.0
+    low, high = low - margin, high + margin
+
+    def place(at: float, value: float) -> tuple[float, float]:
+        across = left + (width - left - right) * at / x.max()
+        return across, top + (height - top - bottom) * (high - value) / (high - low)
+
+    drawn = Image.new("RGB", (fine * width, fine * height), "white")
+    lines = ImageDraw.Draw(drawn)
+    frame = [fine * n for n in (left, top, width - right, height - bottom)]
+    points = [tuple(fine * n for n in place(*point)) for point in zip(x, y, strict=True)]
+    lines.line(points, ACCENT, 2 * fine, joint="curve")
+    across = fine * place(mark, 0)[0]
+    lines.line([(across, frame[1]), (across, frame[3])], (200, 90, 30), fine)
+    for box in ((0, 0, drawn.width, frame[1]), (0, frame[3], drawn.width, drawn.height)):
+        lines.rectangle(box, "white")  # what lies outside the range
+    lines.rectangle(frame, outline=(170, 170, 170), width=fine)
+    whole = drawn.resize((width, height), Image.Resampling.LANCZOS)
+    words = ImageDraw.Draw(whole)
+    words.text((left, 4), curve.name, INK, FONT)
+    for value in np.linspace(low + margin, high - margin, 3):
+        words.text((left - 6, place(0, value)[1]), f"{value:.2f}", INK, FONT, anchor="rm")
+    for at in np.linspace(0, x.max(), 4):
+        words.text((place(at, 0)[0], height - bottom + 5), f"{at:.0f}", INK, FONT, anchor="ma")
+    return whole
+
+
+# One function for each picture; each is given the settings of the method.
+
+
+def demo(method: DIP) -> Image.Image:
+    """Return the README's picture, from the demonstration: before, after and residual."""
+    settings = napari_dip.demo.SETTINGS
+    if method.iterations != DIP().iterations:
+        napari_dip.demo.SETTINGS = replace(settings, iterations=method.iterations)
+    with tempfile.TemporaryDirectory() as folder, Reporter() as reporter:
+        reporter.say(napari_dip.demo.run(Path(folder), reporter))
+        names = ("before", "after", "residual")
+        return row([Image.open(Path(folder) / f"{name}.png").convert("RGB") for name in names])
+
+
+def denoising(method: DIP) -> Image.Image:
+    """Return a micrograph with hot pixels, before and after."""
+    truth = _tissue(SIDE)
+    random = np.random.default_rng(0)
+    image = truth + random.normal(0, 10, truth.shape)
+    hot = random.random(truth.shape) < 0.04
+    image[hot] += random.uniform(80, 255, hot.sum())
+    median = median_filter(image, 3)
+    ours = restore(image, Denoise(Laplace(sigma=15)), method).image
+    return row(
+        [
+            panel(image, "noise and 4 % hot pixels", decibels(image, truth)),
+            panel(median, "median of 3 x 3 pixels", decibels(median, truth)),
+            panel(ours, "Denoise(Laplace(15)), DIP()", decibels(ours, truth)),
+        ]
+    )
+
+
+def inpainting(method: DIP) -> Image.Image:
+    """Return a photograph under a printed page, filled in."""
+    truth = data.coffee()[60:251, 180:436].astype(float)
+    page = data.page()[:, :256]
+    missing = page < threshold_local(page, 35, offset=15)
+    truth, missing = truth[:, 32:223], missing[:, 32:223]
+    image = np.where(missing[..., None], 255, truth)
+    smooth = 255 * inpaint_biharmonic(image / 255, missing, channel_axis=-1)
+    ours = restore(image, Inpaint(), method, missing=missing).image
+
+    def inside(x: np.ndarray) -> str:
+        return decibels(x[missing], truth[missing])
+
+    return row(
+        [
+            panel(image, f"{100 * missing.mean():.0f} % of the pixels missing"),
+            panel(smooth, "biharmonic", f"{inside(smooth)} on these pixels"),
+            panel(ours, "Inpaint(), DIP()", f"{inside(ours)} on these pixels"),
+        ]
+    )
+
+
+def super_resolution(method: DIP) -> Image.Image:
+    """Return a small photograph, and finer pixels in three ways."""
+    truth = data.astronaut()[:256, 100:356]
+    picture = Image.fromarray(truth)
+    low = picture.resize((64, 64), Image.Resampling.LANCZOS)
+    bicubic = np.asarray(low.resize(picture.size, Image.Resampling.BICUBIC))
+    ours = restore(np.asarray(low), SuperResolve(factor=4), method).image
+    return row(
+        [
+            panel(np.asarray(low), "64 x 64 pixels"),
+            panel(bicubic, "bicubic", decibels(bicubic, truth)),
+            panel(ours, "SuperResolve(factor=4), DIP()", decibels(ours, truth)),
+            panel(truth, "truth"),
+        ]
+    )
+
+
+def deconvolution(method: DIP) -> Image.Image:
+    """Return a blurred micrograph with few photons, and what two methods make of it."""
+    peak = 100  # photons
+    whole = peak / 255 * data.immunohistochemistry().mean(axis=2)
+    part = (slice(128, 320), slice(128, 320))
+    truth = whole[part]
+    # Blurred before it is cut out: what lies beyond the border shines in, as it does in a microscope.
+    blurred = gaussian_filter(whole, 2, truncate=6)[part]
+    image = np.random.default_rng(0).poisson(blurred).astype(np.float32)
+    task = Deconvolve(Poisson(), GaussianPSF(fwhm=4.7), floor=0.0)
+    lucy = restore(image, task, RichardsonLucy()).image
+    ours = restore(image, task, method).image
+    drawn = partial(panel, low=truth.min(), high=truth.max())
+    return row(
+        [
+            drawn(image, "blur of 4.7 px, 100 photons", decibels(image, truth, peak)),
+            drawn(lucy, "RichardsonLucy()", decibels(lucy, truth, peak)),
+            drawn(ours, "DIP()", decibels(ours, truth, peak)),
+            drawn(truth, "truth"),
+        ]
+    )
+
+
+def guided(method: DIP) -> Image.Image:
+    """Return a dim channel restored alone, and with a bright one as its guide."""
+    peak = 8  # photons
+    bright = _tissue(192)
+    truth = peak * (0.15 + 0.85 * np.sqrt(1 - bright / 255))  # the same structures, inverted and curved
+    image = np.random.default_rng(0).poisson(truth).astype(np.float32)
+    task = Denoise(Poisson())
+    alone = restore(image, task, method).image
+    ours = restore(image, task, method, guide=bright).image
+    drawn = partial(panel, low=0, high=truth.max())
+    return row(
+        [
+            drawn(image, "dim channel, 8 photons", decibels(image, truth, peak)),
+            panel(bright, "guide: a bright channel"),
+            drawn(alone, "alone", decibels(alone, truth, peak)),
+            drawn(ours, "guided", decibels(ours, truth, peak)),
+        ]
+    )
+
+
+def series(method: DIP) -> Image.Image:
+    """Return the last frame of a series that drifts, and what three ways from frame to frame make of it."""
+    size, frames = 128, 4
+    whole = data.immunohistochemistry().mean(axis=2)
+    places = [(200 + 3 * frame, 180 - 2 * frame) for frame in range(frames)]
+    truth = np.stack([whole[y : y + size, x : x + size] for y, x in places])
+    images = truth + np.random.default_rng(0).normal(0, 25, truth.shape)
+    panels = [panel(images[-1], "drift of 3.6 pixels a frame", decibels(images, truth))]
+    for way in ("alone", "warm", "drift"):
+        result = restore(images, Denoise(), method, axes="TYX", series=way)
+        seconds = sum(frame.seconds for frame in result.frames)
+        words = f"{decibels(result.image, truth)}, {seconds:.0f} s for {frames} frames"
+        panels.append(panel(result.image[-1], f'series="{way}"', words))
+    return row(panels)
+
+
+@dataclass(frozen=True)
+class Tomography(Task):
+    """Reconstruct a slice from its projections: see adding-an-operator.md."""
+
+    angles: tuple[float, ...] = ()
+
+    def operator(self, shape: tuple[int, ...], psf: np.ndarray | None = None) -> Operator:
+        """Return the sums along rays."""
+        return Radon(self.angles)
+
+    def grid(self, shape: tuple[int, ...]) -> Grid:
+        """Return the grid of the slice."""
+        return Grid.of_data((shape[0], shape[0]))
+
+
+def tomography(method: DIP) -> Image.Image:
+    """Return a sinogram of 30 angles, its filtered back-projection, and the slice that `restore` gives."""
+    truth = resize(data.shepp_logan_phantom(), (128, 128), anti_aliasing=True)
+    angles = np.arange(0, 180, 6)
+    sinogram = radon(truth, angles)
+    sinogram += np.random.default_rng(0).normal(0, 0.4, sinogram.shape)
+    back = iradon(sinogram, angles)
+    ours = restore(sinogram, Tomography(angles=tuple(angles.tolist())), method).image
+    drawn = partial(panel, low=0, high=0.6)
+    return row(
+        [
+            panel(sinogram, f"sinogram of {len(angles)} angles", low=0, high=sinogram.max()),
+            drawn(back, "filtered back-projection", decibels(back, truth, 1)),
+            drawn(ours, "Tomography(angles), DIP()", decibels(ours, truth, 1)),
+            drawn(truth, "truth"),
+        ]
+    )
+
+
+def stopping(method: DIP) -> Image.Image:
+    """Return how error on held-out pixels and true error go on, long after the answer."""
+    truth = data.astronaut()[:192, 128:320].astype(float)
+    image = truth + np.random.default_rng(0).normal(0, 25, truth.shape)
+    at, held_out, true = [], [], []
+    longer = replace(method, iterations=min(method.iterations, 1500), patience=method.iterations)
+    for iterate in solve(image, Denoise(), longer):
+        if iterate.outcome is None and iterate.score is not None and iterate.index % 5 == 0:
+            at.append(iterate.index)
+            held_out.append(iterate.score)
+            error = np.mean((iterate.x.numpy().astype(float) - truth) ** 2)
+            true.append(float(10 * np.log10(255**2 / error)))
+    curves = (
+        Curve("error on held-out pixels, in nats per pixel: lower is better", at, held_out),
+        Curve("PSNR against the truth, in dB: higher is better", at, true),
+    )
+    plots = [plot(curve, iterate.index) for curve in curves]
+    whole = Image.new("RGB", (plots[0].width, sum(one.height for one in plots) + LINE), "white")
+    for number, one in enumerate(plots):
+        whole.paste(one, (0, number * one.height))
+    words = f"updates; the vertical line is the answer, after {iterate.index}"
+    ImageDraw.Draw(whole).text((whole.width / 2, whole.height - LINE), words, INK, FONT, anchor="ma")
+    return whole
+
+
+def _tissue(size: int) -> np.ndarray:
+    """Return a stained tissue section in grey."""
+    return data.immunohistochemistry()[128 : 128 + size, 128 : 128 + size].mean(axis=2)
+
+
+PICTURES: dict[str, Callable[[DIP], Image.Image]] = {
+    "demo": demo,
+    "denoising": denoising,
+    "inpainting": inpainting,
+    "super-resolution": super_resolution,
+    "deconvolution": deconvolution,
+    "guided": guided,
+    "series": series,
+    "tomography": tomography,
+    "stopping": stopping,
+}
 
 
 def main() -> None:
-    """Run the demonstration and put its pictures side by side."""
-    with tempfile.TemporaryDirectory() as folder, Reporter() as reporter:
-        reporter.say(run(Path(folder), reporter))
-        pictures = [
-            np.asarray(Image.open(Path(folder) / f"{name}.png")) for name in ("before", "after", "residual")
-        ]
-    gap = np.full((pictures[0].shape[0], 8, 3), 255, np.uint8)
-    row = np.concatenate([pictures[0], gap, pictures[1], gap, pictures[2]], axis=1)
-    target = Path(__file__).parent / "images" / "demo.png"
-    Image.fromarray(row).save(target, optimize=True)
+    """Make the pictures that are asked for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(PICTURES)}")
+    parser.add_argument("--updates", type=int, help="updates at the most, in each run")
+    parser.add_argument("--folder", type=Path, default=Path(__file__).parent / "images")
+    arguments = parser.parse_args()
+    if unknown := [name for name in arguments.names if name not in PICTURES]:
+        parser.error(f"there is no picture {', '.join(unknown)}: choose among {', '.join(PICTURES)}")
+    method = DIP() if arguments.updates is None else DIP(iterations=arguments.updates)
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    for name in arguments.names or PICTURES:
+        PICTURES[name](method).save(arguments.folder / f"{name}.png", optimize=True)
 
 
 if __name__ == "__main__":

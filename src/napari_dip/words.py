@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from napari_dip.solver.iterate import Outcome
+
 if TYPE_CHECKING:
     from napari_dip.restoration import Restoration
 
@@ -18,8 +20,11 @@ def summary(result: "Restoration") -> str:
         for outcome, count in ends.items()
     )
     frames = len(result.frames)
+    time = duration(sum(frame.seconds for frame in result.frames))
+    if set(ends) == {Outcome.COMPUTED}:
+        return f"{why.rstrip('.')}, in {time}."
     what = f"Update {result.frames[0].updates} was kept" if frames == 1 else f"{frames} frames are restored"
-    return f"{why} {what}, after {duration(sum(frame.seconds for frame in result.frames))}."
+    return f"{why} {what}, after {time}."
 
 
 def memory(count: int) -> str:

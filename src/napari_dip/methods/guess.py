@@ -17,8 +17,8 @@ def first_guess(problem: Problem) -> Tensor:
     """Return a classic estimate of x from the pixels that count, shape ``(1, C, *grid)``, in grey levels.
 
     Missing pixels are filled from their neighbours, noise is taken out by non-local means (Buades et al.,
-    2005; after a median where outliers are to be expected, and between a square root and its inverse where there
-    are photons), and a few steps of conjugate gradients lead from there to x.
+    2005; after a median where outliers are to be expected, and between a square root and its inverse where
+    there are photons), and a few steps of conjugate gradients lead from there to x.
 
     Parameters
     ----------

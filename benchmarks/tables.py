@@ -1,0 +1,171 @@
+"""Bring the tables of the documentation up to what `tasks.py` has measured.
+
+    python benchmarks/tables.py [--check] [--input FILE.json]
+
+What stands in README.md and docs/*.md between ``<!-- table: NAME -->`` and ``<!-- end -->`` is replaced. NAME is a
+kind of rows of `tasks.py`, such as denoise, or summary: the means of all kinds. With --check nothing is written,
+and the exit code is 1 where a table is out of date.
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import fmean
+
+ROOT = Path(__file__).parents[1]
+MARKED = re.compile(r"(<!-- table: (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+NOTHING = "–"
+
+Row = dict[str, object]
+
+#: What the keys of a row mean, as headings.
+WORDS = {
+    "input": "input",
+    "ours": "**answer**",
+    "oracle": "best of the run",
+    "authors_dip": "authors' released image",
+    "nlm": "non-local means",
+    "bm3d_knows_sigma": "BM3D, knows σ",
+    "tv": "total variation",
+    "wavelet": "wavelets",
+    "ours_missing": "**answer**, missing pixels",
+    "authors_dip_missing": "authors, missing pixels",
+    "biharmonic": "biharmonic",
+    "bicubic": "bicubic",
+    "richardson_lucy_best": "Richardson-Lucy, best number",
+    "wiener_best": "Wiener, best balance",
+    "median_3x3": "median of 3 x 3",
+    "unguided": "without the guide",
+    "mse_input": "exposure",
+    "mse_gaussian_1px": "Gaussian, σ = 1 px",
+    "mse_ours": "**answer**",
+    "mse_oracle": "best of the run",
+    "flux_rms_in_noise": "change of the stars' flux, in its noise",
+    "chosen_at": "updates",
+    "judge": "judge",
+    "seconds": "seconds",
+}
+#: The columns of each kind of row, and what its images were made of.
+COLUMNS = {
+    "denoise": ("input", "nlm", "bm3d_knows_sigma", "authors_dip", "ours", "oracle"),
+    "half": ("authors_dip", "ours", "oracle", "authors_dip_missing", "ours_missing"),
+    "text": ("biharmonic", "ours", "oracle"),
+    "super-resolve": ("bicubic", "authors_dip", "ours", "oracle"),
+    "deconvolve": ("input", "wiener_best", "richardson_lucy_best", "ours", "oracle"),
+    "fluorescence": ("input", "wavelet", "tv", "nlm", "ours", "oracle"),
+    "m13": ("mse_input", "mse_gaussian_1px", "mse_ours", "mse_oracle", "flux_rms_in_noise"),
+    "hot": ("input", "median_3x3", "ours", "oracle"),
+    "guided": ("input", "unguided", "ours", "oracle"),
+}
+COST = ("chosen_at", "judge", "seconds")
+TITLES = {
+    "denoise": "Gaussian noise, σ = 25",
+    "fluorescence": "a microscope's own noise",
+    "hot": "5 % hot pixels",
+    "half": "half of the pixels missing",
+    "text": "text over a photograph",
+    "super-resolve": "super-resolution, factor 4",
+    "deconvolve": "blur and photon noise",
+    "guided": "dim channel with a guide",
+}
+
+
+def of_kind(measured: dict[str, Row], kind: str) -> dict[str, Row]:
+    """Return the rows of a kind, by the name of the image."""
+    rows = (name.split("/", 1) + [row] for name, row in measured.items())
+    return {image: row for found, image, row in rows if found == kind}
+
+
+def cell(key: str, value: object) -> str:
+    """Return a value as it stands in a table."""
+    if value is None:
+        return NOTHING
+    if key == "judge":
+        return str(value).lower().replace("_", "-")
+    if key == "chosen_at":
+        return f"{value:.0f}"
+    return f"{value:.1f}" if key == "seconds" or key.startswith("mse") else f"{value:.2f}"
+
+
+def mean(rows: Sequence[Row], key: str) -> float | None:
+    """Return the mean of a column, or None where a row lacks it or has no number."""
+    values = [row.get(key) for row in rows]
+    return fmean(values) if values and all(isinstance(value, (int, float)) for value in values) else None
+
+
+def table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
+    lines = [head, ["---"] * len(head), *body]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def kind_table(measured: dict[str, Row], kind: str) -> str:
+    """Return the rows of a kind, with their mean where there are several."""
+    rows = of_kind(measured, kind)
+    keys = (*COLUMNS[kind], *COST)
+    body = [[image, *(cell(key, row.get(key)) for key in keys)] for image, row in rows.items()]
+    if len(rows) > 1:
+        body.append(["mean", *(cell(key, mean([*rows.values()], key)) for key in keys)])
+    return table(["image", *(WORDS[key] for key in keys)], body)
+
+
+def summary_table(measured: dict[str, Row]) -> str:
+    """Return the means of all kinds that are scored by PSNR; of the others' scores each has its own best."""
+    body = []
+    for kind, title in TITLES.items():
+        rows = [*of_kind(measured, kind).values()]
+        if not rows:
+            continue
+        others = [key for key in COLUMNS[kind] if not key.startswith(("ours", "oracle", "input"))]
+        known = [(WORDS[key], mean(rows, key)) for key in others if not key.endswith("_missing")]
+        beside = "; ".join(f"{words} {value:.2f}" for words, value in known if value is not None)
+        own = (cell(key, mean(rows, key)) for key in ("ours", "oracle", "seconds"))
+        body.append([title, str(len(rows)), *own, beside])
+    return table(["", "images", WORDS["ours"], WORDS["oracle"], "seconds", "others"], body)
+
+
+def filled(text: str, measured: dict[str, Row]) -> str:
+    """Return a page with its tables as they were measured; one without rows says so."""
+
+    def replacement(found: re.Match[str]) -> str:
+        name = found["name"]
+        if name != "summary" and name not in COLUMNS:
+            raise SystemExit(f"there is no table {name}: choose among summary, {', '.join(COLUMNS)}")
+        any_rows = measured if name == "summary" else of_kind(measured, name)
+        make: Callable[[], str] = (
+            (lambda: summary_table(measured)) if name == "summary" else (lambda: kind_table(measured, name))
+        )
+        # Blank lines around it: right after a comment Markdown sees no table.
+        return f"{found[1]}\n{make() if any_rows else 'Not measured yet.' + chr(10)}\n{found[3]}"
+
+    return MARKED.sub(replacement, text)
+
+
+def main() -> None:
+    """Rewrite the pages whose tables are out of date."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--input", type=Path, default=Path(__file__).with_name("tasks.json"))
+    arguments = parser.parse_args()
+    measured = json.loads(arguments.input.read_text()) if arguments.input.exists() else {}
+    late = []
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        before = page.read_text(encoding="utf-8")
+        after = filled(before, measured)
+        if after != before:
+            late.append(page)
+            if not arguments.check:
+                page.write_text(after, encoding="utf-8")
+    for page in late:
+        print(page.relative_to(ROOT), "is out of date" if arguments.check else "updated")
+    if arguments.check and late:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
