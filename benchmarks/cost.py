@@ -2,9 +2,9 @@
 
     python benchmarks/cost.py DATA [--output FILE.json]
 
-DATA is a folder with ``denoise_sigma25/house_{clean,noisy}.png``. Each row is measured in a process of its own,
-printed and written as soon as it is known; rows that the file has already are not measured again. On a machine
-with an accelerator that is what is measured, and its name is recorded.
+DATA is a folder with ``denoise_sigma25/house_{clean,noisy}.png``. Each row is measured in a process of its
+own, printed and written as soon as it is known; rows that the file has already are not measured again. On a
+machine with an accelerator that is what is measured, and its name is recorded.
 """
 
 import argparse

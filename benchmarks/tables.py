@@ -2,9 +2,9 @@
 
     python benchmarks/tables.py [--check] [--input FILE.json]
 
-What stands in README.md and docs/*.md between ``<!-- table: NAME -->`` and ``<!-- end -->`` is replaced. NAME is a
-kind of rows of `tasks.py`, such as denoise, or summary: the means of all kinds. With --check nothing is written,
-and the exit code is 1 where a table is out of date.
+What stands in README.md and docs/*.md between ``<!-- table: NAME -->`` and ``<!-- end -->`` is replaced. NAME
+is a kind of rows of `tasks.py`, such as denoise, or summary: the means of all kinds. With --check nothing is
+written, and the exit code is 1 where a table is out of date.
 """
 
 import argparse
@@ -48,7 +48,7 @@ WORDS = {
     "judge": "judge",
     "seconds": "seconds",
 }
-#: The columns of each kind of row, and what its images were made of.
+#: The columns of each kind of row, before what it cost.
 COLUMNS = {
     "denoise": ("input", "nlm", "bm3d_knows_sigma", "authors_dip", "ours", "oracle"),
     "half": ("authors_dip", "ours", "oracle", "authors_dip_missing", "ours_missing"),
@@ -75,7 +75,7 @@ TITLES = {
 
 def of_kind(measured: dict[str, Row], kind: str) -> dict[str, Row]:
     """Return the rows of a kind, by the name of the image."""
-    rows = (name.split("/", 1) + [row] for name, row in measured.items())
+    rows = ([*name.split("/", 1), row] for name, row in measured.items())
     return {image: row for found, image, row in rows if found == kind}
 
 

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from napari_dip.noise import Gaussian, Unknown
-from napari_dip.operators import Identity
-from napari_dip.problem import Problem
+from napari_dip.noise import Gaussian, Poisson, PoissonGaussian, Unknown
+from napari_dip.operators import Blur, Identity, Resample
+from napari_dip.problem import Problem, rolled
 
 
 @pytest.fixture
@@ -47,3 +47,61 @@ def test_a_pixel_is_observed_where_any_channel_is():
     problem = Problem(torch.zeros(1, 2, 2, 2), Identity(), Unknown(), weights)
     assert problem.observed.sum() == 1
     assert problem.grid.shape == (2, 2)
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [Gaussian(5.0), Poisson(gain=3.0, offset=10.0), PoissonGaussian(gain=2.0, read_noise=6.0)],
+    ids=lambda noise: type(noise).__name__,
+)
+def test_the_discrepancy_of_the_truth_is_one(noise, generator):
+    truth = 50 + 200 * torch.rand(1, 1, 200, 200, generator=generator)
+    data = noise.sample(truth, generator)
+    data[..., :50, :] = 1e6
+    weights = torch.ones(1, 1, 200, 200)
+    weights[..., :50, :] = 0
+    problem = Problem(data, Identity(), noise, weights)
+    measured = torch.full((1, 1, 1, 1), 25.0)  # that of photons is known better
+    assert float(problem.discrepancy(truth, measured)) == pytest.approx(1, abs=0.05)
+    assert float(problem.discrepancy(truth + 20, measured)) > 1.2
+
+
+def test_each_channel_has_its_own_variance_to_reach(generator):
+    sigma = torch.tensor([1.0, 100.0]).view(1, 2, 1, 1)
+    data = sigma * torch.randn(1, 2, 100, 100, generator=generator)
+    problem = Problem(data, Identity(), Unknown(), torch.ones(1, 1, 100, 100))
+    assert float(problem.discrepancy(torch.zeros_like(data), sigma**2)) == pytest.approx(1, abs=0.05)
+
+
+def test_the_gain_is_one_unless_light_is_gathered(random):
+    psf = torch.from_numpy(random.random((3, 5)))
+    for operator, gain in [
+        (Identity(), 1),
+        (Resample((2, 3)), 1),
+        (Blur(psf / psf.sum()), 1),
+        (Blur(psf), psf.sum()),
+    ]:
+        problem = Problem(torch.zeros(1, 2, 8, 9), operator, Unknown(), torch.ones(1, 1, 8, 9))
+        assert problem.gain == pytest.approx(float(gain), rel=1e-5)
+
+
+def test_a_rolled_problem_has_the_same_scene_elsewhere(problem):
+    moved = problem.rolled((2, -3))
+    assert torch.equal(moved.data[..., 2:, :-3], problem.data[..., :-2, 3:])
+    assert torch.equal(moved.weights[..., 2:, :-3], problem.weights[..., :-2, 3:])
+    assert torch.equal(moved.data[..., :2, :-3], problem.data[..., -2:, 3:])
+    back = moved.rolled((-2, 3))
+    assert torch.equal(back.data, problem.data)
+    assert torch.equal(rolled(moved.data, (-2, 3)), problem.data)
+
+
+def test_without_a_shift_nothing_is_copied(problem):
+    assert problem.rolled((0, 0)) is problem
+    assert problem.rolled(()) is problem
+    assert rolled(problem.data, (0, 0)) is problem.data
+
+
+def test_a_rolled_volume_moves_along_each_axis(generator):
+    volume = torch.rand(1, 2, 4, 5, 6, generator=generator)
+    moved = rolled(volume, (1, 0, -2))
+    assert torch.equal(moved[:, :, 1:, :, :-2], volume[:, :, :-1, :, 2:])

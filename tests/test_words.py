@@ -21,6 +21,11 @@ def test_the_summary_says_why_and_how_many():
     )
 
 
+def test_what_is_computed_in_one_step_keeps_no_update():
+    frames = (FrameReport((), Outcome.COMPUTED, 10, None, 2.0),)
+    assert summary(Restoration(None, frames, {})) == "It was computed in one step, in 2 s."
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"), [(3.2, "3 s"), (179, "179 s"), (240, "4 minutes"), (5400, "1.5 hours")]
 )

@@ -43,11 +43,14 @@ def _filled(image: np.ndarray, seen: np.ndarray) -> np.ndarray:
     from scipy.ndimage import gaussian_filter
 
     filled, known = np.where(seen, image, 0), seen
-    width = 1.0
+    if not seen.any():  # a channel whose few pixels are all held out
+        return filled
+    # Of sparse pixels no width gathers more than their share of all.
+    width, least = 1.0, min(0.05, seen.mean() / 2)
     while not known.all():
         weight = gaussian_filter(seen.astype(float), width)
         mean = gaussian_filter(np.where(seen, image, 0), width)
-        enough = ~known & (weight > 0.05)
+        enough = ~known & (weight > least)
         filled[enough] = mean[enough] / weight[enough]
         known, width = known | enough, 2 * width
     return filled
