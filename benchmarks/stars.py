@@ -1,10 +1,10 @@
 """Are stars as bright after restoration as before? Fluxes in circular apertures."""
 
 import numpy as np
-from scipy.ndimage import maximum_filter
+from scipy.ndimage import gaussian_filter, maximum_filter
 
 RADIUS, INNER, OUTER = 4, 7, 10  # of the aperture and of the ring around it that tells the sky, in pixels
-BRIGHTER = 8.0  # than the sky's scatter, of the stars that are measured
+BLUR, BRIGHTER = 1.5, 8.0  # stars are sought in a blurred image, by so many times the scatter of its sky
 
 
 def fluxes(before: np.ndarray, other: np.ndarray, after: np.ndarray, variance: np.ndarray) -> dict:
@@ -19,9 +19,10 @@ def fluxes(before: np.ndarray, other: np.ndarray, after: np.ndarray, variance: n
     variance : ndarray, shape ``(H, W)``
         Of the noise of each pixel, in grey levels².
     """
-    sky = np.median(other)
-    scatter = 1.4826 * np.median(np.abs(other - sky))
-    peaks = (other == maximum_filter(other, 2 * OUTER + 1)) & (other > sky + BRIGHTER * scatter)
+    shine = gaussian_filter(other, BLUR)
+    sky = np.median(shine)
+    scatter = 1.4826 * np.median(np.abs(shine - sky))
+    peaks = (shine == maximum_filter(shine, 2 * OUTER + 1)) & (shine > sky + BRIGHTER * scatter)
     height, width = other.shape
     rows, columns = np.mgrid[:height, :width]
     off, noise = [], []

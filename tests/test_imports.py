@@ -14,7 +14,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 
 # Each may import what stands before it, and its own kind.
 ORDER = [
-    ["errors", "settings", "device", "axes", "area", "geometry", "grid", "comparison"],
+    ["errors", "settings", "device", "axes", "area", "geometry", "grid", "filling", "comparison"],
     ["operators", "noise", "psf"],
     ["problem", "scaling", "noise_estimation", "whiteness", "drift"],
     ["networks", "solver"],

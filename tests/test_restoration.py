@@ -282,6 +282,13 @@ def test_the_result_is_an_array_with_its_provenance(phantom, tiny):
     assert result.outcome is Outcome.BUDGET
 
 
+@pytest.mark.parametrize(("stopping", "judge"), [("held-out", "HELD_OUT"), ("budget", None)])
+def test_each_frame_reports_what_judged_it(stopping, judge, phantom, tiny):
+    result = restore(np.stack([phantom] * 2), Denoise(), replace(tiny, stopping=stopping), axes="TYX")
+    assert [frame.judge and frame.judge.name for frame in result.frames] == [judge] * 2
+    assert [frame["judge"] for frame in result.provenance["frames"]] == [judge] * 2
+
+
 def test_the_answer_is_the_last_iterate_of_each_frame(random):
     image = random.random((2, 10, 10)).astype(np.float32)
     seen = []

@@ -95,7 +95,7 @@ def test_each_run_hands_its_own_weights_on(phantom):
         ("PTYX", "warm", [None, 1, None, 3]),
         ("PTYX", "drift", [None, 1, None, 3]),
         ("CTYX", "warm", [None, 1, None, 3]),
-        ("TCYX", "warm", [None] * 4),
+        ("TCYX", "warm", [None, None, 1, 2]),
     ],
 )
 def test_another_channel_or_position_starts_afresh(axes, series, starts, random):
@@ -118,19 +118,18 @@ def test_a_start_from_outside_is_for_the_first_frame(random):
 
 
 @pytest.mark.parametrize(
-    ("letters", "channels", "before", "frame", "same"),
+    ("letters", "channels", "frame", "scene"),
     [
-        ("TYX", "together", (0,), (1,), True),
-        ("PYX", "together", (0,), (1,), False),
-        ("PTYX", "together", (1, 0), (1, 1), True),
-        ("PTYX", "together", (0, 1), (1, 0), False),
-        ("CTYX", "alone", (0, 1), (1, 0), False),
-        ("CTYX", "together", (0,), (1,), True),
-        ("YXS", "alone", (0,), (1,), False),
+        ("TYX", "together", (3,), ()),
+        ("PYX", "together", (3,), (3,)),
+        ("PTYX", "together", (1, 3), (1,)),
+        ("TCYX", "alone", (3, 1), (1,)),
+        ("TCYX", "together", (3,), ()),
+        ("YXS", "alone", (2,), (2,)),
     ],
 )
-def test_a_frame_continues_another_unless_channel_or_position_differ(letters, channels, before, frame, same):
-    assert Axes(letters, channels).continues(before, frame) is same
+def test_a_scene_is_a_channel_and_a_position(letters, channels, frame, scene):
+    assert Axes(letters, channels).scene(frame) == scene
 
 
 # Drift.

@@ -173,12 +173,10 @@ class Axes:
         """Yield the index of each frame along the looped axes; ``()`` once where there are none."""
         yield from np.ndindex(*(shape[axis] for axis in self.looped))
 
-    def continues(self, before: tuple[int, ...], frame: tuple[int, ...]) -> bool:
-        """Return whether a frame shows what the one before it showed: not another channel or position."""
+    def scene(self, frame: tuple[int, ...]) -> tuple[int, ...]:
+        """Return which channel and position a frame shows: frames that share them show one scene in time."""
         letters = [self.letters[axis] for axis in self.looped]
-        return not any(
-            letter in _CHANNEL + "P" and a != b for letter, a, b in zip(letters, before, frame, strict=True)
-        )
+        return tuple(at for letter, at in zip(letters, frame, strict=True) if letter in _CHANNEL + "P")
 
     def at(self, frame: tuple[int, ...]) -> tuple[int | slice, ...]:
         """Return the index that takes a frame out of an array with all the axes."""

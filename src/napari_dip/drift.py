@@ -3,6 +3,8 @@
 import numpy as np
 from torch import Tensor
 
+from napari_dip.filling import filled
+
 #: Fractions of a pixel to which a shift is measured, so that slow drift adds up to whole pixels in time.
 _FINENESS = 10
 
@@ -41,13 +43,15 @@ class Drift:
 
 
 def _flat(data: Tensor, weights: Tensor) -> np.ndarray:
-    """Return the mean of the channels, its own mean taken away and 0 where nothing is known.
+    """Return the mean of the channels, its own mean taken away.
 
-    A window takes the borders down to 0, where what has come into view would meet what has left it.
+    Missing pixels are filled in: holes of one grey level would be seen to stay in place. A window takes the
+    borders down to 0, where what has come into view would meet what has left it.
     """
-    seen = (weights > 0).expand_as(data)
-    mean = data.where(seen, 0).sum() / seen.sum()
-    flat = (data - mean).where(seen, 0).mean((0, 1)).double().cpu().numpy()
+    seen = (weights > 0).expand_as(data)[0].cpu().numpy()
+    values = data[0].double().cpu().numpy()
+    flat = np.mean([filled(*channel) for channel in zip(values, seen, strict=True)], 0)
+    flat -= flat.mean()
     for axis, n in enumerate(flat.shape):
         window = np.hanning(n + 2)[1:-1]
         flat = flat * window.reshape(-1, *(1,) * (flat.ndim - axis - 1))

@@ -23,7 +23,7 @@ class NoiseModel(ABC):
     Tensors have the shape ``(N, C, *spatial)``; weights broadcast to it, and weight 0 hides a pixel.
     """
 
-    has_photons: ClassVar[bool] = False  #: whether its variance grows with the light
+    known: ClassVar[bool] = True  #: whether it says how strong the noise is
 
     def __post_init__(self) -> None:
         check(self)
@@ -96,7 +96,6 @@ class Poisson(NoiseModel):
         Grey level without light (the camera's black level).
     """
 
-    has_photons: ClassVar[bool] = True
     gain: Annotated[float, Gt(0)] = 1.0
     offset: float = 0.0
 
@@ -130,7 +129,6 @@ class PoissonGaussian(NoiseModel):
         Standard deviation of the read noise, in grey levels.
     """
 
-    has_photons: ClassVar[bool] = True
     gain: Annotated[float, Gt(0)] = 1.0
     offset: float = 0.0
     read_noise: Annotated[float, Ge(0)] = 1.0
@@ -190,6 +188,8 @@ class Laplace(NoiseModel):
 @dataclass(frozen=True)
 class Unknown(NoiseModel):
     """Gaussian noise of unknown strength: in each channel σ is whatever the residual says."""
+
+    known: ClassVar[bool] = False
 
     def sample(self, u: "Tensor", generator: "Generator | None" = None) -> "Tensor":
         """Refuse: noise of unknown strength cannot be drawn."""

@@ -52,10 +52,10 @@ class Problem:
         x : Tensor
             A restored image.
         measured : Tensor, shape ``(1, C, 1, ...)``
-            Variance of the noise as it was found in the data; that of photons is known better.
+            Variance of the noise as it was found in the data, to be taken where the model doesn't know it.
         """
         u = self.operator(x)
-        variance = self.noise.variance(u) if self.noise.has_photons else measured
+        variance = self.noise.variance(u) if self.noise.known else measured
         return weighted_mean((self.data - u).square() / variance, self.weights)
 
     @property

@@ -1,6 +1,7 @@
 """The public API: ``solve`` gives a stream of iterates, ``restore`` an array."""
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass, replace
 from operator import index
@@ -133,9 +134,9 @@ def solve(
     channels : {"together", "alone"}
         Fit channels together, or each as an image of its own.
     series : {"warm", "drift", "alone"}
-        Each frame starts from what the method learnt of the last one; the same, with the drift between them
-        measured (phase correlation) and made up for by whole pixels; or each starts afresh. Another channel
-        or position always does.
+        Each frame starts from what the method learnt of the last one of its channel and position; the same,
+        with the drift between them measured (phase correlation) and made up for by whole pixels; or each
+        starts afresh.
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute.
     seed : int
@@ -341,38 +342,42 @@ def _solve(
     from napari_dip.drift import Drift
     from napari_dip.problem import rolled
 
-    state, before = start, None
-    drift = Drift() if series.following == "drift" else None
+    state: State = start or {}
+    # Each channel or position by itself is a scene that goes on in time.
+    states: dict[tuple[int, ...], State] = {}
+    drifts: defaultdict[tuple[int, ...], Drift] = defaultdict(Drift)
     for frame in series.frames:
         answer: Iterate | None = None
         with cured():
             problem = series.problem(frame, device)
             guide = series.guide_of(frame, problem)
-            if before is not None and not series.follows(before, frame):
-                state, drift = None, drift and Drift()
-            before = frame
+            scene = series.axes.scene(frame)
+            afresh = series.following == "alone" or scene not in states
+            state = (start or {}) if afresh else states[scene]
             # Moved to where the first frame had it, what the network has learnt is in place.
-            offset = drift.next(problem.data, problem.weights) if drift else ()
+            follows = series.following == "drift"
+            offset = drifts[scene].next(problem.data, problem.weights) if follows else ()
             home = tuple(-n for n in offset)
             placed = problem.rolled(home)
-            moved = None if guide is None else rolled(guide, home)
-            run = method.solve(placed, seed=seed, guide=moved, start=state, until=until)
+            # A guide of its own has moved with the frame; one for all lies where the first frame does.
+            moved = rolled(guide, home) if guide is not None and series.guide_moves else guide
+            run = method.solve(placed, seed=seed, guide=moved, start=state or None, until=until)
             try:
                 while True:
                     iterate = next(run)
                     if iterate.outcome is Outcome.ASKED and iterate.index == 0 and frame != series.frames[0]:
-                        return state or {}  # asked between two frames: this one has not begun
+                        return state  # asked between two frames: this one has not begun
                     if iterate.outcome is not None and not iterate.x.isfinite().all():
                         continue  # the best one until then follows, if there is one
                     x = series.task.finish(rolled(iterate.x, offset), problem)
                     answer = replace(iterate, x=series.axes.from_batch(x), frame=frame)
                     yield answer
             except StopIteration as end:
-                state = end.value
+                state = states[scene] = end.value
             finally:
                 run.close()
         if answer is None or answer.outcome is None:
             raise DivergenceError
         if answer.outcome is Outcome.ASKED:
             break
-    return state or {}
+    return state

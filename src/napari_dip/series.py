@@ -180,10 +180,6 @@ class Series:
         """Index of each frame along the looped axes."""
         return list(self.axes.frames(tuple(self.image.shape)))
 
-    def follows(self, before: tuple[int, ...], frame: tuple[int, ...]) -> bool:
-        """Return whether a frame starts from what was learnt of the one before it."""
-        return self.following != "alone" and self.axes.continues(before, frame)
-
     def values(self, frame: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
         """Return a frame's grey levels as float32, 0 where missing, and where they are missing."""
         at = self.axes.at(frame)
@@ -213,6 +209,11 @@ class Series:
         if self.guide is None:
             return None
         return self._widened(self.guide.of_frame(frame), problem).to(problem.data.device)
+
+    @property
+    def guide_moves(self) -> bool:
+        """Whether each frame has a guide of its own."""
+        return self.guide is not None and self.guide.whole and bool(self.axes.looped)
 
     def residual(self, restored: np.ndarray) -> np.ndarray:
         """Return y − A x of all frames, float32, NaN where a pixel is missing or a frame not restored."""

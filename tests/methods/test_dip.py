@@ -110,7 +110,8 @@ def test_what_it_can_not_do_it_refuses_in_words(shape, weights, message):
 
 
 def test_the_answer_of_several_runs_is_their_mean_and_better_than_one(phantom):
-    settings = DIP(runs=3, iterations=150, held_out=0.1, precision="float32")
+    network = Hourglass(widths=(16, 16, 16), skips=(4, 4, 4))
+    settings = DIP(runs=3, iterations=150, held_out=0.1, precision="float32", network=network)
     gains = []
     for seed in range(3):
         noisy = phantom + np.random.default_rng(seed).normal(0, 25, phantom.shape)

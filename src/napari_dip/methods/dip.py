@@ -52,8 +52,8 @@ class DIP:
         Seconds at the most, for all runs of an image or frame; the best result until then is kept.
     stopping : {"auto", "held-out", "variance", "discrepancy", "budget"}
         What ends a run: the error on pixels held out of the fit; how much the outputs vary (Wang et al., TMLR
-        2023); a residual as strong as the noise, which is measured in the image's flattest parts unless it
-        comes from photons; or the number of iterations alone. "auto" takes held-out pixels, unless a test
+        2023); a residual as strong as the noise, which is measured in the image's flattest parts where the
+        noise model doesn't know it; or the number of iterations alone. "auto" takes held-out pixels, unless a test
         before the run finds the noise correlated between pixels: then the residual's strength, or where that
         can't be measured the variance.
     patience : int
@@ -187,7 +187,9 @@ class DIP:
         if judge is Judge.HELD_OUT:
             # One choice of held-out pixels for all runs, so that none has seen those that judge their mean.
             fitted, held_out = problem.split(self._share(problem), generator)
-        seen = self._seen(fitted, guide, guess=self._guesses(problem) and judge in (None, Judge.HELD_OUT))
+        seen = self._seen(
+            fitted, guide, guess=guide is None and self._guesses(problem) and judge in (None, Judge.HELD_OUT)
+        )
         weights = {} if start is None else dict(start)
         if weights and not any(name.startswith("0.") for name in weights):
             raise _another_shape()
@@ -210,12 +212,12 @@ class DIP:
             return None
         if self.stopping != "auto":
             return Judge[self.stopping.replace("-", "_").upper()]
-        # Who wants what is missing wants whatever its neighbours tell of it. Behind a blur or coarser pixels
-        # the noise of x is none that the data have.
+        # Who wants what is missing wants whatever its neighbours tell of it. And noise that is correlated can
+        # be copied into x as it is where x has the pixels of the data, but not through a blur.
         if noise.white or problem.only_missing or not isinstance(problem.operator, Identity):
             return Judge.HELD_OUT
         # Compression without other noise leaves nothing to be measured.
-        return Judge.DISCREPANCY if problem.noise.has_photons or noise.measured else Judge.VARIANCE
+        return Judge.DISCREPANCY if problem.noise.known or noise.measured else Judge.VARIANCE
 
     def _share(self, problem: "Problem") -> float:
         """Return the share of the pixels to hold out.

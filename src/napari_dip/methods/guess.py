@@ -1,13 +1,22 @@
 """A first guess of the image by classic filters, for a network to begin with."""
 
+import contextlib
+import warnings
+
 import numpy as np
 import torch
 from torch import Tensor
 
+from napari_dip.filling import filled
 from napari_dip.noise import Laplace, NoiseModel, Poisson, PoissonGaussian
+from napari_dip.noise_estimation import estimate_noise
 from napari_dip.operators import Identity
 from napari_dip.problem import Problem
 
+#: Filters to choose among, with their strength where the noise has the standard deviation 1.
+_CANDIDATES = (("nlm", 0.6), ("nlm", 1.0), ("tv", 0.6), ("tv", 1.2), ("tv", 2.4), ("tv", 4.8))
+#: Errors beyond so many standard deviations count as that many: outliers say nothing of a filter.
+_OUTLIER = 3.0
 #: Conjugate-gradient steps towards A x = smoothed data: few, since each one that follows amplifies noise.
 _STEPS = 4
 _PHOTONS = (Poisson, PoissonGaussian)
@@ -16,44 +25,73 @@ _PHOTONS = (Poisson, PoissonGaussian)
 def first_guess(problem: Problem) -> Tensor:
     """Return a classic estimate of x from the pixels that count, shape ``(1, C, *grid)``, in grey levels.
 
-    Missing pixels are filled from their neighbours, noise is taken out by non-local means (Buades et al.,
-    2005; after a median where outliers are to be expected, and between a square root and its inverse where
-    there are photons), and a few steps of conjugate gradients lead from there to x.
+    Missing pixels are filled from their neighbours. A transform gives the noise the same strength everywhere.
+    Then the data are filtered, by non-local means (Buades et al., 2005) or total variation (Rudin et al., 1992;
+    Chambolle, 2004): whichever predicts best a quarter of the pixels that are hidden from it (Batson and Royer,
+    *Noise2Self*, ICML 2019). A few steps of conjugate gradients lead from there to x.
 
     Parameters
     ----------
     problem : Problem
         Pixels without weight have no influence.
     """
-    noise = problem.noise
     data = problem.data[0].double().cpu().numpy()
     counts = (problem.weights > 0).expand_as(problem.data)[0].cpu().numpy()
-    image = np.stack([_filled(channel, seen) for channel, seen in zip(data, counts, strict=True)])
+    noise = _noise(problem.noise, data, counts)
     if isinstance(noise, Laplace):
         from scipy.ndimage import median_filter
 
-        image = median_filter(image, (1, *(3,) * (image.ndim - 1)))
-    image = _straightened(_non_local_means(_stabilised(image, noise)), noise)
-    smooth = torch.from_numpy(image)[None].to(problem.data)
-    return smooth if isinstance(problem.operator, Identity) else _solved(problem, smooth)
+        data = median_filter(_filled(data, counts), (1, *(3,) * (data.ndim - 1)))
+    even = _stabilised(data, noise)
+    sigmas = np.array([_sigma(channel) for channel in _filled(even, counts)])
+    even = even / sigmas.reshape(-1, *(1,) * (even.ndim - 1))
+    name, strength = _best(even, counts)
+    smooth = _filter(name, _filled(even, counts), strength) * sigmas.reshape(-1, *(1,) * (even.ndim - 1))
+    estimate = torch.from_numpy(_straightened(smooth, noise))[None].to(problem.data)
+    return estimate if isinstance(problem.operator, Identity) else _solved(problem, estimate)
 
 
-def _filled(image: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Return the image with what is missing replaced by the mean of its surroundings, near ones first."""
-    from scipy.ndimage import gaussian_filter
+def _best(image: np.ndarray, counts: np.ndarray) -> tuple[str, float]:
+    """Return the filter that predicts hidden pixels best, in an image whose noise has the strength 1."""
+    hidden = np.zeros(image.shape[-2:], bool)
+    hidden[::2, ::2] = True
+    blind = _filled(image, counts & ~hidden)
+    judging = counts & hidden
 
-    filled, known = np.where(seen, image, 0), seen
-    if not seen.any():  # a channel whose few pixels are all held out
-        return filled
-    # Of sparse pixels no width gathers more than their share of all.
-    width, least = 1.0, min(0.05, seen.mean() / 2)
-    while not known.all():
-        weight = gaussian_filter(seen.astype(float), width)
-        mean = gaussian_filter(np.where(seen, image, 0), width)
-        enough = ~known & (weight > least)
-        filled[enough] = mean[enough] / weight[enough]
-        known, width = known | enough, 2 * width
-    return filled
+    def error(candidate: tuple[str, float]) -> float:
+        off = (_filter(candidate[0], blind, candidate[1]) - image)[judging]
+        return float(np.minimum(off**2, _OUTLIER**2).mean()) if off.size else 0.0
+
+    return min(_CANDIDATES, key=error)
+
+
+def _filter(name: str, image: np.ndarray, strength: float) -> np.ndarray:
+    """Return all channels filtered together, shape ``(C, *spatial)``; the noise has the strength 1."""
+    from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
+
+    if name == "tv":
+        return denoise_tv_chambolle(image, weight=strength, channel_axis=0)
+    settings = {"h": strength, "sigma": 1.0, "fast_mode": True}
+    planar = image.ndim == 3
+    settings |= {"patch_size": 5, "patch_distance": 9} if planar else {"patch_size": 3, "patch_distance": 3}
+    if len(image) == 1:  # scikit-image 0.26 gives a single channel back transposed
+        return denoise_nl_means(image[0], **settings)[None]
+    return denoise_nl_means(image, channel_axis=0, **settings)
+
+
+def _noise(noise: NoiseModel, image: np.ndarray, counts: np.ndarray) -> NoiseModel:
+    """Return the noise model, or where it doesn't know the noise whether that grows with brightness."""
+    if noise.known:
+        return noise
+    axes = "CZYX" if image.ndim == 4 else "CYX"
+    with warnings.catch_warnings(), contextlib.suppress(ValueError):
+        warnings.simplefilter("ignore")
+        return estimate_noise(Poisson(), image, missing=~counts, axes=axes)
+    return noise
+
+
+def _filled(image: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    return np.stack([filled(channel, seen) for channel, seen in zip(image, counts, strict=True)])
 
 
 def _stabilised(image: np.ndarray, noise: NoiseModel) -> np.ndarray:
@@ -69,20 +107,6 @@ def _straightened(image: np.ndarray, noise: NoiseModel) -> np.ndarray:
         return image
     read = noise.read_noise if isinstance(noise, PoissonGaussian) else 0.0
     return ((image * noise.gain / 2) ** 2 - read**2) / noise.gain + noise.offset
-
-
-def _non_local_means(image: np.ndarray) -> np.ndarray:
-    """Return all channels filtered together, each in units of its own noise; shape ``(C, *spatial)``."""
-    from skimage.restoration import denoise_nl_means
-
-    sigmas = np.array([_sigma(channel) for channel in image]).reshape(-1, *(1,) * (image.ndim - 1))
-    planar = image.ndim == 3
-    settings = {"h": 0.6, "sigma": 1.0, "fast_mode": True}
-    settings |= {"patch_size": 5, "patch_distance": 9} if planar else {"patch_size": 3, "patch_distance": 3}
-    scaled = image / sigmas
-    if len(image) == 1:  # scikit-image 0.26 gives a single channel back transposed
-        return denoise_nl_means(scaled[0], **settings)[None] * sigmas
-    return denoise_nl_means(scaled, channel_axis=0, **settings) * sigmas
 
 
 def _sigma(channel: np.ndarray) -> float:
