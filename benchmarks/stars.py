@@ -4,7 +4,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter
 
 RADIUS, INNER, OUTER = 4, 7, 10  # of the aperture and of the ring around it that tells the sky, in pixels
-BLUR, BRIGHTER = 1.5, 8.0  # stars are sought in a blurred image, by so many times the scatter of its sky
+BLUR, BRIGHTER = 1.5, 3.0  # stars are sought in a blurred image, by so many times the scatter of its sky
 
 
 def fluxes(before: np.ndarray, other: np.ndarray, after: np.ndarray, variance: np.ndarray) -> dict:

@@ -53,17 +53,18 @@ class DIP:
     stopping : {"auto", "held-out", "variance", "discrepancy", "budget"}
         What ends a run: the error on pixels held out of the fit; how much the outputs vary (Wang et al., TMLR
         2023); a residual as strong as the noise, which is measured in the image's flattest parts where the
-        noise model doesn't know it; or the number of iterations alone. "auto" takes held-out pixels, unless a test
-        before the run finds the noise correlated between pixels: then the residual's strength, or where that
-        can't be measured the variance.
+        noise model doesn't know it; or the number of iterations alone. "auto" takes held-out pixels, unless a
+        test before the run finds the noise correlated between pixels: then the residual's strength, or where
+        that can't be measured the variance.
     patience : int
         Updates without progress after which a run ends.
     held_out : float, optional
         Share of the observed pixels that the fit never sees, to judge it by. By default 5 %, of blurred data
         10 %, and of those where each pixel is dear, as in super-resolution, 2 %.
     first_guess : bool
-        To denoise and to deconvolve, the network sees an estimate by classic filters (non-local means) beside
-        its own input: faster, and better by some tenths of a decibel. Held-out pixels don't influence it.
+        To denoise and to deconvolve, the network sees an estimate by a classic filter beside its own input,
+        unless there is a guide: faster, and better by some tenths of a decibel where non-local means do well.
+        Held-out pixels don't influence it.
     resolution : float
         Width of the finest details of a deconvolved image, as a share of that of the point spread function
         (the method of sieves: Snyder, Miller, IEEE Trans. Nuclear Science 32, 1985). What is finer would

@@ -26,9 +26,9 @@ def first_guess(problem: Problem) -> Tensor:
     """Return a classic estimate of x from the pixels that count, shape ``(1, C, *grid)``, in grey levels.
 
     Missing pixels are filled from their neighbours. A transform gives the noise the same strength everywhere.
-    Then the data are filtered, by non-local means (Buades et al., 2005) or total variation (Rudin et al., 1992;
-    Chambolle, 2004): whichever predicts best a quarter of the pixels that are hidden from it (Batson and Royer,
-    *Noise2Self*, ICML 2019). A few steps of conjugate gradients lead from there to x.
+    Then the data are filtered, by non-local means (Buades et al., 2005) or total variation (Rudin et al.,
+    1992; Chambolle, 2004): whichever predicts best a quarter of the pixels that are hidden from it (Batson
+    and Royer, *Noise2Self*, ICML 2019). A few steps of conjugate gradients lead from there to x.
 
     Parameters
     ----------

@@ -33,9 +33,11 @@ def _plain(*widths: int, **changes: object) -> Hourglass:
     return replace(_CLASSIC_NETWORK, widths=widths, skips=(0,) * len(widths), **changes)  # type: ignore[arg-type]
 
 
-#: Name to settings. All but "tapered" use the published networks and Adam's usual memory of 0.999.
+#: Name to settings. All but "tapered" and "fine" use the published networks and Adam's usual memory of 0.999.
 PRESETS: dict[str, DIP] = {
     "tapered": DIP(),
+    # Ours: three times as long, and better where thin lines are missing
+    "fine": DIP(network=Hourglass(widths=(64, 64, 128, 128, 128), skips=(16,) * 5)),
     # denoising.ipynb: noise, and compression
     "classic": _CLASSIC,
     "snail": replace(
