@@ -17,6 +17,8 @@ from napari_dip.problem import Problem
 _CANDIDATES = (("nlm", 0.6), ("nlm", 1.0), ("tv", 0.6), ("tv", 1.2), ("tv", 2.4), ("tv", 4.8))
 #: Errors beyond so many standard deviations count as that many: outliers say nothing of a filter.
 _OUTLIER = 3.0
+#: Step of the probe that measures how much a filter keeps, in standard deviations of the noise.
+_PROBE = 0.1
 #: Conjugate-gradient steps towards A x = smoothed data: few, since each one that follows amplifies noise.
 _STEPS = 4
 _PHOTONS = (Poisson, PoissonGaussian)
@@ -27,8 +29,8 @@ def first_guess(problem: Problem) -> Tensor:
 
     Missing pixels are filled from their neighbours. A transform gives the noise the same strength everywhere.
     Then the data are filtered, by non-local means (Buades et al., 2005) or total variation (Rudin et al.,
-    1992; Chambolle, 2004): whichever predicts best a quarter of the pixels that are hidden from it (Batson
-    and Royer, *Noise2Self*, ICML 2019). A few steps of conjugate gradients lead from there to x.
+    1992; Chambolle, 2004), whichever has the least expected error (Stein, 1981). A few steps of conjugate
+    gradients lead from there to x.
 
     Parameters
     ----------
@@ -45,27 +47,31 @@ def first_guess(problem: Problem) -> Tensor:
     even = _stabilised(data, noise)
     sigmas = np.array([_sigma(channel) for channel in _filled(even, counts)])
     even = even / sigmas.reshape(-1, *(1,) * (even.ndim - 1))
-    name, strength = _best(even, counts)
-    smooth = _filter(name, _filled(even, counts), strength) * sigmas.reshape(-1, *(1,) * (even.ndim - 1))
+    even = _filled(even, counts)
+    smooth = _filter(*_best(even, counts), even) * sigmas.reshape(-1, *(1,) * (even.ndim - 1))
     estimate = torch.from_numpy(_straightened(smooth, noise))[None].to(problem.data)
     return estimate if isinstance(problem.operator, Identity) else _solved(problem, estimate)
 
 
 def _best(image: np.ndarray, counts: np.ndarray) -> tuple[str, float]:
-    """Return the filter that predicts hidden pixels best, in an image whose noise has the strength 1."""
-    hidden = np.zeros(image.shape[-2:], bool)
-    hidden[::2, ::2] = True
-    blind = _filled(image, counts & ~hidden)
-    judging = counts & hidden
+    """Return the filter f with the least expected error, in an image y whose noise has the strength 1.
 
-    def error(candidate: tuple[str, float]) -> float:
-        off = (_filter(candidate[0], blind, candidate[1]) - image)[judging]
-        return float(np.minimum(off**2, _OUTLIER**2).mean()) if off.size else 0.0
+    Stein's unbiased estimate of it is |f(y) − y|² − n + 2 div f(y); the divergence, which tells how much of its
+    own noise a pixel keeps, comes from a random probe (Ramani, Blu and Unser, IEEE TIP 17, 2008).
+    """
+    probe = np.random.default_rng(0).choice([-1.0, 1.0], image.shape)
 
-    return min(_CANDIDATES, key=error)
+    def risk(candidate: tuple[str, float]) -> float:
+        smooth = _filter(*candidate, image)
+        moved = _filter(*candidate, image + _PROBE * probe)
+        kept = (probe * (moved - smooth) / _PROBE)[counts]
+        off = (smooth - image)[counts]
+        return float(np.minimum(off**2, _OUTLIER**2).mean() + 2 * kept.mean())
+
+    return min(_CANDIDATES, key=risk)
 
 
-def _filter(name: str, image: np.ndarray, strength: float) -> np.ndarray:
+def _filter(name: str, strength: float, image: np.ndarray) -> np.ndarray:
     """Return all channels filtered together, shape ``(C, *spatial)``; the noise has the strength 1."""
     from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
 
