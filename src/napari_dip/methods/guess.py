@@ -17,6 +17,8 @@ from napari_dip.problem import Problem
 _CANDIDATES = (("nlm", 0.6), ("nlm", 1.0), ("tv", 0.6), ("tv", 1.2), ("tv", 2.4), ("tv", 4.8))
 #: Errors beyond so many standard deviations count as that many: outliers say nothing of a filter.
 _OUTLIER = 3.0
+#: Of a large image, so much of the middle is enough to choose by; in pixels, of an image and of a volume.
+_SIDE = {2: 512, 3: 64}
 #: Step of the probe that measures how much a filter keeps, in standard deviations of the noise.
 _PROBE = 0.1
 #: Conjugate-gradient steps towards A x = smoothed data: few, since each one that follows amplifies noise.
@@ -44,11 +46,9 @@ def first_guess(problem: Problem) -> Tensor:
         from scipy.ndimage import median_filter
 
         data = median_filter(_filled(data, counts), (1, *(3,) * (data.ndim - 1)))
-    even = _stabilised(data, noise)
-    sigmas = np.array([_sigma(channel) for channel in _filled(even, counts)])
-    even = even / sigmas.reshape(-1, *(1,) * (even.ndim - 1))
-    even = _filled(even, counts)
-    smooth = _filter(*_best(even, counts), even) * sigmas.reshape(-1, *(1,) * (even.ndim - 1))
+    even = _filled(_stabilised(data, noise), counts)
+    sigmas = np.array([_sigma(channel) for channel in even]).reshape(-1, *(1,) * (even.ndim - 1))
+    smooth = sigmas * _filter(*_best(even / sigmas, counts), even / sigmas)
     estimate = torch.from_numpy(_straightened(smooth, noise))[None].to(problem.data)
     return estimate if isinstance(problem.operator, Identity) else _solved(problem, estimate)
 
@@ -56,9 +56,14 @@ def first_guess(problem: Problem) -> Tensor:
 def _best(image: np.ndarray, counts: np.ndarray) -> tuple[str, float]:
     """Return the filter f with the least expected error, in an image y whose noise has the strength 1.
 
-    Stein's unbiased estimate of it is |f(y) − y|² − n + 2 div f(y); the divergence, which tells how much of its
-    own noise a pixel keeps, comes from a random probe (Ramani, Blu and Unser, IEEE TIP 17, 2008).
+    Stein's unbiased estimate of it is |f(y) − y|² − n + 2 div f(y); the divergence, which tells how much of
+    its own noise a pixel keeps, comes from a random probe (Ramani, Blu and Unser, IEEE TIP 17, 2008).
     """
+    side = _SIDE[image.ndim - 1]
+    middle = (slice(None), *(slice(max(0, n - side) // 2, (n + side + 1) // 2) for n in image.shape[1:]))
+    image, counts = image[middle], counts[middle]
+    if not counts.any():
+        return _CANDIDATES[0]
     probe = np.random.default_rng(0).choice([-1.0, 1.0], image.shape)
 
     def risk(candidate: tuple[str, float]) -> float:
