@@ -109,7 +109,8 @@ class Common:
         How to restore. Richardson-Lucy and Wiener deconvolve within seconds, and do nothing else.
     preset : str
         Settings of Deep Image Prior to start from; flags given beside it win. "tapered" is the fast default,
-        the others are those that its authors published.
+        "fine" takes three times as long and is better where thin lines are missing; the others are published
+        settings.
     missing : Path
         Image file that is non-zero where a pixel is missing. NaN pixels always are.
     missing_label : int

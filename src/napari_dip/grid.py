@@ -1,5 +1,6 @@
 """Where the samples of an image lie, in pixels of the data that it explains."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
@@ -51,3 +52,8 @@ class Grid:
             round((a - b) / step) for a, b, step in zip(self.origin, wider.origin, wider.step, strict=True)
         )
         return tuple(slice(start, start + n) for start, n in zip(starts, self.shape, strict=True))
+
+
+def by(shape: Iterable[int]) -> str:
+    """Return a shape in words, such as ``64 x 48``."""
+    return " x ".join(map(str, shape))

@@ -14,6 +14,7 @@ from annotated_types import Gt, Unit
 from numpy.typing import ArrayLike, NDArray
 
 from napari_dip.errors import InputError
+from napari_dip.grid import by
 from napari_dip.settings import check
 
 _ENERGY = 0.999  # of a kernel is kept where that is possible within
@@ -232,8 +233,8 @@ def checked(psf: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
     if (last - first + 1 > shape).any():
         raise InputError(
             "psf",
-            f"The point spread function must not be larger than the image: it has {_by(last - first + 1)} "
-            f"pixels, the image {_by(shape)}. Cut off its margins.",
+            f"The point spread function must not be larger than the image: it has {by(last - first + 1)} "
+            f"pixels, the image {by(shape)}. Cut off its margins.",
         )
     half = np.minimum(np.maximum(centre - first, last - centre), (np.array(shape) - 1) // 2)
     # Zeros all around, so that any box around the centre lies within.
@@ -290,7 +291,7 @@ def _light(psf: ArrayLike, ndim: int) -> NDArray[np.float64]:
         raise InputError(
             "psf",
             f"The point spread function must have {ndim} axes, as the image has, got {values.ndim} "
-            f"({_by(values.shape)}).",
+            f"({by(values.shape)}).",
         )
     values = values.astype(np.float64)
     if not np.isfinite(values).all():
@@ -306,7 +307,3 @@ def _light(psf: ArrayLike, ndim: int) -> NDArray[np.float64]:
     if not values.any():
         raise InputError("psf", "The point spread function is zero everywhere.")
     return values
-
-
-def _by(shape: Any) -> str:
-    return " x ".join(map(str, shape))

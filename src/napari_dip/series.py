@@ -62,8 +62,9 @@ class Guide:
         if array.shape not in (shape, spatial) and (array.shape[:-1] != spatial or 0 in array.shape):
             raise InputError(
                 "guide",
-                f"guide must have the shape {spatial}, with or without channels last, or {shape}, "
-                f"as the restored image has; got {array.shape}: resample it to that grid",
+                f"guide must have the shape {spatial}, with or without channels last"
+                f"{'' if shape == spatial else f', or {shape}'}, as the restored image has; "
+                f"got {array.shape}: resample it to that grid",
             )
         return cls(array, axes, array.shape == shape)
 

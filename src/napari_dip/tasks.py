@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from annotated_types import Interval
 
 from napari_dip.errors import InputError
-from napari_dip.grid import Grid
+from napari_dip.grid import Grid, by
 from napari_dip.noise import NoiseModel, Unknown
 from napari_dip.psf import PSF, GaussianPSF, MeasuredPSF, checked
 from napari_dip.settings import check
@@ -206,6 +206,12 @@ class Deconvolve(Task):
                 "or choose a shape and its width",
             )
         kernel = psf if self.needs_psf and psf is not None else self.psf.kernel(len(shape))
+        if not self.needs_psf and any(k > n for k, n in zip(kernel.shape, shape, strict=True)):
+            raise InputError(
+                "psf",
+                f"a point spread function of this width has {by(kernel.shape)} pixels, and the image only "
+                f"{by(shape)}: give a smaller width, or restore a larger part",
+            )
         return Blur(torch.from_numpy(checked(kernel, shape)).to(torch.float32))
 
     def problem(self, data: "Tensor", operator: "Operator", weights: "Tensor") -> "Problem":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 from annotated_types import Ge, Gt, Interval, Unit
 
 from napari_dip.errors import DivergenceError, RestorationError
+from napari_dip.grid import by
 from napari_dip.methods.base import State
 from napari_dip.networks.architecture import Architecture
 from napari_dip.networks.hourglass import Hourglass
@@ -136,7 +137,7 @@ class DIP:
         if len(shape) not in (2, 3):
             return f"Deep Image Prior needs 2 or 3 spatial axes, got {len(shape)}."
         if max(shape) < 8:
-            return f"Deep Image Prior needs at least 8 pixels along one axis, got {_by(shape)}."
+            return f"Deep Image Prior needs at least 8 pixels along one axis, got {by(shape)}."
         if int(problem.observed.sum()) < 4:
             return "Deep Image Prior needs at least 4 observed pixels."
         if self.input == "guide" and not guided:
@@ -402,7 +403,3 @@ def _finite(score: float) -> float | None:
 
 def _shapes(state: State) -> dict[str, tuple[int, ...]]:
     return {name: tuple(getattr(value, "shape", ())) for name, value in state.items()}
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))
