@@ -3,7 +3,6 @@
 import math
 from collections.abc import Generator
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
@@ -20,18 +19,16 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from napari_dip.methods.judging import Trial
     from napari_dip.problem import Problem
     from napari_dip.scaling import ToGreyLevels
-    from napari_dip.solver.iterate import Iterate, Judge
+    from napari_dip.solver.iterate import Iterate
     from napari_dip.solver.stopping import StoppingRule
-    from napari_dip.whiteness import Whiteness
 
 #: Range of the images that the network sees, beside noise from 0 to 0.1.
 _CONTRAST = 0.3
 #: Between the seeds of two runs; a prime, so that the runs of neighbouring seeds differ.
 _STRIDE = 7919
-#: Of the running variance: weight of the past, updates before its first value counts, and after its lowest.
-_MEMORY, _WARM_UP, _UNSETTLED = 0.95, 40, 30
 
 
 @dataclass(frozen=True)
@@ -177,141 +174,76 @@ class DIP:
         """
         import torch
 
-        from napari_dip.solver.iterate import Judge
+        from napari_dip.methods.judging import Trial
         from napari_dip.solver.stages import best_last, stopped
         from napari_dip.solver.stopping import Never, TimeLimit
-        from napari_dip.whiteness import whiteness
 
+        # One choice of held-out pixels for all runs, so that none has seen those that judge their mean.
         generator = torch.Generator().manual_seed(seed)
-        noise = whiteness(problem.data, problem.weights)
-        judge = self._judge(problem, noise)
-        fitted, held_out = problem, None
-        if judge is Judge.HELD_OUT:
-            # One choice of held-out pixels for all runs, so that none has seen those that judge their mean.
-            fitted, held_out = problem.split(self._share(problem), generator)
-        seen = self._seen(
-            fitted, guide, guess=guide is None and self._guesses(problem) and judge in (None, Judge.HELD_OUT)
-        )
+        trial = Trial.of(problem, self.stopping, self.held_out, generator)
         weights = {} if start is None else dict(start)
         if weights and not any(name.startswith("0.") for name in weights):
             raise _another_shape()
         rule = until or Never()
         if self.time_limit is not None:
             rule |= TimeLimit(self.time_limit)
-        runs = self._runs(problem, fitted, held_out, judge, noise.variance, seen, seed, weights)
+        runs = self._runs(trial, self._seen(trial, guide), seed, weights)
         try:
             yield from best_last(stopped(runs, rule))
         finally:
             runs.close()
         return weights
 
-    def _judge(self, problem: "Problem", noise: "Whiteness") -> "Judge | None":
-        """Return what decides when a run ends."""
-        from napari_dip.operators import Identity
-        from napari_dip.solver.iterate import Judge
-
-        if self.stopping == "budget":
-            return None
-        if self.stopping != "auto":
-            return Judge[self.stopping.replace("-", "_").upper()]
-        # Who wants what is missing wants whatever its neighbours tell of it. And noise that is correlated can
-        # be copied into x as it is where x has the pixels of the data, but not through a blur.
-        if noise.white or problem.only_missing or not isinstance(problem.operator, Identity):
-            return Judge.HELD_OUT
-        # Compression without other noise leaves nothing to be measured.
-        return Judge.DISCREPANCY if problem.noise.known or noise.measured else Judge.VARIANCE
-
-    def _share(self, problem: "Problem") -> float:
-        """Return the share of the pixels to hold out.
-
-        Blurred pixels tell what their neighbours tell, and little of what goes wrong in x: it takes many. Of
-        coarse ones each is dear.
-        """
-        from napari_dip.operators import Blur, Identity
-
-        if self.held_out is not None:
-            return self.held_out
-        return {Identity: 0.05, Blur: 0.1}.get(type(problem.operator), 0.02)
-
-    def _guesses(self, problem: "Problem") -> bool:
-        """Return whether classic filters tell the network something that it would not find out sooner.
-
-        They do where there is noise to be taken out. Of noise that is correlated they keep most, and of what
-        is missing, or finer than the data, they know nothing: there they were found to do harm.
-        """
-        from napari_dip.operators import Blur, Identity
-
-        noisy = isinstance(problem.operator, Identity | Blur) and not problem.only_missing
-        return self.first_guess and noisy
-
-    def _seen(self, problem: "Problem", guide: "Tensor | None", *, guess: bool) -> "list[Tensor]":
+    def _seen(self, trial: "Trial", guide: "Tensor | None") -> "list[Tensor]":
         """Return the images that the network sees beside its own input, each about 0 and of one contrast."""
         from napari_dip.methods.guess import first_guess
+        from napari_dip.operators import Blur, Identity
         from napari_dip.scaling import Range
 
         images = [] if guide is None else [guide]
-        shape = problem.grid.shape
-        if guess and self.network.input_shape(shape) == shape:
+        # Classic filters take white noise out. Of noise that is correlated they keep most, and of what is
+        # missing, or finer than the data, they know nothing: there they were found to do harm.
+        problem = trial.fitted
+        noisy = isinstance(problem.operator, Identity | Blur) and not problem.only_missing
+        seeing = self.network.input_shape(problem.grid.shape) == problem.grid.shape
+        if self.first_guess and noisy and trial.trusts_filters and seeing and guide is None:
             images.append(first_guess(problem))
         return [
             _CONTRAST * (Range.of(image, image.isfinite()).to_unit(image) - 0.5).cpu() for image in images
         ]
 
     def _runs(
-        self,
-        problem: "Problem",
-        fitted: "Problem",
-        held_out: "Problem | None",
-        judge: "Judge | None",
-        variance: "Tensor",
-        seen: "list[Tensor]",
-        seed: int,
-        weights: State,
+        self, trial: "Trial", seen: "list[Tensor]", seed: int, weights: State
     ) -> Generator["Iterate", None, None]:
         """Yield the iterates of all runs; each x is the mean with the answers of the runs before."""
         import torch
 
         from napari_dip.solver.fit import fit
-        from napari_dip.solver.iterate import Judge, Outcome
+        from napari_dip.solver.iterate import Outcome
         from napari_dip.solver.samples import jittered
-        from napari_dip.solver.stages import averaged, best_last, joined, mean, scored, stopped, varied
-        from napari_dip.solver.stopping import Budget, Discrepancy, Diverged, NoImprovement
+        from napari_dip.solver.stages import averaged, best_last, joined, mean, stopped
+        from napari_dip.solver.stopping import Budget, Diverged
 
-        rule = Diverged() | Budget(self.iterations)
-        match judge:
-            case Judge.HELD_OUT:
-                rule |= NoImprovement(self.patience)
-            case Judge.VARIANCE:
-                rule |= NoImprovement(_UNSETTLED, Outcome.VARIANCE)
-            case Judge.DISCREPANCY:
-                rule |= Discrepancy()
+        rule = Diverged() | Budget(self.iterations) | trial.rule(self.patience)
         answers: list[Tensor] = []
         updates, lowest = 0, math.inf
         for number in range(self.runs):
             # Its own generator: what a run begins with must not depend on what was drawn before it.
             generator = torch.Generator().manual_seed((seed + _STRIDE * (number + 1)) % 2**63)
-            first, prefix = {}, f"{number}."
-            for name, value in weights.items():
-                if name.startswith(prefix):
-                    first[name.removeprefix(prefix)] = value
-            network, z, noise = self._network(problem, seen, generator, first)
-            samples = jittered(z, self.jitter, fitted, noise)
+            prefix = f"{number}."
+            first = {
+                name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)
+            }
+            network, z, noise = self._network(trial.problem, seen, generator, first)
+            samples = jittered(z, self.jitter, trial.fitted, noise)
             betas = (0.9, self.second_moment)
             iterates = fit(network, samples, learning_rate=self.learning_rate, betas=betas)
-            if judge is Judge.VARIANCE:
-                iterates = varied(iterates, decay=_MEMORY, warm_up=_WARM_UP)
-            iterates = averaged(iterates, decay=self.averaging)
-            if judge is Judge.DISCREPANCY:
-                iterates = scored(iterates, partial(problem.discrepancy, measured=variance))
-            iterates = joined(iterates, answers)
-            if held_out is not None:
-                iterates = scored(iterates, held_out.score)
-            if (
-                number
-            ):  # the answer until now comes at this update; a network that has learnt nothing joins no other
+            iterates = averaged(trial.of_outputs(iterates), decay=self.averaging)
+            iterates = trial.of_means(joined(trial.of_averages(iterates), answers))
+            if number:  # a network that has learnt nothing yet joins no other
                 iterates = islice(iterates, 1, None)
             # Nothing but held-out pixels tells when a run has come far enough to join the others.
-            waits = bool(answers) and held_out is None
+            waits = bool(answers) and trial.held_out is None
             length = 0
             try:
                 for iterate in best_last(stopped(iterates, rule)):
@@ -322,14 +254,14 @@ class DIP:
                             index=updates + iterate.index,
                             x=mean(answers) if waits else iterate.x,
                             score=_finite(lowest) if waits else iterate.score,
-                            judge=judge,
+                            judge=trial.judge,
                         )
             finally:  # also where the reader ends it
                 state = network.network.state_dict()
                 weights.update({f"{prefix}{name}": value.cpu().clone() for name, value in state.items()})
             own = (len(answers) + 1) * iterate.x - sum(answers)
             untrained = iterate.outcome is Outcome.DIVERGED and iterate.index == 0
-            better = held_out is None or iterate.score is None or iterate.score < lowest
+            better = trial.held_out is None or iterate.score is None or iterate.score < lowest
             if better and not untrained and own.isfinite().all():
                 answers.append(own)
                 lowest = lowest if iterate.score is None else min(lowest, iterate.score)
@@ -341,7 +273,7 @@ class DIP:
                     x=mean(answers),
                     score=_finite(lowest),
                     outcome=iterate.outcome if last else None,
-                    judge=judge,
+                    judge=trial.judge,
                 )
             elif last:
                 raise DivergenceError
