@@ -140,6 +140,12 @@ def test_runs_differ_and_are_counted_through(phantom, tiny):
     assert not torch.allclose(own, iterates[6].x)
 
 
+def test_frames_with_different_noise_hand_their_weights_on(phantom, tiny):
+    _, weights = drained(replace(tiny, stopping="held-out").solve(problem(phantom)))
+    iterates, _ = drained(replace(tiny, stopping="variance").solve(problem(phantom), start=weights))
+    assert iterates[-1].x.isfinite().all()
+
+
 def test_a_stopped_run_returns_its_weights_too(phantom, tiny):
     _, weights = drained(tiny.solve(problem(phantom), until=Budget(2)))
     assert weights

@@ -206,8 +206,10 @@ class DIP:
         problem = trial.fitted
         noisy = isinstance(problem.operator, Identity | Blur) and not problem.only_missing
         seeing = self.network.input_shape(problem.grid.shape) == problem.grid.shape
-        if self.first_guess and noisy and trial.trusts_filters and seeing and guide is None:
-            images.append(first_guess(problem))
+        if self.first_guess and noisy and seeing and guide is None:
+            # In either case as many channels: frames of a series hand their weights on, whatever their noise.
+            blank = problem.data.new_zeros(1, problem.data.shape[1], *problem.grid.shape)
+            images.append(first_guess(problem) if trial.trusts_filters else blank)
         return [
             _CONTRAST * (Range.of(image, image.isfinite()).to_unit(image) - 0.5).cpu() for image in images
         ]
