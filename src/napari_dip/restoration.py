@@ -342,7 +342,7 @@ def _solve(
     from napari_dip.drift import Drift
     from napari_dip.problem import rolled
 
-    state: State = start or {}
+    state = beginning = start or {}
     # Each channel or position by itself is a scene that goes on in time.
     states: dict[tuple[int, ...], State] = {}
     drifts: defaultdict[tuple[int, ...], Drift] = defaultdict(Drift)
@@ -352,8 +352,7 @@ def _solve(
             problem = series.problem(frame, device)
             guide = series.guide_of(frame, problem)
             scene = series.axes.scene(frame)
-            afresh = series.following == "alone" or scene not in states
-            state = (start or {}) if afresh else states[scene]
+            state = beginning if series.following == "alone" else states.get(scene, beginning)
             # Moved to where the first frame had it, what the network has learnt is in place.
             follows = series.following == "drift"
             offset = drifts[scene].next(problem.data, problem.weights) if follows else ()
