@@ -1,0 +1,86 @@
+"""Gaussian filters of a width, and of a shape, of their own at each pixel."""
+
+import torch
+from torch import Tensor
+
+from napari_dip.pkn.observation import Observation
+from napari_dip.pkn.parameters import Parameter
+from napari_dip.pkn.window import LOG2E, Weights, WindowKernel
+
+#: How a Gaussian is stretched.
+STRETCH = (
+    Parameter(
+        "a", "Longer along rows (above 0) or along columns (below).", "", -2.0, 2.0, 0.0, 0.0, positive=False
+    ),
+    Parameter("b", "Longer along / (above 0) or along \\ (below).", "", -2.0, 2.0, 0.0, 0.0, positive=False),
+)
+#: Width and stretch.
+SHAPE = (
+    Parameter("width", "Geometric mean of the two standard deviations.", "px", 0.2, 4.0, 0.9, identity=0.2),
+    *STRETCH,
+)
+
+
+class Isotropic(WindowKernel):
+    """w ∝ exp(−|d|² / 2 width²): a round Gaussian."""
+
+    name = "isotropic"
+    title = "Isotropic Gaussian"
+    parameters = (
+        Parameter("width", "Standard deviation of the Gaussian.", "px", 0.2, 4.0, 0.9, identity=0.2),
+    )
+    radius = 5
+
+    def weights(self, observation: Observation, maps: Tensor) -> Weights:
+        """Return the weights, as a function of d."""
+        return round_weights(maps[:, :1])
+
+
+class Anisotropic(WindowKernel):
+    """w ∝ exp(−½ dᵀ Q d): a Gaussian that is stretched along edges.
+
+    Q = exp [[m + a, b], [b, m − a]], row axis first, with m = −2 log width: positive definite, whatever the
+    parameters. `width` is the geometric mean of the two standard deviations, and e^√(a² + b²) their ratio.
+    """
+
+    name = "anisotropic"
+    title = "Anisotropic Gaussian"
+    parameters = SHAPE
+    radius = 5
+
+    def weights(self, observation: Observation, maps: Tensor) -> Weights:
+        """Return the weights, as a function of d."""
+        width, a, b = maps.split(1, 1)
+        return oval_weights(precision(-2 * width.log(), a, b), self.radius)
+
+
+def precision(m: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the entries (yy, yx, xx) of exp [[m + a, b], [b, m − a]]."""
+    stretch = (a.square() + b.square() + 1e-12).sqrt()
+    scale = m.exp()
+    even, odd = scale * stretch.cosh(), scale * stretch.sinh() / stretch
+    return even + odd * a, odd * b, even - odd * a
+
+
+def round_weights(width: Tensor) -> Weights:
+    """Return exp(−|d|² / 2 width²)."""
+    exponent = -0.5 * LOG2E / width.square()
+
+    def weights(dy: int, dx: int) -> tuple[Tensor, Tensor]:
+        w = (exponent * (dy * dy + dx * dx)).exp2_()
+        return w, w
+
+    return weights
+
+
+def oval_weights(q: tuple[Tensor, Tensor, Tensor], radius: int) -> Weights:
+    """Return exp(−½ dᵀ Q d)."""
+    yy, yx, xx = (LOG2E * one for one in q)
+    rows = [yy * (-0.5 * d * d) for d in range(radius + 1)]
+    columns = [xx * (-0.5 * d * d) for d in range(radius + 1)]
+
+    def weights(dy: int, dx: int) -> tuple[Tensor, Tensor]:
+        w = torch.add(rows[dy], columns[abs(dx)]).add_(yx, alpha=-dy * dx).exp2_()
+        return w, w
+
+    return weights

@@ -1,0 +1,164 @@
+"""What every filter is whose parameters differ from pixel to pixel."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from napari_dip.pkn.observation import Observation
+from napari_dip.pkn.parameters import Parameter
+
+#: Parameters of some rows, from the first to the one after the last, shape ``(N, P, rows, W)``.
+MapsOf = Callable[[int, int], Tensor]
+
+#: Pixels of a strip: enough to keep the cores busy, and few enough to stay in their caches.
+_STRIP = 2**18
+
+
+class ProceduralKernel(ABC):
+    """A classic filter with parameters of its own at each pixel (after Wronski, arXiv 2112.09318).
+
+    (A x)(p) = Σ_q w(p, q) x(q) over a square window around p, with Σ_q w = 1 and
+
+        w(p, q) ∝ exp(−½ dᵀ Q(p) d − Δ(p, q) / 2ρ(p)²),   d = q − p.
+
+    A subclass says what Q, Δ and ρ are made of. Missing pixels q have no weight. Beyond the border the image
+    is mirrored.
+    """
+
+    name: ClassVar[str]  #: as the command line and files call it
+    title: ClassVar[str]  #: as users call it
+    parameters: ClassVar[tuple[Parameter, ...]]
+    radius: ClassVar[int]  #: of the window, in pixels
+    coarse: ClassVar[int] = 4  #: pixels between those for which a network predicts parameters
+    guided: ClassVar[bool] = False  #: whether another image may say how far grey levels are apart
+    deblurs: ClassVar[bool] = False  #: whether it has to know the blur, and sees no missing pixels
+    factor: int = 1  #: pixels of the result for one of the image
+
+    @abstractmethod
+    def apply(self, observation: Observation, maps: Tensor) -> Tensor:
+        """Return the filtered image, differentiable by the maps; NaN where nothing was observed in reach.
+
+        Parameters
+        ----------
+        observation : Observation
+            The image and its noise.
+        maps : Tensor, shape ``(N, P, factor H, factor W)``
+            The parameters in their units.
+
+        Returns
+        -------
+        Tensor, shape ``(N, C, factor H, factor W)``
+        """
+
+    @abstractmethod
+    def noise_left(self, observation: Observation, maps: Tensor) -> Tensor:
+        """Return √Σ_q w², which is the share of the noise that is left where w doesn't depend on it.
+
+        Returns
+        -------
+        Tensor, shape ``(N, 1, factor H, factor W)``
+        """
+
+    @property
+    def reach(self) -> int:
+        """From so many pixels away, and no further, others have an influence."""
+        return self.radius
+
+    def default(self) -> Tensor:
+        """Return the best single setting, shape ``(P,)``."""
+        return torch.tensor([parameter.default for parameter in self.parameters])
+
+    def decode(self, raw: Tensor) -> Tensor:
+        """Return parameters in their units of what a network says, both of shape ``(N, P, ...)``."""
+        pairs = zip(self.parameters, raw.unbind(1), strict=True)
+        return torch.stack([parameter.decode(one) for parameter, one in pairs], 1)
+
+    def encode(self, maps: Tensor) -> Tensor:
+        """Undo `decode`."""
+        pairs = zip(self.parameters, maps.unbind(1), strict=True)
+        return torch.stack([parameter.encode(one) for parameter, one in pairs], 1)
+
+    def weights_at(self, observation: Observation, maps: Tensor, row: int, column: int) -> Tensor:
+        """Return what each pixel of the image counts for one of the result.
+
+        Grey-level distances are held as they are: of a filter that depends on the image these are the weights
+        with which it was applied.
+
+        Parameters
+        ----------
+        observation : Observation
+            A single image.
+        maps : Tensor, shape ``(1, P, factor H, factor W)``
+            The parameters.
+        row, column : int
+            Of the result.
+
+        Returns
+        -------
+        Tensor, shape ``(2 reach + 1, 2 reach + 1)``
+            Around the pixel ``row // factor, column // factor``; 0 outside of the image.
+        """
+        f, reach = self.factor, self.reach
+        at = row // f, column // f
+        size = observation.image.shape[2:]
+        ends = [(max(0, p - reach), min(n, p + reach + 1)) for p, n in zip(at, size, strict=True)]
+        (top, bottom), (left, right) = ends
+
+        def cut(x: Tensor | None, step: int = 1) -> Tensor | None:
+            if x is None or x.shape[2:] == (1, 1) != size:
+                return x
+            return x[:, :, step * top : step * bottom, step * left : step * right]
+
+        image = cut(observation.image)
+        assert image is not None
+        one = image[:, :1].detach().clone().requires_grad_()
+        part = replace(
+            observation,
+            image=one,
+            sigma=cut(observation.sigma),  # type: ignore[arg-type]
+            seen=None if observation.seen is None else cut(observation.seen[:, :1]),
+            guide=image if observation.guide is None else cut(observation.guide),
+        )
+        with torch.enable_grad():
+            y = self.apply(part, cut(maps, f))[0, 0, row - f * top, column - f * left]  # type: ignore[arg-type]
+            (counts,) = torch.autograd.grad(y, one)
+        whole = counts.new_zeros(2 * reach + 1, 2 * reach + 1)
+        first = top - at[0] + reach, left - at[1] + reach
+        whole[first[0] : first[0] + bottom - top, first[1] : first[1] + right - left] = counts[0, 0]
+        return whole
+
+    def in_strips(
+        self, function: Callable[[Observation, Tensor], Tensor], observation: Observation, maps: MapsOf
+    ) -> Iterator[tuple[slice, Tensor]]:
+        """Yield `apply` or `noise_left` strip by strip: memory stays flat, whatever the size of the image.
+
+        Parameters
+        ----------
+        function : callable
+            One of these two.
+        observation : Observation
+            Of the whole image.
+        maps : callable
+            Gives the parameters of rows of the result.
+
+        Yields
+        ------
+        rows : slice
+            Of the result.
+        strip : Tensor, shape ``(N, C, rows, factor W)``
+        """
+        height, width = observation.image.shape[2:]
+        step = max(1, _STRIP // (width * self.factor**2))
+        for start in range(0, height, step):
+            stop = min(start + step, height)
+            # At least as many rows as a mirror needs.
+            top, bottom = max(0, start - self.reach), min(height, stop + self.reach)
+            if bottom - top <= self.reach:
+                top, bottom = max(0, bottom - self.reach - 1), min(height, top + self.reach + 1)
+            f = self.factor
+            strip = function(observation.rows(top, bottom), maps(f * top, f * bottom))
+            yield slice(f * start, f * stop), strip[:, :, f * (start - top) : f * (stop - top)]

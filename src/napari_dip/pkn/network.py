@@ -1,0 +1,95 @@
+"""The tiny network that predicts a filter's parameters, the same for all filters but for its last layer."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from napari_dip.pkn.kernel import ProceduralKernel
+from napari_dip.pkn.observation import Observation
+
+#: Channels, and 3 x 3 filters one after another: fewer than 20,000 weights with any filter's last layer.
+_WIDTH, _DEPTH = 24, 4
+
+
+class ParameterNetwork(nn.Module):
+    """Predicts the parameters of a filter at every fourth pixel, or every second one.
+
+    What it sees of an image is how far each pixel lies from the mean of its surroundings, in standard deviations
+    of the noise: so one network serves every exposure and every strength of noise. Each channel is looked at by
+    itself, and their answers are averaged. The last layer begins with weights of 0: at first the network says
+    the same everywhere.
+
+    Parameters
+    ----------
+    kernel : ProceduralKernel
+        Whose parameters.
+    """
+
+    def __init__(self, kernel: ProceduralKernel) -> None:
+        super().__init__()
+        self.kernel = kernel
+        self.step = kernel.coarse
+        self.first = nn.Conv2d(self.step**2, _WIDTH, 3, padding=1)
+        self.blur = nn.Linear(3, _WIDTH) if kernel.deblurs else None
+        self.rest = nn.ModuleList(nn.Conv2d(_WIDTH, _WIDTH, 3, padding=1) for _ in range(_DEPTH - 1))
+        self.last = nn.Conv2d(_WIDTH, len(kernel.parameters), 1)
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw the weights."""
+        for name, value in self.named_parameters():
+            if name.startswith("last.") or name.endswith("bias"):
+                nn.init.zeros_(value)
+            else:
+                nn.init.kaiming_normal_(value, generator=generator)
+        self.begin_at(self.kernel.default())
+
+    def begin_at(self, setting: Tensor) -> None:
+        """Say the same everywhere: parameters in their units, shape ``(P,)``."""
+        with torch.no_grad():
+            self.last.bias.copy_(self.kernel.encode(setting[None])[0])
+
+    @property
+    def reach(self) -> int:
+        """From so many coarse pixels away, and no further, others have an influence."""
+        return _DEPTH + 1
+
+    def forward(self, observation: Observation) -> Tensor:
+        """Return encoded parameters, shape ``(N, P, ⌈H / step⌉, ⌈W / step⌉)``."""
+        image = observation.filled()
+        n, channels, height, width = image.shape
+        sigma = observation.sigma
+        z = (image / sigma).reshape(n * channels, 1, height, width)
+        z = F.pad(z, (0, -width % self.step, 0, -height % self.step), mode="replicate")
+        z = F.pixel_unshuffle(z, self.step)
+        around = F.avg_pool2d(z.mean(1, keepdim=True), 3, 1, 1, count_include_pad=False)
+        z = (z - around).asinh().contiguous(memory_format=torch.channels_last)
+        x = self.first(z)
+        if self.blur is not None:
+            assert observation.blur is not None
+            told = self.blur(observation.blur.flatten(1))  # (N, width)
+            x = x + told.repeat_interleave(channels, 0)[:, :, None, None]
+        x = x.relu()
+        for layer in self.rest:
+            x = layer(x).relu_()
+        raw = self.last(x)
+        return raw.reshape(n, channels, *raw.shape[1:]).mean(1)
+
+
+def interpolated(raw: Tensor, step: int, rows: tuple[int, int], width: int) -> Tensor:
+    """Return some rows of a coarse map at every pixel, linearly between the centres of the coarse ones.
+
+    Parameters
+    ----------
+    raw : Tensor, shape ``(N, P, h, w)``
+        Of the whole image.
+    step : int
+        Fine pixels for a coarse one.
+    rows : (int, int)
+        The first fine row, and the one after the last.
+    width : int
+        Fine columns to return.
+    """
+    start, stop = rows
+    first, last = max(0, start // step - 1), min(raw.shape[2], -(-stop // step) + 1)
+    fine = F.interpolate(raw[:, :, first:last], scale_factor=step, mode="bilinear", align_corners=False)
+    return fine[:, :, start - first * step : stop - first * step, :width]

@@ -1,0 +1,139 @@
+"""Made pictures to train on: nothing in them was ever measured."""
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+Picture = np.ndarray
+Random = np.random.Generator
+
+
+def picture(seed: int, index: int, side: int) -> Picture:
+    """Return a picture of grey levels from about 0 to 255, shape ``(side, side)``, the same one for a seed.
+
+    It is one of dead leaves (Lee, Mumford and Huang, IJCV 41, 2001), which have edges, sizes and occlusions like
+    photographs; of filaments; of blobs; or of points and smears of light.
+
+    Parameters
+    ----------
+    seed, index : int
+        Of the collection, and in it.
+    side : int
+        In pixels.
+    """
+    random = np.random.default_rng([seed, index])
+    make: Callable[[Random, int], Picture] = random.choice(
+        [dead_leaves, filaments, blobs, points], p=[0.6, 0.15, 0.15, 0.1]
+    )
+    image = gaussian_filter(make(random, side), random.uniform(0.2, 1.1))
+    low, high = np.quantile(image, (0.01, 0.99))
+    ends = np.sort(random.uniform(0, 255, 2))
+    contrast = max(ends[1] - ends[0], 80)
+    return (image - low) / max(high - low, 1e-6) * contrast + min(ends[0], 255 - contrast)
+
+
+def dead_leaves(random: Random, side: int) -> Picture:
+    """Return leaves of all sizes on top of each other, each with its own grey, gradient and texture."""
+    image = _cloud(random, side, 2.0)
+    textures = [_cloud(random, side, random.uniform(0.3, 1.6)) for _ in range(3)]
+    smallest, largest = 2 * random.uniform(1, 6) ** random.uniform(0, 1), side * random.uniform(0.2, 0.6)
+    # Radii with a density of 1 / r³ look the same from near and far.
+    share = random.uniform(size=random.integers(150, 900))
+    radii = (smallest**-2 + share * (largest**-2 - smallest**-2)) ** -0.5
+    grain, stripes = random.uniform(0, 0.3), random.uniform(0, 0.5)
+    for radius in radii:
+        y, x, inside = _leaf(random, side, radius)
+        if not inside.any():
+            continue
+        at = slice(y[0, 0], y[-1, 0] + 1), slice(x[0, 0], x[0, -1] + 1)
+        slope = random.normal(0, 0.15, 2) / max(radius, 4)
+        value = random.uniform() + slope[0] * (y - y.mean()) + slope[1] * (x - x.mean())
+        value = value + grain * random.uniform() * textures[random.integers(3)][at]
+        if random.uniform() < stripes:
+            wave = random.normal(size=2)
+            wave *= 2 * np.pi / (np.hypot(*wave) * random.uniform(2.5, 12))
+            value = value + random.uniform(0.03, 0.25) * np.sin(wave[0] * y + wave[1] * x)
+        image[at][inside] = value[inside]
+    return image
+
+
+def filaments(random: Random, side: int) -> Picture:
+    """Return bent threads of light, of one width, over a faint background."""
+    image = np.zeros((side, side))
+    for _ in range(random.integers(8, 80)):
+        steps = random.integers(side // 4, 3 * side)
+        turn = np.cumsum(random.normal(0, random.uniform(0.005, 0.06), steps)) + random.uniform(0, 2 * np.pi)
+        y = random.uniform(0, side) + np.cumsum(np.sin(turn)) / 2
+        x = random.uniform(0, side) + np.cumsum(np.cos(turn)) / 2
+        _scatter(image, y, x, np.full(steps, random.uniform(0.2, 1)))
+    width = random.uniform(0.7, 2)
+    image = gaussian_filter(image, width) * width
+    return image + random.uniform(0, 0.5) * image.std() * _cloud(random, side, 2.0)
+
+
+def blobs(random: Random, side: int) -> Picture:
+    """Return soft bodies, such as nuclei, with some texture, over a background that varies."""
+    image = random.uniform(0, 0.3) * _cloud(random, side, 2.0)
+    texture = _cloud(random, side, random.uniform(0.5, 1.8))
+    for _ in range(random.integers(5, 120)):
+        radius = random.uniform(2, side / 10)
+        y, x, inside = _leaf(random, side, radius, round_ones=True)
+        if not inside.any():
+            continue
+        at = slice(y[0, 0], y[-1, 0] + 1), slice(x[0, 0], x[0, -1] + 1)
+        body = gaussian_filter(inside.astype(float), min(random.uniform(0.5, 3), radius / 2))
+        image[at] += random.uniform(0.1, 1) * body * (1 + random.uniform(0, 0.5) * texture[at])
+    return image
+
+
+def points(random: Random, side: int) -> Picture:
+    """Return points of light, few of them bright, as an instrument shows them, and some smears."""
+    image = np.zeros((side, side))
+    count = int(random.integers(30, 1500))
+    light = np.minimum(random.pareto(1.2, count) + 0.05, 60)
+    _scatter(image, random.uniform(0, side, count), random.uniform(0, side, count), light)
+    width = random.uniform(0.7, 1.8)
+    image = 0.85 * gaussian_filter(image, width) + 0.15 * gaussian_filter(image, 3 * width)
+    y, x = np.mgrid[:side, :side].astype(float)
+    for _ in range(random.integers(0, 12)):
+        centre, size, angle = random.uniform(0, side, 2), random.uniform(2, side / 12), random.uniform(0, np.pi)
+        u = (y - centre[0]) * np.cos(angle) + (x - centre[1]) * np.sin(angle)
+        v = (x - centre[1]) * np.cos(angle) - (y - centre[0]) * np.sin(angle)
+        image += random.uniform(0.05, 1) * np.exp(-np.hypot(u, v / random.uniform(0.3, 1)) / size)
+    bright = np.quantile(image, 0.999)
+    return np.arcsinh(image / bright * random.uniform(0.5, 20))
+
+
+def _leaf(random: Random, side: int, radius: float, *, round_ones: bool = False) -> tuple[Picture, Picture, Picture]:
+    """Return rows, columns and inside of a box around an ellipse or a rectangle, cut off at the border."""
+    centre, angle = random.uniform(-radius / 2, side + radius / 2, 2), random.uniform(0, np.pi)
+    stretch = np.exp(random.uniform(-0.5, 0.5))
+    box = radius * max(stretch, 1 / stretch) * 1.5
+    ends = [np.clip([int(c - box), int(c + box) + 1], 0, side) for c in centre]
+    y, x = np.mgrid[slice(*ends[0]), slice(*ends[1])]
+    u = ((y - centre[0]) * np.cos(angle) + (x - centre[1]) * np.sin(angle)) / (radius * stretch)
+    v = ((x - centre[1]) * np.cos(angle) - (y - centre[0]) * np.sin(angle)) * stretch / radius
+    if round_ones or random.uniform() < 0.6:
+        return y, x, u**2 + v**2 <= 1
+    return y, x, np.maximum(np.abs(u), np.abs(v)) <= 0.9
+
+
+def _cloud(random: Random, side: int, power: float) -> Picture:
+    """Return noise of mean 0 and variance 1 whose amplitude falls as 1 / frequency^power."""
+    frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side))
+    frequency[0, 0] = 1
+    spectrum = np.fft.rfft2(random.normal(size=(side, side))) / frequency**power
+    spectrum[0, 0] = 0
+    cloud = np.fft.irfft2(spectrum, (side, side))
+    return cloud / cloud.std()
+
+
+def _scatter(image: Picture, y: Picture, x: Picture, light: Picture) -> None:
+    """Add light at places between pixels, shared among the four around."""
+    rows, columns = np.floor(y).astype(int), np.floor(x).astype(int)
+    for dy in (0, 1):
+        for dx in (0, 1):
+            part = light * np.abs(1 - dy - (y - rows)) * np.abs(1 - dx - (x - columns))
+            inside = (rows + dy >= 0) & (rows + dy < image.shape[0]) & (columns + dx >= 0) & (columns + dx < image.shape[1])
+            np.add.at(image, (rows[inside] + dy, columns[inside] + dx), part[inside])
