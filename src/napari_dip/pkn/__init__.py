@@ -1,1 +1,1 @@
-"""Procedural kernel networks: classic filters, and a tiny network that predicts their parameters."""
+"""Procedural kernel networks: classic filters, and tiny networks that predict their parameters."""

@@ -19,7 +19,7 @@ class Bilateral(WindowKernel):
     title = "Bilateral filter"
     parameters = (
         Parameter("width", "Standard deviation of the Gaussian in space.", "px", 0.2, 4.0, 1.5, identity=0.2),
-        Parameter("contrast", "Grey levels apart at which a pixel counts less.", "noise", 0.3, 20.0, 2.5),
+        Parameter("contrast", "Grey levels apart at which a pixel counts less.", "noise", 0.3, 20.0, 3.3),
     )
     radius = 5
     guided = True

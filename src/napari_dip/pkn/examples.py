@@ -65,7 +65,7 @@ class Noise(Degradation):
 
 @dataclass(frozen=True)
 class Blurred(Degradation):
-    """Blurs by a Gaussian of a standard deviation from 0.8 to 2.4 pixels, round or nearly so, and adds noise."""
+    """Blurs by a Gaussian of a standard deviation from 0.8 to 2.4 pixels, round or nearly so; adds noise."""
 
     weakest: float = 1.5
     strongest: float = 15.0
@@ -74,7 +74,8 @@ class Blurred(Degradation):
         """Return the blurred images, and (m, a, b) of the precision of their blur."""
         n = len(clean)
         m = -2 * self._between(0.8, 2.4, n, generator).log()
-        a, b = 0.3 * torch.randn(2, n, 1, 1, 1, generator=generator) * (torch.rand(n, 1, 1, 1, generator=generator) < 0.5)
+        oval = torch.rand(n, 1, 1, 1, generator=generator) < 0.5
+        a, b = 0.3 * torch.randn(2, n, 1, 1, 1, generator=generator) * oval
         weights = oval_weights(precision(m, a, b), _BLURRED)
         blurred = averaged(Observation(clean, torch.ones(())), weights, _BLURRED)
         return blurred, torch.cat([m, a, b], 1)

@@ -16,7 +16,7 @@ STRETCH = (
 )
 #: Width and stretch.
 SHAPE = (
-    Parameter("width", "Geometric mean of the two standard deviations.", "px", 0.2, 4.0, 0.9, identity=0.2),
+    Parameter("width", "Geometric mean of the two standard deviations.", "px", 0.2, 4.0, 1.1, identity=0.2),
     *STRETCH,
 )
 
@@ -27,7 +27,7 @@ class Isotropic(WindowKernel):
     name = "isotropic"
     title = "Isotropic Gaussian"
     parameters = (
-        Parameter("width", "Standard deviation of the Gaussian.", "px", 0.2, 4.0, 0.9, identity=0.2),
+        Parameter("width", "Standard deviation of the Gaussian.", "px", 0.2, 4.0, 1.1, identity=0.2),
     )
     radius = 5
 

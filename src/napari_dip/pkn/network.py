@@ -14,10 +14,10 @@ _WIDTH, _DEPTH = 24, 4
 class ParameterNetwork(nn.Module):
     """Predicts the parameters of a filter at every fourth pixel, or every second one.
 
-    What it sees of an image is how far each pixel lies from the mean of its surroundings, in standard deviations
-    of the noise: so one network serves every exposure and every strength of noise. Each channel is looked at by
-    itself, and their answers are averaged. The last layer begins with weights of 0: at first the network says
-    the same everywhere.
+    What it sees of an image is how far each pixel lies from the mean of its surroundings, in standard
+    deviations of the noise: so one network serves every exposure and every strength of noise. Each channel is
+    looked at by itself, and their answers are averaged. The last layer begins with weights of 0: at first the
+    network says the same everywhere.
 
     Parameters
     ----------
@@ -46,6 +46,7 @@ class ParameterNetwork(nn.Module):
     def begin_at(self, setting: Tensor) -> None:
         """Say the same everywhere: parameters in their units, shape ``(P,)``."""
         with torch.no_grad():
+            assert self.last.bias is not None
             self.last.bias.copy_(self.kernel.encode(setting[None])[0])
 
     @property
@@ -73,23 +74,3 @@ class ParameterNetwork(nn.Module):
             x = layer(x).relu_()
         raw = self.last(x)
         return raw.reshape(n, channels, *raw.shape[1:]).mean(1)
-
-
-def interpolated(raw: Tensor, step: int, rows: tuple[int, int], width: int) -> Tensor:
-    """Return some rows of a coarse map at every pixel, linearly between the centres of the coarse ones.
-
-    Parameters
-    ----------
-    raw : Tensor, shape ``(N, P, h, w)``
-        Of the whole image.
-    step : int
-        Fine pixels for a coarse one.
-    rows : (int, int)
-        The first fine row, and the one after the last.
-    width : int
-        Fine columns to return.
-    """
-    start, stop = rows
-    first, last = max(0, start // step - 1), min(raw.shape[2], -(-stop // step) + 1)
-    fine = F.interpolate(raw[:, :, first:last], scale_factor=step, mode="bilinear", align_corners=False)
-    return fine[:, :, start - first * step : stop - first * step, :width]

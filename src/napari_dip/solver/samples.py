@@ -1,11 +1,13 @@
 """Streams of network inputs and of the energies that judge the outputs."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
-Sample = tuple[tuple[Tensor, ...], Callable[..., Tensor]]
+#: Inputs of a network, and the energy of its output.
+Sample = tuple[tuple[Any, ...], Callable[..., Tensor]]
 
 
 def jittered(

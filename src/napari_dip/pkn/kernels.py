@@ -1,0 +1,14 @@
+"""All kernels by name."""
+
+from napari_dip.pkn.bilateral import Bilateral
+from napari_dip.pkn.gaussian import Anisotropic, Isotropic
+from napari_dip.pkn.kernel import ProceduralKernel
+from napari_dip.pkn.nonlocal_means import NonLocalMeans
+from napari_dip.pkn.reblur import AnisotropicReblur, Reblur
+from napari_dip.pkn.upsample import Upsample
+
+#: All kernels by name, in the order in which they are offered.
+KERNELS: dict[str, type[ProceduralKernel]] = {
+    kernel.name: kernel
+    for kernel in (Isotropic, Anisotropic, Bilateral, NonLocalMeans, Reblur, AnisotropicReblur, Upsample)
+}
