@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from napari_dip.estimation import Estimate as Estimate
     from napari_dip.estimation import estimate as estimate
     from napari_dip.methods import DIP as DIP
+    from napari_dip.methods import PKN as PKN
     from napari_dip.methods import PRESETS as PRESETS
     from napari_dip.methods.classic import RichardsonLucy as RichardsonLucy
     from napari_dip.methods.classic import Wiener as Wiener
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "errors": ("FileError", "RestorationError"),
     "estimation": ("Estimate", "estimate"),
-    "methods": ("DIP", "PRESETS"),
+    "methods": ("DIP", "PKN", "PRESETS"),
     "methods.classic": ("RichardsonLucy", "Wiener"),
     "networks.decoder": ("Decoder",),
     "networks.hourglass": ("Hourglass",),

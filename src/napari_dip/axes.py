@@ -133,6 +133,14 @@ class Axes:
                 letters.append(letter if was == "looped" else next(looped))
         return type(self)("".join(letters), channels)
 
+    def plane_by_plane(self) -> Self:
+        """Return axes under which the planes of a volume are frames, one after another."""
+        if len(self.spatial) < 3:
+            return self
+        roles = list(self.roles)
+        roles[self.letters.index("Z")] = "looped"
+        return self.assigned(roles, self.channels)
+
     @property
     def spatial(self) -> tuple[int, ...]:
         """Positions of the spatial axes."""

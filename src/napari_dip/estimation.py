@@ -35,11 +35,14 @@ class Estimate:
         For all frames, if each runs until its last update or its time limit; most stop earlier.
     bytes : int
         Memory for one frame, above what the program itself takes.
+    remarks : tuple of str
+        What the user should know before the run, in sentences.
     """
 
     seconds_per_update: float
     seconds: float
     bytes: int
+    remarks: tuple[str, ...] = ()
 
 
 def estimate(
@@ -73,7 +76,8 @@ def estimate(
     each = ratio * seconds * method.updates
     if method.time_limit is not None:
         each = min(each, method.time_limit)
-    return Estimate(ratio * seconds, each * len(series.frames), round(_OVERHEAD * ratio * saved))
+    remarks = method.remarks(problem)
+    return Estimate(ratio * seconds, each * len(series.frames), round(_OVERHEAD * ratio * saved), remarks)
 
 
 def _middle(problem: "Problem", side: int, device: str) -> "Problem":

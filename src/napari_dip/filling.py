@@ -1,6 +1,11 @@
 """Missing pixels, filled in from their surroundings."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def filled(image: np.ndarray, seen: np.ndarray) -> np.ndarray:
@@ -27,3 +32,25 @@ def filled(image: np.ndarray, seen: np.ndarray) -> np.ndarray:
         result[new] = mean[new] / weight[new]
         known, width = known | new, 2 * width
     return result
+
+
+def nearest(image: "Tensor", seen: "Tensor") -> "Tensor":
+    """Return an image whose missing pixels have the value of the nearest observed one of their channel.
+
+    Parameters
+    ----------
+    image : Tensor, shape ``(N, C, *spatial)``
+        Whatever it holds where it is not seen.
+    seen : Tensor of bool
+        Of the same shape; an image that is nowhere seen becomes 0.
+    """
+    import torch
+    from scipy.ndimage import distance_transform_edt
+
+    values, known = image.cpu().numpy(), seen.cpu().numpy()
+    result = np.zeros_like(values)
+    for at in np.ndindex(values.shape[:2]):
+        if known[at].any():
+            index = distance_transform_edt(~known[at], return_distances=False, return_indices=True)
+            result[at] = values[at][tuple(index)]
+    return torch.from_numpy(result).to(image)

@@ -1,5 +1,6 @@
 """The parameters of the noise, measured from one noisy image."""
 
+import contextlib
 import math
 import warnings
 from collections.abc import Iterator
@@ -107,6 +108,32 @@ def estimate_noise(
                 model, gain=_rounded(line.slope), read_noise=_rounded(math.sqrt(max(read_variance, 0)))
             )
     raise ValueError(f"model must be one of the noise models, got {model!r}")
+
+
+def found_noise(
+    image: "ArrayLike", *, missing: "ArrayLike | None" = None, axes: str | None = None
+) -> NoiseModel:
+    """Return the noise of an image of which nothing is known: how strong, and whether light makes more.
+
+    Parameters
+    ----------
+    image, missing, axes
+        As for `estimate_noise`.
+
+    Returns
+    -------
+    Poisson or Gaussian
+        Poisson where the noise clearly grows, with an offset that stands for the read noise too.
+
+    Raises
+    ------
+    ValueError
+        The image doesn't tell, or has no noise.
+    """
+    with contextlib.suppress(ValueError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return estimate_noise(Poisson(), image, missing=missing, axes=axes)
+    return estimate_noise(Gaussian(1.0), image, missing=missing, axes=axes)
 
 
 def _rounded(value: float) -> float:

@@ -2,8 +2,8 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Generator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from operator import index
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from napari_dip.axes import Axes, Channels
 from napari_dip.device import Device, choose, release
 from napari_dip.errors import DivergenceError, InputError, RestorationError, cured
-from napari_dip.series import Following, Series, restored_shape
+from napari_dip.series import Following, Series, laid_out, restored_shape
 from napari_dip.settings import record
 from napari_dip.solver.iterate import Iterate, Judge, Outcome
 from napari_dip.solver.stopping import Budget
@@ -60,6 +60,29 @@ class FrameReport:
 
 
 @dataclass(frozen=True, eq=False)
+class RestoredMap:
+    """A number at each pixel of a restored image.
+
+    Parameters
+    ----------
+    values : ndarray of float32
+        In the shape of the restored image, without the channels that were restored together.
+    meaning : str
+        What it says.
+    unit : str
+        Such as "px"; "noise" stands for the standard deviation of the noise.
+    low, high : float
+        Between which it lies.
+    """
+
+    values: "NDArray[np.float32]"
+    meaning: str
+    unit: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, eq=False)
 class Restoration:
     """A restored image; numpy functions take it as the array that it holds.
 
@@ -73,11 +96,14 @@ class Restoration:
     provenance : dict
         Task, method, axes, saturation, device, seed, versions and how each frame ended, as plain JSON values:
         all that is needed to run it again on the same image and mask (see `Recipe`).
+    maps : mapping of str to RestoredMap
+        What the method gives beside the image, where it was to be kept.
     """
 
     image: "NDArray[np.float32]"
     frames: tuple[FrameReport, ...]
     provenance: dict[str, Any]
+    maps: Mapping[str, RestoredMap] = field(default_factory=dict)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.image, dtype=dtype, copy=copy)
@@ -97,6 +123,7 @@ def solve(
     saturated: float | None = None,
     guide: "ArrayLike | None" = None,
     psf: "ArrayLike | None" = None,
+    maps: "Mapping[str, ArrayLike] | None" = None,
     axes: str | None = None,
     channels: Channels = "together",
     series: Following = "warm",
@@ -128,6 +155,9 @@ def solve(
         The measured point spread function, for a task that needs one: as many axes as the image has spatial
         ones, in pixels of the image, with its centre (of what is above half of the maximum) where the point
         was.
+    maps : mapping of str to array_like, optional
+        Parameters to apply in place of those that the method would find, by name, where it has such: each of
+        the restored image's shape without its channels, or of its spatial shape.
     axes : str, optional
         One letter per axis: Z, Y, X spatial; C or S channels; all others are looped, frame after frame.
         By default the last two axes are the image, or those before a last axis of 3 or 4 (RGB).
@@ -178,6 +208,7 @@ def solve(
             axes=axes,
             channels=channels,
             series=series,
+            maps=maps,
         )
     return _solve(frames, method.settled(place), place, seed=seed, start=start, until=until)
 
@@ -195,6 +226,7 @@ def restore(
     method: "Method",
     *,
     watch: Callable[[Iterate], object] | None = None,
+    keep_maps: bool = False,
     **options: Any,
 ) -> Restoration:
     """Restore an image.
@@ -205,6 +237,8 @@ def restore(
         As for `solve`.
     watch : callable, optional
         Is shown each iterate, for a progress bar.
+    keep_maps : bool
+        Return the maps of the parameters too, where the method has such.
     **options
         The keyword arguments of `solve`.
 
@@ -220,7 +254,7 @@ def restore(
     RestorationError
         The run failed.
     """
-    stream = restoring(image, task, method, **options)
+    stream = restoring(image, task, method, keep_maps=keep_maps, **options)
     try:
         while True:
             iterate = next(stream)
@@ -233,7 +267,7 @@ def restore(
 
 
 def restoring(
-    image: "ArrayLike", task: "Task", method: "Method", **options: Any
+    image: "ArrayLike", task: "Task", method: "Method", *, keep_maps: bool = False, **options: Any
 ) -> Generator[Iterate, None, Restoration]:
     """Restore an image and show each step, as `solve` does; return what `restore` returns.
 
@@ -241,26 +275,41 @@ def restoring(
     ----------
     image, task, method, **options
         As for `solve`; they are checked before the first iterate.
+    keep_maps : bool
+        Return the maps of the parameters too, where the method has such.
     """
     stream = solve(image, task, method, **options)
     shape = np.shape(image)
-    axes = Axes.of(shape, options.get("axes"), options.get("channels", "together"))
+    axes = laid_out(shape, options.get("axes"), options.get("channels", "together"), method)
     with cured():
         restored = np.full(restored_shape(shape, axes, task), np.nan, np.float32)
     place = choose(options.get("device", "auto"))
     reports: list[FrameReport] = []
     began = time.monotonic()
     answer: Iterate | None = None
+    maps: dict[str, RestoredMap] = {}
+
+    def finish(answer: Iterate) -> None:
+        reports.append(_finish(answer, restored, axes, began))
+        for name, one in answer.maps.items() if keep_maps else ():
+            if name not in maps:
+                whole = [n for axis, n in enumerate(restored.shape) if axis != axes.channel]
+                values = np.full(whole, np.nan, np.float32)
+                maps[name] = RestoredMap(values, one.meaning, one.unit, one.low, one.high)
+            at = axes.at(answer.frame)
+            place = tuple(n for axis, n in enumerate(at) if axis != axes.channel)
+            maps[name].values[place] = one.compute().cpu().numpy()
+
     try:
         for iterate in stream:
             if answer is not None and iterate.frame != answer.frame:
-                reports.append(_finish(answer, restored, axes, began))
+                finish(answer)
                 began = time.monotonic()
             answer = iterate
             yield iterate
         if answer is None:
             raise RestorationError("The method gave no image.")
-        reports.append(_finish(answer, restored, axes, began))
+        finish(answer)
     finally:
         stream.close()
         answer = iterate = None  # type: ignore[assignment]  # they hold tensors of the device
@@ -274,7 +323,7 @@ def restoring(
         "stop_after": until.updates if isinstance(until, Budget) else None,
         "frames": [report.record() for report in reports],
     }
-    return Restoration(restored, tuple(reports), origin)
+    return Restoration(restored, tuple(reports), origin, maps)
 
 
 def residual(image: "ArrayLike", restored: "ArrayLike", task: "Task", **source: Any) -> "NDArray[np.float32]":
@@ -360,7 +409,8 @@ def _solve(
             placed = problem.rolled(home)
             # A guide of its own has moved with the frame; one for all lies where the first frame does.
             moved = rolled(guide, home) if guide is not None and series.guide_moves else guide
-            run = method.solve(placed, seed=seed, guide=moved, start=state or None, until=until)
+            start_of = series.maps_of(frame) or state or None
+            run = method.solve(placed, seed=seed, guide=moved, start=start_of, until=until)
             try:
                 while True:
                     iterate = next(run)

@@ -1,7 +1,8 @@
 """An array as the restoration problems of its frames."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -33,6 +34,12 @@ def restored_shape(shape: tuple[int, ...], axes: Axes, task: "Task") -> tuple[in
     for axis, n in zip(axes.spatial, grid.shape, strict=True):
         restored[axis] = n
     return tuple(restored)
+
+
+def laid_out(shape: tuple[int, ...], axes: str | None, channels: Channels, method: "Method | None") -> Axes:
+    """Return the axes of an array as a method goes through it."""
+    layout = Axes.of(shape, axes, channels)
+    return layout.plane_by_plane() if method is not None and method.planar else layout
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +113,9 @@ class Series:
         What guides the frames.
     following : {"warm", "drift", "alone"}
         How a frame follows the one before.
+    maps : mapping of str to ndarray
+        Parameters that are given and not to be found, each of the restored image's shape without channels, or
+        of its spatial shape.
     """
 
     image: Any
@@ -116,6 +126,7 @@ class Series:
     saturated: float | None = None
     guide: "Guide | None" = None
     following: Following = "warm"
+    maps: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -131,6 +142,7 @@ class Series:
         axes: str | None = None,
         channels: Channels = "together",
         series: Following = "warm",
+        maps: "Mapping[str, ArrayLike] | None" = None,
     ) -> "Series":
         """Check the arguments of `solve` and bring them together.
 
@@ -150,7 +162,7 @@ class Series:
             raise InputError("image", f"image must not be empty, got shape {shape}")
         if saturated is not None and not math.isfinite(saturated):
             raise InputError("saturated", f"saturated must be finite, got {saturated}")
-        layout = Axes.of(shape, axes, channels)
+        layout = laid_out(shape, axes, channels, method)
         mask = None if missing is None else layout.broadcast("missing", np.asarray(missing) != 0, shape)
         if psf is not None and not task.needs_psf:
             raise InputError(
@@ -172,7 +184,8 @@ class Series:
                 f'{type(task).__name__} gives it others: register the frames first, or choose "warm"',
             )
         beside = None if guide is None else Guide.of(np.asarray(guide), layout, result)
-        checked = cls(array, mask, layout, task, operator, saturated, beside, series)
+        given = {} if maps is None else _checked_maps(maps, layout, result, method)
+        checked = cls(array, mask, layout, task, operator, saturated, beside, series, given)
         checked._check(method)
         return checked
 
@@ -215,6 +228,19 @@ class Series:
     def guide_moves(self) -> bool:
         """Whether each frame has a guide of its own."""
         return self.guide is not None and self.guide.whole and bool(self.axes.looped)
+
+    def maps_of(self, frame: tuple[int, ...]) -> "dict[str, Tensor]":
+        """Return the given parameters of a frame, each of the restored image's spatial shape."""
+        import torch
+
+        spatial, maps = len(self.axes.spatial), {}
+        for name, values in self.maps.items():
+            part = values
+            if values.ndim > spatial:
+                at = self.axes.at(frame)
+                part = values[tuple(n for axis, n in enumerate(at) if axis != self.axes.channel)]
+            maps[name] = torch.from_numpy(np.array(part, np.float32))
+        return maps
 
     def residual(self, restored: np.ndarray) -> np.ndarray:
         """Return y − A x of all frames, float32, NaN where a pixel is missing or a frame not restored."""
@@ -274,3 +300,22 @@ class Series:
                 f"{type(self.task).__name__} needs missing pixels, and none are: mark them in a mask, "
                 "name the grey level from which on they are saturated, or set them to NaN",
             )
+
+
+def _checked_maps(
+    maps: "Mapping[str, ArrayLike]", axes: Axes, shape: tuple[int, ...], method: "Method | None"
+) -> dict[str, np.ndarray]:
+    """Return given parameters as arrays, if the method takes them and they fit the restored image."""
+    if method is not None and not method.takes_maps:
+        raise InputError("maps", f"{method.title} has no maps of parameters to be given")
+    spatial = tuple(shape[axis] for axis in axes.spatial)
+    whole = tuple(n for axis, n in enumerate(shape) if axis != axes.channel)
+    arrays = {name: np.asarray(values) for name, values in maps.items()}
+    for name, array in arrays.items():
+        if array.dtype.kind not in "buif" or array.shape not in (whole, spatial):
+            raise InputError(
+                "maps",
+                f"the map {name} must hold numbers and have the shape {whole} of the restored image"
+                f"{'' if whole == spatial else f', or {spatial}'}, got {array.dtype} and {array.shape}",
+            )
+    return arrays

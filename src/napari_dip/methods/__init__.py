@@ -3,9 +3,10 @@
 from napari_dip.methods.base import Method
 from napari_dip.methods.classic import RichardsonLucy, Wiener
 from napari_dip.methods.dip import DIP
+from napari_dip.methods.pkn import PKN
 from napari_dip.methods.presets import PRESETS
 
 #: All methods, in the order in which they are offered.
-METHODS: tuple[type[Method], ...] = (DIP, RichardsonLucy, Wiener)
+METHODS: tuple[type[Method], ...] = (DIP, PKN, RichardsonLucy, Wiener)
 
-__all__ = ["DIP", "METHODS", "PRESETS", "Method", "RichardsonLucy", "Wiener"]
+__all__ = ["DIP", "METHODS", "PKN", "PRESETS", "Method", "RichardsonLucy", "Wiener"]

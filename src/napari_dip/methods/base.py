@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from napari_dip.problem import Problem
     from napari_dip.solver.iterate import Iterate
     from napari_dip.solver.stopping import StoppingRule
+    from napari_dip.tasks import Task
 
 #: What a run leaves behind for the next one: the weights by name.
 State = dict[str, Any]
@@ -19,7 +20,9 @@ class Method(Protocol):
 
     title: ClassVar[str]  #: what users call it
     essential: ClassVar[tuple[str, ...]]  #: the few fields that most users may want to set
-    only_blurs: ClassVar[bool]  #: whether it undoes blur, and nothing else
+    tasks: "ClassVar[tuple[type[Task], ...]]"  #: what it can undo
+    planar: ClassVar[bool]  #: whether it takes volumes plane by plane
+    takes_maps: ClassVar[bool]  #: whether maps of its parameters may be given
 
     @property
     def updates(self) -> int:
@@ -41,6 +44,10 @@ class Method(Protocol):
 
     def refuses(self, problem: "Problem", *, guided: bool = False) -> str | None:
         """Return why it can't do this one, in words for the user, or None."""
+        ...
+
+    def remarks(self, problem: "Problem") -> tuple[str, ...]:
+        """Return sentences that the user should know before the run."""
         ...
 
     def solve(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from napari_dip.methods.base import State
 from napari_dip.noise import Poisson, PoissonGaussian
 from napari_dip.settings import check
+from napari_dip.tasks import Deconvolve, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,7 +34,9 @@ class _Deconvolution(ABC):
 
     title: ClassVar[str]
     essential: ClassVar[tuple[str, ...]]
-    only_blurs: ClassVar[bool] = True
+    tasks: ClassVar[tuple[type[Task], ...]] = (Deconvolve,)
+    planar: ClassVar[bool] = False
+    takes_maps: ClassVar[bool] = False
     time_limit: ClassVar[float | None] = None
 
     def __post_init__(self) -> None:
@@ -61,6 +64,10 @@ class _Deconvolution(ABC):
         if not problem.observed.any():
             return f"{self.title} needs at least one observed pixel."
         return None
+
+    def remarks(self, problem: "Problem") -> tuple[str, ...]:
+        """Return nothing."""
+        return ()
 
     def solve(
         self,

@@ -14,6 +14,7 @@ from napari_dip.methods.base import State
 from napari_dip.networks.architecture import Architecture
 from napari_dip.networks.hourglass import Hourglass
 from napari_dip.settings import check
+from napari_dip.tasks import TASKS, Task
 
 if TYPE_CHECKING:
     import torch
@@ -88,7 +89,9 @@ class DIP:
 
     title: ClassVar[str] = "Deep Image Prior"
     essential: ClassVar[tuple[str, ...]] = ("runs", "iterations", "time_limit")
-    only_blurs: ClassVar[bool] = False
+    tasks: ClassVar[tuple[type[Task], ...]] = TASKS
+    planar: ClassVar[bool] = False
+    takes_maps: ClassVar[bool] = False
 
     iterations: Annotated[int, Interval(ge=1, le=1_000_000)] = 3000
     runs: Annotated[int, Interval(ge=1, le=100)] = 1
@@ -142,6 +145,10 @@ class DIP:
         if guided and self.network.input_shape(shape) != shape:
             return f"{type(self.network).__name__} sees no image, and so no guide: take an Hourglass."
         return None
+
+    def remarks(self, problem: "Problem") -> tuple[str, ...]:
+        """Return nothing."""
+        return ()
 
     def solve(
         self,

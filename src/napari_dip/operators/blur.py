@@ -43,12 +43,17 @@ class Blur(Operator):
         return Grid.widened(data_shape, tuple(k // 2 for k in self.psf.shape))
 
     @property
-    def widths(self) -> tuple[float, ...]:
-        """Standard deviation along each axis of the Gaussian as wide as the kernel at half of its maximum."""
+    def covariance(self) -> Tensor:
+        """Covariance, in pixels², of the Gaussian as wide as the kernel at half of its maximum."""
         at = torch.nonzero(self.psf >= self.psf.max() / 2).double()
+        centred = at - at.mean(0)
         # An ellipsoid of semi-axis h has variance h² / (d + 2); a Gaussian falls to a half at 1.1774 σ.
-        half = (at.var(0, correction=0) * (self.psf.ndim + 2)).sqrt()
-        return tuple((half / 1.1774).tolist())
+        return (self.psf.ndim + 2) / 1.1774**2 * (centred.T @ centred) / len(at)
+
+    @property
+    def widths(self) -> tuple[float, ...]:
+        """Standard deviation of that Gaussian along each axis."""
+        return tuple(self.covariance.diagonal().sqrt().tolist())
 
     def _transfer(self, size: tuple[int, ...], like: Tensor) -> Tensor:
         """Return the Fourier transform of the point spread function, for images of this size."""

@@ -102,9 +102,9 @@ class Shrunk(Degradation):
 
 def degradation(kernel: ProceduralKernel) -> Degradation:
     """Return what a kernel is there to undo."""
-    if kernel.factor > 1:
+    if kernel.purpose == "refine":
         return Shrunk(factor=kernel.factor)
-    return Blurred() if kernel.deblurs else Noise()
+    return Blurred() if kernel.purpose == "deblur" else Noise()
 
 
 def crops(images: Sequence[Tensor], count: int, side: int, generator: Generator) -> Tensor:

@@ -62,6 +62,19 @@ def precision(m: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return even + odd * a, odd * b, even - odd * a
 
 
+def log_precision(covariance: Tensor) -> Tensor:
+    """Return (m, a, b) of the precision Q = covariance⁻¹, shape ``(1, 3, 1, 1)``.
+
+    Parameters
+    ----------
+    covariance : Tensor, shape ``(2, 2)``
+        Row axis first, in pixels².
+    """
+    values, vectors = torch.linalg.eigh(covariance)
+    (p, q), (_, r) = vectors @ (-values.log()).diag() @ vectors.T
+    return torch.stack([(p + r) / 2, (p - r) / 2, q]).reshape(1, 3, 1, 1)
+
+
 def round_weights(width: Tensor) -> Weights:
     """Return exp(−|d|² / 2 width²)."""
     exponent = -0.5 * LOG2E / width.square()

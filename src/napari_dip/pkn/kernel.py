@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -35,7 +35,7 @@ class ProceduralKernel(ABC):
     radius: ClassVar[int]  #: of the window, in pixels
     coarse: ClassVar[int] = 4  #: pixels between those for which a network predicts parameters
     guided: ClassVar[bool] = False  #: whether another image may say how far grey levels are apart
-    deblurs: ClassVar[bool] = False  #: whether it has to know the blur, and sees no missing pixels
+    purpose: ClassVar[Literal["denoise", "deblur", "refine"]] = "denoise"  #: deblurring has to know the blur
     factor: int = 1  #: pixels of the result for one of the image
 
     @abstractmethod
@@ -68,6 +68,11 @@ class ProceduralKernel(ABC):
         """From so many pixels away, and no further, others have an influence."""
         return self.radius
 
+    @property
+    def margin(self) -> int:
+        """So many pixels are mirrored at the border: an image has to have more."""
+        return self.reach
+
     def default(self) -> Tensor:
         """Return the best single setting, shape ``(P,)``."""
         return torch.tensor([parameter.default for parameter in self.parameters])
@@ -82,7 +87,12 @@ class ProceduralKernel(ABC):
         pairs = zip(self.parameters, maps.unbind(1), strict=True)
         return torch.stack([parameter.encode(one) for parameter, one in pairs], 1)
 
-    def weights_at(self, observation: Observation, maps: Tensor, row: int, column: int) -> Tensor:
+    def scaled(self, maps: Tensor, strength: float) -> Tensor:
+        """Return parameters further from those that leave the image as it is, or nearer to them."""
+        pairs = zip(self.parameters, maps.unbind(1), strict=True)
+        return torch.stack([parameter.scaled(one, strength) for parameter, one in pairs], 1)
+
+    def weights_at(self, observation: Observation, maps: MapsOf, row: int, column: int) -> Tensor:
         """Return what each pixel of the image counts for one of the result.
 
         Grey-level distances are held as they are: of a filter that depends on the image these are the weights
@@ -92,8 +102,8 @@ class ProceduralKernel(ABC):
         ----------
         observation : Observation
             A single image.
-        maps : Tensor, shape ``(1, P, factor H, factor W)``
-            The parameters.
+        maps : callable
+            Gives the parameters of rows of the result.
         row, column : int
             Of the result.
 
@@ -107,24 +117,15 @@ class ProceduralKernel(ABC):
         size = observation.image.shape[2:]
         ends = [(max(0, p - reach), min(n, p + reach + 1)) for p, n in zip(at, size, strict=True)]
         (top, bottom), (left, right) = ends
-
-        def cut(x: Tensor | None, step: int = 1) -> Tensor | None:
-            if x is None or x.shape[2:] == (1, 1) != size:
-                return x
-            return x[:, :, step * top : step * bottom, step * left : step * right]
-
-        image = cut(observation.image)
-        assert image is not None
-        one = image[:, :1].detach().clone().requires_grad_()
-        part = replace(
-            observation,
-            image=one,
-            sigma=cut(observation.sigma),  # type: ignore[arg-type]
-            seen=None if observation.seen is None else cut(observation.seen[:, :1]),
-            guide=image if observation.guide is None else cut(observation.guide),
-        )
+        part = observation.rows(top, bottom).columns(left, right)
+        one = part.image[:, :1].detach().clone().requires_grad_()
+        seen = None if part.seen is None else part.seen[:, :1]
+        guide = part.image if part.guide is None else part.guide
         with torch.enable_grad():
-            y = self.apply(part, cut(maps, f))[0, 0, row - f * top, column - f * left]  # type: ignore[arg-type]
+            y = self.apply(
+                replace(part, image=one, seen=seen, guide=guide),
+                maps(f * top, f * bottom)[..., f * left : f * right],
+            )[0, 0, row - f * top, column - f * left]
             (counts,) = torch.autograd.grad(y, one)
         whole = counts.new_zeros(2 * reach + 1, 2 * reach + 1)
         first = top - at[0] + reach, left - at[1] + reach
@@ -157,8 +158,8 @@ class ProceduralKernel(ABC):
             stop = min(start + step, height)
             # At least as many rows as a mirror needs.
             top, bottom = max(0, start - self.reach), min(height, stop + self.reach)
-            if bottom - top <= self.reach:
-                top, bottom = max(0, bottom - self.reach - 1), min(height, top + self.reach + 1)
+            if bottom - top <= self.margin:
+                top, bottom = max(0, bottom - self.margin - 1), min(height, top + self.margin + 1)
             f = self.factor
             strip = function(observation.rows(top, bottom), maps(f * top, f * bottom))
             yield slice(f * start, f * stop), strip[:, :, f * (start - top) : f * (stop - top)]

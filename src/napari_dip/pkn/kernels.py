@@ -12,3 +12,9 @@ KERNELS: dict[str, type[ProceduralKernel]] = {
     kernel.name: kernel
     for kernel in (Isotropic, Anisotropic, Bilateral, NonLocalMeans, Reblur, AnisotropicReblur, Upsample)
 }
+
+
+def kernel_of(name: str, factor: int = 2) -> ProceduralKernel:
+    """Return the kernel of a name; the factor is that of upsampling."""
+    cls = KERNELS[name]
+    return Upsample(factor) if issubclass(cls, Upsample) else cls()

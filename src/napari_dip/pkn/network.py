@@ -30,7 +30,7 @@ class ParameterNetwork(nn.Module):
         self.kernel = kernel
         self.step = kernel.coarse
         self.first = nn.Conv2d(self.step**2, _WIDTH, 3, padding=1)
-        self.blur = nn.Linear(3, _WIDTH) if kernel.deblurs else None
+        self.blur = nn.Linear(3, _WIDTH) if kernel.purpose == "deblur" else None
         self.rest = nn.ModuleList(nn.Conv2d(_WIDTH, _WIDTH, 3, padding=1) for _ in range(_DEPTH - 1))
         self.last = nn.Conv2d(_WIDTH, len(kernel.parameters), 1)
 

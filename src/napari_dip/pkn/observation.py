@@ -34,14 +34,26 @@ class Observation:
     blur: Tensor | None = None
 
     def rows(self, start: int, stop: int) -> "Observation":
-        """Return a strip of rows, or all of them where the strip has them all."""
+        """Return a strip of rows."""
+        return self._cut(2, start, stop)
 
-        def cut(x: Tensor | None) -> Tensor | None:
-            return x if x is None or x.shape[2] == 1 != self.image.shape[2] else x[:, :, start:stop]
+    def columns(self, start: int, stop: int) -> "Observation":
+        """Return a strip of columns."""
+        return self._cut(3, start, stop)
 
-        image, sigma = self.image[:, :, start:stop], cut(self.sigma)
-        assert sigma is not None
-        return replace(self, image=image, sigma=sigma, seen=cut(self.seen), guide=cut(self.guide))
+    def _cut(self, axis: int, start: int, stop: int) -> "Observation":
+        length = self.image.shape[axis]
+
+        def part(x: Tensor) -> Tensor:
+            return x.narrow(axis, start, stop - start) if x.shape[axis] == length else x
+
+        return replace(
+            self,
+            image=part(self.image),
+            sigma=part(self.sigma),
+            seen=None if self.seen is None else part(self.seen),
+            guide=None if self.guide is None else part(self.guide),
+        )
 
     def filled(self) -> Tensor:
         """Return the image with the mean of the surroundings where pixels are missing."""

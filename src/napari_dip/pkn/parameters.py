@@ -61,3 +61,17 @@ class Parameter:
         else:
             share = (value - self.low) / (self.high - self.low)
         return torch.logit(share, _MARGIN)
+
+    def scaled(self, value: Tensor, strength: float) -> Tensor:
+        """Return θ so many times as far from the identity, in ratios where these count, within its limits.
+
+        A positive parameter without an identity is multiplied.
+        """
+        if not self.positive:
+            identity = self.identity or 0.0
+            scaled = identity + strength * (value - identity)
+        elif self.identity is None:
+            scaled = strength * value
+        else:
+            scaled = self.identity * (value / self.identity) ** strength
+        return scaled.clamp(self.low, self.high)

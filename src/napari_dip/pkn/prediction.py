@@ -69,7 +69,7 @@ class StructureTensor(nn.Module):
 
     def __init__(self, kernel: ProceduralKernel) -> None:
         super().__init__()
-        if kernel.parameters[0].name != "width" or kernel.deblurs:
+        if kernel.parameters[0].name != "width" or kernel.purpose == "deblur":
             raise ValueError(
                 f"the structure tensor says nothing of the parameters of {kernel.title}: "
                 "take the network, or a constant"

@@ -39,12 +39,17 @@ class _Reblur(ProceduralKernel):
     """
 
     radius = 6
-    deblurs = True
+    purpose = "deblur"
 
     @property
     def reach(self) -> int:
         """Three windows."""
         return 3 * self.radius
+
+    @property
+    def margin(self) -> int:
+        """One window: each step mirrors what the one before has left."""
+        return self.radius
 
     @abstractmethod
     def shape(self, maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -11,12 +11,11 @@ from torch import Tensor
 from napari_dip.errors import InputError
 from napari_dip.pkn.examples import degradation
 from napari_dip.pkn.kernel import ProceduralKernel
-from napari_dip.pkn.kernels import KERNELS
+from napari_dip.pkn.kernels import kernel_of
 from napari_dip.pkn.observation import Observation
 from napari_dip.pkn.pictures import picture
 from napari_dip.pkn.settings import Training
 from napari_dip.pkn.training import Lessons, Step, Trained, self_supervised, supervised, train
-from napari_dip.pkn.upsample import Upsample
 from napari_dip.scaling import Range
 
 #: Made pictures, their size, and how many more there are for validation.
@@ -25,12 +24,6 @@ _PICTURES, _SIDE, _MORE = 400, 256, 24
 _CHECKED = 0.2
 #: Pixels that a part must have along each axis.
 _LEAST = 32
-
-
-def kernel_of(name: str, factor: int) -> ProceduralKernel:
-    """Return the kernel of a name."""
-    cls = KERNELS[name]
-    return Upsample(factor) if cls is Upsample else cls()
 
 
 def teach(
@@ -78,7 +71,7 @@ def _lessons(
     training: Training, kernel: ProceduralKernel, clean: Sequence[np.ndarray], noisy: Observation | None
 ) -> tuple[Lessons, dict[str, Any]]:
     if noisy is not None:
-        if kernel.deblurs or kernel.factor > 1:
+        if kernel.purpose != "denoise":
             raise InputError("kernel", f"{kernel.title} can't be trained on a noisy image: give clean ones")
         if min(noisy.image.shape[2:]) < _LEAST:
             raise InputError("image", f"a noisy image must have {_LEAST} pixels along each axis to train on")

@@ -28,6 +28,7 @@ class Upsample(ProceduralKernel):
     parameters = SHAPE
     radius = 3
     coarse = 2
+    purpose = "refine"
 
     def __init__(self, factor: int = 2) -> None:
         self.factor = factor

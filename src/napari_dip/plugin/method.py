@@ -20,7 +20,7 @@ from napari_dip.plugin.preferences import (
     remembered_settings,
 )
 from napari_dip.settings import record
-from napari_dip.tasks import Deconvolve, Task
+from napari_dip.tasks import Task
 
 _CUSTOM = "custom"
 
@@ -86,7 +86,7 @@ class MethodForm(QWidget):
 
     def offer(self, task: type[Task]) -> None:
         """Offer the methods that can do a task; the chosen one stays if it is among them."""
-        offered = [cls for cls in METHODS if issubclass(task, Deconvolve) or not cls.only_blurs]
+        offered = [cls for cls in METHODS if task in cls.tasks]
         if [self.choice.itemData(at) for at in range(self.choice.count())] == offered:
             return
         before = self.choice.currentData()

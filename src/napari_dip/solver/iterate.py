@@ -1,10 +1,12 @@
 """What the loop yields."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from torch import Tensor
 
 
@@ -40,6 +42,29 @@ class Judge(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Map:
+    """A number at each pixel that a method gives beside the image.
+
+    Parameters
+    ----------
+    meaning : str
+        What it says, for the user.
+    unit : str
+        Such as "px"; "noise" stands for the standard deviation of the noise.
+    low, high : float
+        Between which it lies.
+    compute : callable
+        Returns the numbers, in the shape of the spatial axes: not before somebody asks for them.
+    """
+
+    meaning: str
+    unit: str
+    low: float
+    high: float
+    compute: "Callable[[], Tensor]"
+
+
+@dataclass(frozen=True, slots=True)
 class Iterate:
     """One step of a run.
 
@@ -59,6 +84,8 @@ class Iterate:
         Which frame of a series it belongs to.
     judge : Judge, optional
         What decides about the end; None where the number of updates does.
+    maps : mapping of str to Map
+        What the method gives beside the image.
     """
 
     index: int
@@ -68,3 +95,4 @@ class Iterate:
     outcome: Outcome | None = None
     frame: tuple[int, ...] = ()
     judge: Judge | None = None
+    maps: "Mapping[str, Map]" = field(default_factory=dict)

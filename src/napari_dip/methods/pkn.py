@@ -1,0 +1,287 @@
+"""Procedural kernel networks."""
+
+import math
+import warnings
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+
+import numpy as np
+from annotated_types import Interval
+
+from napari_dip.errors import RestorationError
+from napari_dip.methods.base import State
+from napari_dip.noise import Laplace
+from napari_dip.pkn.settings import KernelName
+from napari_dip.settings import check
+from napari_dip.tasks import Deconvolve, Denoise, SuperResolve, Task
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from napari_dip.noise import NoiseModel
+    from napari_dip.pkn.filtering import Filtering
+    from napari_dip.pkn.kernel import ProceduralKernel
+    from napari_dip.pkn.observation import Observation
+    from napari_dip.pkn.prediction import Predictor
+    from napari_dip.problem import Problem
+    from napari_dip.solver.iterate import Iterate
+    from napari_dip.solver.stopping import StoppingRule
+
+#: Side of the square that photon noise takes its brightness from, in pixels.
+_BRIGHTNESS = 5
+
+
+@dataclass(frozen=True)
+class PKN:
+    """Filter the image by a classic filter whose parameters a tiny network predicts at each pixel.
+
+    One pass, within a second for some megapixels; volumes plane by plane. A filter can't invent structure,
+    and its parameters are maps that can be looked at, edited and applied again. After Wronski, *Procedural
+    Kernel Networks*, arXiv 2112.09318.
+
+    Parameters
+    ----------
+    kernel : str
+        The filter. To denoise a round (isotropic) or stretched (anisotropic) Gaussian, a bilateral filter or
+        non-local means (nlm), the last two with a guide or without; to deconvolve reblurring, by a round
+        Gaussian or a stretched one; to super-resolve upsampling. "auto" takes the one that suits the task.
+    predictor : {"network", "structure-tensor", "constant"}
+        Who says what the parameters are: the network; how grey levels change around a pixel, without any
+        training; or the best single setting for all pixels.
+    strength : float
+        How far the parameters are taken from those that leave the image as it is: 0 not at all, 1 as
+        predicted.
+    weights : str, optional
+        File of a network of your own, made by `napari-dip train-pkn`; by default the one that comes with the
+        package.
+    """
+
+    title: ClassVar[str] = "Procedural Kernel Network"
+    essential: ClassVar[tuple[str, ...]] = ("kernel", "predictor", "strength")
+    tasks: ClassVar[tuple[type[Task], ...]] = (Denoise, SuperResolve, Deconvolve)
+    planar: ClassVar[bool] = True
+    takes_maps: ClassVar[bool] = True
+    updates: ClassVar[int] = 1
+    time_limit: ClassVar[float | None] = None
+
+    kernel: Literal["auto"] | KernelName = "auto"
+    predictor: Literal["network", "structure-tensor", "constant"] = "network"
+    strength: Annotated[float, Interval(ge=0, le=3)] = 1.0
+    weights: str | None = None
+
+    def __post_init__(self) -> None:
+        check(self)
+
+    def probe(self, updates: int) -> Self:
+        """Return the settings themselves: there is one step to measure."""
+        return self
+
+    def settled(self, device: str) -> Self:
+        """Return the settings themselves: they leave nothing open."""
+        return self
+
+    def refuses(self, problem: "Problem", *, guided: bool = False) -> str | None:
+        """Return why it can't do this one, in words for the user, or None."""
+        if len(problem.grid.shape) != 2:
+            return f"{self.title} filters planes, and this has {len(problem.grid.shape)} spatial axes."
+        if problem.only_missing:
+            return f"{self.title} fills no holes: take Deep Image Prior."
+        if isinstance(problem.noise, Laplace):
+            return f"{self.title} leaves outliers in: take Deep Image Prior, or mark them as missing."
+        try:
+            kernel = self._kernel(problem)
+        except ValueError as error:
+            return str(error)
+        if guided and not kernel.guided:
+            return f"{kernel.title} takes no guide: take a bilateral filter or non-local means."
+        if self.predictor == "structure-tensor" and (
+            kernel.purpose == "deblur" or kernel.parameters[0].name != "width"
+        ):
+            return f"The structure tensor says nothing of {kernel.title}: take the network, or a constant."
+        smallest = min(problem.data.shape[2:])
+        if smallest <= kernel.margin:
+            return (
+                f"{kernel.title} needs more than {kernel.margin} pixels along each axis, got {smallest}: "
+                "restore a larger part, or take another kernel."
+            )
+        return None
+
+    def solve(
+        self,
+        problem: "Problem",
+        *,
+        seed: int = 0,
+        guide: "Tensor | None" = None,
+        start: State | None = None,
+        until: "StoppingRule | None" = None,
+    ) -> Generator["Iterate", None, State]:
+        """Yield one iterate, the answer, with the maps of its parameters.
+
+        Parameters
+        ----------
+        problem : Problem
+            What the image has to explain; of two axes.
+        seed, until
+            As for other methods; unused.
+        guide : Tensor, shape ``(1, G, H, W)``, optional
+            From which grey-level distances are taken, by kernels that do so.
+        start : dict, optional
+            Maps to apply in place of predicted ones: by the parameter's name a tensor of the restored image's
+            shape ``(H, W)``.
+
+        Returns
+        -------
+        dict
+            `start`: the next frame is predicted afresh, or has the same maps.
+        """
+        from napari_dip.pkn.maps import maps_of
+        from napari_dip.solver.iterate import Iterate, Outcome
+
+        filtering = self.filtering(problem, guide, start)
+        image, blind = filtering.image()
+        if blind:
+            warnings.warn(
+                f"{blind} pixels have no observed one in reach of the filter, and the value of the nearest",
+                stacklevel=2,
+            )
+        x = self._on_grid(image, problem)
+        yield Iterate(self.updates, x, problem(x), outcome=Outcome.COMPUTED, maps=maps_of(filtering))
+        return start or {}
+
+    def filtering(
+        self, problem: "Problem", guide: "Tensor | None" = None, maps: State | None = None
+    ) -> "Filtering":
+        """Return the kernel with the image and its parameters, as `solve` applies it.
+
+        Raises
+        ------
+        RestorationError
+            The noise can't be measured.
+        ValueError
+            The maps are not those of the kernel, or of another shape, or not finite.
+        """
+        from napari_dip.pkn.filtering import Filtering
+
+        kernel = self._kernel(problem)
+        observation = self._observed(problem, kernel, guide)
+        if maps:
+            return Filtering.given(kernel, observation, maps, self.strength)
+        return Filtering.predicted(kernel, observation, self._predictor(kernel), self.strength)
+
+    def noise(self, problem: "Problem") -> "NoiseModel":
+        """Return the noise that it takes the image to have: that of the problem, or as measured.
+
+        Raises
+        ------
+        RestorationError
+            The noise can't be measured.
+        """
+        from napari_dip.noise_estimation import found_noise
+
+        if problem.noise.known:
+            return problem.noise
+        seen = problem.observed.expand_as(problem.data)[0].cpu().numpy()
+        try:
+            return found_noise(problem.data[0].cpu().numpy(), missing=~seen, axes="CYX")
+        except ValueError as error:
+            raise RestorationError(f"The noise can't be measured: {error}. Say how strong it is.") from error
+
+    def remarks(self, problem: "Problem") -> tuple[str, ...]:
+        """Return what the user should know before the run."""
+        if problem.noise.known:
+            return ()
+        from napari_dip.words import described
+
+        return (f"The noise was measured: {described(self.noise(problem))}.",)
+
+    def _kernel(self, problem: "Problem") -> "ProceduralKernel":
+        from napari_dip.operators import Blur, Identity, Resample
+        from napari_dip.pkn.kernels import KERNELS, kernel_of
+
+        operator, factor = problem.operator, 2
+        if isinstance(operator, Identity):
+            usual, wanted = "anisotropic", "denoise"
+        elif isinstance(operator, Blur):
+            usual, wanted = "anisotropic-reblur", "deblur"
+        elif isinstance(operator, Resample):
+            usual, wanted, factor = "upsample", "refine", operator.factors[0]
+            if len(set(operator.factors)) > 1 or factor not in (2, 3, 4):
+                raise ValueError(
+                    f"{self.title} super-resolves by the same factor of 2, 3 or 4 along both axes, "
+                    f"got {operator.factors}."
+                )
+        else:
+            raise ValueError(f"{self.title} denoises, deconvolves and super-resolves, and nothing else.")
+        name = usual if self.kernel == "auto" else self.kernel
+        if KERNELS[name].purpose != wanted:
+            choices = " or ".join(kernel.name for kernel in KERNELS.values() if kernel.purpose == wanted)
+            raise ValueError(f"The kernel {name} doesn't do that: take {choices}.")
+        return kernel_of(name, factor)
+
+    def _predictor(self, kernel: "ProceduralKernel") -> "Predictor":
+        from napari_dip.pkn.prediction import Constant, StructureTensor
+        from napari_dip.pkn.storage import load, shipped
+
+        if self.predictor == "structure-tensor":
+            return StructureTensor(kernel)
+        trained = shipped(kernel) if self.weights is None else load(Path(self.weights), kernel)
+        return Constant(kernel, trained.setting) if self.predictor == "constant" else trained.network
+
+    def _observed(
+        self, problem: "Problem", kernel: "ProceduralKernel", guide: "Tensor | None"
+    ) -> "Observation":
+        """Return the image with its noise, and what the kernel wants beside it."""
+        from napari_dip.operators import Blur
+        from napari_dip.pkn.gaussian import log_precision
+        from napari_dip.pkn.observation import Observation
+
+        noise, data = self.noise(problem), problem.data
+        everything = bool((problem.weights > 0).all())
+        seen = None if everything else (problem.weights > 0).to(data.dtype)
+        whole = Observation(data, data.new_ones(1, 1, 1, 1), seen)
+        sigma = _sigma(noise, whole)
+        blur = None
+        if isinstance(problem.operator, Blur):
+            blur = log_precision(problem.operator.covariance).to(data)
+        return Observation(data, sigma, seen, _scaled(guide, sigma), blur)
+
+    @staticmethod
+    def _on_grid(image: "Tensor", problem: "Problem") -> "Tensor":
+        """Return the image on the problem's grid: where that goes beyond the data the border is repeated."""
+        import torch.nn.functional as F
+
+        if problem.floor is not None:
+            image = image.clamp_min(problem.floor)
+        wider = [(n - m) // 2 for n, m in zip(problem.grid.shape, image.shape[2:], strict=True)]
+        return F.pad(image, [margin for n in reversed(wider) for margin in (n, n)], mode="replicate")
+
+
+def _sigma(noise: "NoiseModel", observation: "Observation") -> "Tensor":
+    """Return the noise's standard deviation: a number, or where it depends on brightness a map."""
+    import torch.nn.functional as F
+
+    image = observation.filled().mean(1, keepdim=True)
+    variance = noise.variance(image)
+    if variance.numel() > 1:
+        around = F.avg_pool2d(F.pad(image, (_BRIGHTNESS // 2,) * 4, mode="replicate"), _BRIGHTNESS, stride=1)
+        variance = noise.variance(around)
+    return variance.sqrt().reshape(1, 1, *(variance.shape[2:] or (1, 1)))
+
+
+def _scaled(guide: "Tensor | None", sigma: "Tensor") -> "Tensor | None":
+    """Return a guide in grey levels in which its own noise is as strong as the image's."""
+    if guide is None:
+        return None
+    from napari_dip.noise import Gaussian
+    from napari_dip.noise_estimation import estimate_noise
+
+    values = guide[0].cpu().numpy()
+    weakest = 1e-3 * float(np.ptp(values))
+    try:
+        found = estimate_noise(Gaussian(1.0), values, axes="CYX")
+        own = math.sqrt(float(found.variance(guide.new_zeros(()))))
+    except ValueError:  # too small, or made by a computer
+        own = weakest
+    return guide * (sigma.mean() / max(own, weakest))
