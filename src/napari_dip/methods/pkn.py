@@ -66,7 +66,7 @@ class PKN:
     updates: ClassVar[int] = 1
     time_limit: ClassVar[float | None] = None
 
-    kernel: Literal["auto"] | KernelName = "auto"
+    kernel: Literal["auto", KernelName] = "auto"
     predictor: Literal["network", "structure-tensor", "constant"] = "network"
     strength: Annotated[float, Interval(ge=0, le=3)] = 1.0
     weights: str | None = None

@@ -46,7 +46,7 @@ class Filtering:
         """Ask a predictor for the parameters."""
         observation = _without_missing(kernel, observation)
         with torch.no_grad():
-            return cls(kernel, observation, predictor(observation), strength=strength)
+            return cls(kernel, observation, predictor(observation).detach(), strength=strength)
 
     @classmethod
     def given(
