@@ -10,11 +10,15 @@ from cyclopts import App, CycloptsError, Parameter
 
 from napari_dip import __version__, flags
 from napari_dip.errors import FileError, RestorationError
+from napari_dip.methods import PKN
+from napari_dip.pkn.settings import Training
+from napari_dip.series import laid_out
 from napari_dip.tasks import Deconvolve, Denoise, Inpaint, SuperResolve
 
 if TYPE_CHECKING:
     from napari_dip.methods import Method
     from napari_dip.progress import Reporter
+    from napari_dip.sources import Source
     from napari_dip.tasks import Task
 
 app = App(
@@ -62,7 +66,7 @@ def super_resolve(
     noise: flags.NoiseName = None,
     strength: flags.NoiseFlags | None = None,  # type: ignore[valid-type]
     common: flags.Common | None = None,
-    method: flags.MethodFlags | None = None,  # type: ignore[valid-type]
+    method: flags.SuperResolveMethodFlags | None = None,  # type: ignore[valid-type]
 ) -> None:
     """Restore images with finer pixels than they were measured with."""
     _run(SuperResolve(flags.noise(noise, strength), **flags.given(own)), paths, common, method)
@@ -84,6 +88,45 @@ def deconvolve(
     kernel = flags.psf(psf, psf_kind, shape)
     task = Deconvolve(flags.noise(noise, strength), kernel, **flags.given(own))
     _run(task, paths, common, method, psf)
+
+
+@app.command
+def train_pkn(
+    *images: Annotated[
+        Path,
+        Parameter(help="Clean images to learn from, or with --noisy a noisy one. [default: made pictures]"),
+    ],
+    out: Path,
+    training: flags.TrainingFlags | None = None,  # type: ignore[valid-type]
+    noisy: Annotated[bool, Parameter(negative="")] = False,
+    noise: flags.NoiseName = None,
+    amount: flags.NoiseFlags | None = None,  # type: ignore[valid-type]
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
+    quiet: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Train a network that predicts a filter's parameters, for ``--method pkn --weights FILE``.
+
+    Parameters
+    ----------
+    out
+        File to write, with the suffix .safetensors.
+    noisy
+        The one image is noisy itself, and no clean one is needed: Stein's unbiased risk estimate takes the
+        place of the truth. Its noise has to be independent in each pixel.
+    overwrite
+        Replace an existing file.
+    quiet
+        Show no progress.
+    """
+    from napari_dip.progress import Reporter
+    from napari_dip.training_files import train_from_files
+
+    settings = Training(**flags.given(training))
+    model = flags.noise(noise, amount)
+    with Reporter(quiet=quiet) as reporter:
+        train_from_files(
+            settings, images, out, noise=model if noisy else None, overwrite=overwrite, reporter=reporter
+        )
 
 
 @app.command
@@ -124,13 +167,14 @@ def _run(
     _ = common.until  # refuses an impossible one
     if common.missing_label is not None and common.missing is None:
         raise ValueError("--missing-label says which pixels of a --missing image are missing: give one")
-    others = [path for path in (common.missing, common.guide, psf) if path is not None]
+    others = [path for path in (common.missing, common.guide, common.maps, psf) if path is not None]
     pairs = targets(inputs, output, others=others, keep_dtype=common.keep_dtype, overwrite=common.overwrite)
+    beside = _maps_targets(inputs, common, method, others=[*others, *(target for _, target in pairs)])
     failures: list[Exception] = []
     with Reporter(quiet=common.quiet) as reporter:
         for source, target in pairs:
             try:
-                _restore_file(source, target, task, method, common, psf, reporter)
+                _restore_file(source, target, task, method, common, psf, beside.get(source), reporter)
             except (ValueError, OSError, RestorationError) as error:
                 if len(pairs) == 1:
                     raise
@@ -149,10 +193,12 @@ def _restore_file(
     method: "Method",
     common: flags.Common,
     psf: Path | None,
+    maps: Path | None,
     reporter: "Reporter",
 ) -> None:
     from napari_dip.estimation import estimate
     from napari_dip.io import writable, write
+    from napari_dip.map_files import read_maps, refuse_maps_file, write_maps
     from napari_dip.restoration import restore
     from napari_dip.sources import opened
 
@@ -167,6 +213,12 @@ def _restore_file(
         "series": common.series,
         "device": common.device,
     }
+    names = _parameters(task, method, source)
+    if common.maps is not None:
+        arguments["maps"] = read_maps(common.maps, names)
+        source.origin["maps"] = {"layer": common.maps.stem, "path": str(common.maps)}
+    if maps is not None:
+        refuse_maps_file(maps, axes)
     until, longest = common.until, method
     if until is not None:  # for what is said about the time
         longest = method.probe(max(1, min(until.updates, method.updates)))
@@ -176,6 +228,7 @@ def _restore_file(
         reporter.announce(estimate(image, task, longest, **arguments))
     reporter.begin(longest, frames=len(list(axes.frames(image.shape))))
     arguments |= {"seed": common.seed, "until": until, "watch": reporter.watch}
+    arguments["keep_maps"] = maps is not None
     result = restore(image, task, method, **arguments)
     clipped = write(
         target,
@@ -186,6 +239,36 @@ def _restore_file(
         keep_dtype=common.keep_dtype,
     )
     reporter.finish(target, result, clipped)
+    if maps is not None:
+        written = {name: result.maps[name].values for name in names}
+        write_maps(maps, written, source.restored, axes, result.provenance)
+        reporter.say(f"maps written: {maps}")
+
+
+def _maps_targets(
+    inputs: list[Path], common: flags.Common, method: "Method", others: list[Path]
+) -> dict[Path, Path]:
+    """Return where the maps of each image go; nothing where they are not asked for."""
+    from napari_dip.targets import targets
+
+    asked = [flag for flag, path in (("--maps", common.maps), ("--save-maps", common.save_maps)) if path]
+    if asked and not method.takes_maps:
+        raise ValueError(f"{asked[0]} goes with --method pkn: {method.title} has no maps of parameters")
+    if common.save_maps is None:
+        return {}
+    folder = common.save_maps.is_dir()
+    place = common.save_maps / "{stem} maps.tif" if folder else common.save_maps
+    return dict(targets(inputs, place, others=others, keep_dtype=False, overwrite=common.overwrite))
+
+
+def _parameters(task: "Task", method: "Method", source: "Source") -> list[str]:
+    """Return the names of the parameters that a method has maps of."""
+    if not isinstance(method, PKN):
+        return []
+    axes = laid_out(source.picture.data.shape, source.axes.letters, source.axes.channels, method)
+    shape = tuple(source.picture.data.shape[axis] for axis in axes.spatial)
+    operator = task.operator(shape, source.beside.get("psf"))
+    return [parameter.name for parameter in method.kernel_for(operator).parameters]
 
 
 def _complain(message: str) -> None:

@@ -1,6 +1,6 @@
 """Flags of the command line: made of the settings classes, their help of the docstrings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass, make_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args, get_type_hints
@@ -10,6 +10,7 @@ from cyclopts import Group, Parameter, Token
 from napari_dip.device import Device
 from napari_dip.methods import DIP, METHODS, PRESETS, Method
 from napari_dip.noise import NOISE_MODELS, NoiseModel
+from napari_dip.pkn.settings import Training
 from napari_dip.psf import PSF, PSFS, MeasuredPSF
 from napari_dip.series import Following
 from napari_dip.settings import descriptions, hints
@@ -37,7 +38,12 @@ _Whole = Annotated[int, Parameter(converter=_whole)]
 
 
 def _flags(
-    name: str, groups: Mapping[type, Group], *, prefix: str = "", needed: tuple[str, ...] = ()
+    name: str,
+    groups: Mapping[type, Group],
+    *,
+    prefix: str = "",
+    needed: tuple[str, ...] = (),
+    without: Collection[str] = (),
 ) -> type:
     """Return a dataclass with the plain fields of settings classes, each optional, to serve as flags.
 
@@ -49,7 +55,7 @@ def _flags(
         plain = get_type_hints(cls)  # without limits: the settings check those, in their own words
         for field in fields(cls):
             hint = plain[field.name]
-            if is_dataclass(hint):
+            if is_dataclass(hint) or field.name in without:
                 continue
             text = descriptions(cls)[field.name].replace("\n", " ")
             if field.default not in (MISSING, None) and field.name not in needed:
@@ -71,6 +77,11 @@ InpaintFlags, SuperResolveFlags, DeconvolveFlags = (
     _flags(f"{cls.__name__}Flags", {cls: _TASK}) for cls in (Inpaint, SuperResolve, Deconvolve)
 )
 MethodFlags = _flags("MethodFlags", dict(zip(METHODS, _METHODS, strict=True)))
+# What a task calls by the same name goes first.
+SuperResolveMethodFlags = _flags(
+    "SuperResolveMethodFlags", dict(zip(METHODS, _METHODS, strict=True)), without=hints(SuperResolve)
+)
+TrainingFlags = _flags("TrainingFlags", {Training: Group("Training", sort_key=0)})
 
 NoiseName = Annotated[
     str | None,
@@ -105,8 +116,9 @@ class Common:
 
     Parameters
     ----------
-    method : {"dip", "richardson-lucy", "wiener"}
-        How to restore. Richardson-Lucy and Wiener deconvolve within seconds, and do nothing else.
+    method : {"dip", "pkn", "richardson-lucy", "wiener"}
+        How to restore. Procedural kernel networks (pkn) take a second and can't invent structure.
+        Richardson-Lucy and Wiener deconvolve within seconds, and do nothing else.
     preset : str
         Settings of Deep Image Prior to start from; flags given beside it win. "tapered" is the fast default,
         "fine" takes three times as long and is better where thin lines are missing; the others are published
@@ -120,6 +132,11 @@ class Common:
     guide : Path
         Image file of the same scene that shows its structures better: with flash, of a brighter channel. It
         has as many pixels as the restored image, channels last.
+    maps : Path
+        Image file with the parameters of a procedural kernel, one plane for each, as --save-maps writes them:
+        these are applied, in place of predicted ones.
+    save_maps : Path
+        Write the parameters that were applied: a TIFF file, an existing folder, or a name with {stem} in it.
     area : str
         Part of the image to restore, such as 100:356,20:276: a range of pixels, without the last, for each
         spatial axis in order or for each axis of the array. An end left out is that of the image. The output
@@ -151,6 +168,8 @@ class Common:
     missing_label: _Whole | None = None
     saturated: float | None = None
     guide: Path | None = None
+    maps: Path | None = None
+    save_maps: Path | None = None
     area: str | None = None
     axes: str | None = None
     channels: Literal["together", "alone"] = "together"

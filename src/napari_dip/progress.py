@@ -68,7 +68,9 @@ class Reporter:
         self._console.print(message, markup=False)
 
     def announce(self, estimate: Estimate) -> None:
-        """Say what the run will cost; one without updates is over before it could be measured."""
+        """Say what is known before the run, and its cost; one without updates is over before that shows."""
+        for remark in estimate.remarks:
+            self.say(remark)
         if estimate.seconds == 0:
             return
         self.say(

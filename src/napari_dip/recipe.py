@@ -16,7 +16,7 @@ from napari_dip.noise import NOISE_MODELS
 from napari_dip.parts import factors, refined
 from napari_dip.psf import PSFS
 from napari_dip.series import Following
-from napari_dip.settings import restored
+from napari_dip.settings import hints, restored
 from napari_dip.solver.iterate import Outcome
 from napari_dip.tasks import Deconvolve, Task
 from napari_dip.words import flag_names
@@ -225,7 +225,9 @@ class Recipe:
             common |= {"missing": missing, "missing_label": self.missing_label}
         common["guide"] = guide
         words = ["napari-dip", self.task.command, image, output]
-        return shlex.join([*words, *_flags({**common, **_task(self.task, psf), **_method(self.method)})])
+        return shlex.join(
+            [*words, *_flags({**common, **_task(self.task, psf), **_method(self.method, self.task)})]
+        )
 
 
 def _index(area: Area | None) -> str:
@@ -255,11 +257,13 @@ def _formula(psf: Any) -> dict[str, Any]:
     return {**kind, **{f"psf_{name}": value for name, value in sizes.items()}}
 
 
-def _method(method: Method) -> dict[str, Any]:
+def _method(method: Method, task: Task) -> dict[str, Any]:
     """Return the flags of a method."""
     if isinstance(method, DIP):
         return _preset(method)
-    return {"method": _name(flag_names(METHODS), method), **_changed(method)}
+    # What the task calls by the same name is another thing, and leaves the method no choice.
+    own = {name: value for name, value in _changed(method).items() if name not in hints(type(task))}
+    return {"method": _name(flag_names(METHODS), method), **own}
 
 
 def _name(kinds: Mapping[str, type], settings: Any) -> str:

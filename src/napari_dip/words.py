@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from napari_dip.noise import Gaussian, NoiseModel, Poisson
+from napari_dip.noise import Gaussian, NoiseModel, Poisson, PoissonGaussian
 from napari_dip.solver.iterate import Outcome
 
 if TYPE_CHECKING:
@@ -38,7 +38,11 @@ def described(noise: NoiseModel) -> str:
                 f"it grows with brightness, {noise.gain:.3g} grey levels a photon above grey level "
                 f"{noise.offset:.4g}"
             )
-    return type(noise).__name__
+        case PoissonGaussian():
+            return (
+                f"{noise.gain:.3g} grey levels a photon, and read noise of {noise.read_noise:.3g} grey levels"
+            )
+    return f"{type(noise).__name__}".lower()
 
 
 def memory(count: int) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_dip.noise import NoiseModel
+    from napari_dip.operators import Operator
     from napari_dip.pkn.filtering import Filtering
     from napari_dip.pkn.kernel import ProceduralKernel
     from napari_dip.pkn.observation import Observation
@@ -91,7 +92,7 @@ class PKN:
         if isinstance(problem.noise, Laplace):
             return f"{self.title} leaves outliers in: take Deep Image Prior, or mark them as missing."
         try:
-            kernel = self._kernel(problem)
+            kernel = self.kernel_for(problem.operator)
         except ValueError as error:
             return str(error)
         if guided and not kernel.guided:
@@ -164,29 +165,11 @@ class PKN:
         """
         from napari_dip.pkn.filtering import Filtering
 
-        kernel = self._kernel(problem)
-        observation = self._observed(problem, kernel, guide)
+        kernel = self.kernel_for(problem.operator)
+        observation = observed(problem, guide)
         if maps:
             return Filtering.given(kernel, observation, maps, self.strength)
         return Filtering.predicted(kernel, observation, self._predictor(kernel), self.strength)
-
-    def noise(self, problem: "Problem") -> "NoiseModel":
-        """Return the noise that it takes the image to have: that of the problem, or as measured.
-
-        Raises
-        ------
-        RestorationError
-            The noise can't be measured.
-        """
-        from napari_dip.noise_estimation import found_noise
-
-        if problem.noise.known:
-            return problem.noise
-        seen = problem.observed.expand_as(problem.data)[0].cpu().numpy()
-        try:
-            return found_noise(problem.data[0].cpu().numpy(), missing=~seen, axes="CYX")
-        except ValueError as error:
-            raise RestorationError(f"The noise can't be measured: {error}. Say how strong it is.") from error
 
     def remarks(self, problem: "Problem") -> tuple[str, ...]:
         """Return what the user should know before the run."""
@@ -194,13 +177,20 @@ class PKN:
             return ()
         from napari_dip.words import described
 
-        return (f"The noise was measured: {described(self.noise(problem))}.",)
+        return (f"The noise was measured: {described(measured(problem))}.",)
 
-    def _kernel(self, problem: "Problem") -> "ProceduralKernel":
+    def kernel_for(self, operator: "Operator") -> "ProceduralKernel":
+        """Return the filter that undoes an operator.
+
+        Raises
+        ------
+        ValueError
+            The chosen one doesn't, in words for the user.
+        """
         from napari_dip.operators import Blur, Identity, Resample
         from napari_dip.pkn.kernels import KERNELS, kernel_of
 
-        operator, factor = problem.operator, 2
+        factor = 2
         if isinstance(operator, Identity):
             usual, wanted = "anisotropic", "denoise"
         elif isinstance(operator, Blur):
@@ -229,24 +219,6 @@ class PKN:
         trained = shipped(kernel) if self.weights is None else load(Path(self.weights), kernel)
         return Constant(kernel, trained.setting) if self.predictor == "constant" else trained.network
 
-    def _observed(
-        self, problem: "Problem", kernel: "ProceduralKernel", guide: "Tensor | None"
-    ) -> "Observation":
-        """Return the image with its noise, and what the kernel wants beside it."""
-        from napari_dip.operators import Blur
-        from napari_dip.pkn.gaussian import log_precision
-        from napari_dip.pkn.observation import Observation
-
-        noise, data = self.noise(problem), problem.data
-        everything = bool((problem.weights > 0).all())
-        seen = None if everything else (problem.weights > 0).to(data.dtype)
-        whole = Observation(data, data.new_ones(1, 1, 1, 1), seen)
-        sigma = _sigma(noise, whole)
-        blur = None
-        if isinstance(problem.operator, Blur):
-            blur = log_precision(problem.operator.covariance).to(data)
-        return Observation(data, sigma, seen, _scaled(guide, sigma), blur)
-
     @staticmethod
     def _on_grid(image: "Tensor", problem: "Problem") -> "Tensor":
         """Return the image on the problem's grid: where that goes beyond the data the border is repeated."""
@@ -256,6 +228,46 @@ class PKN:
             image = image.clamp_min(problem.floor)
         wider = [(n - m) // 2 for n, m in zip(problem.grid.shape, image.shape[2:], strict=True)]
         return F.pad(image, [margin for n in reversed(wider) for margin in (n, n)], mode="replicate")
+
+
+def observed(problem: "Problem", guide: "Tensor | None" = None) -> "Observation":
+    """Return a problem's data with their noise, and whatever else a kernel may want.
+
+    Raises
+    ------
+    RestorationError
+        The noise can't be measured.
+    """
+    from napari_dip.operators import Blur
+    from napari_dip.pkn.gaussian import log_precision
+    from napari_dip.pkn.observation import Observation
+
+    data, counts = problem.data, problem.weights > 0
+    seen = None if bool(counts.all()) else counts.to(data.dtype)
+    sigma = _sigma(measured(problem), Observation(data, data.new_ones(1, 1, 1, 1), seen))
+    blur = None
+    if isinstance(problem.operator, Blur):
+        blur = log_precision(problem.operator.covariance).to(data)
+    return Observation(data, sigma, seen, _scaled(guide, sigma), blur)
+
+
+def measured(problem: "Problem") -> "NoiseModel":
+    """Return the noise of a problem's data: as it is known, or as it is found in them.
+
+    Raises
+    ------
+    RestorationError
+        The noise can't be measured.
+    """
+    from napari_dip.noise_estimation import found_noise
+
+    if problem.noise.known:
+        return problem.noise
+    seen = problem.observed.expand_as(problem.data)[0].cpu().numpy()
+    try:
+        return found_noise(problem.data[0].cpu().numpy(), missing=~seen, axes="CYX")
+    except ValueError as error:
+        raise RestorationError(f"The noise can't be measured: {error}. Say how strong it is.") from error
 
 
 def _sigma(noise: "NoiseModel", observation: "Observation") -> "Tensor":

@@ -18,7 +18,7 @@ class NonLocalMeans(WindowKernel):
     name = "nlm"
     title = "Non-local means"
     parameters = (Parameter("h", "How different surroundings may be.", "noise", 0.05, 3.0, 0.8),)
-    radius = 7
+    radius = 5
     beyond = 3
     guided = True
 

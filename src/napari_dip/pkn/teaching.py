@@ -94,10 +94,10 @@ def _lessons(
 
 def _divided(image: np.ndarray) -> tuple[Tensor, Tensor]:
     """Return a clean image from 0 to 255 in two parts: to train on, and for validation."""
-    if image.ndim != 2 or image.shape[0] < 2 * _LEAST / _CHECKED or image.shape[1] < _LEAST:
+    if image.ndim != 2 or image.shape[0] < _LEAST / _CHECKED or image.shape[1] < _LEAST:
         raise InputError(
             "images",
-            f"a clean image must have two axes, at least {round(2 * _LEAST / _CHECKED)} rows and {_LEAST} "
+            f"a clean image must have two axes, at least {round(_LEAST / _CHECKED)} rows and {_LEAST} "
             f"columns, got shape {image.shape}",
         )
     values = torch.from_numpy(np.array(image, np.float32))[None, None]
