@@ -169,7 +169,7 @@ def _run(
         raise ValueError("--missing-label says which pixels of a --missing image are missing: give one")
     others = [path for path in (common.missing, common.guide, common.maps, psf) if path is not None]
     pairs = targets(inputs, output, others=others, keep_dtype=common.keep_dtype, overwrite=common.overwrite)
-    beside = _maps_targets(inputs, common, method, others=[*others, *(target for _, target in pairs)])
+    beside = _maps_targets(inputs, common, method, others, {target for _, target in pairs})
     failures: list[Exception] = []
     with Reporter(quiet=common.quiet) as reporter:
         for source, target in pairs:
@@ -246,7 +246,7 @@ def _restore_file(
 
 
 def _maps_targets(
-    inputs: list[Path], common: flags.Common, method: "Method", others: list[Path]
+    inputs: list[Path], common: flags.Common, method: "Method", others: list[Path], taken: set[Path]
 ) -> dict[Path, Path]:
     """Return where the maps of each image go; nothing where they are not asked for."""
     from napari_dip.targets import targets
@@ -258,7 +258,10 @@ def _maps_targets(
         return {}
     folder = common.save_maps.is_dir()
     place = common.save_maps / "{stem} maps.tif" if folder else common.save_maps
-    return dict(targets(inputs, place, others=others, keep_dtype=False, overwrite=common.overwrite))
+    found = dict(targets(inputs, place, others=others, keep_dtype=False, overwrite=common.overwrite))
+    if both := taken.intersection(found.values()):
+        raise FileError(f"image and maps would go to the same output: choose another one than {both.pop()}")
+    return found
 
 
 def _parameters(task: "Task", method: "Method", source: "Source") -> list[str]:

@@ -15,6 +15,7 @@ from napari_dip.pkn.kernels import kernel_of
 from napari_dip.pkn.observation import Observation
 from napari_dip.pkn.pictures import picture
 from napari_dip.pkn.settings import Training
+from napari_dip.pkn.storage import shipped
 from napari_dip.pkn.training import Lessons, Step, Trained, self_supervised, supervised, train
 from napari_dip.scaling import Range
 
@@ -43,7 +44,7 @@ def teach(
         Any grey levels; each is brought to the range from 0 to 255.
     noisy : Observation, optional
         A noisy image and how strong its noise is. There is no truth then, and nothing but noise is taken
-        away.
+        away. The network that comes with the package learns from there.
     asked : callable
         Whether to end now, and keep what was learnt.
 
@@ -63,7 +64,11 @@ def teach(
     """
     kernel = kernel_of(training.kernel, training.factor)
     lessons, origin = _lessons(training, kernel, clean, noisy)
-    trained = yield from train(kernel, lessons, updates=training.updates, seed=training.seed, asked=asked)
+    # One image says too little to begin with nothing.
+    start = None if noisy is None else shipped(kernel).network
+    trained = yield from train(
+        kernel, lessons, updates=training.updates, seed=training.seed, start=start, asked=asked
+    )
     return replace(trained, record={**origin, **trained.record})
 
 

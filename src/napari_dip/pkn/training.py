@@ -21,10 +21,14 @@ from napari_dip.solver.samples import Sample
 
 #: Adam's step size at first, for the network and for a single setting; both fall to 0 as half a cosine does.
 _RATE, _RATE_OF_SETTING = 3e-3, 0.1
+#: That of a network which has been trained before.
+_RATE_OF_MORE = 5e-4
 #: Updates that fit a single setting.
 _SETTING = 150
 #: Examples of an update, and the pixels of one along an axis.
 _BATCH, _SIDE = 6, 96
+#: Share of a noisy image's rows that is for validation.
+_CHECKED = 0.25
 #: Updates from one look at the validation images to the next.
 _EVERY = 200
 #: By how much Stein's estimate moves the data, in standard deviations of the noise.
@@ -138,6 +142,8 @@ def self_supervised(observation: Observation) -> Lessons:
     observation : Observation
         The whole noisy image; its sigma has to be right. Missing pixels don't count.
     """
+    height = observation.image.shape[2]
+    learnt = round((1 - _CHECKED) * height)
 
     def energy(data: Observation, signs: Tensor, outputs: Tensor) -> Tensor:
         first, second = outputs.chunk(2)
@@ -158,10 +164,11 @@ def self_supervised(observation: Observation) -> Lessons:
         return (twice,), partial(energy, twice, signs)
 
     def examples(generator: torch.Generator) -> Sample:
-        return moved(generator, _parts(observation, generator))
+        return moved(generator, _parts(observation.rows(0, learnt), generator))
 
     fixed = torch.Generator().manual_seed(0)
-    (checked,), judge = moved(fixed, _parts(observation, fixed, count=16))
+    # Where nothing is learnt from: on its own examples a network seems better than it is.
+    (checked,), judge = moved(fixed, _parts(observation.rows(learnt, height), fixed, count=16))
 
     def score(tried: Filter) -> float:
         return float(-10 * judge(tried(checked)).clamp_min(1e-6).log10())
@@ -175,9 +182,12 @@ def train(
     *,
     updates: int,
     seed: int = 0,
+    start: ParameterNetwork | None = None,
     asked: Callable[[], bool] = lambda: False,
 ) -> Generator[Step, None, Trained]:
     """Fit a single setting to the lessons, then the network, which begins there.
+
+    The weights that did best on the validation images are kept.
 
     Parameters
     ----------
@@ -189,6 +199,8 @@ def train(
         Of the network.
     seed : int
         Of the first weights, and of the examples.
+    start : ParameterNetwork, optional
+        A trained one to begin with instead; it is left as it is, and learns with small steps.
     asked : callable
         Whether to end now, and keep what was learnt.
 
@@ -217,24 +229,31 @@ def train(
     network = ParameterNetwork(kernel)
     network.initialise(generator)
     network.begin_at(setting)
+    if start is not None:
+        network.load_state_dict(start.state_dict())
     filter_ = Filter(kernel, network)
-    with torch.no_grad():
-        single = local = lessons.score(constant)
+    single = _score(lessons, constant)
+    best, weights = -math.inf, network.state_dict()
     outcome, at, loss = Outcome.BUDGET, 0, math.nan
-    for iterate in fit(filter_, _stream(lessons, updates, generator), learning_rate=_falling(_RATE, updates)):
+
+    def looked() -> float:
+        nonlocal best, weights
+        local = _score(lessons, filter_)
+        if local > best:
+            best, weights = local, {name: value.clone() for name, value in network.state_dict().items()}
+        return local
+
+    rate = _falling(_RATE if start is None else _RATE_OF_MORE, updates)
+    for iterate in fit(filter_, _stream(lessons, updates, generator), learning_rate=rate):
         at, loss = iterate.index, _finite(iterate.loss)
-        looked = at % _EVERY == 0
-        if looked:
-            with torch.no_grad():
-                local = lessons.score(filter_)
-        yield Step(at, loss, local if looked else None, single if looked else None)
+        yield Step(at, loss, looked(), single) if at % _EVERY == 0 else Step(at, loss)
         if asked():
             outcome = Outcome.ASKED
             break
-    with torch.no_grad():
-        local = lessons.score(filter_)
-    yield Step(at, loss, local, single, outcome)
-    scores = {"updates": at + 1, "local": round(local, 3), "single": round(single, 3)}
+    looked()
+    yield Step(at, loss, best, single, outcome)
+    network.load_state_dict(weights)
+    scores = {"updates": at + 1, "local": round(best, 3), "single": round(single, 3)}
     return Trained(network.eval(), setting, {"seed": seed, **scores})
 
 
@@ -244,6 +263,11 @@ def _stream(lessons: Lessons, updates: int, generator: torch.Generator) -> Itera
 
 def _falling(rate: float, updates: int) -> Callable[[int], float]:
     return lambda index: rate * 0.5 * (1 + math.cos(math.pi * index / updates))
+
+
+def _score(lessons: Lessons, tried: Filter) -> float:
+    with torch.no_grad():
+        return lessons.score(tried)
 
 
 def _finite(loss: Tensor) -> float:
