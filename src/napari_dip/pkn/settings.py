@@ -24,7 +24,7 @@ class Training:
     factor : int
         Of upsampling: pixels of the result for one of the data.
     updates : int
-        More take longer and are better: 8000 take some ten minutes on two cores.
+        More take longer and are better: 5000 take some minutes, of reblurring a quarter of an hour.
     weakest, strongest : float, optional
         Standard deviation of the noise that is added to clean images, in grey levels when the image's range
         is 255; each example has one between these. By default 5 to 60, for reblurring 1.5 to 15 and for
@@ -35,7 +35,7 @@ class Training:
 
     kernel: KernelName = "anisotropic"
     factor: Annotated[int, Interval(ge=2, le=4)] = 2
-    updates: Annotated[int, Interval(ge=1, le=1_000_000)] = 8000
+    updates: Annotated[int, Interval(ge=1, le=1_000_000)] = 5000
     weakest: Annotated[float | None, Gt(0)] = None
     strongest: Annotated[float | None, Gt(0)] = None
     seed: Annotated[int, Ge(0)] = 0
