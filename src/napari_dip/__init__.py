@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from napari_dip.psf import GaussianPSF as GaussianPSF
     from napari_dip.psf import MeasuredPSF as MeasuredPSF
     from napari_dip.psf import MoffatPSF as MoffatPSF
+    from napari_dip.psf_estimation import estimate_psf as estimate_psf
     from napari_dip.recipe import Recipe as Recipe
     from napari_dip.restoration import Restoration as Restoration
     from napari_dip.restoration import restore as restore
@@ -57,6 +58,7 @@ _HOMES = {
     "noise": ("Gaussian", "Laplace", "Poisson", "PoissonGaussian", "Unknown"),
     "noise_estimation": ("estimate_noise",),
     "psf": ("AiryPSF", "GaussianPSF", "MeasuredPSF", "MoffatPSF"),
+    "psf_estimation": ("estimate_psf",),
     "recipe": ("Recipe",),
     "restoration": ("Restoration", "restore", "solve"),
     "solver.iterate": ("Iterate", "Judge", "Outcome"),

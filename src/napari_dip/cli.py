@@ -3,6 +3,7 @@
 import contextlib
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -76,6 +77,7 @@ def super_resolve(
 def deconvolve(
     *paths: _Paths,
     psf: flags.PSFFile = None,
+    psf_estimate: flags.PSFEstimate = False,
     psf_kind: flags.PSFKind = None,
     shape: flags.PSFFlags | None = None,  # type: ignore[valid-type]
     own: flags.DeconvolveFlags | None = None,  # type: ignore[valid-type]
@@ -85,9 +87,9 @@ def deconvolve(
     method: flags.MethodFlags | None = None,  # type: ignore[valid-type]
 ) -> None:
     """Take blur and noise out of images; --psf or --psf-fwhm says what the blur is."""
-    kernel = flags.psf(psf, psf_kind, shape)
+    kernel = flags.psf(psf, psf_kind, shape, estimated=psf_estimate)
     task = Deconvolve(flags.noise(noise, strength), kernel, **flags.given(own))
-    _run(task, paths, common, method, psf)
+    _run(task, paths, common, method, psf, blind=psf_estimate)
 
 
 @app.command
@@ -153,6 +155,8 @@ def _run(
     common: flags.Common | None,
     method_flags: Any,
     psf: Path | None = None,
+    *,
+    blind: bool = False,
 ) -> None:
     from napari_dip.progress import Reporter
     from napari_dip.restoration import checked_seed
@@ -174,7 +178,9 @@ def _run(
     with Reporter(quiet=common.quiet) as reporter:
         for source, target in pairs:
             try:
-                _restore_file(source, target, task, method, common, psf, beside.get(source), reporter)
+                _restore_file(
+                    source, target, task, method, common, psf, beside.get(source), reporter, blind=blind
+                )
             except (ValueError, OSError, RestorationError) as error:
                 if len(pairs) == 1:
                     raise
@@ -195,15 +201,22 @@ def _restore_file(
     psf: Path | None,
     maps: Path | None,
     reporter: "Reporter",
+    *,
+    blind: bool,
 ) -> None:
     from napari_dip.estimation import estimate
     from napari_dip.io import writable, write
     from napari_dip.map_files import read_maps, refuse_maps_file, write_maps
+    from napari_dip.psf_estimation import estimate_psf
     from napari_dip.restoration import restore
     from napari_dip.sources import opened
 
     source = opened(path, task, common, psf)
     image, axes = source.picture.data, source.axes
+    if blind and isinstance(task, Deconvolve):
+        kernel = estimate_psf(image, missing=source.beside.get("missing"), axes=axes.letters)
+        task = replace(task, psf=kernel)
+        reporter.say(f"{path}: the blur was measured: {kernel.fwhm:.3g} pixels wide at half of its maximum")
     writable(target, source.restored, axes.letters, keep_dtype=common.keep_dtype)
     arguments: dict[str, Any] = {
         **source.beside,

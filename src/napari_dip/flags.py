@@ -11,7 +11,7 @@ from napari_dip.device import Device
 from napari_dip.methods import DIP, METHODS, PRESETS, Method
 from napari_dip.noise import NOISE_MODELS, NoiseModel
 from napari_dip.pkn.settings import Training
-from napari_dip.psf import PSF, PSFS, MeasuredPSF
+from napari_dip.psf import PSF, PSFS, GaussianPSF, MeasuredPSF
 from napari_dip.series import Following
 from napari_dip.settings import descriptions, hints
 from napari_dip.solver.stopping import Budget
@@ -96,6 +96,14 @@ PSFFile = Annotated[
     Parameter(
         help="Image file of the point spread function as measured, on beads or stars. Where both files "
         "state their pixel sizes, it is resampled to the pixels of the image.",
+        group=_TASK,
+    ),
+]
+PSFEstimate = Annotated[
+    bool,
+    Parameter(
+        help="Take the blur to be a Gaussian, and measure it on the image's sharpest edges. [default: False]",
+        negative="",
         group=_TASK,
     ),
 ]
@@ -206,17 +214,21 @@ def noise(name: str | None, flags: Any) -> NoiseModel:
     return cast(NoiseModel, _kind("noise", name, NOISE_MODELS, values)(**values))
 
 
-def psf(path: Path | None, kind: str | None, flags: Any) -> PSF:
-    """Return the point spread function that the flags describe."""
+def psf(path: Path | None, kind: str | None, flags: Any, *, estimated: bool = False) -> PSF:
+    """Return the point spread function that the flags describe; one to be estimated has a width for now."""
     values = given(flags, "psf_")
+    if estimated:
+        if path is not None or kind is not None or values:
+            raise ValueError("--psf-estimate finds the blur in the image: leave out all other --psf flags")
+        return GaussianPSF()
     if path is not None:
         if others := [*values, *([] if kind is None else ["kind"])]:
             raise ValueError(f"--psf is measured, {_listed(others, 'psf_')} a formula's: give one of the two")
         return MeasuredPSF()
     if "fwhm" not in values:
         raise ValueError(
-            "say what the blur is: --psf-fwhm PIXELS, its full width at half maximum, or --psf FILE, "
-            "an image of a single point"
+            "say what the blur is: --psf-fwhm PIXELS, its full width at half maximum, --psf FILE, an image "
+            "of a single point, or --psf-estimate"
         )
     return cast(PSF, _kind("psf-kind", kind or _USUAL_PSF, _FORMULAS, values, "psf_")(**values))
 

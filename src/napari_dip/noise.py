@@ -28,6 +28,11 @@ class NoiseModel(ABC):
     def __post_init__(self) -> None:
         check(self)
 
+    @property
+    @abstractmethod
+    def in_words(self) -> str:
+        """What it says, such as "σ = 12 grey levels everywhere"."""
+
     @abstractmethod
     def sample(self, u: "Tensor", generator: "Generator | None" = None) -> "Tensor":
         """Draw data y around u."""
@@ -71,6 +76,11 @@ class Gaussian(NoiseModel):
 
     sigma: Annotated[float, Gt(0)]
 
+    @property
+    def in_words(self) -> str:
+        """What it says."""
+        return f"σ = {self.sigma:.3g} grey levels everywhere"
+
     def sample(self, u: "Tensor", generator: "Generator | None" = None) -> "Tensor":
         """Draw y = u + σ n."""
         return u + self.sigma * _standard_normal(u, generator)
@@ -98,6 +108,11 @@ class Poisson(NoiseModel):
 
     gain: Annotated[float, Gt(0)] = 1.0
     offset: float = 0.0
+
+    @property
+    def in_words(self) -> str:
+        """What it says."""
+        return f"{self.gain:.3g} grey levels a photon above grey level {self.offset:.4g}"
 
     def sample(self, u: "Tensor", generator: "Generator | None" = None) -> "Tensor":
         """Draw counts of mean (u − offset) / gain, in grey levels."""
@@ -133,6 +148,11 @@ class PoissonGaussian(NoiseModel):
     offset: float = 0.0
     read_noise: Annotated[float, Ge(0)] = 1.0
 
+    @property
+    def in_words(self) -> str:
+        """What it says."""
+        return f"{self.gain:.3g} grey levels a photon, and read noise of {self.read_noise:.3g} grey levels"
+
     def sample(self, u: "Tensor", generator: "Generator | None" = None) -> "Tensor":
         """Draw photon counts and read noise, in grey levels."""
         counts = _photons(u, self.gain, self.offset, generator)
@@ -159,6 +179,11 @@ class Laplace(NoiseModel):
     """
 
     sigma: Annotated[float, Gt(0)]
+
+    @property
+    def in_words(self) -> str:
+        """What it says."""
+        return f"heavy-tailed, σ = {self.sigma:.3g} grey levels"
 
     @property
     def scale(self) -> float:
@@ -190,6 +215,11 @@ class Unknown(NoiseModel):
     """Gaussian noise of unknown strength: in each channel σ is whatever the residual says."""
 
     known: ClassVar[bool] = False
+
+    @property
+    def in_words(self) -> str:
+        """What it says."""
+        return "of unknown strength"
 
     def sample(self, u: "Tensor", generator: "Generator | None" = None) -> "Tensor":
         """Refuse: noise of unknown strength cannot be drawn."""

@@ -10,7 +10,7 @@ import numpy as np
 from napari_dip.errors import FileError
 from napari_dip.io import read
 from napari_dip.tasks import Denoise
-from napari_dip.words import described, duration
+from napari_dip.words import duration
 
 if TYPE_CHECKING:
     from napari_dip.noise import NoiseModel
@@ -67,7 +67,7 @@ def train_from_files(
         if len(images) != 1:
             raise ValueError(f"--noisy takes one image, got {len(images)}")
         problem = Series.of(planes[len(planes) // 2], Denoise(noise), None, axes="YX").problem(())
-        reporter.say(f"The noise: {described(measured(problem))}.")
+        reporter.say(f"The noise: {measured(problem).in_words}.")
         course = teach(settings, noisy=observed(problem))
     began = said = time.monotonic()
     while True:

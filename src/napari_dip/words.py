@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from napari_dip.noise import Gaussian, NoiseModel, Poisson, PoissonGaussian
 from napari_dip.solver.iterate import Outcome
 
 if TYPE_CHECKING:
@@ -26,23 +25,6 @@ def summary(result: "Restoration") -> str:
         return f"{why.rstrip('.')}, in {time}."
     what = f"Update {result.frames[0].updates} was kept" if frames == 1 else f"{frames} frames are restored"
     return f"{why} {what}, after {time}."
-
-
-def described(noise: NoiseModel) -> str:
-    """Return a noise model in words."""
-    match noise:
-        case Gaussian():
-            return f"σ = {noise.sigma:.3g} grey levels everywhere"
-        case Poisson():
-            return (
-                f"it grows with brightness, {noise.gain:.3g} grey levels a photon above grey level "
-                f"{noise.offset:.4g}"
-            )
-        case PoissonGaussian():
-            return (
-                f"{noise.gain:.3g} grey levels a photon, and read noise of {noise.read_noise:.3g} grey levels"
-            )
-    return f"{type(noise).__name__}".lower()
 
 
 def memory(count: int) -> str:

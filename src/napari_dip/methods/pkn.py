@@ -175,9 +175,7 @@ class PKN:
         """Return what the user should know before the run."""
         if problem.noise.known:
             return ()
-        from napari_dip.words import described
-
-        return (f"The noise was measured: {described(measured(problem))}.",)
+        return (f"The noise was measured: {measured(problem).in_words}.",)
 
     def kernel_for(self, operator: "Operator") -> "ProceduralKernel":
         """Return the filter that undoes an operator.
