@@ -140,7 +140,11 @@ class Filtering:
 
 
 def _without_missing(kernel: ProceduralKernel, observation: Observation) -> Observation:
-    """Fill missing pixels in for what sharpens: it has no weights to leave them out by."""
-    if kernel.purpose != "deblur" or observation.seen is None:
+    """Fill missing pixels in: grey-level distances see them, though no sum does.
+
+    For what sharpens they are then as good as observed: it has no weights to leave them out by.
+    """
+    if observation.seen is None:
         return observation
-    return replace(observation, image=observation.filled(), seen=None)
+    seen = None if kernel.purpose == "deblur" else observation.seen
+    return replace(observation, image=observation.filled(), seen=seen)

@@ -1,6 +1,7 @@
 """Upsampling by a Gaussian of a shape of its own at each fine pixel."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -35,7 +36,13 @@ class Upsample(ProceduralKernel):
 
     def apply(self, observation: Observation, maps: Tensor) -> Tensor:
         """Return the finer image."""
-        image = observation.image if observation.seen is None else observation.image * observation.seen
+        image, seen = observation.image, observation.seen
+        if seen is not None:
+            if seen.shape[1] > 1:  # each channel has weights of its own
+                channels = zip(image.split(1, 1), seen.split(1, 1), strict=True)
+                parts = [replace(observation, image=one, seen=its) for one, its in channels]
+                return torch.cat([self.apply(part, maps) for part in parts], 1)
+            image = image * seen
         around = reflected(image, self.radius)
         phases = []
         for weights in self._weights(observation, maps):

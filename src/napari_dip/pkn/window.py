@@ -84,7 +84,9 @@ def averaged(observation: Observation, weights: Weights, radius: int) -> Tensor:
             weight.addcmul_(ahead, after).addcmul_(behind, before)
     if seen is None:
         return total / weight
-    return (total / weight).where(weight > _NOTHING, torch.nan)
+    # Divided by 1 elsewhere: a gradient of 0 there times 1 / 0 would be no number.
+    enough = weight > _NOTHING
+    return (total / weight.where(enough, 1)).where(enough, torch.nan)
 
 
 def squares(observation: Observation, weights: Weights, radius: int) -> Tensor:

@@ -1,0 +1,41 @@
+"""A seventh kernel, the example of adding-a-kernel.md: a bilateral filter that is stretched along edges."""
+
+from torch import Tensor
+
+from napari_dip.pkn.distances import patch_distances
+from napari_dip.pkn.gaussian import SHAPE, oval_weights, precision
+from napari_dip.pkn.observation import Observation
+from napari_dip.pkn.parameters import Parameter
+from napari_dip.pkn.window import LOG2E, Weights, WindowKernel
+
+
+class AnisotropicBilateral(WindowKernel):
+    """w ∝ exp(−½ dᵀ Q d − (x(p) − x(q))² / 2 (contrast σ)²): an oval Gaussian that stops at edges.
+
+    Q is that of the anisotropic Gaussian, σ the standard deviation of the noise at p. With a guide, grey
+    levels of the guide count.
+    """
+
+    name = "anisotropic-bilateral"
+    title = "Anisotropic bilateral filter"
+    parameters = (
+        *SHAPE,
+        Parameter("contrast", "Grey levels apart at which a pixel counts less.", "noise", 0.3, 20.0, 4.0),
+    )
+    radius = 5
+    guided = True
+
+    def weights(self, observation: Observation, maps: Tensor) -> Weights:
+        """Return the weights, as a function of d."""
+        width, a, b, contrast = maps.split(1, 1)
+        in_space = oval_weights(precision(-2 * width.log(), a, b), self.radius)
+        in_grey = -0.5 * LOG2E / (contrast * observation.sigma).square()
+        guide = observation.image if observation.guide is None else observation.guide
+        distances = patch_distances(guide, self.radius)
+
+        def weights(dy: int, dx: int) -> tuple[Tensor, Tensor]:
+            near, _ = in_space(dy, dx)
+            ahead, behind = (near * (in_grey * one).exp2() for one in distances(dy, dx))
+            return ahead, behind
+
+        return weights
