@@ -1,10 +1,10 @@
-"""Bring the tables of the documentation up to what `tasks.py` has measured.
+"""Bring the tables of the documentation up to what `tasks.py` and `kernels.py` have measured.
 
-    python benchmarks/tables.py [--check] [--input FILE.json]
+    python benchmarks/tables.py [--check]
 
 What stands in README.md and docs/*.md between ``<!-- table: NAME -->`` and ``<!-- end -->`` is replaced. NAME
-is a kind of rows of `tasks.py`, such as denoise, or summary: the means of all kinds. With --check nothing is
-written, and the exit code is 1 where a table is out of date.
+is a kind of rows of `tasks.py`, such as denoise; or summary, the means of all kinds; or kernels- and a kind
+of rows of `kernels.py`. With --check nothing is written, and the exit code is 1 where a table is out of date.
 """
 
 import argparse
@@ -127,19 +127,99 @@ def summary_table(measured: dict[str, Row]) -> str:
     return table(["", "images", WORDS["ours"], WORDS["oracle"], "seconds", "others"], body)
 
 
-def filled(text: str, measured: dict[str, Row]) -> str:
+#: Of the kernels' tables, what the columns are called.
+KERNEL_WORDS = {
+    "isotropic": "isotropic",
+    "anisotropic": "anisotropic",
+    "bilateral": "bilateral",
+    "nlm": "non-local means",
+    "reblur": "**reblurring**",
+    "anisotropic-reblur": "**anisotropic reblurring**",
+    "wavelet": "wavelets",
+    "tv": "total variation",
+    "input": "data",
+    "richardson_lucy": "Richardson-Lucy",
+    "wiener": "Wiener",
+    "unsupervised_wiener": "unsupervised Wiener",
+    "lanczos": "Lanczos",
+    "local": "**upsampling**",
+    "structure_tensor": "by the structure tensor",
+}
+
+
+def denoising_kernels(measured: dict[str, Row]) -> str:
+    """Return what the networks of the denoising kernels reach, and the single settings in brackets."""
+    kernels = ("isotropic", "anisotropic", "bilateral", "nlm")
+    others = ("input", "nlm", "tv", "wavelet")
+    head = ["σ", *(f"**{KERNEL_WORDS[name]}** (single)" for name in kernels), "plain"]
+    head += [f"scikit-image's {KERNEL_WORDS[name]}" if name != "input" else "data" for name in others]
+    body = []
+    for sigma in (15, 25, 50):
+        rows = [measured[f"denoise/{name}/{sigma}"] for name in kernels]
+        line = [str(sigma), *(f"{row['local']:.2f} ({row['single']:.2f})" for row in rows)]
+        line += [cell("", measured.get("plain", {}).get(f"sigma_{sigma}"))]
+        line += [cell("", measured[f"others/{sigma}"][name]) for name in others]
+        body.append(line)
+    return table(head, body)
+
+
+def kernels_against(measured: dict[str, Row], kind: str, heads: Sequence[str], keys: Sequence[str]) -> str:
+    """Return the rows of a kind whose names are numbers, such as deconvolve/1.5/2."""
+    rows = of_kind(measured, kind)
+    body = [[*name.split("/"), *(cell("", row.get(key)) for key in keys)] for name, row in rows.items()]
+    return table([*heads, *(KERNEL_WORDS[key] for key in keys)], body)
+
+
+def cost_of_kernels(measured: dict[str, Row]) -> str:
+    """Return speed and memory."""
+    speeds, memories = of_kind(measured, "speed"), of_kind(measured, "memory")
+    weights = measured.get("networks", {})
+    body = [
+        [
+            KERNEL_WORDS[name],
+            cell("", row["mp_per_s"]),
+            f"{memories[name]['above_MiB']} MiB",
+            f"{weights[name]}",
+        ]
+        for name, row in speeds.items()
+    ]
+    nlm = speeds["nlm"]
+    body.append(["scikit-image's non-local means", cell("", nlm["skimage_mp_per_s"]), NOTHING, NOTHING])
+    return table(["", "megapixels per second", "memory", "weights"], body)
+
+
+KERNEL_TABLES: dict[str, Callable[[dict[str, Row]], str]] = {
+    "kernels-denoise": denoising_kernels,
+    "kernels-deconvolve": lambda measured: kernels_against(
+        measured,
+        "deconvolve",
+        ("blur, px", "σ"),
+        ("input", "reblur", "anisotropic-reblur", "richardson_lucy", "wiener", "unsupervised_wiener"),
+    ),
+    "kernels-upsample": lambda measured: kernels_against(
+        measured, "upsample", ("factor", "σ"), ("lanczos", "local", "structure_tensor")
+    ),
+    "kernels-cost": cost_of_kernels,
+}
+
+
+def filled(text: str, measured: dict[str, Row], kernels: dict[str, Row]) -> str:
     """Return a page with its tables as they were measured; one without rows says so."""
 
-    def replacement(found: re.Match[str]) -> str:
-        name = found["name"]
-        if name != "summary" and name not in COLUMNS:
-            raise SystemExit(f"there is no table {name}: choose among summary, {', '.join(COLUMNS)}")
-        any_rows = measured if name == "summary" else of_kind(measured, name)
-        make: Callable[[], str] = (
-            (lambda: summary_table(measured)) if name == "summary" else (lambda: kind_table(measured, name))
+    def made(name: str) -> str:
+        if name in KERNEL_TABLES:
+            return KERNEL_TABLES[name](kernels) if kernels else ""
+        if name == "summary":
+            return summary_table(measured) if measured else ""
+        if name in COLUMNS:
+            return kind_table(measured, name) if of_kind(measured, name) else ""
+        raise SystemExit(
+            f"there is no table {name}: choose among summary, {', '.join((*COLUMNS, *KERNEL_TABLES))}"
         )
+
+    def replacement(found: re.Match[str]) -> str:
         # Blank lines around it: right after a comment Markdown sees no table.
-        return f"{found[1]}\n{make() if any_rows else 'Not measured yet.' + chr(10)}\n{found[3]}"
+        return f"{found[1]}\n{made(found['name']) or 'Not measured yet.' + chr(10)}\n{found[3]}"
 
     return MARKED.sub(replacement, text)
 
@@ -150,13 +230,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--check", action="store_true")
-    parser.add_argument("--input", type=Path, default=Path(__file__).with_name("tasks.json"))
     arguments = parser.parse_args()
-    measured = json.loads(arguments.input.read_text()) if arguments.input.exists() else {}
+    files = [Path(__file__).with_name(name) for name in ("tasks.json", "kernels.json")]
+    measured, kernels = (json.loads(file.read_text()) if file.exists() else {} for file in files)
     late = []
     for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
         before = page.read_text(encoding="utf-8")
-        after = filled(before, measured)
+        after = filled(before, measured, kernels)
         if after != before:
             late.append(page)
             if not arguments.check:
