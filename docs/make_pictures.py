@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter, median_filter
 from skimage import data
+from skimage.color import hsv2rgb
 from skimage.filters import threshold_local
 from skimage.restoration import inpaint_biharmonic
 from skimage.transform import iradon, radon, resize
@@ -23,6 +24,7 @@ from skimage.transform import iradon, radon, resize
 import napari_dip.demo
 from napari_dip import (
     DIP,
+    PKN,
     Deconvolve,
     Denoise,
     GaussianPSF,
@@ -311,6 +313,29 @@ def stopping(method: DIP) -> Image.Image:
     return whole
 
 
+def kernel_networks(method: DIP) -> Image.Image:
+    """Return noisy data, what a filter made of them in a second, and the maps of its parameters."""
+    truth = _tissue(SIDE)
+    noisy = truth + np.random.default_rng(0).normal(0, 20, truth.shape)
+    single = restore(noisy, Denoise(), PKN(predictor="constant")).image
+    found = restore(noisy, Denoise(), PKN(), keep_maps=True)
+    width, a, b = (found.maps[name].values for name in ("width", "a", "b"))
+    stretch = np.hypot(a, b)
+    # a and b turn twice while an edge turns once: so does the hue.
+    hue = (np.arctan2(b, a) / (2 * np.pi)) % 1
+    coloured = hsv2rgb(np.stack([hue, np.ones_like(hue), (stretch / 1.5).clip(0, 1)], -1))
+    shown = np.log(width / 0.4) / np.log(4 / 0.4)
+    return row(
+        [
+            panel(noisy, "data", decibels(noisy, truth)),
+            panel(single, "one setting for all pixels", decibels(single, truth)),
+            panel(found.image, "a setting for each pixel", decibels(found.image, truth)),
+            panel(255 * shown, "width of the filter", "from 0.4 pixels (black) to 4"),
+            panel(255 * coloured, "its stretch", "hue: direction, brightness: how much"),
+        ]
+    )
+
+
 def _tissue(size: int) -> np.ndarray:
     """Return a stained tissue section in grey."""
     return data.immunohistochemistry()[128 : 128 + size, 128 : 128 + size].mean(axis=2)
@@ -326,6 +351,7 @@ PICTURES: dict[str, Callable[[DIP], Image.Image]] = {
     "series": series,
     "tomography": tomography,
     "stopping": stopping,
+    "kernel-networks": kernel_networks,
 }
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 from napari_dip import DIP, AiryPSF, GaussianPSF, MoffatPSF, Poisson, PoissonGaussian, Unknown, cli, flags
 from napari_dip.methods import PRESETS
@@ -492,3 +493,103 @@ def test_the_demo_improves_its_picture(tmp_path, monkeypatch):
     words = (tmp_path / "made" / "summary.txt").read_text().split()
     before, after = (float(words[at - 1]) for at, word in enumerate(words) if word == "dB")
     assert after > before + 2
+
+
+PKN = ["--method", "pkn", "--sigma", 20]
+
+
+@pytest.fixture
+def cells(tmp_path, random):
+    """An image large enough for a filter's window."""
+    path = tmp_path / "cells.tif"
+    truth = 100 + 60 * np.sin(np.arange(48)[:, None] / 4) * np.cos(np.arange(64) / 5)
+    data = (truth + random.normal(0, 20, truth.shape)).astype(np.float32)
+    metadata = {"axes": "YX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5}
+    tifffile.imwrite(path, data, ome=True, metadata=metadata)
+    return path
+
+
+def test_maps_that_were_saved_give_the_same_image_again(cells, tmp_path):
+    first, second, maps = (tmp_path / name for name in ("first.tif", "second.tif", "maps.tif"))
+    assert inside("denoise", cells, first, *PKN, "--save-maps", maps) == 0
+    with tifffile.TiffFile(maps) as file:
+        assert file.series[0].shape == (3, 48, 64)
+        assert 'PhysicalSizeX="0.5"' in file.ome_metadata
+    assert inside("denoise", cells, second, *PKN, "--maps", maps) == 0
+    np.testing.assert_array_equal(tifffile.imread(first), tifffile.imread(second))
+    edited = tifffile.imread(maps)
+    edited[0] = 0.2
+    tifffile.imwrite(maps, edited)  # by a program that knows nothing of us
+    assert inside("denoise", cells, second, "--overwrite", *PKN, "--maps", maps) == 0
+    np.testing.assert_allclose(tifffile.imread(second), tifffile.imread(cells), atol=0.5)
+
+
+def test_maps_of_several_images_go_to_a_folder(cells, tmp_path):
+    other, out = tmp_path / "other.tif", tmp_path / "out"
+    other.write_bytes(cells.read_bytes())
+    out.mkdir()
+    assert inside("denoise", cells, other, out, *PKN, "--save-maps", out) == 0
+    assert {path.name for path in out.iterdir()} == {
+        "cells.tif",
+        "other.tif",
+        "cells maps.tif",
+        "other maps.tif",
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--save-maps", "{}/out.tif"], "same output"),
+        (["--save-maps", "{}/maps.png"], "suffix must be one of .tif"),
+        (["--maps", "{}/cells.tif"], "must hold the maps width, a, b"),
+        (["--kernel", "reblur"], "reblur doesn't do that: take isotropic"),
+        (["--weights", "{}/cells.tif"], "no safetensors file"),
+    ],
+)
+def test_what_is_wrong_with_maps_is_said(cells, tmp_path, capsys, arguments, words):
+    filled = [one.format(tmp_path) for one in arguments]
+    assert inside("denoise", cells, tmp_path / "out.tif", *PKN, *filled) == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "out.tif").exists()
+
+
+def test_maps_go_with_a_method_that_has_some(cells, tmp_path, capsys):
+    assert inside("denoise", cells, tmp_path / "out.tif", "--save-maps", tmp_path / "maps.tif") == 2
+    assert "--save-maps goes with --method pkn" in capsys.readouterr().err
+
+
+def test_the_noise_is_said_before_the_run(cells, tmp_path, capsys):
+    assert inside("denoise", cells, tmp_path / "out.tif", "--method", "pkn") == 0
+    assert "The noise was measured: σ = " in capsys.readouterr().err
+
+
+def test_super_resolve_keeps_its_own_kernel(cells, tmp_path):
+    out = tmp_path / "out.tif"
+    arguments = ["--method", "pkn", "--predictor", "constant", "--sigma", 20, "--kernel", "area"]
+    assert inside("super-resolve", cells, out, *arguments) == 0
+    assert tifffile.imread(out).shape == (96, 128)
+
+
+def test_a_network_of_ones_own_is_trained_and_used(cells, tmp_path, capsys):
+    weights = tmp_path / "mine.safetensors"
+    training = ["train-pkn", cells, "--noisy", "--sigma", 20, "--updates", 3, "--out", weights]
+    assert inside(*training) == 0
+    assert "written after" in capsys.readouterr().err
+    assert inside("denoise", cells, tmp_path / "out.tif", *PKN, "--weights", weights) == 0
+    assert inside(*training) == 2
+    assert "exists" in capsys.readouterr().err
+    assert inside("denoise", cells, tmp_path / "b.tif", *PKN, "--kernel", "nlm", "--weights", weights) == 2
+    assert "network of another kernel" in capsys.readouterr().err
+
+
+def test_the_blur_is_estimated_for_each_image(tmp_path, random, capsys):
+    image = np.full((80, 90), 40.0)
+    image[20:60, 30:70] = 200
+    path = tmp_path / "soft.tif"
+    tifffile.imwrite(path, gaussian_filter(image, 2).astype(np.float32))
+    arguments = ["deconvolve", path, tmp_path / "out.tif", "--method", "wiener", "--psf-estimate"]
+    assert inside(*arguments) == 0
+    assert "the blur was measured" in capsys.readouterr().err
+    assert inside(*arguments, "--overwrite", "--psf-fwhm", 3) == 2
+    assert "leave out all other --psf flags" in capsys.readouterr().err

@@ -85,7 +85,8 @@ def _width(plane: np.ndarray, seen: np.ndarray) -> float | None:
     if not seen.any():
         return None
     whole = filled(np.where(seen, plane, 0), seen)
-    low, high = np.quantile(whole[seen], (_BEYOND, 1 - _BEYOND))
+    # Smoothed: noise would widen the range.
+    low, high = np.quantile(gaussian_filter(whole, _SCALE)[seen], (_BEYOND, 1 - _BEYOND))
     if high <= low:
         return None
     down, right = (gaussian_filter(whole / (high - low), _SCALE, order=order) for order in ((1, 0), (0, 1)))
