@@ -237,7 +237,7 @@ def observed(problem: "Problem", guide: "Tensor | None" = None) -> "Observation"
         The noise can't be measured.
     """
     from napari_dip.operators import Blur
-    from napari_dip.pkn.gaussian import log_precision
+    from napari_dip.pkn.gaussian import covariance_of, log_precision
     from napari_dip.pkn.observation import Observation
 
     data, counts = problem.data, problem.weights > 0
@@ -245,7 +245,7 @@ def observed(problem: "Problem", guide: "Tensor | None" = None) -> "Observation"
     sigma = _sigma(measured(problem), Observation(data, data.new_ones(1, 1, 1, 1), seen))
     blur = None
     if isinstance(problem.operator, Blur):
-        blur = log_precision(problem.operator.covariance).to(data)
+        blur = log_precision(covariance_of(problem.operator.psf)).to(data)
     return Observation(data, sigma, seen, _scaled(guide, sigma), blur)
 
 
