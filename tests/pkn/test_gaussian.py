@@ -6,8 +6,9 @@ import torch
 from scipy.linalg import expm
 from scipy.ndimage import gaussian_filter
 
-from napari_dip.pkn.gaussian import Anisotropic, Isotropic, log_precision, precision
+from napari_dip.pkn.gaussian import Anisotropic, Isotropic, covariance_of, log_precision, precision
 from napari_dip.pkn.observation import Observation
+from napari_dip.psf import GaussianPSF, MoffatPSF
 
 ONE = torch.ones(1, 1, 1, 1, dtype=torch.float64)
 
@@ -87,3 +88,37 @@ def test_without_a_stretch_there_is_a_gradient():
     entries = precision(torch.zeros((), dtype=torch.float64), *zero)
     (slope,) = torch.autograd.grad(entries[0], zero)
     torch.testing.assert_close(slope, torch.tensor([1.0, 0.0], dtype=torch.float64))
+
+
+@pytest.mark.parametrize("fwhm", [1.0, 1.5, 2.0, 3.0, 6.0])
+def test_a_gaussian_point_spread_function_has_its_own_width(fwhm):
+    found = covariance_of(torch.from_numpy(GaussianPSF(fwhm).kernel(2)))
+    # A pixel adds its own variance.
+    sigma = math.sqrt(fwhm**2 / (8 * math.log(2)) + 1 / 12)
+    np.testing.assert_allclose(found.diagonal().sqrt(), sigma, rtol=0.03)
+    assert abs(float(found[0, 1])) < 1e-6
+
+
+@pytest.mark.parametrize("shape", [(15, 15), (17, 13)])
+def test_an_oval_one_off_its_centre_has_its_own_shape(shape):
+    covariance = np.array([[2.0, -0.8], [-0.8, 1.1]])
+    dy, dx = (
+        np.mgrid[: shape[0], : shape[1]] - np.array([shape[0] // 2 + 0.3, shape[1] // 2 - 0.4])[:, None, None]
+    )
+    q = np.linalg.inv(covariance)
+    psf = np.exp(-0.5 * (q[0, 0] * dy**2 + 2 * q[0, 1] * dy * dx + q[1, 1] * dx**2))
+    np.testing.assert_allclose(covariance_of(torch.from_numpy(psf / psf.sum())), covariance, rtol=0.01)
+
+
+def test_tails_hardly_widen_it():
+    found = covariance_of(torch.from_numpy(MoffatPSF(3.0).kernel(2)))
+    np.testing.assert_allclose(found.diagonal().sqrt(), 3.0 / 2.355, rtol=0.2)
+
+
+def test_a_point_is_narrow_and_a_ring_is_no_reason_to_fail():
+    point, ring = torch.zeros(2, 9, 9)
+    point[4, 4] = 1
+    ring[1:8, 1:8], ring[3:6, 3:6] = 1, 0
+    assert float(covariance_of(point).diagonal().max().sqrt()) < 0.4
+    assert float(covariance_of(torch.ones(1, 1)).diagonal().max().sqrt()) < 0.4
+    assert log_precision(covariance_of(ring)).isfinite().all()

@@ -7,7 +7,7 @@ from scipy.ndimage import uniform_filter
 from napari_dip.pkn.nonlocal_means import NonLocalMeans
 from napari_dip.pkn.observation import Observation
 
-RADIUS, PATCH = 7, 3
+RADIUS, PATCH = NonLocalMeans.radius, NonLocalMeans.beyond
 
 
 @pytest.mark.parametrize("with_holes", [False, True], ids=["all", "holes"])

@@ -1,5 +1,6 @@
 """Procedural kernel networks."""
 
+import contextlib
 import math
 import warnings
 from collections.abc import Generator
@@ -7,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
-import numpy as np
 from annotated_types import Interval
 
 from napari_dip.errors import RestorationError
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 #: Side of the square that photon noise takes its brightness from, in pixels.
 _BRIGHTNESS = 5
+#: Noise that a guide is taken to have, in that of the image.
+_GUIDED = 0.5
 
 
 @dataclass(frozen=True)
@@ -237,16 +239,17 @@ def observed(problem: "Problem", guide: "Tensor | None" = None) -> "Observation"
         The noise can't be measured.
     """
     from napari_dip.operators import Blur
-    from napari_dip.pkn.gaussian import log_precision
+    from napari_dip.pkn.gaussian import covariance_of, log_precision
     from napari_dip.pkn.observation import Observation
 
     data, counts = problem.data, problem.weights > 0
     seen = None if bool(counts.all()) else counts.to(data.dtype)
-    sigma = _sigma(measured(problem), Observation(data, data.new_ones(1, 1, 1, 1), seen))
+    image = Observation(data, data.new_ones(1, 1, 1, 1), seen).filled()
+    sigma = _sigma(measured(problem), image)
     blur = None
     if isinstance(problem.operator, Blur):
-        blur = log_precision(problem.operator.covariance).to(data)
-    return Observation(data, sigma, seen, _scaled(guide, sigma), blur)
+        blur = log_precision(covariance_of(problem.operator.psf)).to(data)
+    return Observation(data, sigma, seen, _scaled(guide, sigma, image), blur)
 
 
 def measured(problem: "Problem") -> "NoiseModel":
@@ -268,11 +271,11 @@ def measured(problem: "Problem") -> "NoiseModel":
         raise RestorationError(f"The noise can't be measured: {error}. Say how strong it is.") from error
 
 
-def _sigma(noise: "NoiseModel", observation: "Observation") -> "Tensor":
+def _sigma(noise: "NoiseModel", image: "Tensor") -> "Tensor":
     """Return the noise's standard deviation: a number, or where it depends on brightness a map."""
     import torch.nn.functional as F
 
-    image = observation.filled().mean(1, keepdim=True)
+    image = image.mean(1, keepdim=True)
     variance = noise.variance(image)
     if variance.numel() > 1:
         around = F.avg_pool2d(F.pad(image, (_BRIGHTNESS // 2,) * 4, mode="replicate"), _BRIGHTNESS, stride=1)
@@ -280,18 +283,21 @@ def _sigma(noise: "NoiseModel", observation: "Observation") -> "Tensor":
     return variance.sqrt().reshape(1, 1, *(variance.shape[2:] or (1, 1)))
 
 
-def _scaled(guide: "Tensor | None", sigma: "Tensor") -> "Tensor | None":
-    """Return a guide in grey levels in which its own noise is as strong as the image's."""
+def _scaled(guide: "Tensor | None", sigma: "Tensor", image: "Tensor") -> "Tensor | None":
+    """Return a guide in grey levels in which its own noise is as strong as the image's.
+
+    If it has little, that would make all of its structure an edge. So it is taken to have some: half as much
+    as the image has, if the structure of both is as strong.
+    """
     if guide is None:
         return None
     from napari_dip.noise import Gaussian
     from napari_dip.noise_estimation import estimate_noise
 
-    values = guide[0].cpu().numpy()
-    weakest = 1e-3 * float(np.ptp(values))
-    try:
-        found = estimate_noise(Gaussian(1.0), values, axes="CYX")
-        own = math.sqrt(float(found.variance(guide.new_zeros(()))))
-    except ValueError:  # too small, or made by a computer
-        own = weakest
-    return guide * (sigma.mean() / max(own, weakest))
+    whole, noise = image.var((2, 3)).mean(), sigma.square().mean()
+    structure = (whole - noise).maximum(0.1 * whole).sqrt()
+    own = float(_GUIDED * noise.sqrt() * guide.var((2, 3)).mean().sqrt() / structure)
+    with contextlib.suppress(ValueError):  # too small, or made by a computer
+        found = estimate_noise(Gaussian(1.0), guide[0].cpu().numpy(), axes="CYX")
+        own = max(own, math.sqrt(float(found.variance(guide.new_zeros(())))))
+    return guide * (noise.sqrt() / own) if own else guide

@@ -122,8 +122,7 @@ def crops(images: Sequence[Tensor], count: int, side: int, generator: Generator)
     parts = []
     for _ in range(count):
         image = images[drawn(len(images))]
-        missing = [max(0, side - n) for n in image.shape]
-        if any(missing):
+        while any(missing := [min(max(0, side - n), n - 1) for n in image.shape]):  # a mirror doubles at most
             image = F.pad(image[None, None], (0, missing[1], 0, missing[0]), mode="reflect")[0, 0]
         top, left = (drawn(n - side + 1) for n in image.shape)
         part = image[top : top + side, left : left + side].rot90(drawn(4))

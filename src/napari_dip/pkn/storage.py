@@ -23,6 +23,7 @@ def save(trained: Trained, path: Path) -> None:
     FileError
         The folder can't be written to.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     from napari_dip import __version__
@@ -38,8 +39,8 @@ def save(trained: Trained, path: Path) -> None:
     }
     try:
         save_file({**weights, _SETTING: trained.setting}, path, header)
-    except OSError as error:
-        raise FileError(f"can't write {path}: {error.strerror or error}") from error
+    except (OSError, SafetensorError) as error:
+        raise FileError(f"can't write {path}: {error}") from error
 
 
 def load(path: Path, kernel: ProceduralKernel) -> Trained:

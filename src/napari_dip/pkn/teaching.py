@@ -78,8 +78,10 @@ def _lessons(
     if noisy is not None:
         if kernel.purpose != "denoise":
             raise InputError("kernel", f"{kernel.title} can't be trained on a noisy image: give clean ones")
-        if min(noisy.image.shape[2:]) < _LEAST:
-            raise InputError("image", f"a noisy image must have {_LEAST} pixels along each axis to train on")
+        if min(noisy.image.shape[2:]) < 2 * _LEAST:  # a quarter is for validation, with room for any window
+            raise InputError(
+                "image", f"a noisy image must have {2 * _LEAST} pixels along each axis to train on"
+            )
         return self_supervised(noisy), {"images": "the noisy image itself, by Stein's unbiased risk estimate"}
     usual = degradation(kernel)
     weakest, strongest = training.weakest or usual.weakest, training.strongest or usual.strongest

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -142,6 +142,8 @@ def self_supervised(observation: Observation) -> Lessons:
     observation : Observation
         The whole noisy image; its sigma has to be right. Missing pixels don't count.
     """
+    # Grey-level distances see missing pixels, though no sum does.
+    observation = replace(observation, image=observation.filled())
     height = observation.image.shape[2]
     learnt = round((1 - _CHECKED) * height)
 
@@ -152,7 +154,8 @@ def self_supervised(observation: Observation) -> Lessons:
         slope = signs * (second - first) / _PROBE * variance.sqrt()
         error = (first - image).square() - variance + 2 * slope
         counts = torch.ones_like(image) if data.seen is None else data.seen.chunk(2)[0].expand_as(image)
-        return (error / variance * counts).sum() / counts.sum().clamp_min(1)
+        # A missing pixel may have come out as no number, for want of others in reach.
+        return (error / variance).where(counts > 0, 0).sum() / counts.sum().clamp_min(1)
 
     def moved(generator: torch.Generator, part: Observation) -> Sample:
         signs = torch.randint(2, part.image.shape, generator=generator) * 2.0 - 1
@@ -253,7 +256,8 @@ def train(
     looked()
     yield Step(at, loss, best, single, outcome)
     network.load_state_dict(weights)
-    scores = {"updates": at + 1, "local": round(best, 3), "single": round(single, 3)}
+    done = at + (outcome is Outcome.BUDGET)  # each is made after its step was shown
+    scores = {"updates": done, "local": round(best, 3), "single": round(single, 3)}
     return Trained(network.eval(), setting, {"seed": seed, **scores})
 
 

@@ -1,0 +1,386 @@
+import warnings
+from dataclasses import replace
+from importlib.resources import files
+
+import numpy as np
+import pytest
+import torch
+
+from napari_dip import (
+    DIP,
+    PKN,
+    Deconvolve,
+    Denoise,
+    Gaussian,
+    GaussianPSF,
+    Laplace,
+    Poisson,
+    PoissonGaussian,
+    RestorationError,
+    SuperResolve,
+    Unknown,
+    restore,
+    solve,
+)
+from napari_dip.operators import Blur, Resample
+from napari_dip.pkn.kernels import KERNELS, kernel_of
+from napari_dip.pkn.maps import NOISE_LEFT
+from napari_dip.solver.iterate import Outcome
+
+STRUCTURE = PKN(predictor="structure-tensor")
+SIGMA = 25.0
+GAUSSIAN = Denoise(Gaussian(SIGMA))
+TASKS = {"denoise": GAUSSIAN, "deblur": Deconvolve(psf=GaussianPSF(3.0)), "refine": SuperResolve(factor=2)}
+
+#: Whose point spread function fits into a small image.
+SMALL = {"deblur": Deconvolve(psf=GaussianPSF(1.2))}
+
+
+def shipped(name):
+    file = f"{name}-2" if name == "upsample" else name
+    return (files("napari_dip.pkn") / "weights" / f"{file}.safetensors").is_file()
+
+
+WITH_WEIGHTS = [name for name in KERNELS if shipped(name)]
+
+
+def psnr(image, truth):
+    return 10 * np.log10(255**2 / np.mean((np.asarray(image, float) - truth) ** 2))
+
+
+def given(kernel, shape, **values):
+    """Return maps that are everywhere the default, or a value that is named."""
+    return {one.name: np.full(shape, values.get(one.name, one.default)) for one in kernel.parameters}
+
+
+@pytest.fixture
+def noisy(phantom, random):
+    return (phantom + random.normal(0, SIGMA, phantom.shape)).astype(np.float32)
+
+
+class TestQuality:
+    @pytest.mark.parametrize(
+        ("kernel", "decibels"), [("isotropic", 4.0), ("anisotropic", 4.5), ("bilateral", 5.0)]
+    )
+    def test_the_structure_tensor_takes_noise_away(self, kernel, decibels, phantom, noisy):
+        restored = restore(noisy, GAUSSIAN, replace(STRUCTURE, kernel=kernel))
+        assert psnr(restored, phantom) > psnr(noisy, phantom) + decibels
+
+    def test_it_refines_better_than_repeated_pixels(self, phantom, random):
+        data = Resample((2, 2))(torch.as_tensor(phantom)[None, None])[0, 0].numpy()
+        data = data + random.normal(0, 10, data.shape)
+        restored = restore(data, SuperResolve(factor=2, noise=Gaussian(10.0)), STRUCTURE)
+        repeated = data.repeat(2, 0).repeat(2, 1)
+        assert restored.image.shape == phantom.shape
+        assert psnr(restored, phantom) > psnr(repeated, phantom) + 1
+
+    @pytest.mark.parametrize("name", [name for name in WITH_WEIGHTS if KERNELS[name].purpose == "denoise"])
+    def test_each_network_takes_noise_away_and_does_better_than_one_setting(self, name, phantom, noisy):
+        """Of strong noise and of weak noise, with the same weights."""
+        for sigma in (10.0, 25.0, 50.0):
+            data = phantom + (noisy - phantom) * (sigma / SIGMA)
+            network, constant = (
+                psnr(restore(data, Denoise(Gaussian(sigma)), PKN(kernel=name, predictor=predictor)), phantom)
+                for predictor in ("network", "constant")
+            )
+            assert network > psnr(data, phantom) + 3
+            assert network > constant + (0 if name == "nlm" else 0.3)
+
+    @pytest.mark.parametrize("name", [name for name in WITH_WEIGHTS if KERNELS[name].purpose == "deblur"])
+    def test_each_network_sharpens(self, name, phantom, random):
+        psf = GaussianPSF(3.5)
+        wide = np.pad(phantom, 20, mode="reflect")
+        blurred = Blur(torch.from_numpy(psf.kernel(2)))(torch.as_tensor(wide)[None, None].double())[
+            0, 0
+        ].numpy()
+        margin = (blurred.shape[0] - 64) // 2
+        data = blurred[margin:-margin, margin:-margin] + random.normal(0, 3, phantom.shape)
+        restored = restore(data, Deconvolve(psf=psf, noise=Gaussian(3.0)), PKN(kernel=name))
+        assert psnr(restored, phantom) > psnr(data, phantom) + 1
+
+    @pytest.mark.skipif("upsample" not in WITH_WEIGHTS, reason="has no weights yet")
+    def test_the_network_refines(self, phantom, random):
+        data = Resample((2, 2))(torch.as_tensor(phantom)[None, None])[0, 0].numpy()
+        data = data + random.normal(0, 10, data.shape)
+        restored = restore(data, SuperResolve(factor=2, noise=Gaussian(10.0)), PKN())
+        assert psnr(restored, phantom) > psnr(data.repeat(2, 0).repeat(2, 1), phantom) + 2
+
+    def test_measured_noise_is_as_good_as_known_noise(self, phantom, noisy):
+        known, measured = (
+            restore(noisy, Denoise(noise), STRUCTURE) for noise in (Gaussian(SIGMA), Unknown())
+        )
+        assert psnr(measured, phantom) > psnr(known, phantom) - 0.3
+
+    def test_noise_of_photons_is_filtered_alike_in_light_and_in_darkness(self, random):
+        """In the light it is ten times as strong: with one strength for all most of it would stay."""
+        flat = np.repeat([[20.0] * 32 + [2000.0] * 32], 64, 0)
+        data = random.poisson(flat).astype(np.float32)
+        left = restore(data, Denoise(Poisson()), STRUCTURE, keep_maps=True).maps[NOISE_LEFT].values
+        inner = left[:, 4:24], left[:, 40:60]
+        assert inner[0].mean() == pytest.approx(inner[1].mean(), rel=0.15)
+        assert left.max() <= 1 + 1e-6
+
+    def test_darkness_below_the_offset_stays_finite(self, random):
+        data = 100 + random.normal(0, 2, (30, 32))
+        for noise in (Poisson(gain=2.0, offset=110.0), PoissonGaussian(offset=110.0, read_noise=0.0)):
+            assert np.isfinite(restore(data, Denoise(noise), STRUCTURE).image).all()
+
+    @pytest.mark.parametrize(("kernel", "decibels"), [("bilateral", 2.0), ("nlm", 1.0)])
+    @pytest.mark.parametrize("own", [0.0, 5.0])
+    def test_a_guide_leads(self, kernel, decibels, own, phantom, random):
+        """Whatever its grey levels, with noise of its own or without."""
+        noisy = phantom + random.normal(0, 50, phantom.shape)
+        guide = 3 * (phantom + random.normal(0, own, phantom.shape)) + 7
+        maps = given(KERNELS[kernel], phantom.shape)
+        alone, led = (
+            restore(noisy, Denoise(Gaussian(50.0)), PKN(kernel=kernel), maps=maps, guide=one)
+            for one in (None, guide)
+        )
+        assert psnr(led, phantom) > psnr(alone, phantom) + decibels
+
+    def test_a_guide_without_structure_does_no_harm(self, noisy, phantom):
+        for name in ("bilateral", "nlm"):
+            maps = given(KERNELS[name], phantom.shape)
+            led = restore(noisy, GAUSSIAN, PKN(kernel=name), maps=maps, guide=np.full(phantom.shape, 5.0))
+            assert np.isfinite(led.image).all()
+
+
+class TestContract:
+    @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", ">u2", "float16", "float64", ">f4"])
+    def test_any_dtype_comes_out_as_float32_in_its_grey_levels(self, dtype, phantom):
+        data = phantom.astype(dtype)
+        before = data.copy()
+        restored = restore(data, Denoise(Gaussian(5.0)), STRUCTURE)
+        assert restored.image.dtype == np.float32
+        assert np.array_equal(data, before)
+        assert restored.outcome is Outcome.COMPUTED
+        assert psnr(restored, phantom) > 25
+
+    def test_arguments_are_left_alone(self, noisy):
+        missing, guide = np.zeros(noisy.shape), noisy.copy()
+        missing[5:9, 3:20] = 1
+        maps = given(KERNELS["bilateral"], noisy.shape)
+        parts = [noisy, missing, guide, *maps.values()]
+        before = [part.copy() for part in parts]
+        restore(noisy, GAUSSIAN, PKN(kernel="bilateral"), missing=missing, guide=guide, maps=maps)
+        assert all(np.array_equal(one, other) for one, other in zip(parts, before, strict=True))
+
+    @pytest.mark.parametrize("name", list(KERNELS))
+    def test_maps_come_out_as_they_went_in_and_the_image_again(self, name, noisy, random):
+        kernel = kernel_of(name)
+        shape = tuple(kernel.factor * n for n in noisy.shape)
+        maps = {
+            one.name: random.uniform(0.9 * one.low + 0.1 * one.default, one.default, shape)
+            for one in kernel.parameters
+        }
+        task, method = TASKS[kernel.purpose], PKN(kernel=name)
+        first = restore(noisy, task, method, maps=maps, keep_maps=True)
+        assert list(first.maps) == [*maps, NOISE_LEFT]
+        kept = {name: one.values for name, one in first.maps.items() if name != NOISE_LEFT}
+        for one in maps:
+            np.testing.assert_allclose(kept[one], maps[one], rtol=1e-6)
+        again = restore(noisy, task, method, maps=kept)
+        assert np.array_equal(first.image, again.image)
+
+    def test_predicted_maps_make_the_predicted_image(self, noisy):
+        first = restore(noisy, GAUSSIAN, STRUCTURE, keep_maps=True)
+        kept = {name: one.values for name, one in first.maps.items() if name != NOISE_LEFT}
+        np.testing.assert_allclose(restore(noisy, GAUSSIAN, PKN(), maps=kept), first, rtol=1e-5)
+        assert restore(noisy, GAUSSIAN, STRUCTURE).maps == {}
+
+    def test_a_volume_is_its_planes(self, phantom, random):
+        volume = np.stack([phantom, phantom[::-1], phantom.T]) + random.normal(0, SIGMA, (3, 64, 64))
+        whole = restore(volume, GAUSSIAN, STRUCTURE, axes="ZYX", keep_maps=True)
+        assert [report.index for report in whole.frames] == [(0,), (1,), (2,)]
+        for at, plane in enumerate(volume):
+            alone = restore(plane, GAUSSIAN, STRUCTURE, keep_maps=True)
+            assert np.array_equal(whole.image[at], alone.image)
+            for name, one in alone.maps.items():
+                assert np.array_equal(whole.maps[name].values[at], one.values), name
+
+    def test_maps_of_a_series_are_its_frames_own_or_shared_by_all(self, noisy):
+        frames = np.stack([noisy, noisy[::-1]])
+        kernel = KERNELS["isotropic"]
+        width = np.stack([np.full(noisy.shape, 0.5), np.full(noisy.shape, 3.0)])
+        own = restore(frames, GAUSSIAN, PKN(kernel=kernel.name), axes="TYX", maps={"width": width})
+        shared = restore(frames, GAUSSIAN, PKN(kernel=kernel.name), axes="TYX", maps={"width": width[1]})
+        for at in range(2):
+            for whole, one in ((own, width[at]), (shared, width[1])):
+                alone = restore(frames[at], GAUSSIAN, PKN(kernel=kernel.name), maps={"width": one})
+                assert np.array_equal(whole.image[at], alone.image)
+
+    def test_a_frame_without_maps_of_its_own_is_predicted_afresh(self, phantom, random):
+        """Whatever the frame before it was like."""
+        frames = np.stack([np.full_like(phantom, 100), phantom]) + random.normal(0, SIGMA, (2, 64, 64))
+        series = restore(frames, GAUSSIAN, STRUCTURE, axes="TYX")
+        assert np.array_equal(series.image[1], restore(frames[1], GAUSSIAN, STRUCTURE).image)
+
+    def test_colours_have_one_set_of_maps(self, phantom, random):
+        truth = np.stack([phantom, phantom / 2 + 60, 240 - phantom], -1)
+        colours = truth + random.normal(0, SIGMA, truth.shape)
+        together = restore(colours, GAUSSIAN, STRUCTURE, keep_maps=True)
+        assert together.image.shape == (64, 64, 3)
+        assert all(one.values.shape == (64, 64) for one in together.maps.values())
+        kept = {name: one.values for name, one in together.maps.items() if name != NOISE_LEFT}
+        for c in range(3):
+            alone = restore(colours[..., c], GAUSSIAN, PKN(), maps=kept)
+            np.testing.assert_allclose(together.image[..., c], alone, rtol=1e-5)
+        assert psnr(together, truth) > psnr(colours, truth) + 4
+
+    def test_colours_of_a_series_too(self, random):
+        image = random.normal(100, 20, (2, 20, 24, 3))
+        maps = {"width": random.uniform(0.5, 3, (2, 20, 24))}
+        restored = restore(image, GAUSSIAN, PKN(kernel="isotropic"), axes="TYXC", maps=maps)
+        for at in range(2):
+            alone = restore(
+                image[at], GAUSSIAN, PKN(kernel="isotropic"), axes="YXC", maps={"width": maps["width"][at]}
+            )
+            assert np.array_equal(restored.image[at], alone.image)
+
+    def test_channels_alone_have_maps_of_their_own(self, random):
+        image = random.normal(100, 20, (20, 24, 3))
+        alone = restore(image, GAUSSIAN, STRUCTURE, axes="YXC", channels="alone", keep_maps=True)
+        assert alone.maps["width"].values.shape == (20, 24, 3)
+        one = restore(image[..., 1], GAUSSIAN, STRUCTURE, keep_maps=True)
+        assert np.array_equal(alone.maps["width"].values[..., 1], one.maps["width"].values)
+        assert np.array_equal(alone.image[..., 1], one.image)
+
+    def test_missing_pixels_have_no_influence_and_are_filled_in(self, phantom, noisy, random):
+        missing = random.random(phantom.shape) < 0.2
+        for method in (STRUCTURE, replace(STRUCTURE, kernel="bilateral")):
+            first, second = (
+                restore(np.where(missing, hidden, noisy), GAUSSIAN, method, missing=missing)
+                for hidden in (0.0, 1e5)
+            )
+            assert np.array_equal(first.image, second.image)
+            assert psnr(first.image[missing], phantom[missing]) > psnr(phantom, phantom.mean()) + 4
+
+    def test_a_hole_larger_than_the_filter_is_filled_and_counted(self, noisy):
+        missing = np.zeros(noisy.shape)
+        missing[20:34, 20:34] = 1
+        with pytest.warns(UserWarning, match="16 pixels have no observed one in reach"):
+            restored = restore(
+                noisy,
+                GAUSSIAN,
+                PKN(kernel="isotropic"),
+                missing=missing,
+                maps={"width": np.full((64, 64), 4.0)},
+            )
+        assert np.isfinite(restored.image).all()
+
+    def test_strength_0_is_the_image_itself(self, noisy):
+        restored = restore(noisy, GAUSSIAN, replace(STRUCTURE, strength=0.0))
+        np.testing.assert_allclose(restored, noisy, atol=0.01)
+        stronger = restore(noisy, GAUSSIAN, replace(STRUCTURE, strength=1.3), keep_maps=True)
+        usual = restore(noisy, GAUSSIAN, STRUCTURE, keep_maps=True)
+        assert stronger.maps[NOISE_LEFT].values.mean() < usual.maps[NOISE_LEFT].values.mean() - 0.01
+
+    def test_a_deconvolved_image_has_the_size_of_the_data(self, noisy):
+        maps = given(KERNELS["reblur"], noisy.shape)
+        restored = restore(noisy, TASKS["deblur"], PKN(kernel="reblur"), maps=maps)
+        # Its default is the identity.
+        np.testing.assert_allclose(restored, noisy, rtol=1e-4, atol=1e-3)
+
+    @pytest.mark.parametrize("factor", [2, 3, 4])
+    def test_a_refined_image_lies_where_the_task_says(self, factor):
+        """A ramp of 1 a pixel goes on with 1 / factor a fine pixel, and is not moved."""
+        ramp = np.broadcast_to(np.arange(24.0), (24, 24))
+        kernel = kernel_of("upsample", factor)
+        maps = given(kernel, (24 * factor,) * 2, width=0.6)
+        restored = restore(ramp, SuperResolve(factor=factor, noise=Gaussian(1.0)), PKN(), maps=maps).image
+        fine = (np.arange(24 * factor) + 0.5) / factor - 0.5
+        inner = slice(4 * factor, -4 * factor)
+        np.testing.assert_allclose(restored[5, inner], fine[inner], atol=0.01)
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"width": np.ones((64, 63))}, "map width must hold numbers and have the shape"),
+            ({"width": np.full((64, 64), "wide")}, "map width must hold numbers"),
+            ({"a": np.full((64, 64), np.nan)}, "map a must be finite"),
+            ({"contrast": np.ones((64, 64))}, "has the maps width, a, b"),
+        ],
+    )
+    def test_maps_that_do_not_fit(self, changes, message, noisy):
+        maps = {**given(KERNELS["anisotropic"], noisy.shape), **changes}
+        with pytest.raises(ValueError, match=message):
+            restore(noisy, GAUSSIAN, PKN(), maps=maps)
+
+    def test_a_map_too_few(self, noisy):
+        maps = given(KERNELS["anisotropic"], noisy.shape)
+        del maps["b"]
+        with pytest.raises(ValueError, match="has the maps width, a, b, got width, a"):
+            restore(noisy, GAUSSIAN, PKN(), maps=maps)
+
+    def test_maps_of_the_data_for_a_finer_image(self, noisy):
+        with pytest.raises(ValueError, match=r"shape \(128, 128\)"):
+            restore(noisy, SuperResolve(), PKN(), maps=given(kernel_of("upsample"), noisy.shape))
+
+    def test_values_out_of_limits_are_brought_to_these_and_counted(self, noisy):
+        wide, limit = (given(KERNELS["isotropic"], noisy.shape, width=width) for width in (1.0, 4.0))
+        wide["width"][:3] = 50.0
+        limit["width"][3:] = 1.0
+        with pytest.warns(UserWarning, match="192 values of the map width lay beyond"):
+            clamped = restore(noisy, GAUSSIAN, PKN(kernel="isotropic"), maps=wide)
+        same = restore(noisy, GAUSSIAN, PKN(kernel="isotropic"), maps=limit)
+        assert np.array_equal(clamped.image, same.image)
+
+    def test_another_method_takes_no_maps(self, noisy):
+        with pytest.raises(ValueError, match="Deep Image Prior has no maps"):
+            restore(noisy, GAUSSIAN, DIP(), maps={"width": noisy})
+
+    @pytest.mark.parametrize(
+        ("task", "kernel", "message"),
+        [
+            (GAUSSIAN, "reblur", "The kernel reblur doesn't do that: take isotropic or anisotropic or"),
+            (TASKS["deblur"], "nlm", "The kernel nlm doesn't do that: take reblur or anisotropic-reblur"),
+            (TASKS["refine"], "isotropic", "take upsample"),
+            (SuperResolve(factor=5), "auto", "factor of 2, 3 or 4"),
+            (Denoise(Laplace(5.0)), "auto", "leaves outliers in"),
+        ],
+    )
+    def test_a_kernel_that_does_not_fit_the_task(self, task, kernel, message, noisy):
+        with pytest.raises(ValueError, match=message):
+            solve(noisy, task, PKN(kernel=kernel))
+
+    @pytest.mark.parametrize("kernel", sorted(set(KERNELS) - {"bilateral", "nlm"}))
+    def test_a_guide_for_a_kernel_that_takes_none(self, kernel, noisy):
+        task = TASKS[KERNELS[kernel].purpose]
+        guide = np.ones([kernel_of(kernel).factor * n for n in noisy.shape])
+        with pytest.raises(ValueError, match="takes no guide"):
+            solve(noisy, task, PKN(kernel=kernel), guide=guide)
+
+    @pytest.mark.parametrize("kernel", ["nlm", "reblur", "anisotropic-reblur"])
+    def test_the_structure_tensor_for_a_kernel_that_it_says_nothing_of(self, kernel, noisy):
+        with pytest.raises(ValueError, match="structure tensor says nothing of"):
+            solve(noisy, TASKS[KERNELS[kernel].purpose], replace(STRUCTURE, kernel=kernel))
+
+    @pytest.mark.parametrize("name", list(KERNELS))
+    def test_an_image_smaller_than_the_window(self, name, random):
+        """Of one pixel more it is filtered."""
+        kernel = kernel_of(name)
+        n = kernel.margin
+        task = replace(SMALL.get(kernel.purpose, TASKS[kernel.purpose]), noise=Gaussian(10.0))
+        with pytest.raises(ValueError, match=f"needs more than {n} pixels along each axis, got {n}"):
+            solve(random.normal(size=(n, 40)), task, PKN(kernel=name))
+        maps = given(kernel, (kernel.factor * (n + 1), kernel.factor * 30))
+        restored = restore(random.normal(size=(n + 1, 30)), task, PKN(kernel=name), maps=maps)
+        assert np.isfinite(restored.image).all()
+
+    def test_noise_that_can_not_be_measured(self):
+        blank = np.zeros((40, 40))
+        blank[10:30, 10:30] = 100
+        with pytest.raises(RestorationError, match=r"can't be measured.*Say how strong it is"):
+            restore(blank, Denoise(), STRUCTURE)
+        assert psnr(restore(blank, Denoise(Gaussian(1.0)), STRUCTURE), blank) > 30
+
+    def test_weights_that_are_not_there(self, noisy, tmp_path):
+        with pytest.raises(ValueError, match="no such file"):
+            restore(noisy, GAUSSIAN, PKN(weights=str(tmp_path / "none.safetensors")))
+
+    def test_nothing_is_said_where_nothing_is_wrong(self, noisy):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            restore(noisy, Denoise(), STRUCTURE, keep_maps=True)
