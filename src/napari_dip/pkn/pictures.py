@@ -6,14 +6,14 @@ from scipy.ndimage import gaussian_filter
 Picture = np.ndarray
 Random = np.random.Generator
 #: How many of all pictures are of each kind.
-_SHARES = (0.6, 0.15, 0.15, 0.1)
+_SHARES = (0.4, 0.3, 0.1, 0.1, 0.1)
 
 
 def picture(seed: int, index: int, side: int) -> Picture:
     """Return a picture of grey levels from about 0 to 255, shape ``(side, side)``, the same one for a seed.
 
     It is one of dead leaves (Lee, Mumford and Huang, IJCV 41, 2001), which have edges, sizes and occlusions
-    like photographs; of filaments; of blobs; or of points and smears of light.
+    like photographs; of textures; of filaments; of blobs; or of points and smears of light.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def picture(seed: int, index: int, side: int) -> Picture:
 def dead_leaves(random: Random, side: int) -> Picture:
     """Return leaves of all sizes on top of each other, each with its own grey, gradient and texture."""
     image = _cloud(random, side, 2.0)
-    textures = [_cloud(random, side, random.uniform(0.3, 1.6)) for _ in range(3)]
+    grains = [_grain(random, side) for _ in range(3)]
     smallest, largest = 2 * random.uniform(1, 6) ** random.uniform(0, 1), side * random.uniform(0.2, 0.6)
     # Radii with a density of 1 / r³ look the same from near and far.
     share = random.uniform(size=random.integers(150, 900))
@@ -47,13 +47,28 @@ def dead_leaves(random: Random, side: int) -> Picture:
         at = slice(y[0, 0], y[-1, 0] + 1), slice(x[0, 0], x[0, -1] + 1)
         slope = random.normal(0, 0.15, 2) / max(radius, 4)
         value = random.uniform() + slope[0] * (y - y.mean()) + slope[1] * (x - x.mean())
-        value = value + grain * random.uniform() * textures[random.integers(3)][at]
+        value = value + grain * random.uniform() * grains[random.integers(3)][at]
         if random.uniform() < stripes:
             wave = random.normal(size=2)
             wave *= 2 * np.pi / (np.hypot(*wave) * random.uniform(2.5, 12))
             value = value + random.uniform(0.03, 0.25) * np.sin(wave[0] * y + wave[1] * x)
         image[at][inside] = value[inside]
     return image
+
+
+def textures(random: Random, side: int) -> Picture:
+    """Return a few large leaves with textures that differ: stripes that bend, fur, and grain."""
+    kinds = [_stripes, _fur, _grain]
+    fields = [kinds[random.integers(3)](random, side) for _ in range(random.integers(2, 6))]
+    image = random.uniform(0.1, 1) * fields[0]
+    for radius in side * np.exp(random.uniform(-3, -1, random.integers(4, 40))):
+        y, x, inside = _leaf(random, side, radius)
+        if not inside.any():
+            continue
+        at = slice(y[0, 0], y[-1, 0] + 1), slice(x[0, 0], x[0, -1] + 1)
+        value = random.normal(0, 1) + random.uniform(0, 1) * fields[random.integers(len(fields))][at]
+        image[at][inside] = value[inside]
+    return image + random.uniform(0, 1) * _cloud(random, side, 2.0)
 
 
 def filaments(random: Random, side: int) -> Picture:
@@ -123,6 +138,32 @@ def _leaf(
     return y, x, np.maximum(np.abs(u), np.abs(v)) <= 0.9
 
 
+def _stripes(random: Random, side: int) -> Picture:
+    """Return waves of one period, straight or bent, soft or sharp, with variance 1."""
+    y, x = np.mgrid[:side, :side]
+    angle, period = random.uniform(0, np.pi), 2.5 * 6 ** random.uniform(0, 1)
+    bend = random.uniform(0, 2.5) * period * _cloud(random, side, 2.0)
+    wave = np.sin(2 * np.pi / period * (np.cos(angle) * y + np.sin(angle) * x + bend))
+    wave = np.tanh(random.uniform(0.3, 3) * wave)
+    return wave / wave.std()
+
+
+def _fur(random: Random, side: int) -> Picture:
+    """Return noise that is long along one direction and short across it, with variance 1."""
+    angle = random.uniform(0, np.pi)
+    fy, fx = np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)
+    along, across = np.cos(angle) * fy + np.sin(angle) * fx, np.cos(angle) * fx - np.sin(angle) * fy
+    length, width = 2 * np.pi * random.uniform(2, 12), 2 * np.pi * random.uniform(0.4, 1.5)
+    transfer = np.exp(-0.5 * ((length * along) ** 2 + (width * across) ** 2))
+    fur = np.fft.irfft2(np.fft.rfft2(random.normal(size=(side, side))) * transfer, (side, side))
+    return fur / fur.std()
+
+
+def _grain(random: Random, side: int) -> Picture:
+    """Return noise without direction, fine or coarse, with variance 1."""
+    return _cloud(random, side, random.uniform(0.3, 1.8))
+
+
 def _cloud(random: Random, side: int, power: float) -> Picture:
     """Return noise of mean 0 and variance 1 whose amplitude falls as 1 / frequency^power."""
     frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side))
@@ -148,4 +189,4 @@ def _scatter(image: Picture, y: Picture, x: Picture, light: Picture) -> None:
             np.add.at(image, (rows[inside] + dy, columns[inside] + dx), part[inside])
 
 
-_KINDS = (dead_leaves, filaments, blobs, points)
+_KINDS = (dead_leaves, textures, filaments, blobs, points)
