@@ -17,7 +17,8 @@ from qtpy.QtWidgets import (
 
 from napari_dip.errors import FileError
 from napari_dip.plugin.layout import Rows, vertical
-from napari_dip.plugin.result import KEY, Result
+from napari_dip.plugin.layers import KEY
+from napari_dip.plugin.result import Result
 from napari_dip.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class AfterPanel(QWidget):
         if layer not in self._read:
             self._read[layer] = _from_file(layer)
         found = layer.metadata.get(KEY, self._read[layer])
-        return found if isinstance(found, dict) else None
+        return found if isinstance(found, dict) and "map" not in found else None
 
     @property
     def _result(self) -> Result | None:

@@ -17,11 +17,11 @@ from napari_dip.plugin.method import MethodForm
 from napari_dip.plugin.panel import RunPanel
 from napari_dip.plugin.preferences import Preferences, remember_settings
 from napari_dip.plugin.result import Result
+from napari_dip.plugin.run import Run
 from napari_dip.plugin.runner import QUEUE, Job, Queue
 from napari_dip.plugin.source import SourceForm
 from napari_dip.plugin.task import TaskForm
 from napari_dip.recipe import Recipe
-from napari_dip.restoration import restoring
 from napari_dip.settings import restored
 from napari_dip.tasks import Task
 from napari_dip.words import duration, memory, sentence
@@ -125,7 +125,7 @@ class Dock(QWidget):
         """Return the function that measures, to be called in a thread."""
         try:
             task, method = self.task.value, self.method.value
-            inputs = self.source.captured(task, copy=False)
+            inputs = self.source.captured(task, planar=method.planar, copy=False)
         except (ValueError, TypeError) as error:
             self.source.problems()
             self._refused(error)
@@ -166,23 +166,21 @@ class Dock(QWidget):
             return
         task, method = self.task.value, self.method.value
         try:
-            inputs = self.source.captured(task)
+            inputs = self.source.captured(task, planar=method.planar)
         except ValueError as error:  # a layer has changed since it was checked
             self._say(sentence(str(error)))
             return
         options = self.method.options
         remember_settings(task)
         self.method.keep()
-        frames = len(list(inputs.axes.frames(tuple(inputs.image.shape))))
-        result = Result(self._viewer, inputs, task)
-        job = Job(
-            result.name,
-            lambda until: restoring(inputs.image, task, method, until=until, **options, **inputs.options),
-            lambda: Pace(method, frames),
-            self._preferences.interval,
-        )
+        self._begin(Result(self._viewer, Run(inputs, task, method, options)))
+
+    def _begin(self, result: Result) -> None:
+        """Run, as soon as the runs before it have ended."""
+        run = result.run
+        job = Job(result.name, run.stream, lambda: Pace(run.method, run.frames), self._preferences.interval)
         self._say("")
-        panel = RunPanel(job, result, frames, self._queue)
+        panel = RunPanel(job, result, self._queue)
         panel.ended.connect(self._ended)
         self._panels.append(panel)
         self._running.addWidget(panel)

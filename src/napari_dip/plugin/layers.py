@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from napari.components import LayerList
     from napari.layers import Layer
 
+#: Under this name a layer's metadata hold how it was made.
+KEY = "napari-dip"
+
 
 class LayerChoice(QComboBox):
     """The layers of one kind; it follows what is added, removed, renamed and moved.

@@ -22,8 +22,6 @@ class RunPanel(QWidget):
         Not yet begun.
     result : Result
         Is shown each snapshot, and the answer.
-    frames : int
-        How many are restored.
     queue : Queue
         Where the job runs.
     """
@@ -31,9 +29,10 @@ class RunPanel(QWidget):
     #: At the end: itself, and a sentence for the user.
     ended = Signal(object, str)
 
-    def __init__(self, job: Job, result: Result, frames: int, queue: Queue) -> None:
+    def __init__(self, job: Job, result: Result, queue: Queue) -> None:
         super().__init__()
-        self.job, self.result, self._frames, self._queue = job, result, frames, queue
+        self.job, self.result, self._queue = job, result, queue
+        self._frames = result.run.frames
         self._frame: tuple[int, ...] | None = None
         self.title = QLabel(f"<b>{job.title}</b>")
         self.title.setWordWrap(True)
