@@ -37,7 +37,9 @@ def test_maps_are_layers_on_the_pixels_of_the_result(viewer, user, image):
         units=("um", "um"),
     )
     result = filtered(user, opened(user))
-    assert [layer.name for layer in viewer.layers] == ["cells", "cells denoised"] + [f"cells: {n}" for n in NAMES]
+    assert [layer.name for layer in viewer.layers] == ["cells", "cells denoised"] + [
+        f"cells: {n}" for n in NAMES
+    ]
     assert viewer.layers.selection.active is result.layer
     expected = restore(image, Denoise(), PKN(predictor="structure-tensor"), keep_maps=True).maps
     for name, one in expected.items():

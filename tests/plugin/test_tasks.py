@@ -90,11 +90,11 @@ def test_a_finer_image_lies_on_its_source(viewer, user, small, tmp_path, monkeyp
 
     restored = layer.data.copy()
     viewer.layers.selection.active = layer
-    dock.after.strength.setValue(0)
+    dock.after.blend.setValue(0)
     between = small[:-1] * 0.75 + small[1:] * 0.25  # each half pixel lies a quarter from its own centre
     between = between[:, :-1] * 0.75 + between[:, 1:] * 0.25
     assert np.allclose(layer.data[1:-1:2, 1:-1:2], between, atol=1e-2)
-    dock.after.strength.setValue(100)
+    dock.after.blend.setValue(100)
     assert np.array_equal(layer.data, restored)
 
     assert np.array_equal(runs_script(viewer, dock), restored)
@@ -121,7 +121,7 @@ def test_an_area_of_a_stack_is_refined_in_its_place(viewer, user, small):
     assert layer.data.shape == (2, 40, 40)
     assert np.allclose(layer.data_to_world((1, 0.5, 0.5)), source.data_to_world((1, 4, 8)))
     restored = layer.data.copy()
-    dock.after.strength.setValue(50)
+    dock.after.blend.setValue(50)
     assert np.array_equal(layer.data[:, 12:16], restored[:, 12:16])  # missing: there is no original
     assert not np.array_equal(layer.data[:, 20:], restored[:, 20:])
     user.clicks(dock.after.residual)
@@ -139,7 +139,7 @@ def test_colours_are_refined_with_their_dtype(viewer, user, small):
     layer = user.restores(dock)
     assert (layer.data.dtype, layer.data.shape, layer.rgb) == (np.uint8, (64, 64, 3), True)
     assert np.allclose(layer.data_to_world((0.5, 0.5)), source.data_to_world((0, 0)))
-    dock.after.strength.setValue(0)
+    dock.after.blend.setValue(0)
     assert np.abs(layer.data[::2, ::2].astype(int) - colours).mean() < 20
     user.clicks(dock.after.residual)
     assert viewer.layers[-1].data.shape == (32, 32)

@@ -99,6 +99,7 @@ class Dock(QWidget):
         self.run_button.clicked.connect(self.run)
         self._check.found.connect(self._checked)
         self.after.again.connect(self._again)
+        self.after.wanted.connect(self._begin)
         self.after.said.connect(self._say)
         panels, followers = self._panels, (self.source, self.after)
         self.destroyed.connect(lambda *_: _release(panels, *followers))  # when the window is closed
@@ -226,6 +227,8 @@ class Dock(QWidget):
         self.source.show_image(axes, recipe.area, recipe.missing_label, recipe.saturated, recipe.series)
         if absent:
             self._say(f"Choose the layer to use in place of “{absent[0]}”, then press Run.")
+        elif source.get("maps"):
+            self._say("The parameters are predicted afresh: edited maps are applied by “Apply maps”.")
         self._run_when_checked = not absent  # unless something is wrong
         self._changed()
 

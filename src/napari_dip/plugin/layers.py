@@ -112,6 +112,17 @@ def to_world(layer: "Layer") -> np.ndarray:
     return matrix
 
 
+def vertices(shape: np.ndarray, shapes: "Layer", layer: "Layer") -> np.ndarray:
+    """Return the vertices of a shape in pixels of an image; along axes that it lacks they are 0."""
+    corners = np.asarray([shapes.data_to_world(corner) for corner in shape])
+    n = layer.ndim
+    if corners.shape[1] > n:
+        corners = corners[:, -n:]
+    world = np.tile(np.asarray(layer.data_to_world((0,) * n), float), (len(corners), 1))
+    world[:, n - corners.shape[1] :] = corners
+    return np.asarray([layer.world_to_data(corner) for corner in world])
+
+
 def finest(layer: "Layer") -> Any:
     """Return a layer's data, of a multiscale one at the finest level."""
     return layer.data[0] if getattr(layer, "multiscale", False) else layer.data

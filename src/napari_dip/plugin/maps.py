@@ -7,9 +7,10 @@ import numpy as np
 
 from napari_dip.pkn.maps import NOISE_LEFT, elongations
 from napari_dip.plugin.layers import KEY
+from napari_dip.plugin.region import region_in
 
 if TYPE_CHECKING:
-    from napari.layers import Image, Vectors
+    from napari.layers import Image, Labels, Shapes, Vectors
 
     from napari_dip.restoration import RestoredMap
 
@@ -52,7 +53,7 @@ class MapLayers:
         self._viewer, self.maps, self._name = viewer, maps, name
         self._placement, self._channel, self._channels = placement, channel, channels
         self._origin = origin
-        self.layers: dict[str, Image] = {name: self._added(name, one) for name, one in maps.items()}
+        self.layers: dict[str, Image] = {key: self._added(key, one) for key, one in maps.items()}
         self.vectors: Vectors | None = None
         self.draw_vectors()
 
@@ -68,8 +69,26 @@ class MapLayers:
             return self.maps[name].values
         data = np.asarray(layer.data, np.float32)
         if self._channel is not None and data.ndim > self._channel:
-            data = data.take(0, self._channel)
+            return np.take(data, 0, self._channel)
         return data
+
+    def region(self, layer: "Labels | Shapes | None", name: str) -> np.ndarray:
+        """Return where a layer marks a map, which has to be in the viewer.
+
+        Raises
+        ------
+        ValueError
+            It marks nothing of the map.
+        """
+        region = region_in(layer, self.layers[name])
+        return region if self._channel is None else np.take(region, 0, self._channel)
+
+    def show(self, name: str | None) -> None:
+        """Show one map and hide the others; with no name, hide all."""
+        for other, layer in self.layers.items():
+            layer.visible = other == name
+        if self.vectors is not None and name is None:
+            self.vectors.visible = False
 
     def edit(self, name: str, values: np.ndarray) -> None:
         """Show other values; where the layer was removed, in a new one."""

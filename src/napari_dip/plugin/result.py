@@ -1,5 +1,6 @@
 """The layer that a run makes: live while it lasts, the answer afterwards."""
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,10 @@ from napari_dip.plugin.inputs import placed
 from napari_dip.plugin.layers import KEY
 from napari_dip.plugin.maps import MapLayers
 from napari_dip.plugin.run import Run
+from napari_dip.refilter import Refilter
 from napari_dip.restoration import residual
 from napari_dip.series import restored_shape
+from napari_dip.settings import record
 
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
@@ -104,6 +107,35 @@ class Result:
             origin={"of": self.name, "run": origin},
         )
         self.maps = self.maps or added
+
+    @cached_property
+    def refilter(self) -> Refilter:
+        """What filters the image again, where a filter made it; nothing is read before it is asked."""
+        run = self.run
+        device = run.options["device"]
+        return Refilter(run.inputs.image, run.task, run.filter, device=device, **run.source)
+
+    def strengthen(self, strength: float, frames: "list[tuple[tuple[int, ...], np.ndarray]]") -> None:
+        """Show the image as filtered with another strength, and say so in how it was made."""
+        if not self.complete:
+            return
+        assert self._restored is not None
+        assert self.layer is not None
+        for frame, pixels in frames:
+            self._restored[self.run.inputs.axes.at(frame)] = pixels
+        self.run = replace(self.run, method=replace(self.run.filter, strength=strength))
+        self.layer.metadata[KEY] = {**self.layer.metadata[KEY], "method": record(self.run.method)}
+        self.blend(self.strength)
+
+    def pixel_at(self, world: tuple[float, ...]) -> tuple[int, ...] | None:
+        """Return the restored pixel at a place of the world, of the first channel; outside of it None."""
+        if not self.ours:
+            return None
+        assert self.layer is not None
+        shape = self._pixels.shape
+        place = [round(float(at)) for at in self.layer.world_to_data(world)]
+        place += [0] * (len(shape) - len(place))
+        return tuple(place) if all(0 <= at < n for at, n in zip(place, shape, strict=True)) else None
 
     def discard(self) -> None:
         """Take the live layer away, unless somebody else has changed it."""

@@ -4,6 +4,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from napari_dip.methods import PKN
 from napari_dip.plugin.inputs import Inputs
 from napari_dip.restoration import restoring
 
@@ -33,6 +34,8 @@ class Run:
         Device and seed.
     maps : mapping of str to ndarray, optional
         Parameters that are given in place of those that the method would find.
+    keep_maps : bool
+        Return those that were found, if the method has such.
     """
 
     inputs: Inputs
@@ -40,11 +43,18 @@ class Run:
     method: "Method"
     options: Mapping[str, Any]
     maps: "Mapping[str, np.ndarray] | None" = None
+    keep_maps: bool = True
 
     @property
     def frames(self) -> int:
         """How many images are restored, one after another."""
         return len(list(self.inputs.axes.frames(tuple(self.inputs.image.shape))))
+
+    @property
+    def filter(self) -> PKN:
+        """The method, which is a filter."""
+        assert isinstance(self.method, PKN)
+        return self.method
 
     @property
     def source(self) -> dict[str, Any]:
@@ -58,7 +68,7 @@ class Run:
             self.task,
             self.method,
             until=until,
-            keep_maps=self.method.takes_maps,
+            keep_maps=self.keep_maps,
             **self.options,
             **self.source,
         )
