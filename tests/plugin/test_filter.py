@@ -166,7 +166,7 @@ def test_the_mouse_shows_a_kernel(viewer, user, dock, result):
     viewer.cursor.position = (5.0, 6.0)  # row 10, column 24
     user.sees(lambda: kernel.picture.weights is not None)
     assert kernel.picture.weights.sum() == pytest.approx(1, abs=1e-5)
-    assert "<b>10, 24</b>" in kernel.words.text()
+    assert "<b>pixel 10, 24</b>" in kernel.words.text()
     assert f"width {result.maps.values('width')[10, 24]:.3g} px" in kernel.words.text()
     assert kernel.picture.grab().toImage().width() == 132
     before = kernel.picture.weights

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QApplication
 from scipy.ndimage import gaussian_filter
 
 from napari_dip import Deconvolve, Poisson, SuperResolve, restore
-from napari_dip.methods import DIP, RichardsonLucy, Wiener
+from napari_dip.methods import DIP, PKN, RichardsonLucy, Wiener
 from napari_dip.plugin.preferences import remembered_settings
 from napari_dip.psf import GaussianPSF, MeasuredPSF, resampled
 from napari_dip.recipe import Recipe
@@ -362,3 +362,19 @@ def test_the_noise_of_a_blurred_image_is_measured_too(viewer, user, small):
     dock.task.noise.choice.value = Poisson
     user.clicks(dock.task.noise.row.itemAt(1).widget())
     user.sees(lambda: "measured" in dock.message.text())
+
+
+@pytest.mark.parametrize(("name", "method"), [("Deep Image Prior", DIP), ("Procedural Kernel Network", PKN)])
+def test_a_method_of_the_menu_is_chosen(viewer, user, image, name, method):
+    viewer.add_image(image, name="cells")
+    user.menu("Layers", "Filter", "Restore", name).trigger()
+    dock = viewer.window.dock_widgets[f"{name} (napari-dip)"]
+    assert isinstance(dock.method.value, method)
+
+
+def test_the_measured_noise_is_shown_before_the_run(viewer, user, image):
+    viewer.add_image(image, name="cells")
+    user.menu("Layers", "Filter", "Restore", "Procedural Kernel Network").trigger()
+    dock = viewer.window.dock_widgets["Procedural Kernel Network (napari-dip)"]
+    user.sees(dock.run_button.isEnabled)
+    assert dock.status.text().startswith("The noise was measured: ")

@@ -41,8 +41,8 @@ class Elongations:
     positions : ndarray, shape ``(N, 2)``
         Middles of square cells, in pixels, row first.
     directions : ndarray, shape ``(N, 2)``
-        Along the longer axis. Their length, in sides of a cell, is by how much the shorter axis is shorter: 0
-        where the filter is round, nearly 1 where it is a line.
+        Along the longer axis. Their length, in sides of a cell, is the share by which the variance across
+        falls short of that along: 0 where the filter is round, nearly 1 where it is a line.
     ratios : ndarray, shape ``(N,)``
         The longer axis over the shorter one.
     side : int
@@ -79,7 +79,7 @@ def elongations(a: np.ndarray, b: np.ndarray, *, across: int = 40, least: float 
     middles = [start + (size - 1) / 2 for start, size in zip(starts, sizes, strict=True)]
     positions = np.stack(np.meshgrid(*middles, indexing="ij"), -1)
     ratios, half = np.exp(np.hypot(a, b)), np.arctan2(b, a) / 2
-    directions = (1 - 1 / ratios)[..., None] * np.stack([-np.sin(half), np.cos(half)], -1)
+    directions = (1 - ratios**-2)[..., None] * np.stack([-np.sin(half), np.cos(half)], -1)
     shown = ratios >= least
     return Elongations(positions[shown], directions[shown], ratios[shown], side)
 

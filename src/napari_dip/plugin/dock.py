@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QLabel, QMessageBox, QPushButton, QWidget
 from napari_dip.axes import Axes
 from napari_dip.errors import InputError
 from napari_dip.estimation import Estimate, estimate
-from napari_dip.methods import METHODS
+from napari_dip.methods import METHODS, Method
 from napari_dip.pace import Pace
 from napari_dip.plugin.after import AfterPanel
 from napari_dip.plugin.check import Check
@@ -38,13 +38,23 @@ class Dock(QWidget):
         Whose layers are restored.
     task : type of Task
         That is chosen at first.
+    method : type of Method, optional
+        That is chosen at first, where it can do the task; by default the first one that can.
     guided : bool
         There has to be a guide.
     queue : Queue
         Where runs wait for each other.
     """
 
-    def __init__(self, viewer: Any, task: type[Task], *, guided: bool = False, queue: Queue = QUEUE) -> None:
+    def __init__(
+        self,
+        viewer: Any,
+        task: type[Task],
+        method: type[Method] | None = None,
+        *,
+        guided: bool = False,
+        queue: Queue = QUEUE,
+    ) -> None:
         super().__init__()
         self._viewer, self._queue = viewer, queue
         self._preferences = Preferences.now()
@@ -67,6 +77,8 @@ class Dock(QWidget):
         self._lay_out()
         self._connect()
         self.task.choose(task)
+        if method is not None:
+            self.method.choose(method)
         self._changed()
 
     def choose_image(self, layer: Any) -> None:
@@ -140,13 +152,14 @@ class Dock(QWidget):
             return
         self._estimate = found
         self.run_button.setEnabled(True)
-        self.status.setText(
+        cost = (
             "Less than a second."
             if found.seconds < 1
             else f"At most {duration(found.seconds)}, {memory(found.bytes)} of memory "
             f"({1000 * found.seconds_per_update:.0f} ms an update"
             f"{', while another run computes' if len(self._queue) else ''}; most runs stop earlier)."
         )
+        self.status.setText(" ".join([*found.remarks, cost]))
         if self._run_when_checked:
             self._run_when_checked = False
             self.run()

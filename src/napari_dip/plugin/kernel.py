@@ -88,7 +88,7 @@ class KernelView(QWidget):
         place, kernel = answer
         side = len(kernel.weights)
         lines = [
-            f"<b>{', '.join(map(str, place))}</b>",
+            f"<b>pixel {', '.join(map(str, place))}</b>",
             *(f"{name} {value:.3g} {unit}" for name, (value, unit) in kernel.parameters.items()),
             f"noise left {kernel.noise_left:.2g} σ",
             f"window {side} × {side} px",

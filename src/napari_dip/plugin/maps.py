@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from napari_dip.restoration import RestoredMap
 
-_UNITS = {"noise": "σ"}
+_UNITS = {"noise": "σ", "blur": "× blur"}
 _SHOWN = (1, 99)  # percent of the values
 
 
@@ -122,7 +122,7 @@ class MapLayers:
                 data,
                 name=f"{self._name}: elongation",
                 features=features,
-                edge_width=max(0.4, side / 6),
+                edge_width=side / 8,
                 vector_style="line",
                 edge_color="#ffb000",
                 visible=False,

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from napari_dip.methods import DIP, PKN
 from napari_dip.plugin.dock import Dock
 from napari_dip.plugin.preferences import PLUGIN
 from napari_dip.tasks import Deconvolve, Denoise, Inpaint, SuperResolve
@@ -49,7 +50,14 @@ class DeepImagePriorDock(Dock):
     """Restore an image with an untrained network."""
 
     def __init__(self, napari_viewer: Any) -> None:
-        super().__init__(_itself(napari_viewer), Denoise)
+        super().__init__(_itself(napari_viewer), Denoise, DIP)
+
+
+class ProceduralKernelNetworkDock(Dock):
+    """Restore an image with a filter whose parameters a tiny network predicts at each pixel."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(_itself(napari_viewer), Denoise, PKN)
 
 
 def denoise(viewer: "Viewer") -> None:
@@ -80,6 +88,11 @@ def guided_restoration(viewer: "Viewer") -> None:
 def deep_image_prior(viewer: "Viewer") -> None:
     """Open the dock with Deep Image Prior as the method."""
     _open(viewer, "Deep Image Prior")
+
+
+def procedural_kernel_network(viewer: "Viewer") -> None:
+    """Open the dock with a procedural kernel network as the method."""
+    _open(viewer, "Procedural Kernel Network")
 
 
 def _open(viewer: "Viewer", name: str) -> None:

@@ -98,6 +98,12 @@ class MethodForm(QWidget):
             self.choice.setCurrentIndex(max(0, self.choice.findData(before)))
         self._show_form()
 
+    def choose(self, method: type[Method]) -> None:
+        """Choose a method, if it is among those that are offered."""
+        if (at := self.choice.findData(method)) >= 0:
+            self.choice.setCurrentIndex(at)
+            self._show_form()
+
     @property
     def form(self) -> Form:
         """The form of the chosen method."""
@@ -122,8 +128,7 @@ class MethodForm(QWidget):
 
     def show_method(self, method: Method, device: str, seed: int) -> None:
         """Show a method with its settings, and where it runs; it has to be among those that are offered."""
-        self.choice.setCurrentIndex(self.choice.findData(type(method)))
-        self._show_form()
+        self.choose(type(method))
         self.form.set(method)
         self.device.set(device)
         self.seed.set(seed)
