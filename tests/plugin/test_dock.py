@@ -150,7 +150,7 @@ def test_what_is_read_is_captured_at_run(viewer, user, image):
     viewer.layers.remove(source)
     user.sees(lambda: not dock._panels)
     assert viewer.layers["cells denoised"].data.mean() > 50
-    assert panel.result.inputs.image.mean() > 50
+    assert panel.result.run.inputs.image.mean() > 50
 
 
 @pytest.mark.parametrize("change", ["removed", "replaced", "renamed"])

@@ -18,7 +18,7 @@ from napari_dip.plugin.panel import RunPanel
 from napari_dip.plugin.preferences import Preferences, remember_settings
 from napari_dip.plugin.result import Result
 from napari_dip.plugin.run import Run
-from napari_dip.plugin.runner import QUEUE, Job, Queue
+from napari_dip.plugin.runner import QUEUE, Job, Queue, RunWatch
 from napari_dip.plugin.source import SourceForm
 from napari_dip.plugin.task import TaskForm
 from napari_dip.recipe import Recipe
@@ -192,7 +192,8 @@ class Dock(QWidget):
     def _begin(self, result: Result) -> None:
         """Run, as soon as the runs before it have ended."""
         run = result.run
-        job = Job(result.name, run.stream, lambda: Pace(run.method, run.frames), self._preferences.interval)
+        watch = lambda: RunWatch(Pace(run.method, run.frames))  # noqa: E731
+        job = Job(result.name, run.stream, watch, self._preferences.interval)
         self._say("")
         panel = RunPanel(job, result, self._queue)
         panel.ended.connect(self._ended)

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 from annotated_types import Interval
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import QComboBox, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QPushButton, QWidget
 
 from napari_dip.device import Device
 from napari_dip.methods import METHODS, PRESETS, Method
-from napari_dip.plugin.fields import Entry, first_line
+from napari_dip.plugin.fields import Entry, Field, first_line
 from napari_dip.plugin.form import Form
 from napari_dip.plugin.layout import Rows, Section, fold, vertical
 from napari_dip.plugin.preferences import (
@@ -23,6 +23,8 @@ from napari_dip.settings import record
 from napari_dip.tasks import Task
 
 _CUSTOM = "custom"
+#: Files of networks, as dialogs name them.
+NETWORKS = "Kernel networks (*.safetensors)"
 
 
 class MethodForm(QWidget):
@@ -81,8 +83,23 @@ class MethodForm(QWidget):
         if (last := remembered_settings(cls)) is not None:
             form.set(last)
         self._limit(form)
+        if "weights" in form.fields:
+            form.fields["weights"].row.addWidget(self._browser(form.fields["weights"]))
         form.changed.connect(self._form_changed)
         return form
+
+    def _browser(self, field: Field) -> QPushButton:
+        """Return a button that enters a file's name into a field."""
+        button = QPushButton("Choose…")
+        button.setToolTip("Choose the file of a network that you have trained.")
+
+        def choose() -> None:
+            path, _ = QFileDialog.getOpenFileName(self, "Choose a network", "", NETWORKS)
+            if path:
+                field.set(path)
+
+        button.clicked.connect(choose)
+        return button
 
     def offer(self, task: type[Task]) -> None:
         """Offer the methods that can do a task; the chosen one stays if it is among them."""
