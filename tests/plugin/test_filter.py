@@ -1,9 +1,13 @@
 """What can be done with the result of a filter."""
 
+import gc
+import weakref
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QApplication
 
 from napari_dip import Denoise, restore
 from napari_dip.axes import Axes
@@ -183,6 +187,24 @@ def test_the_mouse_shows_the_kernel_of_edited_maps(viewer, user, dock, result, e
     kernel = dock.after.filter.kernel
     user.sees(lambda: "width 0.2 px" in kernel.words.text())
     assert kernel.picture.weights.max() > 0.9
+
+
+def test_nothing_keeps_a_closed_dock(viewer, user, image):
+    viewer.add_image(image, name="cells")
+    docks = []
+    for _ in range(3):
+        dock = opened(user)
+        filtered(user, dock)
+        dock.after.filter.kernel_fold.expand(animate=False)
+        viewer.cursor.position = (5.0, 6.0)
+        dock.after.filter.strength.setValue(200)
+        docks.append(weakref.ref(dock))
+        viewer.window.remove_dock_widget(dock)
+        del dock
+        user.waits(0.5)
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    gc.collect()
+    assert [ref() for ref in docks if ref() is not None] == []
 
 
 def test_a_closed_dock_leaves_nothing_behind(viewer, user, dock, result):

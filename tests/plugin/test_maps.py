@@ -78,7 +78,10 @@ def test_maps_of_channels_are_shown_in_each(viewer, user, image):
 def test_a_volume_is_filtered_plane_by_plane(viewer, user, image):
     volume = np.stack([image, image.T, image[::-1]])
     viewer.add_image(volume, name="cells", axis_labels=("z", "y", "x"), scale=(2, 1, 1))
-    result = filtered(user, opened(user))
+    dock = opened(user)
+    user.sees(dock.run_button.isEnabled)
+    assert "Plane by plane." in dock.status.text()
+    result = filtered(user, dock)
     assert result.run.frames == 3
     planes = [restore(plane, Denoise(), PKN(predictor="structure-tensor")).image for plane in volume]
     assert np.array_equal(result.layer.data, planes)

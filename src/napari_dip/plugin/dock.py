@@ -159,7 +159,9 @@ class Dock(QWidget):
             f"({1000 * found.seconds_per_update:.0f} ms an update"
             f"{', while another run computes' if len(self._queue) else ''}; most runs stop earlier)."
         )
-        self.status.setText(" ".join([*found.remarks, cost]))
+        axes = self.source.axes.axes
+        planes = self.method.value.planar and axes is not None and len(axes.spatial) > 2
+        self.status.setText(" ".join([*found.remarks, *["Plane by plane."] * planes, cost]))
         if self._run_when_checked:
             self._run_when_checked = False
             self.run()

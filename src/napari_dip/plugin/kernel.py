@@ -66,7 +66,7 @@ class KernelView(QWidget):
         self._result = None
 
     def _moved(self, event: Any = None) -> None:
-        if self._result is None or not self.isVisible():
+        if self._result is None or not self.isVisible() or self._viewer.dims.ndisplay > 2:
             return
         place = self._result.pixel_at(self._viewer.cursor.position)
         if place is not None and place != self._place:
@@ -79,17 +79,19 @@ class KernelView(QWidget):
         refilter, place, strength = self._result.refilter, self._place, self._result.run.filter.strength
         if self.picture.weights is None:
             self.words.setText("Computing…")
-        self._latest.ask(lambda _: (place, refilter.kernel_at(place, strength)))
+        channel = self._result.run.inputs.axes.channel
+        name = ", ".join(str(at) for axis, at in enumerate(place) if axis != channel)
+        self._latest.ask(lambda _: (name, refilter.kernel_at(place, strength)))
 
     def _answered(self, answer: Any) -> None:
         if isinstance(answer, Exception):
             self._show(None, str(answer))
             return
-        place, kernel = answer
+        name, kernel = answer
         side = len(kernel.weights)
         lines = [
-            f"<b>pixel {', '.join(map(str, place))}</b>",
-            *(f"{name} {value:.3g} {unit}" for name, (value, unit) in kernel.parameters.items()),
+            f"<b>pixel {name}</b>",
+            *(f"{one} {value:.3g} {unit}" for one, (value, unit) in kernel.parameters.items()),
             f"noise left {kernel.noise_left:.2g} σ",
             f"window {side} × {side} px",
             f"largest weight {kernel.weights.max():.2g}",

@@ -12,7 +12,7 @@ from napari_dip.errors import RestorationError, cured
 from napari_dip.plugin.plot import FIT, SCORE, SCORES, Curves
 from napari_dip.plugin.result import Result
 from napari_dip.plugin.runner import Ending, Job, Queue, Snapshot
-from napari_dip.words import duration, summary
+from napari_dip.words import duration, sentence, summary
 
 
 class JobPanel(QWidget):
@@ -145,11 +145,11 @@ class RunPanel(JobPanel):
         lines = [", ".join(parts)]
         if snapshot.curve:
             _, fit, score = snapshot.curve[-1]
-            errors = [_coloured(f"fit error {fit:.4g}", FIT)]
+            errors = [coloured(f"fit error {fit:.4g}", FIT)]
             if score is not None and snapshot.judge is not None:
-                errors.append(_coloured(f"{SCORES[snapshot.judge]} {score:.4g}", SCORE))
+                errors.append(coloured(f"{SCORES[snapshot.judge]} {score:.4g}", SCORE))
             if self.curves.best is not None:
-                errors.append(_coloured("best {1:.4g} at update {0}".format(*self.curves.best), SCORE))
+                errors.append(coloured("best {1:.4g} at update {0}".format(*self.curves.best), SCORE))
             lines.append(", ".join(errors))
         if snapshot.judge is not None:
             lines.append(snapshot.judge.value)
@@ -158,7 +158,7 @@ class RunPanel(JobPanel):
         self.numbers.setText("<br>".join(lines))
 
     def _ended(self, ending: Ending) -> None:
-        sentence = self._sentence(ending)
+        words = self._sentence(ending)
         if ending.result is None:
             self.result.discard()
         else:
@@ -166,10 +166,10 @@ class RunPanel(JobPanel):
                 with cured():
                     self.result.finish(ending.result)
             except (RestorationError, ValueError, TypeError) as error:
-                sentence = f"The result can't be shown: {error}"
+                words = f"The result can't be shown: {error}"
             if self.result.clipped:
-                sentence += f" {self.result.clipped} values were clipped to the range of the colours."
-        self.ended.emit(self, " ".join([sentence, *ending.notes]))
+                words += f" {self.result.clipped} values were clipped to the range of the colours."
+        self.ended.emit(self, " ".join([words, *map(sentence, ending.notes)]))
 
     def _sentence(self, ending: Ending) -> str:
         if ending.error:
@@ -183,5 +183,6 @@ class RunPanel(JobPanel):
         return summary(ending.result) + left
 
 
-def _coloured(text: str, colour: QColor) -> str:
+def coloured(text: str, colour: QColor) -> str:
+    """Return rich text in the colour of a curve."""
     return f"<span style='color: {colour.name()}'>{text}</span>"

@@ -202,7 +202,7 @@ class _ImageList(QListWidget):
         super().__init__()
         self._layers = layers
         self._shown: list[Image] = []
-        self.setMaximumHeight(110)
+        self.setFixedHeight(96)
         self.setToolTip(
             "<qt>Clean images, ticked. The last fifth of each is not learnt from, but tested on.</qt>"
         )

@@ -4,8 +4,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_dip.plugin.panel import JobPanel
-from napari_dip.plugin.plot import TrainingCurves
+from napari_dip.plugin.panel import JobPanel, coloured
+from napari_dip.plugin.plot import SCORE, SINGLE, TrainingCurves
 from napari_dip.plugin.runner import Ending, Job, Queue
 from napari_dip.words import duration, sentence
 
@@ -106,7 +106,9 @@ class TrainingPanel(JobPanel):
         self.bar.setValue(snapshot.done)
         if snapshot.scores:
             mark = snapshot.scores[-1][1]
-            self._marks = f"Validation {mark:.2f} dB, best single setting {snapshot.single:.2f} dB"
+            network = coloured(f"network {mark:.2f} dB", SCORE)
+            single = coloured(f"best single setting {snapshot.single:.2f} dB", SINGLE)
+            self._marks = f"{network}, {single}"
         left = duration(snapshot.seconds_left)
         lines = [f"Update {snapshot.done} of {snapshot.total}, {left} left", self._marks]
         self.numbers.setText("<br>".join(line for line in lines if line))
@@ -123,4 +125,4 @@ class TrainingPanel(JobPanel):
                 f"Trained for {record['updates']} updates: {record['local']:.2f} dB on images that it didn't "
                 f"learn from, the best single setting {record['single']:.2f} dB. Save it to use it."
             )
-        self.ended.emit(self, " ".join([words, *ending.notes]))
+        self.ended.emit(self, " ".join([words, *map(sentence, ending.notes)]))
