@@ -8,7 +8,7 @@ import tifffile
 from qtpy.QtWidgets import QApplication
 from scipy.ndimage import gaussian_filter
 
-from napari_dip import Deconvolve, Poisson, SuperResolve, restore
+from napari_dip import Deconvolve, Poisson, SuperResolve, estimate_psf, restore
 from napari_dip.methods import DIP, PKN, RichardsonLucy, Wiener
 from napari_dip.plugin.preferences import remembered_settings
 from napari_dip.psf import GaussianPSF, MeasuredPSF, resampled
@@ -378,3 +378,12 @@ def test_the_measured_noise_is_shown_before_the_run(viewer, user, image):
     dock = viewer.window.dock_widgets["Procedural Kernel Network (napari-dip)"]
     user.sees(dock.run_button.isEnabled)
     assert dock.status.text().startswith("The noise was measured: ")
+
+
+def test_the_blur_is_measured_in_the_image(viewer, user, phantom):
+    viewer.add_image(gaussian_filter(phantom, 2.0), name="cells")
+    dock = user.opens("Deconvolve")
+    dock.task.measure_psf()
+    user.sees(lambda: dock.message.text() == "The blur was measured in the image.")
+    found = dock.task.value.psf
+    assert found == estimate_psf(gaussian_filter(phantom, 2.0))
