@@ -47,7 +47,8 @@ def opened(sample, dock):
     for layer in layers:
         widget.choose_image(layer)
     viewer.layers.selection = {layers[0]}
-    widget.method.form.fields["time_limit"].set(float(SECONDS))
+    if "time_limit" in widget.method.form.fields:
+        widget.method.form.fields["time_limit"].set(float(SECONDS))
     wait(0.5)
     viewer.reset_view()
     wait(60, widget.run_button.isEnabled)
@@ -68,8 +69,38 @@ def micrograph():
     wait(2 * SECONDS, lambda: not dock._panels)
     result = viewer.layers[-1]
     dock.after.residual.click()
-    side_by_side(viewer, result)
+    side_by_side(viewer, result, viewer.layers[-1])
     keep(viewer, "dock-after")
+    viewer.close()
+
+
+def kernel_network():
+    """A filter's result beside a map of it, with a kernel; and a network that learns from the noisy image."""
+    viewer, dock = opened("micrograph", "Procedural Kernel Network")
+    dock.run_button.click()
+    wait(30, lambda: not dock._panels)
+    panel, result = dock.after.filter, dock.after._results[-1]
+    panel.maps_fold.expand(animate=False)
+    panel.kernel_fold.expand(animate=False)
+    panel.maps.choice.setCurrentIndex(0)
+    panel.maps.choice.activated.emit(0)
+    side_by_side(viewer, result.layer, result.maps.layers["width"])
+    viewer.cursor.position = result.layer.data_to_world((96, 100))
+    wait(10, lambda: panel.kernel.picture.weights is not None)
+    keep(viewer, "dock-pkn")
+    viewer.window.remove_dock_widget(dock)
+
+    for layer in viewer.layers[1:]:
+        layer.visible = False
+    viewer.canvas.grid.enabled = False
+    viewer.reset_view()
+    _, dock = viewer.window.add_plugin_dock_widget("napari-dip", "Train a kernel network")
+    dock.choose_image(viewer.layers[0])
+    dock.origin.set("a noisy image itself")
+    dock.form.fields["updates"].set(2000)
+    dock.train_button.click()
+    wait(2 * SECONDS, lambda: len(dock._panels[0].curves._network) > 6)
+    keep(viewer, "dock-training")
     viewer.close()
 
 
@@ -80,17 +111,15 @@ def sky():
     wait(60, dock.run_button.isEnabled)
     dock.run_button.click()
     wait(2 * SECONDS, lambda: not dock._panels)
-    side_by_side(viewer, viewer.layers[-1])
+    side_by_side(viewer, viewer.layers[-1], viewer.layers[0])
     keep(viewer, "sky-after")
     viewer.close()
 
 
-def side_by_side(viewer, selected):
-    """Show the two layers on top beside each other."""
+def side_by_side(viewer, selected, other):
+    """Show two layers beside each other."""
     for layer in viewer.layers:
-        layer.visible = layer is selected or layer.name.endswith("residual")
-    if not viewer.layers[-1].name.endswith("residual"):
-        viewer.layers[0].visible = True
+        layer.visible = layer in (selected, other)
     grid = viewer.canvas.grid
     grid.stride, grid.shape, grid.enabled = 1, (1, 2), True
     wait(0.5)
@@ -106,6 +135,7 @@ def main():
         app = napari.qt.get_qapp()
         app.setQuitOnLastWindowClosed(False)
         micrograph()
+        kernel_network()
         sky()
 
 

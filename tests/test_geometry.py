@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from napari_dip.geometry import aligned, crop_translation, grid_to_pixels, resampled_onto
+from napari_dip.geometry import aligned, covered, crop_translation, grid_to_pixels, resampled_onto
 from napari_dip.grid import Grid
 
 
@@ -228,3 +228,11 @@ def test_units_of_very_different_size_are_not_singular():
     grid = scaled((3600, 1e-10, 1e-10), (0, 0, 0))
     mask = np.arange(8).reshape(2, 2, 2) % 3
     np.testing.assert_array_equal(aligned(mask, grid, grid, (2, 2, 2)), mask != 0)
+
+
+def test_a_polygon_covers_the_pixels_whose_centres_it_holds():
+    corners = np.array([[1.5, 2.5], [1.5, 6.5], [4.5, 6.5], [4.5, 2.5]])
+    expected = np.zeros((8, 9), bool)
+    expected[2:5, 3:7] = True
+    assert np.array_equal(covered(corners, (8, 9)), expected)
+    assert covered(10 * corners, (80, 90), ellipse=True).sum() == pytest.approx(np.pi * 15 * 20, rel=0.03)

@@ -22,7 +22,7 @@ ORDER = [
     ["methods"],
     ["pace"],
     ["series"],
-    ["restoration"],
+    ["restoration", "refilter"],
     ["estimation", "words", "parts", "recipe"],
     ["progress", "io"],
     ["demo", "targets", "flags", "sources", "map_files", "training_files"],

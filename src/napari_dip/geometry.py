@@ -79,6 +79,27 @@ def resampled_onto(
     return _sampled("guide", image, image_to_world, grid_to_world, shape, order=1, mode="nearest")
 
 
+def covered(corners: np.ndarray, shape: tuple[int, int], *, ellipse: bool = False) -> np.ndarray:
+    """Return the pixels whose centres lie in a polygon, or in the ellipse within a parallelogram.
+
+    Parameters
+    ----------
+    corners : ndarray, shape ``(n, 2)``
+        In pixels, one after another around the outline.
+    shape : (int, int)
+        Of the image.
+    ellipse : bool
+        The four corners are those of the parallelogram.
+    """
+    from skimage.draw import polygon2mask
+
+    if ellipse:
+        centre, across, down = corners.mean(0), (corners[1] - corners[0]) / 2, (corners[2] - corners[1]) / 2
+        turn = np.linspace(0, 2 * np.pi, 180, endpoint=False)[:, None]
+        corners = centre + np.cos(turn) * across + np.sin(turn) * down
+    return polygon2mask(shape, corners)
+
+
 def grid_to_pixels(grid: Grid, axes: tuple[int, ...], ndim: int) -> np.ndarray:
     """Return the homogeneous matrix from the samples of a grid to the pixels of the data under it.
 

@@ -150,7 +150,7 @@ def test_what_is_read_is_captured_at_run(viewer, user, image):
     viewer.layers.remove(source)
     user.sees(lambda: not dock._panels)
     assert viewer.layers["cells denoised"].data.mean() > 50
-    assert panel.result.inputs.image.mean() > 50
+    assert panel.result.run.inputs.image.mean() > 50
 
 
 @pytest.mark.parametrize("change", ["removed", "replaced", "renamed"])
@@ -189,12 +189,12 @@ def test_a_residual_and_a_blend(viewer, user, image):
     layer = user.restores(dock)
     restored = layer.data.copy()
     assert dock.after.isVisible()
-    dock.after.strength.setValue(25)
+    dock.after.blend.setValue(25)
     assert np.allclose(layer.data, image + 0.25 * (restored - image), atol=1e-3)
     user.clicks(dock.after.residual)
     assert np.allclose(viewer.layers["cells denoised: residual"].data, image - restored, atol=1e-3)
     viewer.layers.selection.active = layer
-    dock.after.strength.setValue(100)
+    dock.after.blend.setValue(100)
     assert np.array_equal(layer.data, restored)
 
 
@@ -229,7 +229,7 @@ def test_run_again_after_saving_and_reopening(viewer, user, image, tmp_path):
     user.clicks(dock.after.repeat)
     user.sees(lambda: len(viewer.layers) == 4 and not dock._panels)
     assert np.array_equal(viewer.layers[-1].data, first.data)
-    assert not dock.after.strength.isEnabled() or viewer.layers.selection.active is not opened
+    assert not dock.after.blend.isEnabled() or viewer.layers.selection.active is not opened
 
 
 def test_copy_as_python_and_as_command_give_the_same_pixels(viewer, user, image, tmp_path, monkeypatch):

@@ -6,12 +6,13 @@ from hypothesis import strategies as st
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Shapes
 
-from napari_dip import Denoise, SuperResolve
+from napari_dip import DIP, Denoise, SuperResolve
 from napari_dip.axes import Axes
 from napari_dip.plugin.areas import drawn_area, visible_area
 from napari_dip.plugin.inputs import captured, placed
 from napari_dip.plugin.layers import to_world
 from napari_dip.plugin.result import Result
+from napari_dip.plugin.run import Run
 from napari_dip.restoration import Restoration
 from napari_dip.series import restored_shape
 
@@ -202,7 +203,7 @@ def test_the_current_view_is_what_the_canvas_shows(viewer, user):
 def test_colours_keep_their_dtype_and_say_what_was_clipped():
     colours = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
     inputs = captured(Image(colours, rgb=True), Axes("YXC"))
-    result = Result(ViewerModel(), inputs, Denoise())
+    result = Result(ViewerModel(), Run(inputs, Denoise(), DIP(), {}))
     result.finish(Restoration(np.full((4, 4, 3), 300, np.float32), (), {}))
     assert result.layer.data.dtype == np.uint8
     assert (result.layer.data == 255).all()

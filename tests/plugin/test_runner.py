@@ -12,7 +12,7 @@ from superqt.utils import FunctionWorker, WorkerBase
 
 from napari_dip import Denoise, Iterate, Outcome, RestorationError
 from napari_dip.pace import Pace
-from napari_dip.plugin.runner import Ending, Job, Queue
+from napari_dip.plugin.runner import Ending, Job, Queue, RunWatch
 from napari_dip.restoration import Restoration, restoring
 
 LENGTH = 4
@@ -98,7 +98,7 @@ class Follower:
     """A job, and all that it has said."""
 
     def __init__(self, stream, *, title="", pace=pace, interval=0.0):
-        self.stream, self.job = stream, Job(title, stream, pace, interval)
+        self.stream, self.job = stream, Job(title, stream, lambda: RunWatch(pace()), interval)
         self.begun, self.snapshots, self.endings = [], [], []
         self.job.began.connect(lambda: self.begun.append(time.monotonic()))
         self.job.advanced.connect(self.snapshots.append)
@@ -455,7 +455,10 @@ class Hall:
 def test_jobs_run_in_order_and_one_at_a_time(queue, qtbot):
     hall, ends = Hall(), []
     faults = {"b": RuntimeError("x"), "d": KeyError("y")}
-    jobs = {name: Job(name, hall.stream(name, faults.get(name)), pace, 0.0) for name in "abcde"}
+    jobs = {
+        name: Job(name, hall.stream(name, faults.get(name)), lambda: RunWatch(pace()), 0.0)
+        for name in "abcde"
+    }
     for name, job in jobs.items():
         job.began.connect(lambda: ends.append(hall.inside))
         job.ended.connect(lambda ending, name=name: ends.append((name, ending.result, bool(ending.error))))

@@ -8,8 +8,8 @@ import tifffile
 from qtpy.QtWidgets import QApplication
 from scipy.ndimage import gaussian_filter
 
-from napari_dip import Deconvolve, Poisson, SuperResolve, restore
-from napari_dip.methods import DIP, RichardsonLucy, Wiener
+from napari_dip import Deconvolve, Poisson, SuperResolve, estimate_psf, restore
+from napari_dip.methods import DIP, PKN, RichardsonLucy, Wiener
 from napari_dip.plugin.preferences import remembered_settings
 from napari_dip.psf import GaussianPSF, MeasuredPSF, resampled
 from napari_dip.recipe import Recipe
@@ -90,11 +90,11 @@ def test_a_finer_image_lies_on_its_source(viewer, user, small, tmp_path, monkeyp
 
     restored = layer.data.copy()
     viewer.layers.selection.active = layer
-    dock.after.strength.setValue(0)
+    dock.after.blend.setValue(0)
     between = small[:-1] * 0.75 + small[1:] * 0.25  # each half pixel lies a quarter from its own centre
     between = between[:, :-1] * 0.75 + between[:, 1:] * 0.25
     assert np.allclose(layer.data[1:-1:2, 1:-1:2], between, atol=1e-2)
-    dock.after.strength.setValue(100)
+    dock.after.blend.setValue(100)
     assert np.array_equal(layer.data, restored)
 
     assert np.array_equal(runs_script(viewer, dock), restored)
@@ -121,7 +121,7 @@ def test_an_area_of_a_stack_is_refined_in_its_place(viewer, user, small):
     assert layer.data.shape == (2, 40, 40)
     assert np.allclose(layer.data_to_world((1, 0.5, 0.5)), source.data_to_world((1, 4, 8)))
     restored = layer.data.copy()
-    dock.after.strength.setValue(50)
+    dock.after.blend.setValue(50)
     assert np.array_equal(layer.data[:, 12:16], restored[:, 12:16])  # missing: there is no original
     assert not np.array_equal(layer.data[:, 20:], restored[:, 20:])
     user.clicks(dock.after.residual)
@@ -139,7 +139,7 @@ def test_colours_are_refined_with_their_dtype(viewer, user, small):
     layer = user.restores(dock)
     assert (layer.data.dtype, layer.data.shape, layer.rgb) == (np.uint8, (64, 64, 3), True)
     assert np.allclose(layer.data_to_world((0.5, 0.5)), source.data_to_world((0, 0)))
-    dock.after.strength.setValue(0)
+    dock.after.blend.setValue(0)
     assert np.abs(layer.data[::2, ::2].astype(int) - colours).mean() < 20
     user.clicks(dock.after.residual)
     assert viewer.layers[-1].data.shape == (32, 32)
@@ -362,3 +362,28 @@ def test_the_noise_of_a_blurred_image_is_measured_too(viewer, user, small):
     dock.task.noise.choice.value = Poisson
     user.clicks(dock.task.noise.row.itemAt(1).widget())
     user.sees(lambda: "measured" in dock.message.text())
+
+
+@pytest.mark.parametrize(("name", "method"), [("Deep Image Prior", DIP), ("Procedural Kernel Network", PKN)])
+def test_a_method_of_the_menu_is_chosen(viewer, user, image, name, method):
+    viewer.add_image(image, name="cells")
+    user.menu("Layers", "Filter", "Restore", name).trigger()
+    dock = viewer.window.dock_widgets[f"{name} (napari-dip)"]
+    assert isinstance(dock.method.value, method)
+
+
+def test_the_measured_noise_is_shown_before_the_run(viewer, user, image):
+    viewer.add_image(image, name="cells")
+    user.menu("Layers", "Filter", "Restore", "Procedural Kernel Network").trigger()
+    dock = viewer.window.dock_widgets["Procedural Kernel Network (napari-dip)"]
+    user.sees(dock.run_button.isEnabled)
+    assert dock.status.text().startswith("The noise was measured: ")
+
+
+def test_the_blur_is_measured_in_the_image(viewer, user, phantom):
+    viewer.add_image(gaussian_filter(phantom, 2.0), name="cells")
+    dock = user.opens("Deconvolve")
+    dock.task.measure_psf()
+    user.sees(lambda: dock.message.text() == "The blur was measured in the image.")
+    found = dock.task.value.psf
+    assert found == estimate_psf(gaussian_filter(phantom, 2.0))

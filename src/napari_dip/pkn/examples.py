@@ -5,8 +5,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from napari_dip.operators import Resample
@@ -122,8 +122,10 @@ def crops(images: Sequence[Tensor], count: int, side: int, generator: Generator)
     parts = []
     for _ in range(count):
         image = images[drawn(len(images))]
-        while any(missing := [min(max(0, side - n), n - 1) for n in image.shape]):  # a mirror doubles at most
-            image = F.pad(image[None, None], (0, missing[1], 0, missing[0]), mode="reflect")[0, 0]
+        missing = [max(0, side - n) for n in image.shape]
+        if any(missing):
+            # Again and again where it is much smaller, as torch does not.
+            image = torch.from_numpy(np.pad(image.numpy(), [(0, n) for n in missing], mode="reflect"))
         top, left = (drawn(n - side + 1) for n in image.shape)
         part = image[top : top + side, left : left + side].rot90(drawn(4))
         parts.append(part.flip(0) if drawn(2) else part)

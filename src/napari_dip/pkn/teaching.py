@@ -83,6 +83,8 @@ def _lessons(
                 "image", f"a noisy image must have {2 * _LEAST} pixels along each axis to train on"
             )
         return self_supervised(noisy), {"images": "the noisy image itself, by Stein's unbiased risk estimate"}
+    images: Sequence[Tensor]
+    checked: Sequence[Tensor]
     usual = degradation(kernel)
     weakest, strongest = training.weakest or usual.weakest, training.strongest or usual.strongest
     harm = replace(usual, weakest=min(weakest, strongest), strongest=max(weakest, strongest))
@@ -91,12 +93,27 @@ def _lessons(
         images, checked = [one for one, _ in parts], [other for _, other in parts]
         told = f"{len(clean)} clean image{'s' if len(clean) > 1 else ''} of the user's"
     else:
-        made = [
-            torch.from_numpy(picture(training.seed, at, _SIDE)).float() for at in range(_PICTURES + _MORE)
-        ]
-        images, checked = made[:_PICTURES], made[_PICTURES:]
+        images = _Made(training.seed, range(_PICTURES))
+        checked = _Made(training.seed, range(_PICTURES, _PICTURES + _MORE))
         told = f"{_PICTURES} made pictures: dead leaves, filaments, blobs, points (seed {training.seed})"
     return supervised(kernel, harm, images, checked), {"images": told, "degradation": asdict(harm)}
+
+
+class _Made(Sequence[Tensor]):
+    """Made pictures, each of them when it is first wanted: all at once they would take a minute."""
+
+    def __init__(self, seed: int, numbers: range) -> None:
+        self._seed, self._numbers = seed, numbers
+        self._made: dict[int, Tensor] = {}
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, at: Any) -> Any:
+        number = self._numbers[at]
+        if number not in self._made:
+            self._made[number] = torch.from_numpy(picture(self._seed, number, _SIDE)).float()
+        return self._made[number]
 
 
 def _divided(image: np.ndarray) -> tuple[Tensor, Tensor]:

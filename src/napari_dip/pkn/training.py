@@ -61,7 +61,7 @@ class Step:
     Parameters
     ----------
     index : int
-        Updates before it.
+        Updates of the network before it; below 0 while the single setting is fitted, which comes first.
     loss : float
         What was minimised: root-mean-square error of an update's examples, in grey levels from 0 to 255;
         where there is no truth, Stein's estimate of the mean squared one, in units of the noise's variance.
@@ -210,7 +210,8 @@ def train(
     Yields
     ------
     Step
-        One for each update of the network, and a last one that says why it ended.
+        One for each update, of the single setting and then of the network, and a last one that says why it
+        ended.
 
     Returns
     -------
@@ -227,7 +228,9 @@ def train(
     constant = Filter(kernel, single_one)
     rate = _falling(_RATE_OF_SETTING, _SETTING)
     for iterate in fit(constant, _stream(lessons, _SETTING, generator), learning_rate=rate):
-        _finite(iterate.loss)
+        yield Step(iterate.index - _SETTING, _finite(iterate.loss))
+        if asked():
+            break
     setting = single_one.setting
     network = ParameterNetwork(kernel)
     network.initialise(generator)

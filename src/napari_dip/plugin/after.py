@@ -16,8 +16,10 @@ from qtpy.QtWidgets import (
 )
 
 from napari_dip.errors import FileError
+from napari_dip.plugin.filter import FilterPanel
+from napari_dip.plugin.layers import KEY
 from napari_dip.plugin.layout import Rows, vertical
-from napari_dip.plugin.result import KEY, Result
+from napari_dip.plugin.result import Result
 from napari_dip.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -33,10 +35,12 @@ _OTHERS = {
 
 
 class AfterPanel(QWidget):
-    """Strength, residual, and how a layer was made: the restored one that is selected, or the last one."""
+    """What can be done with the restored layer that is selected, or the last one, and how it was made."""
 
     #: The provenance of the layer that is to be made once more.
     again = Signal(object)
+    #: A result that is to be made.
+    wanted = Signal(object)
     #: A sentence for the user.
     said = Signal(str)
 
@@ -49,10 +53,11 @@ class AfterPanel(QWidget):
         self._read: WeakKeyDictionary[Layer, dict[str, Any] | None] = WeakKeyDictionary()
         self.title = QLabel()
         self.title.setWordWrap(True)
-        self.strength = QSlider(Qt.Orientation.Horizontal)
-        self.strength.setRange(0, _STEPS)
-        self.strength.setToolTip(
-            "0 % is the original, 100 % the restored image. Missing pixels stay restored."
+        self.blend = QSlider(Qt.Orientation.Horizontal)
+        self.blend.setRange(0, _STEPS)
+        self.blend.setToolTip(
+            "<qt>Mix with the original: 0 % is the original, 100 % the restored image. Missing pixels stay "
+            "restored.</qt>"
         )
         self._percent = QLabel("100 %")
         self.residual = QPushButton("Residual")
@@ -61,6 +66,7 @@ class AfterPanel(QWidget):
         self.repeat.setToolTip("Bring these settings into the dock, and run them.")
         self.copy = QPushButton("Copy as")
         self.copy.setToolTip("Copy what gives the same pixels again, to be pasted elsewhere.")
+        self.filter = FilterPanel(viewer)
         menu = QMenu(self.copy)
         self.copy_python = menu.addAction("Python", self._copy_python)
         self.copy_command = menu.addAction("command line", self._copy_command)
@@ -72,16 +78,19 @@ class AfterPanel(QWidget):
         slider = QWidget()
         line = QHBoxLayout(slider)
         line.setContentsMargins(0, 0, 0, 0)
-        line.addWidget(self.strength)
+        line.addWidget(self.blend)
         line.addWidget(self._percent)
-        slider.setToolTip(self.strength.toolTip())
-        rows.add("Strength", slider)
+        slider.setToolTip(self.blend.toolTip())
+        rows.add("Blend", slider)
         column.addLayout(rows)
         buttons = QHBoxLayout()
         for button in (self.residual, self.repeat, self.copy):
             buttons.addWidget(button)
         column.addLayout(buttons)
-        self.strength.valueChanged.connect(self._blend)
+        column.addWidget(self.filter)
+        self.filter.said.connect(self.said)
+        self.filter.wanted.connect(self.wanted)
+        self.blend.valueChanged.connect(self._blend)
         self.residual.clicked.connect(self._add_residual)
         self.repeat.clicked.connect(lambda: self.again.emit(self._provenance))
         self._events = [viewer.layers.selection.events.active, viewer.layers.events.removed]
@@ -100,24 +109,29 @@ class AfterPanel(QWidget):
             event.disconnect(self.look)
         self._events = []
         self._results = []
+        self.filter.release()
 
     def look(self, event: Any = None) -> None:
         """Show what can be done with the restored layer that is selected, or else with the last result."""
         self._results = [result for result in self._results if result.layer in self._viewer.layers]
-        for layer in (self._viewer.layers.selection.active, *(one.layer for one in self._results[::-1])):
+        active = self._viewer.layers.selection.active
+        results = self._results[::-1]
+        owners = [one.layer for one in results if one.maps is not None and active in one.maps.layers.values()]
+        for layer in (active, *owners, *(one.layer for one in results)):
             self._layer, self._provenance = layer, self._provenance_of(layer)
             if self._provenance is not None:
                 break
         self.setVisible(self._provenance is not None)
+        self.filter.look(self._result)
         if self._layer is None or self._provenance is None:
             return
         self.title.setText(f"<b>{self._layer.name}</b>")
         result = self._result
-        for widget in (self.strength, self.residual):
+        for widget in (self.blend, self.residual):
             widget.setEnabled(result is not None)
         strength = _STEPS if result is None else round(result.strength * _STEPS)
-        with QSignalBlocker(self.strength):
-            self.strength.setValue(strength)
+        with QSignalBlocker(self.blend):
+            self.blend.setValue(strength)
         self._percent.setText(f"{strength} %")
 
     def _provenance_of(self, layer: "Layer | None") -> dict[str, Any] | None:
@@ -126,7 +140,7 @@ class AfterPanel(QWidget):
         if layer not in self._read:
             self._read[layer] = _from_file(layer)
         found = layer.metadata.get(KEY, self._read[layer])
-        return found if isinstance(found, dict) else None
+        return found if isinstance(found, dict) and "map" not in found else None
 
     @property
     def _result(self) -> Result | None:
@@ -154,7 +168,7 @@ class AfterPanel(QWidget):
     def _copy(self, write: Any, place: Any) -> None:
         provenance = self._provenance or {}
         source = provenance.get("source") or {}
-        notes: list[str] = []
+        notes = ["Its maps were edited: give them as maps, too."] if source.get("maps") else []
         image = place(source, notes)
         others = {}
         for part, (name, of) in _OTHERS.items():

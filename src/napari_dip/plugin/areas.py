@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QComboBox
 
 from napari_dip.area import Area, written
 from napari_dip.axes import Axes
-from napari_dip.plugin.layers import shape_of
+from napari_dip.plugin.layers import shape_of, vertices
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -161,16 +161,10 @@ def drawn_area(layer: "Image", shapes: "Shapes") -> Area:
     rectangles = [at for at in chosen if shapes.shape_type[at] == "rectangle"]
     if not rectangles:
         raise ValueError(f"draw a rectangle in the layer {shapes.name!r}: there is none")
-    corners = np.asarray([shapes.data_to_world(corner) for corner in shapes.data[rectangles[-1]]])
+    pixels = vertices(shapes.data[rectangles[-1]], shapes, layer)
     shape = shape_of(layer)
-    n = layer.ndim
-    if corners.shape[1] > n:
-        corners = corners[:, -n:]
-    world = np.tile(np.asarray(layer.data_to_world((0,) * n), float), (len(corners), 1))
-    world[:, n - corners.shape[1] :] = corners
-    pixels = np.asarray([layer.world_to_data(corner) for corner in world])
     area = [(0, size) for size in shape]
-    for axis in range(n):
+    for axis in range(layer.ndim):
         low, high = pixels[:, axis].min(), pixels[:, axis].max()
         if high - low > 0.5:  # a rectangle lies in a plane: along its other axes it cuts nothing
             begin, end = int(np.rint(low)), int(np.rint(high)) + 1

@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QLabel, QMessageBox, QPushButton, QWidget
 from napari_dip.axes import Axes
 from napari_dip.errors import InputError
 from napari_dip.estimation import Estimate, estimate
-from napari_dip.methods import METHODS
+from napari_dip.methods import METHODS, Method
 from napari_dip.pace import Pace
 from napari_dip.plugin.after import AfterPanel
 from napari_dip.plugin.check import Check
@@ -17,11 +17,11 @@ from napari_dip.plugin.method import MethodForm
 from napari_dip.plugin.panel import RunPanel
 from napari_dip.plugin.preferences import Preferences, remember_settings
 from napari_dip.plugin.result import Result
-from napari_dip.plugin.runner import QUEUE, Job, Queue
+from napari_dip.plugin.run import Run
+from napari_dip.plugin.runner import QUEUE, Job, Queue, RunWatch
 from napari_dip.plugin.source import SourceForm
 from napari_dip.plugin.task import TaskForm
 from napari_dip.recipe import Recipe
-from napari_dip.restoration import restoring
 from napari_dip.settings import restored
 from napari_dip.tasks import Task
 from napari_dip.words import duration, memory, sentence
@@ -38,13 +38,23 @@ class Dock(QWidget):
         Whose layers are restored.
     task : type of Task
         That is chosen at first.
+    method : type of Method, optional
+        That is chosen at first, where it can do the task; by default the first one that can.
     guided : bool
         There has to be a guide.
     queue : Queue
         Where runs wait for each other.
     """
 
-    def __init__(self, viewer: Any, task: type[Task], *, guided: bool = False, queue: Queue = QUEUE) -> None:
+    def __init__(
+        self,
+        viewer: Any,
+        task: type[Task],
+        method: type[Method] | None = None,
+        *,
+        guided: bool = False,
+        queue: Queue = QUEUE,
+    ) -> None:
         super().__init__()
         self._viewer, self._queue = viewer, queue
         self._preferences = Preferences.now()
@@ -67,6 +77,8 @@ class Dock(QWidget):
         self._lay_out()
         self._connect()
         self.task.choose(task)
+        if method is not None:
+            self.method.choose(method)
         self._changed()
 
     def choose_image(self, layer: Any) -> None:
@@ -99,6 +111,7 @@ class Dock(QWidget):
         self.run_button.clicked.connect(self.run)
         self._check.found.connect(self._checked)
         self.after.again.connect(self._again)
+        self.after.wanted.connect(self._begin)
         self.after.said.connect(self._say)
         panels, followers = self._panels, (self.source, self.after)
         self.destroyed.connect(lambda *_: _release(panels, *followers))  # when the window is closed
@@ -125,7 +138,7 @@ class Dock(QWidget):
         """Return the function that measures, to be called in a thread."""
         try:
             task, method = self.task.value, self.method.value
-            inputs = self.source.captured(task, copy=False)
+            inputs = self.source.captured(task, planar=method.planar, copy=False)
         except (ValueError, TypeError) as error:
             self.source.problems()
             self._refused(error)
@@ -139,13 +152,16 @@ class Dock(QWidget):
             return
         self._estimate = found
         self.run_button.setEnabled(True)
-        self.status.setText(
+        cost = (
             "Less than a second."
             if found.seconds < 1
             else f"At most {duration(found.seconds)}, {memory(found.bytes)} of memory "
             f"({1000 * found.seconds_per_update:.0f} ms an update"
             f"{', while another run computes' if len(self._queue) else ''}; most runs stop earlier)."
         )
+        axes = self.source.axes.axes
+        planes = self.method.value.planar and axes is not None and len(axes.spatial) > 2
+        self.status.setText(" ".join([*found.remarks, *["Plane by plane."] * planes, cost]))
         if self._run_when_checked:
             self._run_when_checked = False
             self.run()
@@ -166,23 +182,22 @@ class Dock(QWidget):
             return
         task, method = self.task.value, self.method.value
         try:
-            inputs = self.source.captured(task)
+            inputs = self.source.captured(task, planar=method.planar)
         except ValueError as error:  # a layer has changed since it was checked
             self._say(sentence(str(error)))
             return
         options = self.method.options
         remember_settings(task)
         self.method.keep()
-        frames = len(list(inputs.axes.frames(tuple(inputs.image.shape))))
-        result = Result(self._viewer, inputs, task)
-        job = Job(
-            result.name,
-            lambda until: restoring(inputs.image, task, method, until=until, **options, **inputs.options),
-            lambda: Pace(method, frames),
-            self._preferences.interval,
-        )
+        self._begin(Result(self._viewer, Run(inputs, task, method, options)))
+
+    def _begin(self, result: Result) -> None:
+        """Run, as soon as the runs before it have ended."""
+        run = result.run
+        watch = lambda: RunWatch(Pace(run.method, run.frames))  # noqa: E731
+        job = Job(result.name, run.stream, watch, self._preferences.interval)
         self._say("")
-        panel = RunPanel(job, result, frames, self._queue)
+        panel = RunPanel(job, result, self._queue)
         panel.ended.connect(self._ended)
         self._panels.append(panel)
         self._running.addWidget(panel)
@@ -228,6 +243,8 @@ class Dock(QWidget):
         self.source.show_image(axes, recipe.area, recipe.missing_label, recipe.saturated, recipe.series)
         if absent:
             self._say(f"Choose the layer to use in place of “{absent[0]}”, then press Run.")
+        elif source.get("maps"):
+            self._say("The parameters are predicted afresh: edited maps are applied by “Apply maps”.")
         self._run_when_checked = not absent  # unless something is wrong
         self._changed()
 

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from napari.components import LayerList
     from napari.layers import Layer
 
+#: Under this name a layer's metadata hold how it was made.
+KEY = "napari-dip"
+
 
 class LayerChoice(QComboBox):
     """The layers of one kind; it follows what is added, removed, renamed and moved.
@@ -107,6 +110,17 @@ def to_world(layer: "Layer") -> np.ndarray:
     for axis, unit in enumerate(np.eye(n)):
         matrix[:n, axis] = np.asarray(layer.data_to_world(unit)) - origin
     return matrix
+
+
+def vertices(shape: np.ndarray, shapes: "Layer", layer: "Layer") -> np.ndarray:
+    """Return the vertices of a shape in pixels of an image; along axes that it lacks they are 0."""
+    corners = np.asarray([shapes.data_to_world(corner) for corner in shape])
+    n = layer.ndim
+    if corners.shape[1] > n:
+        corners = corners[:, -n:]
+    world = np.tile(np.asarray(layer.data_to_world((0,) * n), float), (len(corners), 1))
+    world[:, n - corners.shape[1] :] = corners
+    return np.asarray([layer.world_to_data(corner) for corner in world])
 
 
 def finest(layer: "Layer") -> Any:

@@ -2,8 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
+from napari_dip.methods import DIP, PKN
 from napari_dip.plugin.dock import Dock
 from napari_dip.plugin.preferences import PLUGIN
+from napari_dip.plugin.teacher import TrainingDock
 from napari_dip.tasks import Deconvolve, Denoise, Inpaint, SuperResolve
 
 if TYPE_CHECKING:
@@ -49,7 +51,21 @@ class DeepImagePriorDock(Dock):
     """Restore an image with an untrained network."""
 
     def __init__(self, napari_viewer: Any) -> None:
-        super().__init__(_itself(napari_viewer), Denoise)
+        super().__init__(_itself(napari_viewer), Denoise, DIP)
+
+
+class ProceduralKernelNetworkDock(Dock):
+    """Restore an image with a filter whose parameters a tiny network predicts at each pixel."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(_itself(napari_viewer), Denoise, PKN)
+
+
+class TrainDock(TrainingDock):
+    """Train a network of your own, for a filter whose parameters it predicts."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(_itself(napari_viewer))
 
 
 def denoise(viewer: "Viewer") -> None:
@@ -80,6 +96,16 @@ def guided_restoration(viewer: "Viewer") -> None:
 def deep_image_prior(viewer: "Viewer") -> None:
     """Open the dock with Deep Image Prior as the method."""
     _open(viewer, "Deep Image Prior")
+
+
+def procedural_kernel_network(viewer: "Viewer") -> None:
+    """Open the dock with a procedural kernel network as the method."""
+    _open(viewer, "Procedural Kernel Network")
+
+
+def train(viewer: "Viewer") -> None:
+    """Open the dock that trains a kernel network, with the selected images."""
+    _open(viewer, "Train a kernel network")
 
 
 def _open(viewer: "Viewer", name: str) -> None:

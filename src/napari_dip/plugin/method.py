@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 from annotated_types import Interval
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import QComboBox, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QPushButton, QWidget
 
 from napari_dip.device import Device
 from napari_dip.methods import METHODS, PRESETS, Method
-from napari_dip.plugin.fields import Entry, first_line
+from napari_dip.plugin.fields import Entry, Field, first_line
 from napari_dip.plugin.form import Form
 from napari_dip.plugin.layout import Rows, Section, fold, vertical
 from napari_dip.plugin.preferences import (
@@ -23,6 +23,8 @@ from napari_dip.settings import record
 from napari_dip.tasks import Task
 
 _CUSTOM = "custom"
+#: Files of networks, as dialogs name them.
+NETWORKS = "Kernel networks (*.safetensors)"
 
 
 class MethodForm(QWidget):
@@ -81,8 +83,23 @@ class MethodForm(QWidget):
         if (last := remembered_settings(cls)) is not None:
             form.set(last)
         self._limit(form)
+        if "weights" in form.fields:
+            form.fields["weights"].row.addWidget(self._browser(form.fields["weights"]))
         form.changed.connect(self._form_changed)
         return form
+
+    def _browser(self, field: Field) -> QPushButton:
+        """Return a button that enters a file's name into a field."""
+        button = QPushButton("Choose…")
+        button.setToolTip("Choose the file of a network that you have trained.")
+
+        def choose() -> None:
+            path, _ = QFileDialog.getOpenFileName(self, "Choose a network", "", NETWORKS)
+            if path:
+                field.set(path)
+
+        button.clicked.connect(choose)
+        return button
 
     def offer(self, task: type[Task]) -> None:
         """Offer the methods that can do a task; the chosen one stays if it is among them."""
@@ -97,6 +114,12 @@ class MethodForm(QWidget):
                 self.choice.setItemData(at, first_line(cls), Qt.ItemDataRole.ToolTipRole)
             self.choice.setCurrentIndex(max(0, self.choice.findData(before)))
         self._show_form()
+
+    def choose(self, method: type[Method]) -> None:
+        """Choose a method, if it is among those that are offered."""
+        if (at := self.choice.findData(method)) >= 0:
+            self.choice.setCurrentIndex(at)
+            self._show_form()
 
     @property
     def form(self) -> Form:
@@ -122,8 +145,7 @@ class MethodForm(QWidget):
 
     def show_method(self, method: Method, device: str, seed: int) -> None:
         """Show a method with its settings, and where it runs; it has to be among those that are offered."""
-        self.choice.setCurrentIndex(self.choice.findData(type(method)))
-        self._show_form()
+        self.choose(type(method))
         self.form.set(method)
         self.device.set(device)
         self.seed.set(seed)

@@ -1,6 +1,8 @@
 """One run as the user sees it: how far it is, its curve, Stop and Cancel."""
 
 import time
+from abc import abstractmethod
+from typing import Any
 
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtGui import QColor
@@ -10,20 +12,18 @@ from napari_dip.errors import RestorationError, cured
 from napari_dip.plugin.plot import FIT, SCORE, SCORES, Curves
 from napari_dip.plugin.result import Result
 from napari_dip.plugin.runner import Ending, Job, Queue, Snapshot
-from napari_dip.words import duration, summary
+from napari_dip.words import duration, sentence, summary
 
 
-class RunPanel(QWidget):
-    """Follows a job from the queue to its end, and keeps its result layer.
+class JobPanel(QWidget):
+    """Follows a job from the queue to its end.
 
     Parameters
     ----------
     job : Job
         Not yet begun.
-    result : Result
-        Is shown each snapshot, and the answer.
-    frames : int
-        How many are restored.
+    plot : QWidget
+        Shows its curves.
     queue : Queue
         Where the job runs.
     """
@@ -31,16 +31,14 @@ class RunPanel(QWidget):
     #: At the end: itself, and a sentence for the user.
     ended = Signal(object, str)
 
-    def __init__(self, job: Job, result: Result, frames: int, queue: Queue) -> None:
+    def __init__(self, job: Job, plot: QWidget, queue: Queue) -> None:
         super().__init__()
-        self.job, self.result, self._frames, self._queue = job, result, frames, queue
-        self._frame: tuple[int, ...] | None = None
+        self.job, self._plot, self._queue = job, plot, queue
         self.title = QLabel(f"<b>{job.title}</b>")
         self.title.setWordWrap(True)
         self.bar = QProgressBar()
         self.numbers = QLabel()
         self.numbers.setWordWrap(True)
-        self.curves = Curves()
         self.stop_button = QPushButton("Stop")
         self.stop_button.setToolTip("End the run, and keep the best result until now.")
         self.stop_button.clicked.connect(self._stop)
@@ -49,7 +47,7 @@ class RunPanel(QWidget):
         self.cancel_button.clicked.connect(self.cancel)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.title, self.bar, self.numbers, self.curves):
+        for widget in (self.title, self.bar, self.numbers, plot):
             column.addWidget(widget)
         buttons = QHBoxLayout()
         buttons.addWidget(self.stop_button)
@@ -60,6 +58,14 @@ class RunPanel(QWidget):
         job.ended.connect(self._ended)
         if queue.submit(job) is not None:
             self._wait()
+
+    @abstractmethod
+    def _advanced(self, snapshot: Any) -> None:
+        """Show how far it is."""
+
+    @abstractmethod
+    def _ended(self, ending: Ending) -> None:
+        """Say how it ended."""
 
     def cancel(self) -> None:
         """End the run, and leave the layers as they were."""
@@ -78,13 +84,13 @@ class RunPanel(QWidget):
 
     def _wait(self) -> None:
         self.numbers.setText("Waits: another run has to end first.")
-        for widget in (self.bar, self.curves, self.stop_button):
+        for widget in (self.bar, self._plot, self.stop_button):
             widget.hide()
 
     def _began(self) -> None:
         self.bar.setRange(0, 0)  # busy
         self.numbers.setText("Starting…")
-        for widget in (self.bar, self.curves, self.stop_button):
+        for widget in (self.bar, self._plot, self.stop_button):
             widget.show()
 
     def _stop(self) -> None:
@@ -95,6 +101,26 @@ class RunPanel(QWidget):
         self.numbers.setText(words)
         self.stop_button.setEnabled(False)
         self.cancel_button.setEnabled(not self.job.stopping)
+
+
+class RunPanel(JobPanel):
+    """A restoration; keeps its result layer.
+
+    Parameters
+    ----------
+    job : Job
+        Not yet begun.
+    result : Result
+        Is shown each snapshot, and the answer.
+    queue : Queue
+        Where the job runs.
+    """
+
+    def __init__(self, job: Job, result: Result, queue: Queue) -> None:
+        self.result, self.curves = result, Curves()
+        self._frames = result.run.frames
+        self._frame: tuple[int, ...] | None = None
+        super().__init__(job, self.curves, queue)
 
     def _advanced(self, snapshot: Snapshot) -> None:
         began = time.perf_counter()
@@ -119,11 +145,11 @@ class RunPanel(QWidget):
         lines = [", ".join(parts)]
         if snapshot.curve:
             _, fit, score = snapshot.curve[-1]
-            errors = [_coloured(f"fit error {fit:.4g}", FIT)]
+            errors = [coloured(f"fit error {fit:.4g}", FIT)]
             if score is not None and snapshot.judge is not None:
-                errors.append(_coloured(f"{SCORES[snapshot.judge]} {score:.4g}", SCORE))
+                errors.append(coloured(f"{SCORES[snapshot.judge]} {score:.4g}", SCORE))
             if self.curves.best is not None:
-                errors.append(_coloured("best {1:.4g} at update {0}".format(*self.curves.best), SCORE))
+                errors.append(coloured("best {1:.4g} at update {0}".format(*self.curves.best), SCORE))
             lines.append(", ".join(errors))
         if snapshot.judge is not None:
             lines.append(snapshot.judge.value)
@@ -132,7 +158,7 @@ class RunPanel(QWidget):
         self.numbers.setText("<br>".join(lines))
 
     def _ended(self, ending: Ending) -> None:
-        sentence = self._sentence(ending)
+        words = self._sentence(ending)
         if ending.result is None:
             self.result.discard()
         else:
@@ -140,10 +166,10 @@ class RunPanel(QWidget):
                 with cured():
                     self.result.finish(ending.result)
             except (RestorationError, ValueError, TypeError) as error:
-                sentence = f"The result can't be shown: {error}"
+                words = f"The result can't be shown: {error}"
             if self.result.clipped:
-                sentence += f" {self.result.clipped} values were clipped to the range of the colours."
-        self.ended.emit(self, " ".join([sentence, *ending.notes]))
+                words += f" {self.result.clipped} values were clipped to the range of the colours."
+        self.ended.emit(self, " ".join([words, *map(sentence, ending.notes)]))
 
     def _sentence(self, ending: Ending) -> str:
         if ending.error:
@@ -157,5 +183,6 @@ class RunPanel(QWidget):
         return summary(ending.result) + left
 
 
-def _coloured(text: str, colour: QColor) -> str:
+def coloured(text: str, colour: QColor) -> str:
+    """Return rich text in the colour of a curve."""
     return f"<span style='color: {colour.name()}'>{text}</span>"

@@ -1,6 +1,7 @@
-"""A small plot of a run: fit error, score, and the best until now."""
+"""Small plots of a run and of a training: errors, scores, and the best until now."""
 
 import math
+from abc import abstractmethod
 from typing import Any
 
 from qtpy.QtCore import QPointF, QRectF, QSize, Qt
@@ -9,7 +10,7 @@ from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_dip.solver.iterate import Judge
 
-FIT, SCORE = QColor("#8a8fa3"), QColor("#2f9fe0")
+FIT, SCORE, SINGLE = QColor("#8a8fa3"), QColor("#2f9fe0"), QColor("#e0962f")
 #: What the score is called, by what gives it.
 SCORES = {
     Judge.HELD_OUT: "held-out error",
@@ -20,7 +21,33 @@ _MARGIN = 6
 _KEPT = 400  # points of a curve; there are no more pixels to show them
 
 
-class Curves(QWidget):
+class _Plot(QWidget):
+    """A frame with curves in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def sizeHint(self) -> QSize:
+        """Wide and low."""
+        return QSize(200, 90)
+
+    def paintEvent(self, _: Any) -> None:
+        """Draw."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        frame = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
+        painter.setPen(QPen(self.palette().color(QPalette.ColorRole.Mid), 1))
+        painter.drawRoundedRect(frame, 3, 3)
+        self._draw(painter, frame.adjusted(_MARGIN, _MARGIN, -_MARGIN, -_MARGIN))
+        painter.end()
+
+    @abstractmethod
+    def _draw(self, painter: QPainter, inside: QRectF) -> None:
+        """Draw the curves."""
+
+
+class Curves(_Plot):
     """Fit error and score over the updates, each on its own scale, since their units differ."""
 
     def __init__(self) -> None:
@@ -29,7 +56,6 @@ class Curves(QWidget):
         self._scores: list[tuple[int, float]] = []
         self._last = 0
         self.best: tuple[int, float] | None = None
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.judged_by(None)
 
     def judged_by(self, judge: Judge | None) -> None:
@@ -47,10 +73,6 @@ class Curves(QWidget):
             f"<b style='color:{FIT.name()}'>Grey</b>: error on the fitted pixels, where it goes on "
             "falling when the network begins to fit the noise.</qt>"
         )
-
-    def sizeHint(self) -> QSize:
-        """Wide and low."""
-        return QSize(200, 90)
 
     def begin(self) -> None:
         """Forget all: another frame begins."""
@@ -72,47 +94,86 @@ class Curves(QWidget):
         self._fit, self._scores = _thinned(self._fit), _thinned(self._scores)
         self.update()
 
-    def paintEvent(self, _: Any) -> None:
-        """Draw."""
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        frame = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
-        painter.setPen(QPen(self.palette().color(QPalette.ColorRole.Mid), 1))
-        painter.drawRoundedRect(frame, 3, 3)
-        inside = frame.adjusted(_MARGIN, _MARGIN, -_MARGIN, -_MARGIN)
-        ends = [points[at][0] for points in (self._fit, self._scores) if points for at in (0, -1)]
-        if ends:
-            updates = (min(ends), max(ends))
-            self._curve(painter, inside, updates, self._fit, FIT)
-            place = self._curve(painter, inside, updates, self._scores, SCORE)
-            if self.best is not None and place is not None:
-                painter.setPen(QPen(SCORE, 2))
-                painter.setBrush(self.palette().color(QPalette.ColorRole.Window))
-                painter.drawEllipse(place(*self.best), 4, 4)
-        painter.end()
+    def _draw(self, painter: QPainter, inside: QRectF) -> None:
+        if (updates := _ends(self._fit, self._scores)) is None:
+            return
+        _curve(painter, inside, updates, self._fit, FIT)
+        place = _curve(painter, inside, updates, self._scores, SCORE)
+        if self.best is not None and place is not None:
+            painter.setPen(QPen(SCORE, 2))
+            painter.setBrush(self.palette().color(QPalette.ColorRole.Window))
+            painter.drawEllipse(place(*self.best), 4, 4)
 
-    def _curve(
-        self, painter: QPainter, inside: QRectF, updates: tuple[int, int], points: Any, colour: QColor
-    ) -> Any:
-        if len(points) < 2:
-            return None
-        # The first fall would flatten all that follows: the scale is as high as the later nine tenths.
-        errors = [error for _, error in points]
-        low, high = min(errors), max(errors[len(errors) // 10 :])
-        span = (high - low) or 1.0
 
-        def place(update: int, error: float) -> QPointF:
-            along = (update - updates[0]) / max(updates[1] - updates[0], 1)
-            up = min(max((error - low) / span, 0.0), 1.0)  # the best one may have been thinned out
-            return QPointF(inside.left() + along * inside.width(), inside.bottom() - up * inside.height())
+class TrainingCurves(_Plot):
+    """Loss of a training over its updates, and how well the network and a single setting do elsewhere."""
 
-        path = QPainterPath(place(*points[0]))
-        for point in points[1:]:
-            path.lineTo(place(*point))
-        painter.setPen(QPen(colour, 1.5, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.drawPath(path)
-        return place
+    def __init__(self) -> None:
+        super().__init__()
+        self._losses: list[tuple[int, float]] = []
+        self._network: list[tuple[int, float]] = []
+        self._single: list[tuple[int, float]] = []
+        self.setToolTip(
+            f"<qt>Over the updates. <b style='color:{SCORE.name()}'>Blue</b>: the network on images that it "
+            f"doesn't learn from, in dB, where more is better. <b style='color:{SINGLE.name()}'>Orange</b>: "
+            f"the best single setting on the same. <b style='color:{FIT.name()}'>Grey</b>: what is "
+            "minimised, on a scale of its own; each update sees other examples.</qt>"
+        )
+
+    def add(
+        self, losses: list[tuple[int, float]], network: list[tuple[int, float]], single: float | None
+    ) -> None:
+        """Add updates with their loss, some with the network's score; the single setting has one for all."""
+        self._losses = _thinned([*self._losses, *losses])
+        self._network = _thinned([*self._network, *network])
+        if single is not None and (ends := _ends(self._network)) is not None:
+            self._single = [(at, single) for at in ends]
+        self.update()
+
+    def _draw(self, painter: QPainter, inside: QRectF) -> None:
+        if (updates := _ends(self._losses, self._network)) is None:
+            return
+        _curve(painter, inside, updates, self._losses, FIT)
+        scores = [score for _, score in (*self._network, *self._single)]
+        scale = (min(scores), max(scores)) if scores else None
+        for points, colour in ((self._single, SINGLE), (self._network, SCORE)):
+            _curve(painter, inside, updates, points, colour, scale)
+
+
+def _ends(*curves: list[tuple[int, float]]) -> tuple[int, int] | None:
+    """Return the first update and the last one of curves."""
+    ends = [points[at][0] for points in curves if points for at in (0, -1)]
+    return (min(ends), max(ends)) if ends else None
+
+
+def _curve(
+    painter: QPainter,
+    inside: QRectF,
+    updates: tuple[int, int],
+    points: list[tuple[int, float]],
+    colour: QColor,
+    scale: tuple[float, float] | None = None,
+) -> Any:
+    """Draw a curve, by default on a scale of its own; return what gives the place of a point."""
+    if len(points) < 2:
+        return None
+    # The first fall would flatten all that follows: the scale is as high as the later nine tenths.
+    errors = [error for _, error in points]
+    low, high = scale or (min(errors), max(errors[len(errors) // 10 :]))
+    span = (high - low) or 1.0
+
+    def place(update: int, error: float) -> QPointF:
+        along = (update - updates[0]) / max(updates[1] - updates[0], 1)
+        up = min(max((error - low) / span, 0.0), 1.0)  # the best one may have been thinned out
+        return QPointF(inside.left() + along * inside.width(), inside.bottom() - up * inside.height())
+
+    path = QPainterPath(place(*points[0]))
+    for point in points[1:]:
+        path.lineTo(place(*point))
+    painter.setPen(QPen(colour, 1.5, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawPath(path)
+    return place
 
 
 def _thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:

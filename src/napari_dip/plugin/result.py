@@ -1,5 +1,6 @@
 """The layer that a run makes: live while it lasts, the answer afterwards."""
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -8,18 +9,20 @@ import numpy as np
 from napari_dip.comparison import blended
 from napari_dip.geometry import resampled_onto
 from napari_dip.io.picture import as_dtype
-from napari_dip.plugin.inputs import Inputs, placed
+from napari_dip.pkn.maps import NOISE_LEFT
+from napari_dip.plugin.inputs import placed
+from napari_dip.plugin.layers import KEY
+from napari_dip.plugin.maps import MapLayers
+from napari_dip.plugin.run import Run
+from napari_dip.refilter import Refilter
 from napari_dip.restoration import residual
 from napari_dip.series import restored_shape
+from napari_dip.settings import record
 
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
 
     from napari_dip.restoration import Restoration
-    from napari_dip.tasks import Task
-
-#: Under this name a layer's metadata hold how it was made.
-KEY = "napari-dip"
 
 
 class Result:
@@ -29,16 +32,19 @@ class Result:
     ----------
     viewer : Viewer
         Where it is shown.
-    inputs : Inputs
-        What is restored.
-    task : Task
-        What is undone.
+    run : Run
+        Of which it is the result.
+    maps : MapLayers, optional
+        Of the earlier result whose maps, edited, are applied.
+    remark : str
+        What sets it apart from other results for the same image, to be said in its name.
     """
 
-    def __init__(self, viewer: Any, inputs: Inputs, task: "Task") -> None:
-        self._viewer, self.inputs, self._task = viewer, inputs, task
+    def __init__(self, viewer: Any, run: Run, *, maps: MapLayers | None = None, remark: str = "") -> None:
+        self._viewer, self.run, self.maps = viewer, run, maps
+        inputs, task = run.inputs, run.task
         #: Of the layer.
-        self.name = f"{inputs.name} {task.done}"
+        self.name = f"{inputs.name} {task.done}{remark and f', {remark}'}"
         shape = restored_shape(tuple(inputs.image.shape), inputs.axes, task)
         # napari shows colours as bytes, or as floats from 0 to 1: an RGB image keeps its dtype.
         dtype = inputs.image.dtype if inputs.rgb and inputs.image.dtype.kind == "u" else np.dtype(np.float32)
@@ -67,7 +73,7 @@ class Result:
         if self.layer is None:
             self._add()
         if self.ours:
-            self._draw(pixels, self.inputs.axes.at(frame))
+            self._draw(pixels, self.run.inputs.axes.at(frame))
 
     def finish(self, restoration: "Restoration") -> None:
         """Show the answer; where the live layer is gone or was changed, as a new layer."""
@@ -77,10 +83,59 @@ class Result:
             self._add()
         self._draw(self._restored)
         assert self.layer is not None
-        self.layer.metadata[KEY] = {**restoration.provenance, "source": self.inputs.source}
-        active = self._viewer.layers.selection.active
-        if active is None or active._type_string == "image":  # nobody is painting or drawing
-            self._viewer.layers.selection = {self.layer}
+        self.layer.metadata[KEY] = origin = {**restoration.provenance, "source": self.run.inputs.source}
+        layers = self._viewer.layers
+        active, selected = layers.selection.active, list(layers.selection)
+        self._add_maps(restoration, origin)
+        idle = active is None or active._type_string == "image"  # nobody is painting or drawing
+        layers.selection = {self.layer} if idle else selected
+
+    def _add_maps(self, restoration: "Restoration", origin: dict[str, Any]) -> None:
+        """Add the maps of the run as layers; of edited ones only what noise is left, the others are there."""
+        inputs = self.run.inputs
+        axis = None if inputs.rgb else inputs.axes.channel
+        if not restoration.maps or (inputs.rgb and inputs.axes.channel is None):
+            return
+        new = {name: one for name, one in restoration.maps.items() if self.maps is None or name == NOISE_LEFT}
+        added = MapLayers(
+            self._viewer,
+            new,
+            name=inputs.name if self.maps is None else self.name,
+            placement=self._placement,
+            channel=axis,
+            channels=1 if axis is None else self._pixels.shape[axis],
+            origin={"of": self.name, "run": origin},
+        )
+        self.maps = self.maps or added
+
+    @cached_property
+    def refilter(self) -> Refilter:
+        """What filters the image again, where a filter made it; nothing is read before it is asked."""
+        run = self.run
+        device = run.options["device"]
+        return Refilter(run.inputs.image, run.task, run.filter, device=device, **run.source)
+
+    def strengthen(self, strength: float, frames: "list[tuple[tuple[int, ...], np.ndarray]]") -> None:
+        """Show the image as filtered with another strength, and say so in how it was made."""
+        if not self.complete:
+            return
+        assert self._restored is not None
+        assert self.layer is not None
+        for frame, pixels in frames:
+            self._restored[self.run.inputs.axes.at(frame)] = pixels
+        self.run = replace(self.run, method=replace(self.run.filter, strength=strength))
+        self.layer.metadata[KEY] = {**self.layer.metadata[KEY], "method": record(self.run.method)}
+        self.blend(self.strength)
+
+    def pixel_at(self, world: tuple[float, ...]) -> tuple[int, ...] | None:
+        """Return the restored pixel at a place of the world, of the first channel; outside of it None."""
+        if not self.ours:
+            return None
+        assert self.layer is not None
+        shape = self._pixels.shape
+        place = [round(float(at)) for at in self.layer.world_to_data(world)]
+        place += [0] * (len(shape) - len(place))
+        return tuple(place) if all(0 <= at < n for at, n in zip(place, shape, strict=True)) else None
 
     def discard(self) -> None:
         """Take the live layer away, unless somebody else has changed it."""
@@ -101,8 +156,8 @@ class Result:
     def add_residual(self) -> "Image":
         """Add what the restored image leaves of the data as a layer, on their grid; for colours, the mean."""
         assert self._restored is not None
-        inputs = self.inputs
-        left = residual(inputs.image, self._restored, self._task, **inputs.options)
+        inputs = self.run.inputs
+        left = residual(inputs.image, self._restored, self.run.task, **inputs.options)
         name = f"{self.name}: residual"
         if inputs.rgb:
             left, name = left.mean(-1), f"{name}, mean of the colours"
@@ -115,21 +170,25 @@ class Result:
     @cached_property
     def _original(self) -> np.ndarray:
         """The image on the grid of the restored one, NaN where there is none."""
-        original, ndim = self.inputs.original(), self.inputs.image.ndim
-        finer = self.inputs.from_restored(self._task, ndim)
+        original, ndim = self.run.inputs.original(), self.run.inputs.image.ndim
+        finer = self.run.inputs.from_restored(self.run.task, ndim)
         return resampled_onto(original, np.eye(ndim + 1), finer, self._pixels.shape)
+
+    @property
+    def _placement(self) -> dict[str, Any]:
+        """Where the restored image lies, as napari's arguments."""
+        inputs = self.run.inputs
+        return placed(inputs.placement, inputs.from_restored(self.run.task, len(inputs.to_world) - 1))
 
     def _add(self) -> None:
         self._selected = list(self._viewer.layers.selection)
         self.layer = self._viewer.add_image(
             self._pixels,
             name=self.name,
-            rgb=self.inputs.rgb,
+            rgb=self.run.inputs.rgb,
             multiscale=False,
-            **placed(
-                self.inputs.placement, self.inputs.from_restored(self._task, len(self.inputs.to_world) - 1)
-            ),
-            **self.inputs.looks,
+            **self._placement,
+            **self.run.inputs.looks,
         )
         self._viewer.layers.selection = self._selected  # the user may be at work in another layer
 

@@ -1,11 +1,11 @@
-"""Runs streams of iterates in a thread, one at a time, and shows the viewer what they give."""
+"""Runs streams in a thread, one at a time, and shows the viewer now and then what they give."""
 
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from qtpy.QtCore import QObject, QThreadPool, Signal
 from superqt.utils import GeneratorWorker
@@ -13,12 +13,22 @@ from superqt.utils import GeneratorWorker
 from napari_dip.errors import RestorationError, cured
 from napari_dip.pace import Pace, Position
 from napari_dip.solver.iterate import Iterate, Judge
-from napari_dip.solver.stopping import Asked, StoppingRule
+from napari_dip.solver.stopping import Asked
 
 #: How long drawing may take of the time between two snapshots.
 _SHARE_OF_DRAWING = 0.1
 
-Stream = Generator[Iterate, None, Any]
+Stream = Generator[Any, None, Any]
+
+
+class Watch(Protocol):
+    """Sees all that a stream yields, in its thread, and says now and then what is to be shown of it."""
+
+    def saw(self, item: Any) -> None:
+        """Take note of what was yielded."""
+
+    def snapshot(self) -> Any:
+        """Return what has come since the last snapshot, and how far the stream is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +56,40 @@ class Snapshot:
     judge: Judge | None = None
 
 
+class RunWatch:
+    """Watches the iterates of a run.
+
+    Parameters
+    ----------
+    pace : Pace
+        Tells how far the run is.
+    """
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+        self._iterate: Iterate | None = None
+        self._position: Position | None = None
+        self._curve: list[tuple[int, float, float | None]] = []
+
+    def saw(self, item: Iterate) -> None:
+        """Take note of an iterate."""
+        self._position = self._pace.at(item)
+        if self._iterate is None or item.frame != self._iterate.frame:
+            self._curve = []  # what is left of the frame before is not of this curve
+        self._iterate = item
+        if item.score is not None or item.index % 5 == 0:  # a GPU has to wait for each look
+            self._curve.append((item.index, float(item.loss), item.score))
+
+    def snapshot(self) -> Snapshot:
+        """Return what is new."""
+        iterate, position = self._iterate, self._position
+        assert iterate is not None
+        assert position is not None
+        curve, self._curve = self._curve, []
+        pixels = None if iterate.x is None else iterate.x.cpu().numpy()
+        return Snapshot(iterate.frame, pixels, position, curve, iterate.judge)
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
     """How a job ended: with a result, by an error in words, or with neither since it was cancelled."""
@@ -56,7 +100,7 @@ class Ending:
 
 
 class Job(QObject):
-    """A stream of iterates that runs in a thread.
+    """A stream that runs in a thread.
 
     Parameters
     ----------
@@ -64,8 +108,8 @@ class Job(QObject):
         What it is called while others wait for it.
     opened : callable
         Is given the rule by which the user stops, and returns the stream. It is called in the thread.
-    pace : callable
-        Returns what tells how far the run is. It is called in the thread.
+    watch : callable
+        Returns what watches the stream. It is called in the thread.
     interval : float
         Seconds from one snapshot to the next, at the least.
     """
@@ -77,13 +121,13 @@ class Job(QObject):
     def __init__(
         self,
         title: str,
-        opened: Callable[[StoppingRule], Stream],
-        pace: Callable[[], Pace],
+        opened: Callable[[Asked], Stream],
+        watch: Callable[[], Watch],
         interval: float = 0.5,
     ) -> None:
         super().__init__()
         self.title = title
-        self._opened, self._pace = opened, pace
+        self._opened, self._watch = opened, watch
         self._least = self._interval = interval
         self._stop, self._cancel = threading.Event(), threading.Event()
         self._notes: list[str] = []
@@ -117,7 +161,7 @@ class Job(QObject):
         """Say how long a snapshot took to draw: where that is slow, they become fewer."""
         self._interval = max(self._least, seconds / _SHARE_OF_DRAWING)
 
-    def _iterate(self) -> Generator[Snapshot, None, None]:
+    def _iterate(self) -> Generator[Any, None, None]:
         """Run in the thread. All errors end here: Qt's workers lose some of them."""
         try:
             with cured():
@@ -127,28 +171,19 @@ class Job(QObject):
         except Exception as error:  # noqa: BLE001  a defect of ours must not leave the dock waiting for ever
             self._error = f"The run failed ({type(error).__name__}): {error}"
 
-    def _snapshots(self) -> Generator[Snapshot, None, None]:
+    def _snapshots(self) -> Generator[Any, None, None]:
         stream = self._opened(Asked(self._stop))
         try:
-            pace = self._pace()
+            watch = self._watch()
             due = 0.0
-            frame: tuple[int, ...] | None = None
-            curve: list[tuple[int, float, float | None]] = []
             while not self._ends_now():
                 try:
-                    iterate = next(stream)
+                    watch.saw(next(stream))
                 except StopIteration as end:
                     self._result = end.value
                     return
-                position = pace.at(iterate)
-                if iterate.frame != frame:  # what is left of the frame before is not of this curve
-                    frame, curve = iterate.frame, []
-                if iterate.score is not None or iterate.index % 5 == 0:  # a GPU has to wait for each look
-                    curve.append((iterate.index, float(iterate.loss), iterate.score))
                 if time.monotonic() >= due:
-                    pixels = None if iterate.x is None else iterate.x.cpu().numpy()
-                    yield Snapshot(iterate.frame, pixels, position, curve, iterate.judge)
-                    curve = []
+                    yield watch.snapshot()
                     due = time.monotonic() + self._interval
         finally:
             stream.close()
@@ -161,7 +196,7 @@ class Job(QObject):
         if issubclass(category, UserWarning) and str(message) not in self._notes:  # each once
             self._notes.append(str(message))
 
-    def _yielded(self, snapshot: Snapshot) -> None:
+    def _yielded(self, snapshot: Any) -> None:
         if not self._cancel.is_set():
             self.advanced.emit(snapshot)
 

@@ -176,13 +176,15 @@ class SourceForm(QWidget):
         if argument == "series":
             self.axes.fold.expand(animate=False)
 
-    def captured(self, task: "Task | None" = None, *, copy: bool = True) -> Inputs:
+    def captured(self, task: "Task | None" = None, *, planar: bool = False, copy: bool = True) -> Inputs:
         """Take a picture of what is to be restored, or a mere look at it where nothing is copied.
 
         Parameters
         ----------
         task : Task, optional
             For which there are a guide and a point spread function, too.
+        planar : bool
+            The planes of a volume are frames, one after another.
         copy : bool
             Later edits of the layers change nothing.
 
@@ -194,6 +196,8 @@ class SourceForm(QWidget):
         layer, axes = self.image.layer, self.axes.axes
         if layer is None or axes is None:
             raise ValueError("choose an image layer")
+        if planar:
+            axes = axes.plane_by_plane()
         inputs = captured(
             layer,
             axes,

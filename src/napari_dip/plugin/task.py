@@ -1,5 +1,6 @@
 """The part of the dock that says what is to be undone."""
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from qtpy.QtCore import Qt, Signal
@@ -10,10 +11,12 @@ from napari_dip.noise_estimation import estimate_noise
 from napari_dip.plugin.check import Check
 from napari_dip.plugin.fields import first_line, words
 from napari_dip.plugin.form import Form, Variants
+from napari_dip.plugin.inputs import Inputs
 from napari_dip.plugin.layout import Rows, vertical
 from napari_dip.plugin.preferences import remembered_settings
 from napari_dip.plugin.source import SourceForm
-from napari_dip.psf import MeasuredPSF
+from napari_dip.psf import GaussianPSF, MeasuredPSF
+from napari_dip.psf_estimation import estimate_psf
 from napari_dip.tasks import TASKS, Task
 from napari_dip.words import sentence
 
@@ -34,6 +37,7 @@ class TaskForm(QWidget):
     def __init__(self, source: SourceForm) -> None:
         super().__init__()
         self._source = source
+        self._measures: Callable[[Inputs], Any] = lambda _: None
         self._check = Check(self, self._to_measure)
         self._check.found.connect(self._measured)
         self.choice = QComboBox()
@@ -53,12 +57,15 @@ class TaskForm(QWidget):
     def _made(self, cls: type[Task]) -> Form:
         form = Form(cls)
         noise = cast(Variants, form.fields["noise"])
-        button = QPushButton("Estimate")
-        button.setToolTip("Measure the noise in the image, and enter what was found.")
+        button = _estimate("Measure the noise in the image, and enter what was found.")
         button.setEnabled(False)
         button.clicked.connect(self.measure_noise)
         noise.choice.changed.connect(lambda kind: button.setEnabled(kind is not Unknown))
         noise.row.addWidget(button)
+        if "psf" in form.fields:
+            blur = _estimate("Measure the blur at the image's sharpest edges, and enter what was found.")
+            blur.clicked.connect(self.measure_psf)
+            form.fields["psf"].row.addWidget(blur)
         if (last := remembered_settings(cls)) is not None:
             form.set(last)
         form.changed.connect(self.changed)
@@ -114,7 +121,19 @@ class TaskForm(QWidget):
 
     def measure_noise(self) -> None:
         """Enter what the image says of the noise, as soon as it is known."""
+        model = self.noise.start()
+        self._measures = lambda inputs: estimate_noise(
+            model, inputs.image, missing=inputs.hidden, axes=inputs.axes.letters
+        )
         self.said.emit("Measuring the noise…")
+        self._check.request(0)
+
+    def measure_psf(self) -> None:
+        """Enter what the image says of its blur, as soon as it is known."""
+        self._measures = lambda inputs: estimate_psf(
+            inputs.image, missing=inputs.hidden, axes=inputs.axes.letters
+        )
+        self.said.emit("Measuring the blur…")
         self._check.request(0)
 
     def drop(self) -> None:
@@ -127,19 +146,28 @@ class TaskForm(QWidget):
         self.changed.emit()
 
     def _to_measure(self) -> Any:
-        """Return the function that measures the noise, to be called in a thread."""
+        """Return the function that measures, to be called in a thread."""
         try:
             inputs = self._source.captured(copy=False)
         except ValueError as error:
             self.said.emit(sentence(str(error)))
             return None
-        model = self.noise.start()
-        return lambda: estimate_noise(model, inputs.image, missing=inputs.hidden, axes=inputs.axes.letters)
+        measures = self._measures
+        return lambda: measures(inputs)
 
     def _measured(self, found: Any) -> None:
+        notes = map(sentence, self._check.notes)
         if isinstance(found, NoiseModel):
             self.noise.set(found)
-            notes = map(sentence, self._check.notes)
             self.said.emit(" ".join(["The noise was measured in the image.", *notes]))
+        elif isinstance(found, GaussianPSF):
+            self.form.fields["psf"].set(found)
+            self.said.emit(" ".join(["The blur was measured in the image.", *notes]))
         else:
             self.said.emit(sentence(str(found)))
+
+
+def _estimate(tooltip: str) -> QPushButton:
+    button = QPushButton("Estimate")
+    button.setToolTip(f"<qt>{tooltip}</qt>")
+    return button

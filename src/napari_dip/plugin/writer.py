@@ -8,7 +8,7 @@ import numpy as np
 from napari_dip.axes import Axes
 from napari_dip.io import Picture
 from napari_dip.io import write as write_picture
-from napari_dip.plugin.result import KEY
+from napari_dip.plugin.layers import KEY
 
 
 def write(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
