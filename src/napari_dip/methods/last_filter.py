@@ -1,0 +1,75 @@
+"""What a fit has found of the image, as the pilot of a last filter over the data."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from napari_dip.methods.judging import Trial
+from napari_dip.methods.nonlocal_bayes import nonlocal_bayes
+from napari_dip.methods.stabilising import Stabiliser
+from napari_dip.solver.iterate import Iterate
+
+#: Standard errors by which held-out pixels have to prefer the image as it was.
+_AGAINST = 2.0
+#: Standard deviation of the noise, as a share of the range of an image that has none.
+_LEAST = 1e-4
+
+
+def filtered_last(iterates: Iterable[Iterate], trial: Trial) -> Iterator[Iterate]:
+    """Filter the answer of a run that has come to its end by itself.
+
+    While the filter works the answer is yielded again and again, so that rules outside can end the run.
+
+    Parameters
+    ----------
+    iterates : iterable of Iterate
+        Any stream; an outcome marks the answer.
+    trial : Trial
+        By held-out pixels, of a problem whose operator is the identity.
+    """
+    for iterate in iterates:
+        if iterate.outcome is None:
+            yield iterate
+            continue
+        for x in last_filter(iterate.x, trial):
+            yield replace(iterate, x=x, outcome=None)
+        yield replace(iterate, x=x)
+
+
+def last_filter(x: Tensor, trial: Trial) -> Iterator[Tensor]:
+    """Filter the data by non-local Bayes with a restored image as the pilot.
+
+    What the fit has lost of the image the filter finds in the data again, by patches that are alike. It is
+    judged without the held-out pixels, and kept unless these speak against it; what is kept has seen all
+    pixels.
+
+    Parameters
+    ----------
+    x : Tensor, shape ``(1, C, *spatial)``
+        Fitted without the held-out pixels.
+    trial : Trial
+        By held-out pixels, of a problem whose operator is the identity.
+
+    Yields
+    ------
+    Tensor, shape ``(1, C, *spatial)``
+        x, again and again while it works; last the filtered image, or x where that is better.
+    """
+    even = Stabiliser.of(trial.fitted)
+    data, before = (image[0].double().cpu() for image in (trial.problem.data, x))
+    observed, seen = ((part.weights[0] > 0).cpu().expand_as(data) for part in (trial.problem, trial.fitted))
+    noisy, pilot = even(data), even(before)
+    axes = tuple(range(1, data.ndim))
+    power = (noisy - pilot).square().where(seen, 0).sum(axes, keepdim=True)
+    sigmas = (power / seen.sum(axes, keepdim=True).clamp_min(1)).sqrt()
+    sigmas = sigmas.maximum(_LEAST * (pilot.amax(axes, True) - pilot.amin(axes, True))).clamp_min(1e-30)
+    parts = torch.stack([noisy.where(known, pilot) for known in (seen, observed)])
+    for filtered in nonlocal_bayes(pilot / sigmas, parts / sigmas):  # noqa: B007  the last one is the answer
+        yield x
+    blind, after = (even.undone(sigmas * one) for one in filtered)
+    errors = [((data - one) / (sigmas * even.step(before))).square() for one in (before, blind)]
+    gain = (errors[0] - errors[1])[observed & ~seen]
+    if not gain.mean() < -_AGAINST * gain.std() / len(gain) ** 0.5:
+        yield after[None].to(x)
