@@ -25,6 +25,7 @@ Row = dict[str, object]
 WORDS = {
     "input": "input",
     "ours": "**answer**",
+    "fit": "before the last filter",
     "oracle": "best of the run",
     "authors_dip": "authors' released image",
     "nlm": "non-local means",
@@ -42,6 +43,7 @@ WORDS = {
     "mse_input": "exposure",
     "mse_gaussian_1px": "Gaussian, σ = 1 px",
     "mse_ours": "**answer**",
+    "mse_fit": "before the last filter",
     "mse_oracle": "best of the run",
     "flux_rms_in_noise": "change of the stars' flux, in its noise",
     "chosen_at": "updates",
@@ -50,15 +52,15 @@ WORDS = {
 }
 #: The columns of each kind of row, before what it cost.
 COLUMNS = {
-    "denoise": ("input", "nlm", "bm3d_knows_sigma", "authors_dip", "ours", "oracle"),
+    "denoise": ("input", "nlm", "bm3d_knows_sigma", "authors_dip", "fit", "ours", "oracle"),
     "half": ("authors_dip", "ours", "oracle", "authors_dip_missing", "ours_missing"),
     "text": ("biharmonic", "ours", "oracle"),
     "super-resolve": ("bicubic", "authors_dip", "ours", "oracle"),
     "deconvolve": ("input", "wiener_best", "richardson_lucy_best", "ours", "oracle"),
-    "fluorescence": ("input", "wavelet", "tv", "nlm", "ours", "oracle"),
-    "m13": ("mse_input", "mse_gaussian_1px", "mse_ours", "mse_oracle", "flux_rms_in_noise"),
-    "hot": ("input", "median_3x3", "ours", "oracle"),
-    "guided": ("input", "unguided", "ours", "oracle"),
+    "fluorescence": ("input", "wavelet", "tv", "nlm", "fit", "ours", "oracle"),
+    "m13": ("mse_input", "mse_gaussian_1px", "mse_fit", "mse_ours", "mse_oracle", "flux_rms_in_noise"),
+    "hot": ("input", "median_3x3", "fit", "ours", "oracle"),
+    "guided": ("input", "unguided", "fit", "ours", "oracle"),
 }
 COST = ("chosen_at", "judge", "seconds")
 TITLES = {
@@ -119,7 +121,7 @@ def summary_table(measured: dict[str, Row]) -> str:
         rows = [*of_kind(measured, kind).values()]
         if not rows:
             continue
-        others = [key for key in COLUMNS[kind] if not key.startswith(("ours", "oracle", "input"))]
+        others = [key for key in COLUMNS[kind] if not key.startswith(("ours", "fit", "oracle", "input"))]
         known = [(WORDS[key], mean(rows, key)) for key in others if not key.endswith("_missing")]
         beside = "; ".join(f"{words} {value:.2f}" for words, value in known if value is not None)
         own = (cell(key, mean(rows, key)) for key in ("ours", "oracle", "seconds"))

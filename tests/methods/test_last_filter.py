@@ -105,7 +105,7 @@ def test_the_answer_keeps_what_the_run_says_of_it(wide, random):
     *before, answer = filtered_last(run(smooth), tried)
     assert [one.index for one in before[:3]] == [0, 1, 2]
     assert {one.index for one in before[3:]} == {3}
-    assert all(one.outcome is None and torch.equal(one.x, smooth) for one in before[:-1])
+    assert all(one.outcome is None and torch.equal(one.x, smooth) for one in before)
     assert answer.outcome is Outcome.NO_IMPROVEMENT
     assert (answer.index, answer.score, answer.judge) == (3, 0.5, Judge.HELD_OUT)
     assert not torch.equal(answer.x, smooth)
@@ -123,17 +123,17 @@ def test_who_stops_it_while_it_works_keeps_what_the_fit_has_found(wide, random):
     assert torch.equal(iterate.x, smooth)
 
 
-def test_a_run_that_was_ended_from_outside_is_left_as_it_is(wide, random):
+def test_the_best_iterate_is_filtered_not_the_last(wide, random):
     tried = trial(wide + random.normal(0, 20, wide.shape))
-    smooth = batch(wide)
-    assert len([*filtered_last(islice_run(smooth), tried)]) == 2
+    best, last = (Iterate(n, batch(n * wide), torch.tensor(0.0), outcome=Outcome.ASKED) for n in (1, 2))
+    *_, answer = filtered_last([last, best], tried)
+    assert answer.index == 1
+    assert error(answer.x[0].numpy(), wide) < 50
 
 
-def islice_run(x):
-    """A run without an end of its own."""
-    for iterate in run(x):
-        if iterate.index < 2:
-            yield iterate
+def test_what_is_not_finite_is_left_as_it_is(wide):
+    broken = Iterate(0, batch(np.nan * wide), torch.tensor(0.0), outcome=Outcome.DIVERGED)
+    assert [*filtered_last([broken], trial(wide))] == [broken]
 
 
 @pytest.mark.parametrize("operator", ["blur", "missing", "identity"])

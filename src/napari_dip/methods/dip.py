@@ -47,7 +47,8 @@ class DIP:
         Networks that are fitted one after another, from different random weights; the answer is the mean
         of theirs. A second one is worth some tenths of a decibel, and takes as long as the first.
     time_limit : float, optional
-        Seconds at the most, for all runs of an image or frame; the best result until then is kept.
+        Seconds at the most, for all runs of an image or frame; the best result until then is kept, and goes
+        through the last filter.
     stopping : {"auto", "held-out", "variance", "discrepancy", "budget"}
         What ends a run: the error on pixels held out of the fit; how much the outputs vary (Wang et al., TMLR
         2023); a residual as strong as the noise, which is measured in the image's flattest parts where the
@@ -191,14 +192,14 @@ class DIP:
         weights = {} if start is None else dict(start)
         if weights and not any(name.startswith("0.") for name in weights):
             raise _another_shape()
-        rule = until or Never()
-        if self.time_limit is not None:
-            rule |= TimeLimit(self.time_limit)
+        limit = Never() if self.time_limit is None else TimeLimit(self.time_limit)
         runs = self._runs(trial, self._seen(trial, guide), seed, weights)
+        iterates = best_last(stopped(runs, limit))
         denoises = isinstance(problem.operator, Identity) and not problem.only_missing
-        filters = self.last_filter and denoises and trial.held_out is not None
+        if self.last_filter and denoises and trial.held_out is not None:
+            iterates = filtered_last(iterates, trial)
         try:
-            yield from best_last(stopped(filtered_last(runs, trial) if filters else runs, rule))
+            yield from best_last(stopped(iterates, until or Never()))
         finally:
             runs.close()
         return weights

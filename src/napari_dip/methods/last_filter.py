@@ -18,24 +18,25 @@ _LEAST = 1e-4
 
 
 def filtered_last(iterates: Iterable[Iterate], trial: Trial) -> Iterator[Iterate]:
-    """Filter the answer of a run that has come to its end by itself.
+    """Filter the answer, with which a stream ends.
 
-    While the filter works the answer is yielded again and again, so that rules outside can end the run.
+    While the filter works the answer is yielded again and again, so that whoever reads can stop it there.
 
     Parameters
     ----------
     iterates : iterable of Iterate
-        Any stream; an outcome marks the answer.
+        A run; the last one is the answer.
     trial : Trial
         By held-out pixels, of a problem whose operator is the identity.
     """
-    for iterate in iterates:
-        if iterate.outcome is None:
-            yield iterate
-            continue
-        for x in last_filter(iterate.x, trial):
-            yield replace(iterate, x=x, outcome=None)
-        yield replace(iterate, x=x)
+    for answer in iterates:
+        if answer.outcome is None:
+            yield answer
+    if answer.x.isfinite().all():
+        for x in last_filter(answer.x, trial):  # noqa: B007  the last one is the answer
+            yield replace(answer, outcome=None)
+        answer = replace(answer, x=x)
+    yield answer
 
 
 def last_filter(x: Tensor, trial: Trial) -> Iterator[Tensor]:
