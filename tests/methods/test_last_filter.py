@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from napari_dip import Asked, Gaussian, GaussianPSF, Outcome, Poisson, Unknown
+from napari_dip import Asked, Gaussian, GaussianPSF, Laplace, Outcome, Poisson, Unknown
 from napari_dip.methods.judging import Trial
 from napari_dip.methods.last_filter import filtered_last, last_filter
 from napari_dip.operators import Blur, Identity
@@ -64,6 +64,13 @@ def test_volumes(phantom, random):
     noisy = truth + random.normal(0, 20, truth.shape)
     smooth = gaussian_filter(truth, (0, 0, 1.5, 1.5))
     assert error(filtered(smooth, trial(noisy)), truth) < 0.75 * error(smooth, truth)
+
+
+def test_outliers_do_not_come_back(wide, random):
+    noisy = wide + random.normal(0, 10, wide.shape)
+    noisy[random.random(wide.shape) < 0.05] += 200
+    smooth = gaussian_filter(wide, (0, 1.5, 1.5))
+    assert error(filtered(smooth, trial(noisy, Laplace(10.0))), wide) < 0.75 * error(smooth, wide)
 
 
 def test_held_out_pixels_can_speak_against_it(wide, random):

@@ -122,8 +122,13 @@ class DIP:
         return self.runs * self.iterations
 
     def probe(self, updates: int) -> Self:
-        """Return settings that nothing but this number of updates ends."""
-        return replace(self, runs=1, iterations=updates, time_limit=None, stopping="budget")
+        """Return settings that nothing but this number of updates ends, and that begin at once.
+
+        An update takes as long with a first guess as without, within what can be measured.
+        """
+        return replace(
+            self, runs=1, iterations=updates, time_limit=None, stopping="budget", first_guess=False
+        )
 
     def settled(self, device: str) -> Self:
         """Return the settings with the precision that "auto" stands for on a device."""

@@ -9,10 +9,13 @@ from torch import Tensor
 from napari_dip.methods.judging import Trial
 from napari_dip.methods.nonlocal_bayes import nonlocal_bayes
 from napari_dip.methods.stabilising import Stabiliser
+from napari_dip.noise import Laplace
 from napari_dip.solver.iterate import Iterate
 
 #: Standard errors by which held-out pixels have to prefer the image as it was.
 _AGAINST = 2.0
+#: Standard deviations from which on a pixel is an outlier, where the noise model expects some.
+_OUTLYING = 4.0
 #: Standard deviation of the noise, as a share of the range of an image that has none.
 _LEAST = 1e-4
 
@@ -62,8 +65,12 @@ def last_filter(x: Tensor, trial: Trial) -> Iterator[Tensor]:
     data, before = (image[0].double().cpu() for image in (trial.problem.data, x))
     observed, seen = ((part.weights[0] > 0).cpu().expand_as(data) for part in (trial.problem, trial.fitted))
     noisy, pilot = even(data), even(before)
+    residual = noisy - pilot
+    if isinstance(trial.problem.noise, Laplace):  # outliers tell the filter nothing
+        likely = residual.abs() < _OUTLYING * residual.abs()[seen].median() / 0.6745
+        observed, seen = observed & likely, seen & likely
     axes = tuple(range(1, data.ndim))
-    power = (noisy - pilot).square().where(seen, 0).sum(axes, keepdim=True)
+    power = residual.square().where(seen, 0).sum(axes, keepdim=True)
     sigmas = (power / seen.sum(axes, keepdim=True).clamp_min(1)).sqrt()
     sigmas = sigmas.maximum(_LEAST * (pilot.amax(axes, True) - pilot.amin(axes, True))).clamp_min(1e-30)
     parts = torch.stack([noisy.where(known, pilot) for known in (seen, observed)])
