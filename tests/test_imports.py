@@ -21,7 +21,7 @@ ORDER = [
     ["tasks"],
     ["methods"],
     ["pace"],
-    ["series"],
+    ["series", "reports"],
     ["restoration"],
     ["estimation", "words", "parts", "recipe"],
     ["progress", "io"],

@@ -12,7 +12,7 @@ from napari_dip.plugin.areas import drawn_area, visible_area
 from napari_dip.plugin.inputs import captured, placed
 from napari_dip.plugin.layers import to_world
 from napari_dip.plugin.result import Result
-from napari_dip.restoration import Restoration
+from napari_dip.reports import Restoration
 from napari_dip.series import restored_shape
 
 UNITS = ("nm", "um", "mm", "second")

@@ -15,7 +15,7 @@ from napari_dip.series import restored_shape
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
 
-    from napari_dip.restoration import Restoration
+    from napari_dip.reports import Restoration
     from napari_dip.tasks import Task
 
 #: Under this name a layer's metadata hold how it was made.
