@@ -12,7 +12,7 @@ _PATCH, _WINDOW = {2: 5, 3: 3}, {2: 21, 3: 7}
 #: Patches of a group; pixels from one group's first patch to the next one's, fewer than a patch has.
 _GROUP, _STRIDE = 40, {2: 4, 3: 2}
 #: Groups at a time, which bounds the memory.
-_AT_A_TIME = 512
+_AT_A_TIME = 128
 
 
 def nonlocal_bayes(pilot: Tensor, data: Tensor) -> Iterator[Tensor]:
