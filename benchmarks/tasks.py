@@ -46,18 +46,18 @@ def follow(image: np.ndarray, score: Callable[[np.ndarray], float], **options: o
     The gap is that of the fit, whose own answer is yielded before a last filter changes it.
     """
     best, best_at, scoring, updates = -np.inf, 0, 0.0, 0
-    began = time.perf_counter()
+    began = time.process_time()
     before = iterate = None
     for following in solve(image, method=options.pop("method", DIP()), seed=SEED, **options):
         before, iterate = iterate, following
-        paused = time.perf_counter()
+        paused = time.process_time()
         if iterate.index % 5 == 0 and iterate.outcome is None:
             at = score(iterate.x.numpy())
             if at > best:
                 best, best_at = at, iterate.index
         updates = max(updates, iterate.index)
-        scoring += time.perf_counter() - paused
-    seconds = time.perf_counter() - began - scoring
+        scoring += time.process_time() - paused
+    seconds = time.process_time() - began - scoring
     follow.answer = iterate.x.numpy()
     fit = score((before if before.index == iterate.index else iterate).x.numpy())
     return {

@@ -24,7 +24,7 @@ class FrameReport:
     updates : int
         Updates after which the answer was found.
     score : float or None
-        By what judged the run: such as the answer's error on held-out pixels, in nats per pixel.
+        By what judged the fit: such as its error on held-out pixels, in nats per pixel.
     seconds : float
         Time that the run took.
     judge : Judge or None

@@ -165,6 +165,8 @@ class DIP:
     ) -> Generator["Iterate", None, State]:
         """Yield iterates, each the moving average of the outputs so far; the last one is the answer.
 
+        A last filter may have changed its x. While that works the iterate that it changes is yielded again.
+
         Parameters
         ----------
         problem : Problem
