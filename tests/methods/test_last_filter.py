@@ -130,14 +130,6 @@ def test_who_stops_it_while_it_works_keeps_what_the_fit_has_found(wide, random):
     assert torch.equal(iterate.x, smooth)
 
 
-def test_the_best_iterate_is_filtered_not_the_last(wide, random):
-    tried = trial(wide + random.normal(0, 20, wide.shape))
-    best, last = (Iterate(n, batch(n * wide), torch.tensor(0.0), outcome=Outcome.ASKED) for n in (1, 2))
-    *_, answer = filtered_last([last, best], tried)
-    assert answer.index == 1
-    assert error(answer.x[0].numpy(), wide) < 50
-
-
 def test_what_is_not_finite_is_left_as_it_is(wide):
     broken = Iterate(0, batch(np.nan * wide), torch.tensor(0.0), outcome=Outcome.DIVERGED)
     assert [*filtered_last([broken], trial(wide))] == [broken]

@@ -47,8 +47,7 @@ class DIP:
         Networks that are fitted one after another, from different random weights; the answer is the mean
         of theirs. A second one is worth some tenths of a decibel, and takes as long as the first.
     time_limit : float, optional
-        Seconds at the most, for all runs of an image or frame; the best result until then is kept, and goes
-        through the last filter.
+        Seconds at the most, for all runs of an image or frame; the best result until then is kept.
     stopping : {"auto", "held-out", "variance", "discrepancy", "budget"}
         What ends a run: the error on pixels held out of the fit; how much the outputs vary (Wang et al., TMLR
         2023); a residual as strong as the noise, which is measured in the image's flattest parts where the
@@ -67,7 +66,8 @@ class DIP:
     last_filter : bool
         To denoise, the fitted image guides a last filter over the data (non-local Bayes: Lebrun, Buades,
         Morel, SIAM J. Imaging Sciences 6, 2013): better by half a decibel on average. It takes seconds,
-        comes after runs that are judged by held-out pixels, and is dropped where these speak against it.
+        follows a run that is judged by held-out pixels and that neither you nor the clock has stopped, and is
+        dropped where these pixels speak against it.
     resolution : float
         Width of the finest details of a deconvolved image, as a share of that of the point spread function
         (the method of sieves: Snyder, Miller, IEEE Trans. Nuclear Science 32, 1985). What is finer would
@@ -199,14 +199,14 @@ class DIP:
         weights = {} if start is None else dict(start)
         if weights and not any(name.startswith("0.") for name in weights):
             raise _another_shape()
-        limit = Never() if self.time_limit is None else TimeLimit(self.time_limit)
+        rule = until or Never()
+        if self.time_limit is not None:
+            rule |= TimeLimit(self.time_limit)
         runs = self._runs(trial, self._seen(trial, guide), seed, weights)
-        iterates = best_last(stopped(runs, limit))
         denoises = isinstance(problem.operator, Identity) and not problem.only_missing
-        if self.last_filter and denoises and trial.held_out is not None:
-            iterates = filtered_last(iterates, trial)
+        filters = self.last_filter and denoises and trial.held_out is not None
         try:
-            yield from best_last(stopped(iterates, until or Never()))
+            yield from best_last(stopped(filtered_last(runs, trial) if filters else runs, rule))
         finally:
             runs.close()
         return weights

@@ -21,25 +21,23 @@ _LEAST = 1e-4
 
 
 def filtered_last(iterates: Iterable[Iterate], trial: Trial) -> Iterator[Iterate]:
-    """Filter the answer, with which a stream ends.
+    """Filter the answer of a run that has come to its end by itself.
 
-    While the filter works the answer is yielded again and again, so that whoever reads can stop it there.
+    While the filter works the answer is yielded again and again, so that rules outside can still end the run.
 
     Parameters
     ----------
     iterates : iterable of Iterate
-        A run; the last one is the answer.
+        A run; the one with an outcome, its last, is the answer.
     trial : Trial
         By held-out pixels, of a problem whose operator is the identity.
     """
-    for answer in iterates:
-        if answer.outcome is None:
-            yield answer
-    if answer.x.isfinite().all():
-        for x in last_filter(answer.x, trial):  # noqa: B007  the last one is the answer
-            yield replace(answer, outcome=None)
-        answer = replace(answer, x=x)
-    yield answer
+    for iterate in iterates:
+        if iterate.outcome is not None and iterate.x.isfinite().all():
+            for x in last_filter(iterate.x, trial):  # noqa: B007  the last one is the answer
+                yield replace(iterate, outcome=None)
+            iterate = replace(iterate, x=x)
+        yield iterate
 
 
 def last_filter(x: Tensor, trial: Trial) -> Iterator[Tensor]:
