@@ -95,7 +95,7 @@ def denoise(data: Path, name: str) -> dict:
     return row | rounded(**{kind: psnr(image, truth) for kind, image in others.items()})
 
 
-def half(data: Path, name: str) -> dict:
+def half(data: Path, name: str, preset: str = "tapered") -> dict:
     """Half of the pixels missing; lines without any observed pixel are left out of all scores.
 
     The black border of `peppers` counts as missing as a whole: nothing tells that it is black.
@@ -106,7 +106,8 @@ def half(data: Path, name: str) -> dict:
     )
     told = ~((mask > 0).all(0)[None, :] | (mask > 0).all(1)[:, None])
     hidden = (mask > 0) & told
-    row = follow(image, lambda x: psnr(x[told], truth[told]), task=Inpaint(), missing=mask)
+    options = {"task": Inpaint(), "missing": mask, "method": PRESETS[preset]}
+    row = follow(image, lambda x: psnr(x[told], truth[told]), **options)
     return row | rounded(
         authors_dip=psnr(dip[told], truth[told]),
         ours_missing=psnr(follow.answer[hidden], truth[hidden]),
@@ -263,6 +264,7 @@ def guided(data: Path, name: str) -> dict:
 KINDS = {
     "denoise": (denoise, ("f16", "house", "kodim03")),
     "half": (half, ("barbara", "peppers", "cameraman")),
+    "fine": (partial(half, preset="fine"), ("barbara", "peppers", "cameraman")),
     "text": (text, ("kate",)),
     "super-resolve": (super_resolve, ("butterfly", "bird", "zebra")),
     "deconvolve": (
