@@ -69,7 +69,7 @@ TITLES = {
     "fluorescence": "a microscope's own noise",
     "hot": "5 % hot pixels",
     "half": "half of the pixels missing",
-    "fine": "the same, preset \"fine\"",
+    "fine": 'the same, preset "fine"',
     "text": "text over a photograph",
     "super-resolve": "super-resolution, factor 4",
     "deconvolve": "blur and photon noise",

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_dip.methods.nonlocal_bayes import nonlocal_bayes
+from napari_dip.methods.nonlocal_bayes import completed, nonlocal_bayes
 
 
 def filtered(pilot, *data):
@@ -12,7 +12,12 @@ def filtered(pilot, *data):
     return result.numpy()
 
 
-def by_loops(pilot, data, *, patch=5, window=21, group=40, stride=4):
+def filled(pilot, data, known):
+    *_, result = completed(*(torch.as_tensor(np.asarray(one)) for one in (pilot, data, known)))
+    return result.numpy()
+
+
+def by_loops(pilot, data, known=None, *, patch=5, window=21, group=40, stride=4):
     """One image at a time, group by group, with S as numpy estimates it."""
     channels, *shape = pilot.shape
     last = [n - patch for n in shape]
@@ -34,8 +39,14 @@ def by_loops(pilot, data, *, patch=5, window=21, group=40, stride=4):
         chosen = [places[i] for i in np.argsort(distances)[:group]]
         clean = np.stack([cut(pilot, place) for place in chosen])
         m, s = clean.mean(0), np.cov(clean.T, bias=True)
-        for place in chosen:
-            x = m + s @ np.linalg.inv(s + np.eye(len(s))) @ (cut(data, place) - m)
+        for place in chosen if known is None else [first]:
+            if known is None:
+                x = m + s @ np.linalg.inv(s + np.eye(len(s))) @ (cut(data, place) - m)
+            elif (k := cut(known, place)).any():
+                among = s[np.ix_(k, k)] + np.eye(k.sum())
+                x = m + s[:, k] @ np.linalg.solve(among, (cut(data, place) - m)[k])
+            else:
+                x = cut(pilot, place)
             where = tuple(slice(at, at + patch) for at in place)
             total[(slice(None), *where)] += x.reshape(channels, *[patch] * len(shape))
             weight[where] += 1
@@ -48,6 +59,24 @@ def test_it_is_what_the_equation_says(shape, random):
     pilot = 10 * random.random(shape)
     data = pilot + random.normal(size=shape)
     np.testing.assert_allclose(filtered(pilot, data)[0], by_loops(pilot, data), rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(1, 14, 18), (3, 12, 20)])
+def test_missing_pixels_are_filled_in_as_the_equation_says(shape, random):
+    pilot = 10 * random.random(shape)
+    data = pilot + random.normal(size=shape)
+    known = random.random(shape) > 0.4
+    known[:, :7, :7] = False
+    expected = by_loops(pilot, data, known, stride=2)
+    np.testing.assert_allclose(filled(pilot, np.where(known, data, 1e3), known), expected, rtol=1e-6)
+    np.testing.assert_array_equal(filled(pilot, data, known)[:, :2, :2], pilot[:, :2, :2])
+
+
+def test_volumes_are_filled_in_too(random):
+    pilot = 10 * random.random((2, 5, 7, 8))
+    known = random.random(pilot.shape) > 0.4
+    expected = by_loops(pilot, pilot, known, patch=3, window=7, stride=2)
+    np.testing.assert_allclose(filled(pilot, pilot, known), expected, rtol=1e-6)
 
 
 def test_volumes_have_smaller_patches_and_windows(random):

@@ -7,13 +7,17 @@ import torch
 from torch import Tensor
 
 from napari_dip.methods.judging import Trial
-from napari_dip.methods.nonlocal_bayes import nonlocal_bayes
+from napari_dip.methods.nonlocal_bayes import completed, nonlocal_bayes
 from napari_dip.methods.stabilising import Stabiliser
 from napari_dip.noise import Laplace
 from napari_dip.solver.iterate import Iterate
 
 #: Standard errors by which held-out pixels have to prefer the image as it was.
 _AGAINST = 2.0
+#: How often missing pixels are filled in, each time with a better pilot.
+_TIMES = 2
+#: The noise of their neighbours, as a share of the residual: less than 1, since data may have hardly any.
+_WEAKER = 0.5
 #: Standard deviations from which on a pixel is an outlier, where the noise model expects some.
 _OUTLYING = 4.0
 #: Standard deviation of the noise, as a share of the range of an image that has none.
@@ -59,7 +63,13 @@ def last_filter(x: Tensor, trial: Trial) -> Iterator[Tensor]:
     Tensor, shape ``(1, C, *spatial)``
         x, again and again while it works; last the filtered image, or x where that is better.
     """
-    even = Stabiliser.of(trial.fitted)
+    problem = trial.problem
+    # Data of which pixels are missing and nothing else is wrong have no noise that could grow with light.
+    even = (
+        Stabiliser((problem.noise,) * problem.data.shape[1])
+        if problem.only_missing
+        else Stabiliser.of(trial.fitted)
+    )
     data, before = (image[0].double().cpu() for image in (trial.problem.data, x))
     observed, seen = ((part.weights[0] > 0).cpu().expand_as(data) for part in (trial.problem, trial.fitted))
     noisy, pilot = even(data), even(before)
@@ -71,11 +81,29 @@ def last_filter(x: Tensor, trial: Trial) -> Iterator[Tensor]:
     power = residual.square().where(seen, 0).sum(axes, keepdim=True)
     sigmas = (power / seen.sum(axes, keepdim=True).clamp_min(1)).sqrt()
     sigmas = sigmas.maximum(_LEAST * (pilot.amax(axes, True) - pilot.amin(axes, True))).clamp_min(1e-30)
-    parts = torch.stack([noisy.where(known, pilot) for known in (seen, observed)])
-    for filtered in nonlocal_bayes(pilot / sigmas, parts / sigmas):  # noqa: B007  the last one is the answer
+    act = _completed if trial.problem.only_missing else _denoised
+    for filtered in act(pilot / sigmas, noisy / sigmas, (seen, observed)):  # noqa: B007  the last is the answer
         yield x
     blind, after = (even.undone(sigmas * one) for one in filtered)
     errors = [((data - one) / (sigmas * even.step(before))).square() for one in (before, blind)]
     gain = (errors[0] - errors[1])[observed & ~seen]
     if not gain.mean() < -_AGAINST * gain.std() / len(gain) ** 0.5:
         yield after[None].to(x)
+
+
+def _denoised(pilot: Tensor, data: Tensor, parts: tuple[Tensor, ...]) -> Iterator[Tensor]:
+    """Yield while it works, and last what each part of the data's pixels gives, shape ``(parts, C, ...)``."""
+    return nonlocal_bayes(pilot, torch.stack([data.where(known, pilot) for known in parts]))
+
+
+def _completed(pilot: Tensor, data: Tensor, parts: tuple[Tensor, ...]) -> Iterator[Tensor]:
+    """As `_denoised`, where nothing but missing pixels is wanted; each result is the next pilot."""
+    answers = []
+    for known in parts:
+        image = pilot
+        for _ in range(_TIMES):
+            for following in completed(image / _WEAKER, data / _WEAKER, known):  # noqa: B007
+                yield pilot
+            image = following * _WEAKER
+        answers.append(image)
+    yield torch.stack(answers)
