@@ -53,9 +53,8 @@ WORDS = {
 #: The columns of each kind of row, before what it cost.
 COLUMNS = {
     "denoise": ("input", "nlm", "bm3d_knows_sigma", "authors_dip", "fit", "ours", "oracle"),
-    "half": ("authors_dip", "ours", "oracle", "authors_dip_missing", "ours_missing"),
-    "fine": ("authors_dip", "ours", "oracle", "authors_dip_missing", "ours_missing"),
-    "text": ("biharmonic", "ours", "oracle"),
+    "half": ("authors_dip", "fit", "ours", "oracle", "authors_dip_missing", "ours_missing"),
+    "text": ("biharmonic", "fit", "ours", "oracle"),
     "super-resolve": ("bicubic", "authors_dip", "ours", "oracle"),
     "deconvolve": ("input", "wiener_best", "richardson_lucy_best", "ours", "oracle"),
     "fluorescence": ("input", "wavelet", "tv", "nlm", "fit", "ours", "oracle"),

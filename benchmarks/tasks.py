@@ -95,7 +95,7 @@ def denoise(data: Path, name: str) -> dict:
     return row | rounded(**{kind: psnr(image, truth) for kind, image in others.items()})
 
 
-def half(data: Path, name: str, preset: str = "tapered") -> dict:
+def half(data: Path, name: str) -> dict:
     """Half of the pixels missing; lines without any observed pixel are left out of all scores.
 
     The black border of `peppers` counts as missing as a whole: nothing tells that it is black.
@@ -106,8 +106,7 @@ def half(data: Path, name: str, preset: str = "tapered") -> dict:
     )
     told = ~((mask > 0).all(0)[None, :] | (mask > 0).all(1)[:, None])
     hidden = (mask > 0) & told
-    options = {"task": Inpaint(), "missing": mask, "method": PRESETS[preset]}
-    row = follow(image, lambda x: psnr(x[told], truth[told]), **options)
+    row = follow(image, lambda x: psnr(x[told], truth[told]), task=Inpaint(), missing=mask)
     return row | rounded(
         authors_dip=psnr(dip[told], truth[told]),
         ours_missing=psnr(follow.answer[hidden], truth[hidden]),
@@ -264,7 +263,6 @@ def guided(data: Path, name: str) -> dict:
 KINDS = {
     "denoise": (denoise, ("f16", "house", "kodim03")),
     "half": (half, ("barbara", "peppers", "cameraman")),
-    "fine": (partial(half, preset="fine"), ("barbara", "peppers", "cameraman")),
     "text": (text, ("kate",)),
     "super-resolve": (super_resolve, ("butterfly", "bird", "zebra")),
     "deconvolve": (
