@@ -25,7 +25,8 @@ Row = dict[str, object]
 WORDS = {
     "input": "input",
     "ours": "**answer**",
-    "oracle": "best of the run",
+    "fit": "before the last filter",
+    "oracle": "best of the fit",
     "authors_dip": "authors' released image",
     "nlm": "non-local means",
     "bm3d_knows_sigma": "BM3D, knows σ",
@@ -42,7 +43,8 @@ WORDS = {
     "mse_input": "exposure",
     "mse_gaussian_1px": "Gaussian, σ = 1 px",
     "mse_ours": "**answer**",
-    "mse_oracle": "best of the run",
+    "mse_fit": "before the last filter",
+    "mse_oracle": "best of the fit",
     "flux_rms_in_noise": "change of the stars' flux, in its noise",
     "chosen_at": "updates",
     "judge": "judge",
@@ -50,15 +52,15 @@ WORDS = {
 }
 #: The columns of each kind of row, before what it cost.
 COLUMNS = {
-    "denoise": ("input", "nlm", "bm3d_knows_sigma", "authors_dip", "ours", "oracle"),
-    "half": ("authors_dip", "ours", "oracle", "authors_dip_missing", "ours_missing"),
-    "text": ("biharmonic", "ours", "oracle"),
+    "denoise": ("input", "nlm", "bm3d_knows_sigma", "authors_dip", "fit", "ours", "oracle"),
+    "half": ("authors_dip", "fit", "ours", "oracle", "authors_dip_missing", "ours_missing"),
+    "text": ("biharmonic", "fit", "ours", "oracle"),
     "super-resolve": ("bicubic", "authors_dip", "ours", "oracle"),
     "deconvolve": ("input", "wiener_best", "richardson_lucy_best", "ours", "oracle"),
-    "fluorescence": ("input", "wavelet", "tv", "nlm", "ours", "oracle"),
-    "m13": ("mse_input", "mse_gaussian_1px", "mse_ours", "mse_oracle", "flux_rms_in_noise"),
-    "hot": ("input", "median_3x3", "ours", "oracle"),
-    "guided": ("input", "unguided", "ours", "oracle"),
+    "fluorescence": ("input", "wavelet", "tv", "nlm", "fit", "ours", "oracle"),
+    "m13": ("mse_input", "mse_gaussian_1px", "mse_fit", "mse_ours", "mse_oracle", "flux_rms_in_noise"),
+    "hot": ("input", "median_3x3", "fit", "ours", "oracle"),
+    "guided": ("input", "unguided", "fit", "ours", "oracle"),
 }
 COST = ("chosen_at", "judge", "seconds")
 TITLES = {
@@ -66,6 +68,7 @@ TITLES = {
     "fluorescence": "a microscope's own noise",
     "hot": "5 % hot pixels",
     "half": "half of the pixels missing",
+    "fine": 'the same, preset "fine"',
     "text": "text over a photograph",
     "super-resolve": "super-resolution, factor 4",
     "deconvolve": "blur and photon noise",
@@ -119,7 +122,7 @@ def summary_table(measured: dict[str, Row]) -> str:
         rows = [*of_kind(measured, kind).values()]
         if not rows:
             continue
-        others = [key for key in COLUMNS[kind] if not key.startswith(("ours", "oracle", "input"))]
+        others = [key for key in COLUMNS[kind] if not key.startswith(("ours", "fit", "oracle", "input"))]
         known = [(WORDS[key], mean(rows, key)) for key in others if not key.endswith("_missing")]
         beside = "; ".join(f"{words} {value:.2f}" for words, value in known if value is not None)
         own = (cell(key, mean(rows, key)) for key in ("ours", "oracle", "seconds"))

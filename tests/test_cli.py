@@ -299,7 +299,8 @@ def test_png_counts_clipped_pixels(tmp_path, capsys):
     data = np.zeros((20, 24), np.uint8)
     data[::2] = 255
     Image.fromarray(data).save(tmp_path / "in.png")
-    assert inside("denoise", tmp_path / "in.png", tmp_path / "out.png", *FAST) == 0
+    command = ("denoise", tmp_path / "in.png", tmp_path / "out.png", "--no-last-filter", *FAST)
+    assert inside(*command) == 0
     assert "values clipped" in capsys.readouterr().err
     assert np.array(Image.open(tmp_path / "out.png")).dtype == np.uint8
     assert "Denoise" in Image.open(tmp_path / "out.png").text["napari-dip"]

@@ -21,7 +21,7 @@ ORDER = [
     ["tasks", "pkn"],
     ["methods"],
     ["pace"],
-    ["series"],
+    ["series", "reports"],
     ["restoration", "refilter"],
     ["estimation", "words", "parts", "recipe"],
     ["progress", "io"],

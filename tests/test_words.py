@@ -2,7 +2,7 @@ import pytest
 
 from napari_dip import Outcome
 from napari_dip.methods import METHODS
-from napari_dip.restoration import FrameReport, Restoration
+from napari_dip.reports import FrameReport, Restoration
 from napari_dip.words import duration, flag_names, memory, summary
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from napari_dip.psf import MoffatPSF as MoffatPSF
     from napari_dip.psf_estimation import estimate_psf as estimate_psf
     from napari_dip.recipe import Recipe as Recipe
-    from napari_dip.restoration import Restoration as Restoration
+    from napari_dip.reports import Restoration as Restoration
     from napari_dip.restoration import restore as restore
     from napari_dip.restoration import solve as solve
     from napari_dip.solver.iterate import Iterate as Iterate
@@ -60,7 +60,8 @@ _HOMES = {
     "psf": ("AiryPSF", "GaussianPSF", "MeasuredPSF", "MoffatPSF"),
     "psf_estimation": ("estimate_psf",),
     "recipe": ("Recipe",),
-    "restoration": ("Restoration", "restore", "solve"),
+    "reports": ("Restoration",),
+    "restoration": ("restore", "solve"),
     "solver.iterate": ("Iterate", "Judge", "Outcome"),
     "solver.stopping": ("Asked", "Budget", "TimeLimit"),
     "tasks": ("Deconvolve", "Denoise", "Inpaint", "SuperResolve", "Task"),

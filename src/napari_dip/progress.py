@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from napari_dip.estimation import Estimate
 from napari_dip.methods import Method
 from napari_dip.pace import Pace
-from napari_dip.restoration import Restoration
+from napari_dip.reports import Restoration
 from napari_dip.solver.iterate import Iterate, Judge
 from napari_dip.words import duration, memory, summary
 

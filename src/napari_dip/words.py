@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from napari_dip.solver.iterate import Outcome
 
 if TYPE_CHECKING:
-    from napari_dip.restoration import Restoration
+    from napari_dip.reports import Restoration
 
 
 def summary(result: "Restoration") -> str:

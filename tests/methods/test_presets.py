@@ -55,6 +55,7 @@ def test_fits_are_as_published(name, iterations, learning_rate, jitter, input):
     assert (settings.jitter, settings.input) == (jitter, input)
     assert settings.second_moment == 0.999
     assert not settings.first_guess
+    assert not settings.last_filter
 
 
 @pytest.mark.parametrize("name", PRESETS)

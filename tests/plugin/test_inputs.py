@@ -13,7 +13,7 @@ from napari_dip.plugin.inputs import captured, placed
 from napari_dip.plugin.layers import to_world
 from napari_dip.plugin.result import Result
 from napari_dip.plugin.run import Run
-from napari_dip.restoration import Restoration
+from napari_dip.reports import Restoration
 from napari_dip.series import restored_shape
 
 UNITS = ("nm", "um", "mm", "second")

@@ -13,7 +13,8 @@ from superqt.utils import FunctionWorker, WorkerBase
 from napari_dip import Denoise, Iterate, Outcome, RestorationError
 from napari_dip.pace import Pace
 from napari_dip.plugin.runner import Ending, Job, Queue, RunWatch
-from napari_dip.restoration import Restoration, restoring
+from napari_dip.reports import Restoration
+from napari_dip.restoration import restoring
 
 LENGTH = 4
 PLACES = range(LENGTH + 1)  # before each iterate, and after the last one

@@ -3,12 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Generator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 import numpy as np
 from annotated_types import Gt, Interval
 from numpy.typing import NDArray
 
+from napari_dip.filling import filled
 from napari_dip.methods.base import State
 from napari_dip.noise import Poisson, PoissonGaussian
 from napari_dip.settings import check
@@ -26,10 +27,9 @@ Image = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class _Deconvolution(ABC):
-    """A function of one channel and its point spread function; missing pixels take their neighbours' values.
+    """A function of one channel and its point spread function; missing pixels are filled in before.
 
-    scikit-image knows no missing pixels and no border: what it sees is filled in, and widened by
-    reflection.
+    scikit-image knows no missing pixels and no border: what it sees is filled in, and widened by reflection.
     """
 
     title: ClassVar[str]
@@ -98,8 +98,9 @@ class _Deconvolution(ABC):
 
         psf = np.asarray(problem.operator.psf.cpu(), np.float64)
         observed = problem.weights.expand_as(problem.data) > 0
-        channels = zip(problem.data[0].cpu().numpy(), observed[0].cpu().numpy(), strict=True)
-        images = [self._deconvolved(_filled(image, seen), psf, problem) for image, seen in channels]
+        data = problem.data[0].double().cpu().numpy()
+        channels = zip(data, observed[0].cpu().numpy(), strict=True)
+        images = [self._deconvolved(filled(image, seen), psf, problem) for image, seen in channels]
         x = torch.as_tensor(np.stack(images)[None], dtype=torch.float32).to(problem.data.device)
         yield Iterate(self.updates, x, problem(x), outcome=Outcome.COMPUTED)
         return {}
@@ -201,17 +202,6 @@ def _floor(problem: "Problem") -> float:
     if isinstance(problem.noise, (Poisson, PoissonGaussian)):
         return problem.noise.offset
     return min(0.0, float(problem.data[problem.weights.expand_as(problem.data) > 0].min()))
-
-
-def _filled(image: NDArray[Any], observed: NDArray[np.bool_]) -> Image:
-    """Return the image with each missing pixel replaced by the nearest observed one."""
-    from scipy.ndimage import distance_transform_edt
-
-    image = image.astype(np.float64)
-    if observed.all() or not observed.any():
-        return image
-    nearest = distance_transform_edt(~observed, return_distances=False, return_indices=True)
-    return image[tuple(nearest)]
 
 
 def _periodic(image: Image, margins: list[int]) -> Image:

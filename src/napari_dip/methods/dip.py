@@ -64,6 +64,12 @@ class DIP:
         To denoise and to deconvolve, the network sees an estimate by a classic filter beside its own input,
         unless there is a guide: faster, and better by some tenths of a decibel where non-local means do well.
         Held-out pixels don't influence it.
+    last_filter : bool
+        To denoise and to inpaint, the fitted image guides a last filter over the data (non-local Bayes:
+        Lebrun, Buades, Morel, SIAM J. Imaging Sciences 6, 2013): better by half a decibel on average, and
+        where single pixels are missing by more. It takes seconds, follows a run that is judged by held-out
+        pixels and that neither you nor the clock has stopped, and is dropped where these pixels speak against
+        it.
     resolution : float
         Width of the finest details of a deconvolved image, as a share of that of the point spread function
         (the method of sieves: Snyder, Miller, IEEE Trans. Nuclear Science 32, 1985). What is finer would
@@ -100,6 +106,7 @@ class DIP:
     patience: Annotated[int, Ge(1)] = 150
     held_out: Annotated[float | None, Interval(gt=0, le=0.5)] = None
     first_guess: bool = True
+    last_filter: bool = True
     resolution: Annotated[float, Interval(ge=0, le=1)] = 0.6
     learning_rate: Annotated[float, Interval(gt=0, le=1)] = 0.01
     second_moment: Annotated[float, Interval(ge=0, lt=1)] = 0.95
@@ -119,8 +126,13 @@ class DIP:
         return self.runs * self.iterations
 
     def probe(self, updates: int) -> Self:
-        """Return settings that nothing but this number of updates ends."""
-        return replace(self, runs=1, iterations=updates, time_limit=None, stopping="budget")
+        """Return settings that nothing but this number of updates ends, and that begin at once.
+
+        An update takes as long with a first guess as without, within what can be measured.
+        """
+        return replace(
+            self, runs=1, iterations=updates, time_limit=None, stopping="budget", first_guess=False
+        )
 
     def settled(self, device: str) -> Self:
         """Return the settings with the precision that "auto" stands for on a device."""
@@ -161,6 +173,8 @@ class DIP:
     ) -> Generator["Iterate", None, State]:
         """Yield iterates, each the moving average of the outputs so far; the last one is the answer.
 
+        A last filter may have changed its x. While that works the iterate that it changes is yielded again.
+
         Parameters
         ----------
         problem : Problem
@@ -182,6 +196,8 @@ class DIP:
         import torch
 
         from napari_dip.methods.judging import Trial
+        from napari_dip.methods.last_filter import filtered_last
+        from napari_dip.operators import Identity
         from napari_dip.solver.stages import best_last, stopped
         from napari_dip.solver.stopping import Never, TimeLimit
 
@@ -195,8 +211,11 @@ class DIP:
         if self.time_limit is not None:
             rule |= TimeLimit(self.time_limit)
         runs = self._runs(trial, self._seen(trial, guide), seed, weights)
+        # It knows pixels of the data, not what an operator makes of them.
+        direct = isinstance(problem.operator, Identity) and trial.held_out is not None
+        filters = self.last_filter and direct
         try:
-            yield from best_last(stopped(runs, rule))
+            yield from best_last(stopped(filtered_last(runs, trial) if filters else runs, rule))
         finally:
             runs.close()
         return weights

@@ -1,15 +1,13 @@
 """A first guess of the image by classic filters, for a network to begin with."""
 
-import contextlib
-import warnings
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from napari_dip.filling import filled
-from napari_dip.noise import Laplace, NoiseModel, Poisson, PoissonGaussian
-from napari_dip.noise_estimation import estimate_noise
+from napari_dip.methods.nonlocal_bayes import nonlocal_bayes
+from napari_dip.methods.stabilising import Stabiliser
+from napari_dip.noise import Laplace
 from napari_dip.operators import Identity
 from napari_dip.problem import Problem
 
@@ -22,7 +20,6 @@ _AS_GOOD = 1.001
 _SIDE = {2: 512, 3: 64}
 #: Conjugate-gradient steps towards A x = smoothed data: few, since each one that follows amplifies noise.
 _STEPS = 4
-_PHOTONS = (Poisson, PoissonGaussian)
 
 
 def first_guess(problem: Problem) -> Tensor:
@@ -31,24 +28,28 @@ def first_guess(problem: Problem) -> Tensor:
     Missing pixels are filled from their neighbours. A transform gives the noise the same strength everywhere.
     Then the data are filtered, by non-local means (Buades et al., 2005) or total variation (Rudin et al.,
     1992; Chambolle, 2004): whichever predicts best a quarter of the pixels that are hidden from it (Batson
-    and Royer, *Noise2Self*, ICML 2019). A few steps of conjugate gradients lead from there to x.
+    and Royer, *Noise2Self*, ICML 2019). With the result as the pilot they are filtered once more, by
+    non-local Bayes. A few steps of conjugate gradients lead from there to x.
 
     Parameters
     ----------
     problem : Problem
         Pixels without weight have no influence.
     """
-    data = problem.data[0].double().cpu().numpy()
+    data = problem.data[0].double().cpu()
     counts = (problem.weights > 0).expand_as(problem.data)[0].cpu().numpy()
-    noise = _noise(problem.noise, data, counts)
-    if isinstance(noise, Laplace):
+    stabiliser = Stabiliser.of(problem)
+    even = _filled(stabiliser(data).numpy(), counts)
+    if isinstance(problem.noise, Laplace):
         from scipy.ndimage import median_filter
 
-        data = median_filter(_filled(data, counts), (1, *(3,) * (data.ndim - 1)))
-    even = _filled(_stabilised(data, noise), counts)
+        even = median_filter(even, (1, *(3,) * (even.ndim - 1)))
     sigmas = np.array([_sigma(channel) for channel in even]).reshape(-1, *(1,) * (even.ndim - 1))
-    smooth = sigmas * _filter(*_best(even / sigmas, counts), even / sigmas)
-    estimate = torch.from_numpy(_straightened(smooth, noise))[None].to(problem.data)
+    even /= sigmas
+    smooth = _filter(*_best(even, counts), even)
+    noisy = np.where(counts, even, smooth)
+    *_, better = nonlocal_bayes(torch.from_numpy(smooth), torch.from_numpy(noisy)[None])
+    estimate = stabiliser.undone(torch.from_numpy(sigmas) * better[0])[None].to(problem.data)
     return estimate if isinstance(problem.operator, Identity) else _solved(problem, estimate)
 
 
@@ -85,43 +86,17 @@ def _filter(name: str, strength: float, image: np.ndarray) -> np.ndarray:
     return denoise_nl_means(image, channel_axis=0, **settings)
 
 
-def _noise(noise: NoiseModel, image: np.ndarray, counts: np.ndarray) -> NoiseModel:
-    """Return the noise model, or where it doesn't know the noise whether that grows with brightness."""
-    if noise.known:
-        return noise
-    axes = "CZYX" if image.ndim == 4 else "CYX"
-    with warnings.catch_warnings(), contextlib.suppress(ValueError):
-        warnings.simplefilter("ignore")
-        return estimate_noise(Poisson(), image, missing=~counts, axes=axes)
-    return noise
-
-
 def _filled(image: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return np.stack([filled(channel, seen) for channel, seen in zip(image, counts, strict=True)])
 
 
-def _stabilised(image: np.ndarray, noise: NoiseModel) -> np.ndarray:
-    """Return ∫ dy / √variance(y), in which photon noise has the same strength everywhere."""
-    if not isinstance(noise, _PHOTONS):
-        return image
-    return 2 / noise.gain * np.sqrt(noise.variance(torch.from_numpy(image)).numpy())
-
-
-def _straightened(image: np.ndarray, noise: NoiseModel) -> np.ndarray:
-    """Undo `_stabilised`."""
-    if not isinstance(noise, _PHOTONS):
-        return image
-    read = noise.read_noise if isinstance(noise, PoissonGaussian) else 0.0
-    return ((image * noise.gain / 2) ** 2 - read**2) / noise.gain + noise.offset
-
-
 def _sigma(channel: np.ndarray) -> float:
-    """Return the noise's standard deviation by second differences (Immerkær, 1996), never 0."""
+    """Return the noise's standard deviation by second differences (Immerkær, 1996); of a constant image 1."""
     difference = channel
     for axis in range(channel.ndim - 2, channel.ndim):
         difference = np.diff(difference, 2, axis)
     spread = float(np.median(np.abs(difference))) / (0.6745 * 6) if difference.size else 0.0
-    return max(spread, 1e-3 * float(channel.max() - channel.min()), 1e-30)
+    return max(spread, 1e-3 * float(channel.max() - channel.min())) or 1.0
 
 
 def _solved(problem: Problem, data: Tensor) -> Tensor:

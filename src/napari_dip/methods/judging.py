@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Self
 
-from torch import Generator, Tensor
+from torch import Generator
 
 from napari_dip.operators import Blur, Identity
 from napari_dip.problem import Problem
 from napari_dip.solver.iterate import Iterate, Judge, Outcome
 from napari_dip.solver.stages import scored, varied
 from napari_dip.solver.stopping import Discrepancy, Never, NoImprovement, StoppingRule
-from napari_dip.whiteness import Whiteness, whiteness
+from napari_dip.whiteness import whiteness
 
 #: Share of the pixels to hold out. Blurred pixels tell what their neighbours tell, and little of what goes
 #: wrong in x: it takes many. Where x has more pixels than the data, each of those is dear.
@@ -35,15 +35,12 @@ class Trial:
         Pixels that it does not see, where they are the judge.
     judge : Judge, optional
         Who decides; None where the number of updates does.
-    variance : Tensor, shape ``(1, C, 1, ...)``
-        Of the noise, as it was found in the data.
     """
 
     problem: Problem
     fitted: Problem
     held_out: Problem | None
     judge: Judge | None
-    variance: Tensor
 
     @classmethod
     def of(cls, problem: Problem, stopping: str, share: float | None, generator: Generator) -> Self:
@@ -60,13 +57,12 @@ class Trial:
         generator : torch.Generator
             Draws them.
         """
-        noise = whiteness(problem.data, problem.weights)
-        judge = _judge(problem, stopping, noise)
+        judge = _judge(problem, stopping)
         fitted, held_out = problem, None
         if judge is Judge.HELD_OUT:
             share = share or _SHARES.get(type(problem.operator), _DEAR)
             fitted, held_out = problem.split(share, generator)
-        return cls(problem, fitted, held_out, judge, noise.variance)
+        return cls(problem, fitted, held_out, judge)
 
     @property
     def trusts_filters(self) -> bool:
@@ -93,7 +89,8 @@ class Trial:
     def of_averages(self, iterates: Iterator[Iterate]) -> Iterator[Iterate]:
         """Score moving averages of one run alone, where that is what the judge looks at."""
         if self.judge is Judge.DISCREPANCY:
-            return scored(iterates, partial(self.problem.discrepancy, measured=self.variance))
+            measured = whiteness(self.problem.data, self.problem.weights).variance
+            return scored(iterates, partial(self.problem.discrepancy, measured=measured))
         return iterates
 
     def of_means(self, iterates: Iterator[Iterate]) -> Iterator[Iterate]:
@@ -101,11 +98,12 @@ class Trial:
         return iterates if self.held_out is None else scored(iterates, self.held_out.score)
 
 
-def _judge(problem: Problem, stopping: str, noise: Whiteness) -> Judge | None:
+def _judge(problem: Problem, stopping: str) -> Judge | None:
     if stopping == "budget":
         return None
     if stopping != "auto":
         return Judge[stopping.replace("-", "_").upper()]
+    noise = whiteness(problem.data, problem.weights)
     # Who wants what is missing wants whatever its neighbours tell of it. And noise that is correlated can be
     # copied into x as it is where x has the pixels of the data, but not through a blur.
     if noise.white or problem.only_missing or not isinstance(problem.operator, Identity):

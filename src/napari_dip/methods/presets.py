@@ -17,6 +17,7 @@ _CLASSIC = DIP(
     runs=1,
     patience=500,
     first_guess=False,
+    last_filter=False,
     resolution=0.0,
     learning_rate=0.01,
     second_moment=0.999,

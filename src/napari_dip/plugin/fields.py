@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from annotated_types import Unit
 from magicgui.widgets import CheckBox, ComboBox, LineEdit, SpinBox
 from magicgui.widgets.bases import ValueWidget
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 _INITIALS = ("psf", "fwhm")
@@ -138,6 +138,13 @@ def words(name: str) -> str:
 def first_line(cls: type) -> str:
     """Return what a class's docstring begins with: its tooltip in a list."""
     return (cls.__doc__ or "").split("\n")[0]
+
+
+def offer(choice: QComboBox, classes: Mapping[str, type]) -> None:
+    """Put classes into an empty choice by their names, each with its first line as the tooltip."""
+    for at, (name, cls) in enumerate(classes.items()):
+        choice.addItem(name, cls)
+        choice.setItemData(at, first_line(cls), Qt.ItemDataRole.ToolTipRole)
 
 
 def unit(hint: Any) -> str:

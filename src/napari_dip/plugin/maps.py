@@ -12,7 +12,7 @@ from napari_dip.plugin.region import region_in
 if TYPE_CHECKING:
     from napari.layers import Image, Labels, Shapes, Vectors
 
-    from napari_dip.restoration import RestoredMap
+    from napari_dip.reports import RestoredMap
 
 _UNITS = {"noise": "σ", "blur": "× blur"}
 _SHOWN = (1, 99)  # percent of the values

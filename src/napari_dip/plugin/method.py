@@ -4,12 +4,12 @@ import contextlib
 from typing import Annotated, Any
 
 from annotated_types import Interval
-from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QPushButton, QWidget
 
 from napari_dip.device import Device
 from napari_dip.methods import METHODS, PRESETS, Method
-from napari_dip.plugin.fields import Entry, Field, first_line
+from napari_dip.plugin.fields import Entry, Field, offer
 from napari_dip.plugin.form import Form
 from napari_dip.plugin.layout import Rows, Section, fold, vertical
 from napari_dip.plugin.preferences import (
@@ -109,9 +109,7 @@ class MethodForm(QWidget):
         before = self.choice.currentData()
         with QSignalBlocker(self.choice):
             self.choice.clear()
-            for at, cls in enumerate(offered):
-                self.choice.addItem(cls.title, cls)
-                self.choice.setItemData(at, first_line(cls), Qt.ItemDataRole.ToolTipRole)
+            offer(self.choice, {cls.title: cls for cls in offered})
             self.choice.setCurrentIndex(max(0, self.choice.findData(before)))
         self._show_form()
 

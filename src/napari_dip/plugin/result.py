@@ -22,7 +22,7 @@ from napari_dip.settings import record
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
 
-    from napari_dip.restoration import Restoration
+    from napari_dip.reports import Restoration
 
 
 class Result:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from napari_dip.methods import Method
-    from napari_dip.restoration import Restoration
+    from napari_dip.reports import Restoration
     from napari_dip.solver.iterate import Iterate
     from napari_dip.solver.stopping import StoppingRule
     from napari_dip.tasks import Task

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import Any, cast
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QPushButton, QWidget
 
 from napari_dip.noise import NoiseModel, Unknown
 from napari_dip.noise_estimation import estimate_noise
 from napari_dip.plugin.check import Check
-from napari_dip.plugin.fields import first_line, words
+from napari_dip.plugin.fields import offer, words
 from napari_dip.plugin.form import Form, Variants
 from napari_dip.plugin.inputs import Inputs
 from napari_dip.plugin.layout import Rows, vertical
@@ -46,9 +46,8 @@ class TaskForm(QWidget):
         rows.add("Task", self.choice)
         column = vertical(self)
         column.addLayout(rows)
-        for at, cls in enumerate(TASKS):
-            self.choice.addItem(words(cls.__name__).capitalize(), cls)
-            self.choice.setItemData(at, first_line(cls), Qt.ItemDataRole.ToolTipRole)
+        offer(self.choice, {words(cls.__name__).capitalize(): cls for cls in TASKS})
+        for cls in TASKS:
             self._forms[cls] = self._made(cls)
             column.addWidget(self._forms[cls])
         self.choice.activated.connect(self._chosen)
