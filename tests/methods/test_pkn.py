@@ -1,6 +1,7 @@
 import warnings
 from dataclasses import replace
 from importlib.resources import files
+from threading import Event
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from napari_dip import (
     DIP,
     PKN,
+    Asked,
     Deconvolve,
     Denoise,
     Gaussian,
@@ -25,6 +27,7 @@ from napari_dip import (
 from napari_dip.operators import Blur, Resample
 from napari_dip.pkn.kernels import KERNELS, kernel_of
 from napari_dip.pkn.maps import NOISE_LEFT
+from napari_dip.restoration import restoring
 from napari_dip.solver.iterate import Outcome
 
 STRUCTURE = PKN(predictor="structure-tensor")
@@ -384,3 +387,20 @@ class TestRefusals:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             restore(noisy, Denoise(), STRUCTURE, keep_maps=True)
+
+
+def test_a_series_can_be_stopped_after_a_frame(random):
+    """What is done by then is kept."""
+    asked, series = Event(), random.normal(100, 20, (4, 40, 40))
+    stream = restoring(
+        series, Denoise(Gaussian(20.0)), PKN(predictor="structure-tensor"), axes="TYX", until=Asked(asked)
+    )
+    assert next(stream).frame == (0,)
+    asked.set()
+    with pytest.raises(StopIteration) as end:
+        while True:
+            next(stream)
+    result = end.value.value
+    assert result.outcome is Outcome.ASKED
+    assert [frame.index for frame in result.frames] == [(0,), (1,)]
+    assert np.isnan(result.image[2:]).all()

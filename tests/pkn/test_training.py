@@ -32,12 +32,13 @@ def images():
 
 
 def drained(course):
+    """Return the steps of the network, without those of the single setting before it, and what was trained."""
     steps = []
     while True:
         try:
             steps.append(next(course))
         except StopIteration as end:
-            return steps, end.value
+            return [step for step in steps if step.index >= 0], end.value
 
 
 def score(lessons, kernel, predictor):

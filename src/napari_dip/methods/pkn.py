@@ -4,7 +4,7 @@ import contextlib
 import math
 import warnings
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
@@ -55,7 +55,7 @@ class PKN:
         training; or the best single setting for all pixels.
     strength : float
         How far the parameters are taken from those that leave the image as it is: 0 not at all, 1 as
-        predicted.
+        predicted. Non-local means have no such parameter: at 0 they still take the mean of what looks alike.
     weights : str, optional
         File of a network of your own, made by `napari-dip train-pkn`; by default the one that comes with the
         package.
@@ -126,10 +126,12 @@ class PKN:
         ----------
         problem : Problem
             What the image has to explain; of two axes.
-        seed, until
+        seed
             As for other methods; unused.
         guide : Tensor, shape ``(1, G, H, W)``, optional
             From which grey-level distances are taken, by kernels that do so.
+        until : StoppingRule, optional
+            May end a series after a frame.
         start : dict, optional
             Maps to apply in place of predicted ones: by the parameter's name a tensor of the restored image's
             shape ``(H, W)``.
@@ -150,7 +152,10 @@ class PKN:
                 stacklevel=2,
             )
         x = self._on_grid(image, problem)
-        yield Iterate(self.updates, x, problem(x), outcome=Outcome.COMPUTED, maps=maps_of(filtering))
+        answer = Iterate(self.updates, x, problem(x), outcome=Outcome.COMPUTED, maps=maps_of(filtering))
+        if until is not None and until.start()(answer) is Outcome.ASKED:  # no further frame is wanted
+            answer = replace(answer, outcome=Outcome.ASKED)
+        yield answer
         return start or {}
 
     def filtering(

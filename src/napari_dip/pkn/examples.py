@@ -67,8 +67,8 @@ class Noise(Degradation):
 class Blurred(Degradation):
     """Blurs by a Gaussian of a standard deviation from 0.8 to 2.4 pixels, round or nearly so; adds noise."""
 
-    weakest: float = 1.5
-    strongest: float = 15.0
+    weakest: float = 1.0
+    strongest: float = 12.0
 
     def seen(self, clean: Tensor, generator: Generator) -> tuple[Tensor, Tensor | None]:
         """Return the blurred images, and (m, a, b) of the precision of their blur."""

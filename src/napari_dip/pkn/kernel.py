@@ -156,10 +156,7 @@ class ProceduralKernel(ABC):
         step = max(1, _STRIP // (width * self.factor**2))
         for start in range(0, height, step):
             stop = min(start + step, height)
-            # At least as many rows as a mirror needs.
             top, bottom = max(0, start - self.reach), min(height, stop + self.reach)
-            if bottom - top <= self.margin:
-                top, bottom = max(0, bottom - self.margin - 1), min(height, top + self.margin + 1)
             f = self.factor
             strip = function(observation.rows(top, bottom), maps(f * top, f * bottom))
             yield slice(f * start, f * stop), strip[:, :, f * (start - top) : f * (stop - top)]

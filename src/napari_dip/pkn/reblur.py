@@ -42,6 +42,7 @@ class _Reblur(ProceduralKernel):
     """
 
     radius = 6
+    coarse = 2
     purpose = "deblur"
 
     @property
