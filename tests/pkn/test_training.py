@@ -32,7 +32,7 @@ def images():
 
 
 def drained(course):
-    """Return the steps of the network, without those of the single setting before it, and what was trained."""
+    """Return the network's steps, without those of the single setting before it, and what was trained."""
     steps = []
     while True:
         try:
