@@ -377,7 +377,7 @@ def test_fits_from_end_to_end(tmp_path, random):
         (["super-resolve", "IN", "OUT", "--factor", "2.5"], 'unable to convert "2.5" into a whole number'),
         (["super-resolve", "IN", "OUT", "--along", "axial"], "needs a volume"),
         (["super-resolve", "IN", "OUT", "--guide", "IN"], "guide must have the shape (40, 48)"),
-        (["deconvolve", "IN", "OUT"], "--psf-fwhm PIXELS, its full width at half maximum, or --psf FILE"),
+        (["deconvolve", "IN", "OUT"], "--psf-fwhm PIXELS, its full width at half maximum, --psf FILE"),
         (["deconvolve", "IN", "OUT", "--psf-fwhm", "0"], "GaussianPSF.fwhm must be > 0"),
         (
             ["deconvolve", "IN", "OUT", "--psf-fwhm", "3", "--psf-beta", "2"],
@@ -594,3 +594,14 @@ def test_the_blur_is_estimated_for_each_image(tmp_path, random, capsys):
     assert "the blur was measured" in capsys.readouterr().err
     assert inside(*arguments, "--overwrite", "--psf-fwhm", 3) == 2
     assert "leave out all other --psf flags" in capsys.readouterr().err
+
+
+def test_a_volume_goes_plane_by_plane_through_a_filter(tmp_path, random, capsys):
+    path = tmp_path / "stack.tif"
+    stack = random.normal(100, 20, (3, 40, 44)).astype(np.float32)
+    tifffile.imwrite(path, stack, ome=True, metadata={"axes": "ZYX", "PhysicalSizeZ": 2.0})
+    assert inside("denoise", path, tmp_path / "out.tif", *PKN) == 0
+    assert "2-D image of 40 x 44, 3 frames one after another" in capsys.readouterr().err
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        assert file.series[0].axes == "ZYX"
+        assert 'PhysicalSizeZ="2.0"' in file.ome_metadata

@@ -235,11 +235,12 @@ def _restore_file(
     until, longest = common.until, method
     if until is not None:  # for what is said about the time
         longest = method.probe(max(1, min(until.updates, method.updates)))
-    for note in (f"{path}: {axes.describe(image.shape)}", *source.notes):
+    layout = laid_out(image.shape, axes.letters, axes.channels, method)
+    for note in (f"{path}: {layout.describe(image.shape)}", *source.notes):
         reporter.say(note)
     if not common.quiet:
         reporter.announce(estimate(image, task, longest, **arguments))
-    reporter.begin(longest, frames=len(list(axes.frames(image.shape))))
+    reporter.begin(longest, frames=len(list(layout.frames(image.shape))))
     arguments |= {"seed": common.seed, "until": until, "watch": reporter.watch}
     arguments["keep_maps"] = maps is not None
     result = restore(image, task, method, **arguments)

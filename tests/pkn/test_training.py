@@ -109,8 +109,8 @@ def test_who_asks_for_the_end_keeps_what_was_learnt(images):
     same = lessons.examples(torch.Generator().manual_seed(0))
     always_better = iter(range(100))
     lessons = Lessons(lambda _: same, lambda _: float(next(always_better)))
-    count = iter(range(100))
-    steps, trained = drained(train(kernel, lessons, updates=1000, asked=lambda: next(count) == 7))
+    count, asked_at = iter(range(1000)), training._SETTING + 7  # asked after each update, of the setting too
+    steps, trained = drained(train(kernel, lessons, updates=1000, asked=lambda: next(count) == asked_at))
     assert steps[-1].outcome is Outcome.ASKED
     assert len(steps) == 9
     assert trained.record["updates"] == 7
