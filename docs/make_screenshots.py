@@ -90,16 +90,16 @@ def kernel_network():
     keep(viewer, "dock-pkn")
     viewer.window.remove_dock_widget(dock)
 
-    for layer in viewer.layers[1:]:
-        layer.visible = False
+    for layer in viewer.layers:
+        layer.visible = layer is viewer.layers[0]
     viewer.canvas.grid.enabled = False
     viewer.reset_view()
     _, dock = viewer.window.add_plugin_dock_widget("napari-dip", "Train a kernel network")
     dock.choose_image(viewer.layers[0])
     dock.origin.set("a noisy image itself")
-    dock.form.fields["updates"].set(2000)
+    dock.form.fields["updates"].set(800)
     dock.train_button.click()
-    wait(2 * SECONDS, lambda: len(dock._panels[0].curves._network) > 6)
+    wait(10 * SECONDS, lambda: len(dock._panels[0].curves._network) > 3)
     keep(viewer, "dock-training")
     viewer.close()
 

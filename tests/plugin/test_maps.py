@@ -104,3 +104,15 @@ def test_the_best_settings_are_kept_in_the_record(viewer, user, image, kernel):
     result = filtered(user, opened(user, kernel=kernel))
     assert result.layer.metadata[KEY]["method"]["kernel"] == kernel
     assert (result.maps.vectors is None) == (kernel == "isotropic")
+
+
+def test_maps_of_finer_pixels_lie_on_these(viewer, user, image):
+    viewer.add_image(image, name="cells", scale=(0.5, 0.25), translate=(3, 4))
+    dock = user.opens("Super-resolve")
+    dock.method.show_method(PKN(predictor="structure-tensor"), "cpu", 0)
+    dock._changed()
+    result = filtered(user, dock)
+    layer = result.maps.layers["width"]
+    assert layer.data.shape == result.layer.data.shape == (128, 128)
+    assert np.allclose(to_world(layer), to_world(result.layer))
+    assert np.allclose(layer.scale, (0.25, 0.125))

@@ -8,7 +8,7 @@ import tifffile
 from qtpy.QtWidgets import QApplication
 from scipy.ndimage import gaussian_filter
 
-from napari_dip import Deconvolve, Poisson, SuperResolve, estimate_psf, restore
+from napari_dip import Deconvolve, Inpaint, Poisson, SuperResolve, estimate_psf, restore
 from napari_dip.methods import DIP, PKN, RichardsonLucy, Wiener
 from napari_dip.plugin.preferences import remembered_settings
 from napari_dip.psf import GaussianPSF, MeasuredPSF, resampled
@@ -243,13 +243,13 @@ def test_methods_are_offered_where_they_suit_the_task(viewer, user, small):
     dock = user.opens("Deconvolve")
     assert dock.method.choice.isVisible()
     chooses(dock, Wiener)
-    dock.task.choose(SuperResolve)
+    dock.task.choose(Inpaint)
     assert not dock.method.choice.isVisible()
     assert isinstance(dock.method.value, DIP)
     assert dock.method.preset.isVisible()
     assert dock.method.preset.currentText() == "custom"  # the user has changed it for the test
     dock.task.choose(Deconvolve)
-    assert dock.method.choice.count() == 3
+    assert dock.method.choice.count() == 4
 
 
 # Guides and series

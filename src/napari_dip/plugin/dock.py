@@ -194,8 +194,12 @@ class Dock(QWidget):
     def _begin(self, result: Result) -> None:
         """Run, as soon as the runs before it have ended."""
         run = result.run
-        watch = lambda: RunWatch(Pace(run.method, run.frames))  # noqa: E731
-        job = Job(result.name, run.stream, watch, self._preferences.interval)
+        job = Job(
+            result.name,
+            run.stream,
+            lambda: RunWatch(Pace(run.method, run.frames)),
+            self._preferences.interval,
+        )
         self._say("")
         panel = RunPanel(job, result, self._queue)
         panel.ended.connect(self._ended)

@@ -178,10 +178,11 @@ class Job(QObject):
             due = 0.0
             while not self._ends_now():
                 try:
-                    watch.saw(next(stream))
+                    item = next(stream)
                 except StopIteration as end:
                     self._result = end.value
                     return
+                watch.saw(item)
                 if time.monotonic() >= due:
                     yield watch.snapshot()
                     due = time.monotonic() + self._interval

@@ -22,7 +22,7 @@ class Progress:
     done, total : int
         Updates of the network until now, and in all.
     seconds_left : float, optional
-        Once the network learns.
+        Once the network has begun to learn.
     losses, scores : list of (int, float)
         Since the last time: updates, and what was minimised, or the network's mark in dB.
     single : float, optional
@@ -97,21 +97,20 @@ class TrainingPanel(JobPanel):
 
     def _advanced(self, snapshot: Progress) -> None:
         self.curves.add(snapshot.losses, snapshot.scores, snapshot.single)
-        if self.job.stopping:
-            return
-        if snapshot.seconds_left is None:
-            self.numbers.setText("First the best single setting is found…")
-            return
-        self.bar.setRange(0, snapshot.total)
-        self.bar.setValue(snapshot.done)
         if snapshot.scores:
             mark = snapshot.scores[-1][1]
             network = coloured(f"network {mark:.2f} dB", SCORE)
             single = coloured(f"best single setting {snapshot.single:.2f} dB", SINGLE)
             self._marks = f"{network}, {single}"
-        left = duration(snapshot.seconds_left)
-        lines = [f"Update {snapshot.done} of {snapshot.total}, {left} left", self._marks]
-        self.numbers.setText("<br>".join(line for line in lines if line))
+        if self.job.stopping:
+            return
+        if not self._marks:
+            self.numbers.setText("First the best single setting is found…")
+            return
+        self.bar.setRange(0, snapshot.total)
+        self.bar.setValue(snapshot.done)
+        left = "" if snapshot.seconds_left is None else f", {duration(snapshot.seconds_left)} left"
+        self.numbers.setText(f"Update {snapshot.done} of {snapshot.total}{left}<br>{self._marks}")
 
     def _ended(self, ending: Ending) -> None:
         self.trained = ending.result
