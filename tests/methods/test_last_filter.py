@@ -37,7 +37,7 @@ def error(image, truth):
 
 @pytest.fixture
 def wide(phantom):
-    return np.kron(phantom, np.ones((3, 3)))[None]
+    return np.kron(phantom, np.ones((2, 2)))[None]
 
 
 @pytest.mark.parametrize(

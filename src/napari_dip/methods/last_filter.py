@@ -63,25 +63,16 @@ def last_filter(x: Tensor, trial: Trial) -> Iterator[Tensor]:
     Tensor, shape ``(1, C, *spatial)``
         x, again and again while it works; last the filtered image, or x where that is better.
     """
-    problem = trial.problem
-    # Data of which pixels are missing and nothing else is wrong have no noise that could grow with light.
-    even = (
-        Stabiliser((problem.noise,) * problem.data.shape[1])
-        if problem.only_missing
-        else Stabiliser.of(trial.fitted)
-    )
-    data, before = (image[0].double().cpu() for image in (trial.problem.data, x))
-    observed, seen = ((part.weights[0] > 0).cpu().expand_as(data) for part in (trial.problem, trial.fitted))
+    problem, even = trial.problem, Stabiliser.of(trial.fitted)
+    data, before = (image[0].double().cpu() for image in (problem.data, x))
+    observed, seen = ((part.weights[0] > 0).cpu().expand_as(data) for part in (problem, trial.fitted))
     noisy, pilot = even(data), even(before)
-    residual = noisy - pilot
-    if isinstance(trial.problem.noise, Laplace):  # outliers tell the filter nothing
-        likely = residual.abs() < _OUTLYING * residual.abs()[seen].median() / 0.6745
+    if isinstance(problem.noise, Laplace):  # outliers tell the filter nothing
+        apart = (noisy - pilot).abs()
+        likely = apart < _OUTLYING * apart[seen].median() / 0.6745
         observed, seen = observed & likely, seen & likely
-    axes = tuple(range(1, data.ndim))
-    power = residual.square().where(seen, 0).sum(axes, keepdim=True)
-    sigmas = (power / seen.sum(axes, keepdim=True).clamp_min(1)).sqrt()
-    sigmas = sigmas.maximum(_LEAST * (pilot.amax(axes, True) - pilot.amin(axes, True))).clamp_min(1e-30)
-    act = _completed if trial.problem.only_missing else _denoised
+    sigmas = _sigmas(noisy, pilot, seen)
+    act = _completed if problem.only_missing else _denoised
     for filtered in act(pilot / sigmas, noisy / sigmas, (seen, observed)):  # noqa: B007  the last is the answer
         yield x
     blind, after = (even.undone(sigmas * one) for one in filtered)
@@ -89,6 +80,14 @@ def last_filter(x: Tensor, trial: Trial) -> Iterator[Tensor]:
     gain = (errors[0] - errors[1])[observed & ~seen]
     if not gain.mean() < -_AGAINST * gain.std() / len(gain) ** 0.5:
         yield after[None].to(x)
+
+
+def _sigmas(noisy: Tensor, pilot: Tensor, seen: Tensor) -> Tensor:
+    """Return what the fit has left over in each channel, as a standard deviation, never 0."""
+    axes = tuple(range(1, noisy.ndim))
+    power = (noisy - pilot).square().where(seen, 0).sum(axes, keepdim=True)
+    sigmas = (power / seen.sum(axes, keepdim=True).clamp_min(1)).sqrt()
+    return sigmas.maximum(_LEAST * (pilot.amax(axes, True) - pilot.amin(axes, True))).clamp_min(1e-30)
 
 
 def _denoised(pilot: Tensor, data: Tensor, parts: tuple[Tensor, ...]) -> Iterator[Tensor]:

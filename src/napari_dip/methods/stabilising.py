@@ -30,7 +30,8 @@ class Stabiliser:
     def of(cls, problem: Problem) -> Self:
         """Take the noise model; where that knows nothing, ask the data whether noise grows with light."""
         data, counts = problem.data[0].cpu(), (problem.weights > 0).expand_as(problem.data)[0].cpu()
-        if problem.noise.known:
+        # Where nothing but missing pixels is wanted the others are to be believed as they are.
+        if problem.noise.known or problem.only_missing:
             return cls((problem.noise,) * len(data))
         return cls(tuple(_found(*channel, problem.noise) for channel in zip(data, counts, strict=True)))
 
