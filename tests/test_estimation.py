@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from napari_dip import DIP, Denoise, Hourglass, Inpaint, estimate
+from napari_dip import DIP, PKN, Denoise, Gaussian, Hourglass, Inpaint, estimate
 
 METHOD = DIP(
     runs=1,
@@ -53,3 +53,18 @@ def test_saturation_is_checked_as_in_a_run(random):
 def test_what_the_method_refuses_is_refused():
     with pytest.raises(ValueError, match="at least 8 pixels"):
         estimate(np.arange(4.0).reshape(2, 2), Denoise(), METHOD)
+
+
+def test_what_comes_in_one_step_takes_as_long_as_the_image_is_large(random):
+    method = PKN(predictor="structure-tensor")
+    small, large = (estimate(random.random((n, n)), Denoise(Gaussian(0.1)), method) for n in (256, 1024))
+    assert small.at_once
+    assert large.seconds == pytest.approx(16 * small.seconds, rel=0.9)
+    assert not estimate(random.random((64, 64)), Denoise(), METHOD).at_once
+
+
+def test_the_noise_that_was_measured_is_remarked(random):
+    noisy = random.normal(100, 12, (96, 96))
+    found = estimate(noisy, Denoise(), PKN(predictor="structure-tensor"))
+    assert found.remarks[0].startswith("The noise was measured: σ = 1")
+    assert estimate(noisy, Denoise(Gaussian(12.0)), PKN(predictor="structure-tensor")).remarks == ()

@@ -53,7 +53,7 @@ def test_each_file_says_once_what_decides(reporter):
 
 
 def test_what_is_over_at_once_is_not_announced(reporter):
-    reporter.announce(Estimate(0.0, 0.0, 0))
+    reporter.announce(Estimate(0.1, 0.1, 0, at_once=True))
     assert reporter.text.getvalue() == ""
 
 

@@ -35,6 +35,8 @@ class Estimate:
         For all frames, if each runs until its last update or its time limit; most stop earlier.
     bytes : int
         Memory for one frame, above what the program itself takes.
+    at_once : bool
+        There are no updates: the answer comes in one step.
     remarks : tuple of str
         What the user should know before the run, in sentences.
     """
@@ -42,6 +44,7 @@ class Estimate:
     seconds_per_update: float
     seconds: float
     bytes: int
+    at_once: bool = False
     remarks: tuple[str, ...] = ()
 
 
@@ -69,15 +72,16 @@ def estimate(
         part = _middle(problem, _PROBE[problem.data.ndim - 2], place)
         ratio = math.prod(problem.grid.shape) / math.prod(part.grid.shape)
         try:
-            seconds, saved = _measure(part, method)
+            seconds, saved, at_once = _measure(part, method)
         finally:
             del part
             release(place)
-    each = ratio * seconds * method.updates
+    each = ratio * seconds * (1 if at_once else method.updates)
     if method.time_limit is not None:
         each = min(each, method.time_limit)
     remarks = method.remarks(problem)
-    return Estimate(ratio * seconds, each * len(series.frames), round(_OVERHEAD * ratio * saved), remarks)
+    needed = round(_OVERHEAD * ratio * saved)
+    return Estimate(ratio * seconds, each * len(series.frames), needed, at_once, remarks)
 
 
 def _middle(problem: "Problem", side: int, device: str) -> "Problem":
@@ -93,8 +97,8 @@ def _middle(problem: "Problem", side: int, device: str) -> "Problem":
     return replace(problem, data=data, weights=weights, operator=problem.operator.to(device))
 
 
-def _measure(problem: "Problem", method: "Method") -> tuple[float, int]:
-    """Return seconds of one update, and bytes of the tensors that it keeps for the backward pass."""
+def _measure(problem: "Problem", method: "Method") -> tuple[float, int, bool]:
+    """Return seconds of an update, bytes of what it keeps for the backward pass, and if it is the only one."""
     import torch
 
     saved: dict[int, int] = {}
@@ -116,4 +120,9 @@ def _measure(problem: "Problem", method: "Method") -> tuple[float, int]:
         probe.close()
     # The first updates choose kernels and fill caches; a fit that diverges at once leaves nothing to measure.
     steps = [after - before for before, after in pairwise(times)]
-    return (statistics.median(steps) if steps else 0.0), sum(saved.values())
+    if not times:  # once more: the first time what it needs was loaded
+        began = time.perf_counter()
+        for _ in method.probe(_UPDATES).solve(problem, seed=0):
+            pass
+        return time.perf_counter() - began, sum(saved.values()), True
+    return (statistics.median(steps) if steps else 0.0), sum(saved.values()), False

@@ -68,10 +68,12 @@ class Reporter:
         self._console.print(message, markup=False)
 
     def announce(self, estimate: Estimate) -> None:
-        """Say what is known before the run, and its cost; one without updates is over before that shows."""
+        """Say what is known before the run, and what it will cost."""
         for remark in estimate.remarks:
             self.say(remark)
-        if estimate.seconds == 0:
+        if estimate.at_once:
+            if estimate.seconds >= 1:
+                self.say(f"about {duration(estimate.seconds)}")
             return
         self.say(
             f"at most {duration(estimate.seconds)} ({estimate.seconds_per_update:.2g} s an update; most runs "

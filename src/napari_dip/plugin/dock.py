@@ -152,13 +152,16 @@ class Dock(QWidget):
             return
         self._estimate = found
         self.run_button.setEnabled(True)
-        cost = (
-            "Less than a second."
-            if found.seconds < 1
-            else f"At most {duration(found.seconds)}, {memory(found.bytes)} of memory "
-            f"({1000 * found.seconds_per_update:.0f} ms an update"
-            f"{', while another run computes' if len(self._queue) else ''}; most runs stop earlier)."
-        )
+        busy = ", while another run computes" if len(self._queue) else ""
+        if found.seconds < 1:
+            cost = "Less than a second."
+        elif found.at_once:
+            cost = f"About {duration(found.seconds)}{busy}."
+        else:
+            cost = (
+                f"At most {duration(found.seconds)}, {memory(found.bytes)} of memory "
+                f"({1000 * found.seconds_per_update:.0f} ms an update{busy}; most runs stop earlier)."
+            )
         axes = self.source.axes.axes
         planes = self.method.value.planar and axes is not None and len(axes.spatial) > 2
         self.status.setText(" ".join([*found.remarks, *["Plane by plane."] * planes, cost]))
