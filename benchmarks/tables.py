@@ -60,7 +60,7 @@ COLUMNS = {
     "fluorescence": ("input", "wavelet", "tv", "nlm", "fit", "ours", "oracle"),
     "m13": ("mse_input", "mse_gaussian_1px", "mse_fit", "mse_ours", "mse_oracle", "flux_rms_in_noise"),
     "hot": ("input", "median_3x3", "fit", "ours", "oracle"),
-    "guided": ("input", "unguided", "fit", "ours", "oracle"),
+    "guided": ("input", "unguided", "ours", "oracle"),
 }
 COST = ("chosen_at", "judge", "seconds")
 TITLES = {

@@ -98,7 +98,7 @@ def _middle(problem: "Problem", side: int, device: str) -> "Problem":
 
 
 def _measure(problem: "Problem", method: "Method") -> tuple[float, int, bool]:
-    """Return seconds of an update, bytes of what it keeps for the backward pass, and if it is the only one."""
+    """Return seconds of an update, bytes of what it keeps for its gradient, and if it is the only one."""
     import torch
 
     saved: dict[int, int] = {}

@@ -182,4 +182,6 @@ def test_where_it_is_used(operator, phantom, tiny, monkeypatch):
     method = replace(tiny, stopping="held-out")
     for settings in (method, replace(method, last_filter=False), replace(tiny, stopping="budget")):
         [*settings.solve(made)]
+    if operator == "identity":
+        [*method.solve(made, guide=made.data)]
     assert len(asked) == (operator != "blur")

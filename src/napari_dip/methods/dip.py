@@ -65,11 +65,11 @@ class DIP:
         unless there is a guide: faster, and better by some tenths of a decibel where non-local means do well.
         Held-out pixels don't influence it.
     last_filter : bool
-        To denoise and to inpaint, the fitted image guides a last filter over the data (non-local Bayes:
-        Lebrun, Buades, Morel, SIAM J. Imaging Sciences 6, 2013): better by half a decibel on average, and
-        where single pixels are missing by more. It takes seconds, follows a run that is judged by held-out
-        pixels and that neither you nor the clock has stopped, and is dropped where these pixels speak against
-        it.
+        To denoise and to inpaint, unless there is a guide, the fitted image leads a last filter over the data
+        (non-local Bayes: Lebrun, Buades, Morel, SIAM J. Imaging Sciences 6, 2013): better by half a decibel
+        on average, and where single pixels are missing by more. It takes seconds, follows a run that is
+        judged by held-out pixels and that neither you nor the clock has stopped, and is dropped where these
+        pixels speak against it.
     resolution : float
         Width of the finest details of a deconvolved image, as a share of that of the point spread function
         (the method of sieves: Snyder, Miller, IEEE Trans. Nuclear Science 32, 1985). What is finer would
@@ -211,9 +211,9 @@ class DIP:
         if self.time_limit is not None:
             rule |= TimeLimit(self.time_limit)
         runs = self._runs(trial, self._seen(trial, guide), seed, weights)
-        # It knows pixels of the data, not what an operator makes of them.
-        direct = isinstance(problem.operator, Identity) and trial.held_out is not None
-        filters = self.last_filter and direct
+        # It knows pixels of the data, not what an operator makes of them, and less than a guide.
+        direct = isinstance(problem.operator, Identity) and guide is None
+        filters = self.last_filter and direct and trial.held_out is not None
         try:
             yield from best_last(stopped(filtered_last(runs, trial) if filters else runs, rule))
         finally:
