@@ -85,7 +85,7 @@ def test_stop_keeps_and_cancel_does_not(viewer, user, clean, quick):
     viewer.add_image(clean, name="bricks")
     dock = opened(user, viewer, 1_000_000)
     learns_from(dock, "clean images")
-    for button, words in (("stop_button", "Trained for"), ("cancel_button", "Cancelled.")):
+    for button, words in (("cancel_button", "Cancelled."), ("stop_button", "Trained for")):
         user.clicks(dock.train_button)
         (panel,) = dock._panels
         user.sees(lambda panel=panel: "Update" in panel.numbers.text(), seconds=60)

@@ -140,7 +140,9 @@ class MapEditor(QWidget):
         if maps is None or not name:
             return
         try:
-            values = maps.values(name)
+            values, wanted = maps.values(name), maps.maps[name].values.shape
+            if values.shape != wanted:
+                raise ValueError(f"the map {name} must have the shape {wanted}, got {values.shape}: reset it")
             changed = how(values, maps.region(self.region.layer, name), self.number.value)
         except ValueError as error:
             self.said.emit(sentence(str(error)))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from napari_dip.pkn.training import Step, Trained
     from napari_dip.solver.stopping import Asked
 
+_SUFFIX = ".safetensors"
 _MADE, _CLEAN, _NOISY = "made pictures", "clean images", "a noisy image itself"
 
 
@@ -129,14 +130,16 @@ class TrainingDock(QWidget):
     def train(self) -> None:
         """Train, as soon as the runs before have ended."""
         training: Training = self.form.value
+        chosen, task = self.origin.value, self.noise.value
+        layers = {_MADE: [], _CLEAN: self.clean.chosen, _NOISY: [self.noisy.layer]}[chosen]
+        try:
+            planes = [plane for layer in layers for plane in _planes(layer)]
+        except ValueError as error:
+            self._say(sentence(str(error)))
+            return
         remember_settings(training)
-        chosen = self.origin.value
-        clean = [plane for layer in self.clean.chosen for plane in _planes(layer)] if chosen == _CLEAN else []
-        noisy = None
-        if chosen == _NOISY:
-            planes = _planes(self.noisy.layer)
-            noisy = planes[len(planes) // 2]
-        task = self.noise.value
+        clean = planes if chosen == _CLEAN else []
+        noisy = planes[len(planes) // 2] if chosen == _NOISY else None
 
         def opened(asked: "Asked") -> "Generator[Step, None, Trained]":
             return _course(training, clean, noisy, task, asked)
@@ -148,7 +151,6 @@ class TrainingDock(QWidget):
             Preferences.now().interval,
         )
         self._say("")
-        self._keep(None)
         panel = TrainingPanel(job, self._queue)
         panel.ended.connect(self._ended)
         self._panels.append(panel)
@@ -160,7 +162,7 @@ class TrainingDock(QWidget):
         self._running.removeWidget(panel)
         panel.deleteLater()
         self._say(words)
-        self._keep(panel.trained)
+        self._keep(panel.trained or self._trained)
         self._changed()
 
     def save(self) -> None:
@@ -170,7 +172,7 @@ class TrainingDock(QWidget):
         path, _ = QFileDialog.getSaveFileName(self, "Save the network", "kernel.safetensors", NETWORKS)
         if self._trained is None or not path:
             return
-        file = Path(path).with_suffix(".safetensors")
+        file = Path(path if path.endswith(_SUFFIX) else path + _SUFFIX)
         try:
             save(self._trained, file)
         except ValueError as error:
