@@ -44,7 +44,7 @@ SCIENCE = ("andromeda", "cytoplasm", "fishembryo", "membrane", "mitochondria", "
 DENOISERS = ("isotropic", "anisotropic", "bilateral", "nlm")
 SIGMAS = (15, 25, 50)
 BLURS, BLURRED_SIGMAS = (1.0, 1.5, 2.0), (2, 5, 10)
-STEPS = 60  # that fit a single setting to the test images
+STEPS = 25  # that fit a single setting to the test images
 PLAIN_UPDATES = 5000
 
 
@@ -86,7 +86,7 @@ def best_single(kernel: ProceduralKernel, data: Observation, truth: Tensor) -> l
     def worse(restored: Tensor) -> Tensor:
         return (restored - truth).square().mean((1, 2, 3)).log().mean()
 
-    for _ in fit(tried, (((data,), worse) for _ in range(STEPS)), learning_rate=0.15):
+    for _ in fit(tried, (((data,), worse) for _ in range(STEPS)), learning_rate=0.2):
         pass
     with torch.no_grad():
         return scores(tried(data)[:, 0].numpy(), truth[:, 0].numpy())

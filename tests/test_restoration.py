@@ -2,6 +2,7 @@ import threading
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -43,6 +44,8 @@ TINY = DIP(
 class Copy:
     """A method that gives the data back, plus the number of the iterate."""
 
+    planar: ClassVar[bool] = False
+    takes_maps: ClassVar[bool] = False
     iterates: int = 3
     fails_at: int | None = None
     error: Exception | None = None

@@ -1,4 +1,5 @@
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -30,6 +31,8 @@ SHORT = DIP(iterations=3, stopping="budget", input_channels=2, precision="float3
 class Watcher:
     """A method that gives back data on the grid of x, and notes what it was given."""
 
+    planar: ClassVar[bool] = False
+    takes_maps: ClassVar[bool] = False
     problems: list = field(default_factory=list)
     guides: list = field(default_factory=list)
     starts: list = field(default_factory=list)

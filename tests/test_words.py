@@ -34,7 +34,7 @@ def test_durations(seconds, words):
 
 
 def test_flags_name_methods_in_small_letters():
-    assert list(flag_names(METHODS)) == ["dip", "richardson-lucy", "wiener"]
+    assert list(flag_names(METHODS)) == ["dip", "pkn", "richardson-lucy", "wiener"]
 
 
 def test_memory():
