@@ -59,6 +59,8 @@ class RestoredMap:
         Such as "px"; "noise" stands for the standard deviation of the noise.
     low, high : float
         Between which it lies.
+    neutral : float, optional
+        In between, what changes nothing: where it makes sense to tell more from less.
     """
 
     values: "NDArray[np.float32]"
@@ -66,6 +68,7 @@ class RestoredMap:
     unit: str
     low: float
     high: float
+    neutral: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -208,7 +208,7 @@ def restoring(
             if name not in maps:
                 whole = [n for axis, n in enumerate(restored.shape) if axis != axes.channel]
                 values = np.full(whole, np.nan, np.float32)
-                maps[name] = RestoredMap(values, one.meaning, one.unit, one.low, one.high)
+                maps[name] = RestoredMap(values, one.meaning, one.unit, one.low, one.high, one.neutral)
             at = axes.at(answer.frame)
             place = tuple(n for axis, n in enumerate(at) if axis != axes.channel)
             maps[name].values[place] = one.compute().cpu().numpy()

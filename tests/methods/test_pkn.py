@@ -404,3 +404,17 @@ def test_a_series_can_be_stopped_after_a_frame(random):
     assert result.outcome is Outcome.ASKED
     assert [frame.index for frame in result.frames] == [(0,), (1,)]
     assert np.isnan(result.image[2:]).all()
+
+
+def test_maps_say_what_is_neutral_where_there_is_more_and_less(random):
+    noisy = random.normal(100, 20, (40, 40))
+    maps = restore(noisy, GAUSSIAN, PKN(predictor="constant"), keep_maps=True).maps
+    assert {name: one.neutral for name, one in maps.items()} == {
+        "width": None,
+        "a": 0,
+        "b": 0,
+        NOISE_LEFT: None,
+    }
+    task = Deconvolve(GAUSSIAN.noise, psf=GaussianPSF(2.0))
+    sharper = restore(noisy, task, PKN(kernel="reblur", predictor="constant"), keep_maps=True).maps
+    assert sharper["fine"].neutral == 1

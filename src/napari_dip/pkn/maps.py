@@ -25,6 +25,7 @@ def maps_of(filtering: "Filtering") -> dict[str, Map]:
             parameter.low,
             parameter.high,
             partial(_parameter, filtering, at),
+            None if parameter.positive else parameter.identity,
         )
         for at, parameter in enumerate(filtering.kernel.parameters)
     }

@@ -162,14 +162,14 @@ class MapLayers:
 
 
 def _looks(name: str, one: "RestoredMap") -> dict[str, Any]:
-    """Return colormap and contrast limits: from the lowest values to the highest, or symmetric about 0."""
+    """Return colormap and contrast limits: from the lowest values to the highest, or about what is neutral."""
     if name == NOISE_LEFT:
         return {"colormap": "magma", "contrast_limits": (one.low, one.high)}
     seen = one.values[np.isfinite(one.values)]
     low, high = np.percentile(seen, _SHOWN) if seen.size else (one.low, one.high)
-    if one.low < 0 < one.high:
-        limit = max(abs(low), abs(high), 1e-3)
-        return {"colormap": "PiYG", "contrast_limits": (-limit, limit)}
+    if one.neutral is not None:
+        limit = max(abs(low - one.neutral), abs(high - one.neutral), 1e-3)
+        return {"colormap": "PiYG", "contrast_limits": (one.neutral - limit, one.neutral + limit)}
     if high <= low:
         low, high = one.low, one.high
     return {"colormap": "viridis", "contrast_limits": (low, high)}

@@ -55,6 +55,8 @@ class Map:
         Between which it lies.
     compute : callable
         Returns the numbers, in the shape of the spatial axes: not before somebody asks for them.
+    neutral : float, optional
+        In between, what changes nothing: where it makes sense to tell more from less.
     """
 
     meaning: str
@@ -62,6 +64,7 @@ class Map:
     low: float
     high: float
     compute: "Callable[[], Tensor]"
+    neutral: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
