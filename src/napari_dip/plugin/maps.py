@@ -162,7 +162,7 @@ class MapLayers:
 
 
 def _looks(name: str, one: "RestoredMap") -> dict[str, Any]:
-    """Return colormap and contrast limits: from the lowest values to the highest, or about what is neutral."""
+    """Return colormap and contrast limits: from the lowest values to the highest, or about the neutral."""
     if name == NOISE_LEFT:
         return {"colormap": "magma", "contrast_limits": (one.low, one.high)}
     seen = one.values[np.isfinite(one.values)]
