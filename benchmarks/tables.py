@@ -78,8 +78,7 @@ TITLES = {
 
 def of_kind(measured: dict[str, Row], kind: str) -> dict[str, Row]:
     """Return the rows of a kind, by the name of the image."""
-    rows = ([*name.split("/", 1), row] for name, row in measured.items())
-    return {image: row for found, image, row in rows if found == kind}
+    return {name.partition("/")[2]: row for name, row in measured.items() if name.startswith(f"{kind}/")}
 
 
 def cell(key: str, value: object) -> str:
