@@ -1,6 +1,8 @@
 import json
 import os
 import pickle
+import subprocess
+import sys
 from importlib.resources import files
 
 import pytest
@@ -8,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from napari_dip.errors import FileError
+from napari_dip.pkn import storage
 from napari_dip.pkn.gaussian import Anisotropic, Isotropic
 from napari_dip.pkn.kernels import KERNELS, kernel_of
 from napari_dip.pkn.network import ParameterNetwork
@@ -139,10 +142,24 @@ def test_nothing_in_a_file_can_run(write, tmp_path):
     assert not sprung.exists()
 
 
-@pytest.mark.parametrize("record", ["{", "[1]", "null", ""])
-def test_a_record_that_says_nothing_does_no_harm(record, file):
-    changed(file, {"record": record})
-    assert set(load(file, Anisotropic()).record) == {"version"}
+@pytest.mark.parametrize("header", ["{", "[1]", "null", "", '{"record": 3}'])
+def test_a_header_that_says_nothing_is_of_no_network(header, file):
+    changed(file, {storage._FORMAT: header})
+    with pytest.raises(FileError, match="no procedural kernel network"):
+        load(file, Anisotropic())
+
+
+def test_a_network_is_written_in_the_same_bytes_each_time(file, tmp_path):
+    """In another process too, where what has no order has another one."""
+    code = (
+        "import sys; from pathlib import Path; from napari_dip.pkn.gaussian import Anisotropic; "
+        "from napari_dip.pkn.storage import load, save; "
+        "save(load(Path(sys.argv[1]), Anisotropic()), Path(sys.argv[2]))"
+    )
+    copies = [tmp_path / f"{n}.safetensors" for n in range(2)]
+    for copy in copies:
+        subprocess.run([sys.executable, "-c", code, file, copy], check=True)
+    assert copies[0].read_bytes() == copies[1].read_bytes()
 
 
 def test_a_file_that_is_not_there_and_a_folder_are_named(tmp_path):

@@ -31,14 +31,14 @@ def save(trained: Trained, path: Path) -> None:
     network = trained.network
     weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     header = {
-        "format": _FORMAT,
         "kernel": network.kernel.name,
-        "factor": str(network.kernel.factor),
+        "factor": network.kernel.factor,
         "version": __version__,
-        "record": json.dumps(trained.record),
+        "record": trained.record,
     }
     try:
-        save_file({**weights, _SETTING: trained.setting}, path, header)
+        # One entry: safetensors writes several in an order that changes from run to run.
+        save_file({**weights, _SETTING: trained.setting}, path, {_FORMAT: json.dumps(header)})
     except (OSError, SafetensorError) as error:
         raise FileError(f"can't write {path}: {error}") from error
 
@@ -57,14 +57,15 @@ def load(path: Path, kernel: ProceduralKernel) -> Trained:
         raise FileError(f"no such file: {path}")
     try:
         with safe_open(path, "pt") as file:
-            header = file.metadata() or {}
+            metadata = file.metadata() or {}
             values = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no mapping
     except (SafetensorError, OSError, ValueError) as error:
         raise FileError(f"can't read {path}: no safetensors file, or a broken one ({error})") from error
-    if header.get("format") != _FORMAT:
+    header = _read(metadata)
+    if header is None:
         raise FileError(f"{path} holds no procedural kernel network: train one with `napari-dip train-pkn`")
     named = header.get("kernel"), header.get("factor")
-    if named != (kernel.name, str(kernel.factor)):
+    if named != (kernel.name, kernel.factor):
         of = f"{kernel.name} with factor {kernel.factor}" if kernel.factor > 1 else kernel.name
         raise FileError(
             f"{path} holds the network of another kernel: {named[0]}, factor {named[1]}; {of} was wanted"
@@ -78,7 +79,7 @@ def load(path: Path, kernel: ProceduralKernel) -> Trained:
     if not all(bool(value.isfinite().all()) for value in values.values()):
         raise FileError(f"{path} is broken: some of its weights are no numbers")
     network.load_state_dict({name: value for name, value in values.items() if name != _SETTING})
-    return Trained(network.eval(), setting, _read(header))
+    return Trained(network.eval(), setting, {"version": header.get("version"), **header.get("record", {})})
 
 
 def shipped(kernel: ProceduralKernel) -> Trained:
@@ -87,9 +88,10 @@ def shipped(kernel: ProceduralKernel) -> Trained:
     return load(Path(str(files("napari_dip.pkn") / "weights" / f"{name}.safetensors")), kernel)
 
 
-def _read(header: Mapping[str, str]) -> dict[str, Any]:
+def _read(metadata: Mapping[str, str]) -> dict[str, Any] | None:
+    """Return what a file says of its network; None where it says nothing that we wrote."""
     try:
-        record = json.loads(header.get("record", "{}"))
+        header = json.loads(metadata.get(_FORMAT, ""))
     except ValueError:
-        record = {}
-    return {"version": header.get("version"), **(record if isinstance(record, dict) else {})}
+        return None
+    return header if isinstance(header, dict) and isinstance(header.get("record", {}), dict) else None

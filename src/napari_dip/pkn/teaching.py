@@ -95,7 +95,8 @@ def _lessons(
     else:
         images = _Made(training.seed, range(_PICTURES))
         checked = _Made(training.seed, range(_PICTURES, _PICTURES + _MORE))
-        told = f"{_PICTURES} made pictures: dead leaves, filaments, blobs, points (seed {training.seed})"
+        kinds = "dead leaves, textures, filaments, blobs, points"
+        told = f"{_PICTURES} made pictures: {kinds} (seed {training.seed})"
     return supervised(kernel, harm, images, checked), {"images": told, "degradation": asdict(harm)}
 
 
