@@ -87,6 +87,8 @@ class PKN:
 
     def refuses(self, problem: "Problem", *, guided: bool = False) -> str | None:
         """Return why it can't do this one, in words for the user, or None."""
+        from napari_dip.pkn.prediction import StructureTensor
+
         if len(problem.grid.shape) != 2:
             return f"{self.title} filters planes, and this has {len(problem.grid.shape)} spatial axes."
         if problem.only_missing:
@@ -99,9 +101,7 @@ class PKN:
             return str(error)
         if guided and not kernel.guided:
             return f"{kernel.title} takes no guide: take a bilateral filter or non-local means."
-        if self.predictor == "structure-tensor" and (
-            kernel.purpose == "deblur" or kernel.parameters[0].name != "width"
-        ):
+        if self.predictor == "structure-tensor" and not StructureTensor.suits(kernel):
             return f"The structure tensor says nothing of {kernel.title}: take the network, or a constant."
         smallest = min(problem.data.shape[2:])
         if smallest <= kernel.margin:

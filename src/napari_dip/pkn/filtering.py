@@ -45,8 +45,9 @@ class Filtering:
     ) -> Self:
         """Ask a predictor for the parameters."""
         observation = _without_missing(kernel, observation)
+        whole = replace(observation, seen=None)  # filled in already: a predictor need not do it again
         with torch.no_grad():
-            return cls(kernel, observation, predictor(observation).detach(), strength=strength)
+            return cls(kernel, observation, predictor(whole).detach(), strength=strength)
 
     @classmethod
     def given(

@@ -69,12 +69,17 @@ class StructureTensor(nn.Module):
 
     def __init__(self, kernel: ProceduralKernel) -> None:
         super().__init__()
-        if kernel.parameters[0].name != "width" or kernel.purpose == "deblur":
+        if not self.suits(kernel):
             raise ValueError(
                 f"the structure tensor says nothing of the parameters of {kernel.title}: "
                 "take the network, or a constant"
             )
         self._kernel, self._step = kernel, kernel.coarse
+
+    @staticmethod
+    def suits(kernel: ProceduralKernel) -> bool:
+        """Return whether gradients say anything of a kernel's parameters."""
+        return kernel.parameters[0].name == "width" and kernel.purpose != "deblur"
 
     def forward(self, observation: Observation) -> Tensor:
         """Return the encoded parameters."""
