@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 from napari_dip.errors import FileError
 from napari_dip.plugin.filter import FilterPanel
 from napari_dip.plugin.layers import KEY
-from napari_dip.plugin.layout import Rows, vertical
+from napari_dip.plugin.layout import Rows, beside, vertical
 from napari_dip.plugin.result import Result
 from napari_dip.recipe import Recipe
 
@@ -75,13 +75,7 @@ class AfterPanel(QWidget):
         column = vertical(self)
         column.addWidget(self.title)
         rows = Rows()
-        slider = QWidget()
-        line = QHBoxLayout(slider)
-        line.setContentsMargins(0, 0, 0, 0)
-        line.addWidget(self.blend)
-        line.addWidget(self._percent)
-        slider.setToolTip(self.blend.toolTip())
-        rows.add("Blend", slider)
+        rows.add("Blend", beside(self.blend, self._percent))
         column.addLayout(rows)
         buttons = QHBoxLayout()
         for button in (self.residual, self.repeat, self.copy):

@@ -4,13 +4,13 @@ from dataclasses import replace
 from typing import Any
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSlider, QWidget
+from qtpy.QtWidgets import QLabel, QPushButton, QSlider, QWidget
 
 from napari_dip.methods import PKN
 from napari_dip.plugin.editing import MapEditor
 from napari_dip.plugin.kernel import KernelView
 from napari_dip.plugin.latest import Latest
-from napari_dip.plugin.layout import Rows, fold, vertical
+from napari_dip.plugin.layout import Rows, beside, fold, vertical
 from napari_dip.plugin.result import Result
 from napari_dip.plugin.run import Run
 from napari_dip.words import sentence
@@ -52,13 +52,7 @@ class FilterPanel(QWidget):
         self.maps = MapEditor(viewer)
         self.kernel = KernelView(viewer)
         rows = Rows()
-        slider = QWidget()
-        line = QHBoxLayout(slider)
-        line.setContentsMargins(0, 0, 0, 0)
-        line.addWidget(self.strength)
-        line.addWidget(self._times)
-        slider.setToolTip(self.strength.toolTip())
-        rows.add("Filter strength", slider)
+        rows.add("Filter strength", beside(self.strength, self._times))
         column = vertical(self)
         column.addLayout(rows)
         column.addWidget(self.single)

@@ -6,6 +6,7 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
     QFrame,
+    QHBoxLayout,
     QLabel,
     QScrollArea,
     QVBoxLayout,
@@ -55,6 +56,17 @@ class Rows(QFormLayout):
                 one.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
                 one.installEventFilter(self._calm)
         self.addRow(heading, widget)
+
+
+def beside(editor: QWidget, value: QLabel) -> QWidget:
+    """Return an editor, such as a slider, with what it says in numbers on its right."""
+    both = QWidget()
+    line = QHBoxLayout(both)
+    line.setContentsMargins(0, 0, 0, 0)
+    line.addWidget(editor)
+    line.addWidget(value)
+    both.setToolTip(editor.toolTip())
+    return both
 
 
 def vertical(parent: QWidget) -> QVBoxLayout:
