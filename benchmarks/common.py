@@ -1,7 +1,11 @@
 """What several benchmarks need."""
 
+import json
 import os
 import platform
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +46,35 @@ def matched(image: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Return an image after the gain and offset that bring it nearest to another."""
     gain, offset = np.polyfit(image.ravel().astype(float), truth.ravel().astype(float), 1)
     return gain * image + offset
+
+
+def measure(
+    rows: Mapping[str, object], wanted: Sequence[str], output: Path, command: Callable[[str], list[str]]
+) -> None:
+    """Measure the rows that a file lacks, each in a process of its own; print all, and write each at once.
+
+    Parameters
+    ----------
+    rows : mapping of str
+        By name.
+    wanted : sequence of str
+        How the names of those to measure begin; none for all.
+    output : Path
+        The file, in JSON.
+    command : callable
+        Returns the arguments of the script that measures one row and prints it as its last line.
+    """
+    known = json.loads(output.read_text()) if output.exists() else {}
+    for name in rows:
+        if wanted and not name.startswith(tuple(wanted)):
+            continue
+        if name not in known:
+            done = subprocess.run(
+                [sys.executable, *command(name)], stdout=subprocess.PIPE, text=True, check=True
+            )
+            known[name] = json.loads(done.stdout.splitlines()[-1]) | {"machine": machine()}
+            output.write_text(json.dumps(known, indent=2) + "\n")
+        print(f"{name:24s}", "  ".join(f"{key} {value}" for key, value in known[name].items()), flush=True)
 
 
 def machine() -> str:

@@ -11,8 +11,6 @@ other filter its best setting.
 import argparse
 import json
 import resource
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from functools import cache, partial
@@ -21,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import centre, load, machine, psnr
+from common import centre, load, measure, psnr
 from scipy.ndimage import gaussian_filter
 from skimage import restoration
 from tasks import calibrated
@@ -314,16 +312,8 @@ def main() -> None:
     if arguments.alone:
         print(json.dumps(ROWS[arguments.rows[0]](arguments.data)))
         return
-    known = json.loads(arguments.output.read_text()) if arguments.output.exists() else {}
-    for name in ROWS:
-        if arguments.rows and not name.startswith(tuple(arguments.rows)):
-            continue
-        if name not in known:
-            command = [sys.executable, __file__, str(arguments.data), name, "--alone"]
-            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-            known[name] = json.loads(done.stdout.splitlines()[-1]) | {"machine": machine()}
-            arguments.output.write_text(json.dumps(known, indent=2) + "\n")
-        print(f"{name:24s}", "  ".join(f"{key} {value}" for key, value in known[name].items()), flush=True)
+    data = str(arguments.data)
+    measure(ROWS, arguments.rows, arguments.output, lambda name: [__file__, data, name, "--alone"])
 
 
 if __name__ == "__main__":

@@ -10,15 +10,13 @@ of the rows to measure begin; by default all are. The truth is used for the scor
 import argparse
 import json
 import resource
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from common import centre, gray, load, machine, matched, psnr
+from common import centre, gray, load, matched, measure, psnr
 from skimage import restoration
 
 from napari_dip import (
@@ -297,16 +295,13 @@ def main() -> None:
     if arguments.alone:
         print(json.dumps(ROWS[arguments.rows[0]](arguments.data)))
         return
-    known = json.loads(arguments.output.read_text()) if arguments.output.exists() else {}
-    for name in ROWS:
-        if arguments.rows and not name.startswith(tuple(arguments.rows)):
-            continue
-        if name not in known:
-            command = [sys.executable, __file__, str(arguments.data), name, "--alone", f"--seed={SEED}"]
-            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-            known[name] = json.loads(done.stdout.splitlines()[-1]) | {"machine": machine()}
-            arguments.output.write_text(json.dumps(known, indent=2) + "\n")
-        print(f"{name:24s}", "  ".join(f"{key} {value}" for key, value in known[name].items()), flush=True)
+    data = str(arguments.data)
+    measure(
+        ROWS,
+        arguments.rows,
+        arguments.output,
+        lambda name: [__file__, data, name, "--alone", f"--seed={SEED}"],
+    )
 
 
 if __name__ == "__main__":
