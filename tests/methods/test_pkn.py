@@ -105,7 +105,6 @@ class TestQuality:
         restored = restore(data, Deconvolve(psf=psf, noise=Gaussian(3.0)), PKN(kernel=name))
         assert psnr(restored, phantom) > psnr(data, phantom) + 1
 
-    @pytest.mark.skipif("upsample" not in WITH_WEIGHTS, reason="has no weights yet")
     def test_the_network_refines(self, phantom, random):
         data = Resample((2, 2))(torch.as_tensor(phantom)[None, None])[0, 0].numpy()
         data = data + random.normal(0, 10, data.shape)
