@@ -240,6 +240,14 @@ def test_every_method_deconvolves_by_a_formula(image, tmp_path, method):
     assert (task["floor"], tifffile.imread(out).shape) == (-1.5, (20, 24))
 
 
+def test_an_image_may_be_blurred_before_it_is_coarse(image, tmp_path):
+    from napari_dip.io import provenance
+
+    out = tmp_path / "out.tif"
+    assert inside("super-resolve", image, out, "--psf-fwhm", 1.5, "--quiet", *FAST) == 0
+    assert provenance(out)["task"]["psf"] == {"type": "GaussianPSF", "fwhm": 1.5, "axial_fwhm": None}
+
+
 def test_what_decides_when_to_stop_is_said_once_a_file(image, tmp_path, capsys):
     stack = np.stack([tifffile.imread(image)] * 2)
     np.save(tmp_path / "in.npy", stack)

@@ -97,6 +97,7 @@ RUNS = [
         None,
         {"axes": "TYX", "guide": (3, 24, 28), "series": "drift"},
     ),
+    ("coarse and blurred", (24, 28), SuperResolve(psf=MoffatPSF(1.5)), SHORT, PLANE, None, {}),
     ("usual blur", (24, 28), Deconvolve(), SHORT, None, None, {}),
     ("blur", (24, 28), Deconvolve(Poisson(2.0), MoffatPSF(1.5, beta=4.0)), SHORT, PLANE, 2, {}),
     ("measured", (24, 28), MEASURED, SHORT, None, None, {"psf": None}),

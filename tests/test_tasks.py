@@ -222,6 +222,31 @@ def test_a_measured_psf_that_is_none_of_the_tasks_business_changes_nothing():
     torch.testing.assert_close(by_formula, measured, atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize("factor", [2, 3])
+def test_a_blur_before_the_pixels_has_its_width_in_pixels_of_the_data(factor, phantom):
+    task = SuperResolve(factor=factor, psf=GaussianPSF(1.5))
+    operator = task.operator((16, 16))
+    sharp = GaussianPSF(1.5 * factor).kernel(2)
+    np.testing.assert_allclose(operator.inner.psf, sharp, atol=1e-6)
+    margin = sharp.shape[0] // 2
+    assert operator.grid((16, 16)).shape == (16 * factor + 2 * margin,) * 2
+    wide = np.pad(phantom[: 16 * factor, : 16 * factor], margin, mode="edge")
+    expected = applied(Resample((factor, factor)), applied(Blur(torch.from_numpy(sharp).float()), wide))
+    np.testing.assert_allclose(applied(operator, wide), expected, atol=1e-4)
+    measured = SuperResolve(factor=factor, psf=MeasuredPSF()).operator((16, 16), GaussianPSF(1.5).kernel(2))
+    assert abs(measured.inner.psf.shape[0] - sharp.shape[0]) <= factor + 1
+
+
+def test_blurred_and_coarse_data_are_restored_in_place(phantom):
+    """A ramp through a blur and coarse pixels: no half pixel is lost on the way."""
+    ramp = np.add.outer(np.arange(48.0), 2 * np.arange(48.0)).astype(np.float32)
+    task = SuperResolve(factor=3, psf=GaussianPSF(1.0))
+    margin = task.operator((16, 16)).inner.psf.shape[0] // 2
+    wide = np.pad(ramp, margin, mode="reflect", reflect_type="odd")
+    left = residual(applied(task.operator((16, 16)), wide), ramp, task)
+    assert abs(left[5:-5, 5:-5]).max() < 1e-2
+
+
 # What a result leaves unexplained.
 
 

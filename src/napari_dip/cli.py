@@ -63,6 +63,9 @@ def inpaint(
 @app.command
 def super_resolve(
     *paths: _Paths,
+    psf: flags.PSFFile = None,
+    psf_kind: flags.PSFKind = None,
+    shape: flags.PSFFlags | None = None,  # type: ignore[valid-type]
     own: flags.SuperResolveFlags | None = None,  # type: ignore[valid-type]
     noise: flags.NoiseName = None,
     strength: flags.NoiseFlags | None = None,  # type: ignore[valid-type]
@@ -70,7 +73,10 @@ def super_resolve(
     method: flags.SuperResolveMethodFlags | None = None,  # type: ignore[valid-type]
 ) -> None:
     """Restore images with finer pixels than they were measured with."""
-    _run(SuperResolve(flags.noise(noise, strength), **flags.given(own)), paths, common, method)
+    blurred = psf is not None or psf_kind is not None or bool(flags.given(shape))
+    kernel = flags.psf(psf, psf_kind, shape) if blurred else None
+    task = SuperResolve(flags.noise(noise, strength), psf=kernel, **flags.given(own))
+    _run(task, paths, common, method, psf)
 
 
 @app.command

@@ -55,7 +55,7 @@ def _flags(
         plain = get_type_hints(cls)  # without limits: the settings check those, in their own words
         for field in fields(cls):
             hint = plain[field.name]
-            if is_dataclass(hint) or field.name in without:
+            if any(is_dataclass(one) for one in (hint, *get_args(hint))) or field.name in without:
                 continue
             text = descriptions(cls)[field.name].replace("\n", " ")
             if field.default not in (MISSING, None) and field.name not in needed:

@@ -6,8 +6,8 @@ sum 1.
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from annotated_types import Gt, Unit
@@ -34,6 +34,10 @@ class PSF(ABC):
     def kernel(self, ndim: int) -> NDArray[np.float64]:
         """Return it on pixels, for images of 2 or 3 spatial axes."""
 
+    def refined(self, factors: tuple[int, ...]) -> Self:
+        """Return it with its widths in pixels so many times finer along each spatial axis."""
+        return self
+
 
 @dataclass(frozen=True)
 class _Formula(PSF):
@@ -54,6 +58,11 @@ class _Formula(PSF):
     @abstractmethod
     def profile(self, r: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the intensity at distances r from the centre, in FWHM."""
+
+    def refined(self, factors: tuple[int, ...]) -> Self:
+        """Return it with its widths in pixels so many times finer; along y and x the factor is the same."""
+        axial = self.axial_fwhm or self.fwhm
+        return replace(self, fwhm=factors[-1] * self.fwhm, axial_fwhm=factors[0] * axial)
 
     def kernel(self, ndim: int) -> NDArray[np.float64]:
         """Return it on pixels, for images of 2 or 3 spatial axes."""

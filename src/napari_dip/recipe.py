@@ -18,7 +18,7 @@ from napari_dip.psf import PSFS
 from napari_dip.series import Following
 from napari_dip.settings import hints, restored
 from napari_dip.solver.iterate import Outcome
-from napari_dip.tasks import Deconvolve, Task
+from napari_dip.tasks import Task
 from napari_dip.words import flag_names
 
 _STOPPED = (Outcome.TIME_LIMIT.name, Outcome.ASKED.name)
@@ -243,9 +243,10 @@ def _task(task: Task, psf: str | None) -> dict[str, Any]:
     noise = values.pop("noise", None)
     if noise is not None:
         values |= {"noise": _name(NOISE_MODELS, noise), **_changed(noise)}
-    if isinstance(task, Deconvolve):
+    blur = getattr(task, "psf", None)
+    if blur is not None:
         values.pop("psf", None)
-        values |= {"psf": psf} if task.needs_psf else _formula(task.psf)
+        values |= {"psf": psf} if task.needs_psf else _formula(blur)
     return values
 
 

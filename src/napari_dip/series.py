@@ -168,7 +168,7 @@ class Series:
             raise InputError(
                 "psf",
                 f"{type(task).__name__} with these settings takes no measured point spread function: "
-                "use Deconvolve(MeasuredPSF())",
+                "its psf must be a MeasuredPSF()",
             )
         if series not in get_args(Following):
             raise InputError(

@@ -9,7 +9,7 @@ from annotated_types import Interval
 from napari_dip.errors import InputError
 from napari_dip.grid import Grid, by
 from napari_dip.noise import NoiseModel, Unknown
-from napari_dip.psf import PSF, GaussianPSF, MeasuredPSF, checked
+from napari_dip.psf import PSF, GaussianPSF, MeasuredPSF, checked, resampled
 from napari_dip.settings import check
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Task(ABC):
     @property
     def needs_psf(self) -> bool:
         """Whether a point spread function has to be given."""
-        return False
+        return isinstance(getattr(self, "psf", None), MeasuredPSF)
 
     @abstractmethod
     def operator(self, shape: tuple[int, ...], psf: "np.ndarray | None" = None) -> "Operator":
@@ -138,6 +138,9 @@ class SuperResolve(Task):
         with which programs shrink images.
     along : {"all", "axial", "lateral"}
         Which axes are refined: all, Z alone (planes that lie far apart), or Y and X alone.
+    psf : PSF, optional
+        The point spread function, where the instrument has blurred the image before it fell on its pixels;
+        widths are in pixels of the data.
     """
 
     done: ClassVar[str] = "super-resolved"
@@ -145,6 +148,7 @@ class SuperResolve(Task):
     factor: Annotated[int, Interval(ge=2, le=8)] = 2
     kernel: Literal["lanczos3", "lanczos2", "bicubic", "area"] = "lanczos3"
     along: Literal["all", "axial", "lateral"] = "all"
+    psf: PSF | None = None
 
     def factors(self, ndim: int) -> tuple[int, ...]:
         """Return the factor along each of two or three spatial axes."""
@@ -159,10 +163,12 @@ class SuperResolve(Task):
         return ((axial,) if ndim == 3 else ()) + (lateral,) * 2
 
     def operator(self, shape: tuple[int, ...], psf: "np.ndarray | None" = None) -> "Operator":
-        """Return the filter that makes coarse pixels of fine ones."""
+        """Return what makes coarse pixels of fine ones: the pixels' filter, after a blur if there is one."""
         from napari_dip.operators import Resample
 
-        return Resample(self.factors(len(shape)), self.kernel)
+        factors = self.factors(len(shape))
+        coarser = Resample(factors, self.kernel)
+        return coarser if self.psf is None else coarser @ _blur(self.psf, psf, shape, factors)
 
     def grid(self, shape: tuple[int, ...]) -> Grid:
         """Return the finer grid."""
@@ -188,35 +194,41 @@ class Deconvolve(Task):
     psf: PSF = GaussianPSF()
     floor: float | None = None
 
-    @property
-    def needs_psf(self) -> bool:
-        """Whether a point spread function has to be given."""
-        return isinstance(self.psf, MeasuredPSF)
-
     def operator(self, shape: tuple[int, ...], psf: "np.ndarray | None" = None) -> "Operator":
         """Return the convolution; beyond the border there is image that is not known."""
-        import torch
+        return _blur(self.psf, psf, shape, (1,) * len(shape))
 
-        from napari_dip.operators import Blur
+    def problem(self, data: "Tensor", operator: "Operator", weights: "Tensor") -> "Problem":
+        """Return what the restored image has to explain, and what it does not fall below."""
+        return replace(super().problem(data, operator, weights), floor=self.floor)
 
-        if self.needs_psf and psf is None:
+
+def _blur(
+    psf: PSF, measured: "np.ndarray | None", shape: tuple[int, ...], factors: tuple[int, ...]
+) -> "Operator":
+    """Return the convolution on pixels so many times finer than those of data of a spatial shape."""
+    import torch
+
+    from napari_dip.operators import Blur
+
+    fine = tuple(n * f for n, f in zip(shape, factors, strict=True))
+    if isinstance(psf, MeasuredPSF):
+        if measured is None:
             raise InputError(
                 "psf",
                 "the point spread function is to be a measured one, and none is given: give one, "
                 "or choose a shape and its width",
             )
-        kernel = psf if self.needs_psf and psf is not None else self.psf.kernel(len(shape))
-        if not self.needs_psf and any(k > n for k, n in zip(kernel.shape, shape, strict=True)):
+        kernel = measured if max(factors) == 1 else resampled(measured, factors)
+    else:
+        kernel = psf.refined(factors).kernel(len(shape))
+        if any(k > n for k, n in zip(kernel.shape, fine, strict=True)):
             raise InputError(
                 "psf",
-                f"a point spread function of this width has {by(kernel.shape)} pixels, and the image only "
-                f"{by(shape)}: give a smaller width, or restore a larger part",
+                f"a point spread function of this width has {by(kernel.shape)} pixels, and the restored "
+                f"image only {by(fine)}: give a smaller width, or restore a larger part",
             )
-        return Blur(torch.from_numpy(checked(kernel, shape)).to(torch.float32))
-
-    def problem(self, data: "Tensor", operator: "Operator", weights: "Tensor") -> "Problem":
-        """Return what the restored image has to explain, and what it does not fall below."""
-        return replace(super().problem(data, operator, weights), floor=self.floor)
+    return Blur(torch.from_numpy(checked(kernel, fine)).to(torch.float32))
 
 
 #: All tasks, in the order in which they are offered.

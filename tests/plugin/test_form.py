@@ -14,6 +14,7 @@ from superqt import QCollapsible
 from napari_dip import (
     DIP,
     PRESETS,
+    AiryPSF,
     Deconvolve,
     Denoise,
     Gaussian,
@@ -133,6 +134,8 @@ class Example:
         How deep.
     shape : Shape
         What it looks like.
+    hole : Shape, optional
+        What it lacks.
     """
 
     flag: bool = True
@@ -146,6 +149,7 @@ class Example:
     rates: tuple[float, ...] = (1e-5,)
     depth: Depth = Depth()
     shape: Shape = Square()
+    hole: Shape | None = None
 
     def __post_init__(self):
         check(self)
@@ -170,6 +174,7 @@ CHANGED_EXAMPLE = Example(
     rates=(1 / 3, 2.0, 1e300),
     depth=Depth(2, 8),
     shape=Disc(1e-5),
+    hole=Dot(),
 )
 SETTINGS = [
     *PRESETS.values(),
@@ -179,7 +184,7 @@ SETTINGS = [
     *NOISES,
     *(task(noise) for task in TASKS for noise in NOISES),
     Inpaint(Gaussian(3.0), keep_observed=False),
-    SuperResolve(Poisson(2.0), factor=3, kernel="area", along="axial"),
+    SuperResolve(Poisson(2.0), factor=3, kernel="area", along="axial", psf=AiryPSF(2.0)),
     *(Deconvolve(psf=psf(), floor=99.5) for psf in PSFS.values()),
     RichardsonLucy(iterations=3),
     Wiener(balance=0.1),

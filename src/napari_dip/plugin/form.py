@@ -1,9 +1,10 @@
 """A form for any settings dataclass: its fields, defaults, limits and docstring."""
 
 from collections.abc import Collection
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from inspect import isabstract
-from typing import Any, cast
+from types import NoneType
+from typing import Any, cast, get_args
 
 from magicgui.widgets import ComboBox
 from qtpy.QtCore import QSignalBlocker, Qt
@@ -53,12 +54,15 @@ class Form(Field):
     def _field(self, name: str) -> Field:
         hint = hints(self._cls)[name]
         tooltip = descriptions(self._cls).get(name, "")
+        optional = NoneType in get_args(hint)
+        kind = get_args(hint)[0] if optional else hint
         field: Field
-        if not is_dataclass(hint):
+        if not is_dataclass(kind):
             field = Entry(hint, tooltip)
         else:
-            cls = cast(type, hint)
-            field = Variants(cls, tooltip) if isabstract(cls) else Form(cls, tooltip=tooltip)
+            cls = cast(type, kind)
+            abstract = isabstract(cls)
+            field = Variants(cls, tooltip, optional=optional) if abstract else Form(cls, tooltip=tooltip)
         field.changed.connect(self._field_changed)
         return field
 
@@ -125,6 +129,11 @@ class Form(Field):
         self._field_changed()
 
 
+@dataclass(frozen=True)
+class _Nothing:
+    """None."""
+
+
 class Variants(Field):
     """A choice among the settings classes of a family, each with its form.
 
@@ -134,12 +143,16 @@ class Variants(Field):
         The abstract class from which they descend.
     tooltip : str
         Says what it is for.
+    optional : bool
+        None of them may be chosen, too.
     """
 
-    def __init__(self, base: type, tooltip: str = "") -> None:
+    def __init__(self, base: type, tooltip: str = "", *, optional: bool = False) -> None:
         super().__init__(tooltip)
-        self._forms = {cls: Form(cls) for cls in family(base)}
-        names = [words(cls.__name__.removesuffix(base.__name__)) for cls in self._forms]
+        self.optional = optional
+        self._forms: dict[type, Form] = {_Nothing: Form(_Nothing)} if optional else {}
+        self._forms |= {cls: Form(cls) for cls in family(base)}
+        names = [words(cls.__name__.removesuffix(base.__name__).strip("_")) for cls in self._forms]
         self.choice = ComboBox(choices=list(zip(names, self._forms, strict=True)))
         self.choice.changed.connect(self._chosen)
         self.row.addWidget(self.choice.native)
@@ -160,8 +173,8 @@ class Variants(Field):
 
     @property
     def value(self) -> Any:
-        """The settings."""
-        return self.form.value
+        """The settings, or None."""
+        return None if self.choice.value is _Nothing else self.form.value
 
     def start(self) -> Any:
         """Return the settings, with 1 in place of those that have neither value nor default."""
@@ -174,7 +187,7 @@ class Variants(Field):
     def set(self, value: Any) -> None:
         """Choose the value's class, and show its settings."""
         with QSignalBlocker(self):
-            self.choice.value = type(value)
+            self.choice.value = _Nothing if value is None else type(value)
         self.form.set(value)
 
     def problems(self) -> list[str]:

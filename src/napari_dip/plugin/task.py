@@ -61,10 +61,10 @@ class TaskForm(QWidget):
         button.clicked.connect(self.measure_noise)
         noise.choice.changed.connect(lambda kind: button.setEnabled(kind is not Unknown))
         noise.row.addWidget(button)
-        if "psf" in form.fields:
+        if isinstance(psf := form.fields.get("psf"), Variants) and not psf.optional:
             blur = _estimate("Measure the blur at the image's sharpest edges, and enter what was found.")
             blur.clicked.connect(self.measure_psf)
-            form.fields["psf"].row.addWidget(blur)
+            psf.row.addWidget(blur)
         if (last := remembered_settings(cls)) is not None:
             form.set(last)
         form.changed.connect(self.changed)
