@@ -18,7 +18,7 @@ ORDER = [
     ["operators", "noise", "psf"],
     ["problem", "scaling", "noise_estimation", "psf_estimation", "whiteness", "drift"],
     ["networks", "solver"],
-    ["tasks", "pkn"],
+    ["tasks", "pkn", "pretrained"],
     ["methods"],
     ["pace"],
     ["series", "reports"],
@@ -77,7 +77,7 @@ def test_the_core_imports_no_gui(path):
     ],
 )
 def test_importing_costs_nothing(statement):
-    heavy = ("torch", "napari", "qtpy", "dask", "scipy", "skimage")
+    heavy = ("torch", "napari", "qtpy", "dask", "scipy", "skimage", "spandrel")
     code = f"{statement}; import sys; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -1,0 +1,17 @@
+"""The architectures that are known without spandrel, and which of them weights are of."""
+
+from napari_dip.pretrained.architectures.base import Architecture, Weights
+from napari_dip.pretrained.architectures.compact import Compact
+from napari_dip.pretrained.architectures.dncnn import DnCNN
+from napari_dip.pretrained.architectures.vdsr import VDSR
+
+#: Each of them.
+ARCHITECTURES: tuple[type[Architecture], ...] = (Compact, DnCNN, VDSR)
+
+__all__ = ["ARCHITECTURES", "VDSR", "Architecture", "Compact", "DnCNN", "Weights", "recognised"]
+
+
+def recognised(weights: Weights) -> Architecture | None:
+    """Return the network that has these weights; None where they are of no architecture that is known."""
+    found = (architecture.of(weights) for architecture in ARCHITECTURES)
+    return next((network for network in found if network is not None), None)

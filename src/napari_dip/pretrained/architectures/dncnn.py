@@ -1,0 +1,68 @@
+"""Denoising."""
+
+import re
+from collections.abc import Mapping
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from napari_dip.pretrained.architectures.base import Architecture, Weights, numbered
+
+
+class DnCNN(Architecture):
+    """The noise is predicted by a chain of convolutions, and subtracted (Zhang et al., IEEE TIP 26, 2017).
+
+    Parameters
+    ----------
+    channels : int
+        Of the images.
+    model : nn.Sequential
+        Convolutions with or without batch normalisation, and ReLU: the noise of an image.
+    """
+
+    title = "DnCNN"
+
+    def __init__(self, channels: int, model: nn.Sequential) -> None:
+        super().__init__(channels)
+        self.model = model
+
+    @classmethod
+    def plain(cls, channels: int, features: int, layers: int) -> Self:
+        """Return one of so many convolutions in all, without batch normalisation."""
+        model: list[nn.Module] = []
+        for at in range(layers - 1):
+            model += [nn.Conv2d(features if at else channels, features, 3, padding=1), nn.ReLU()]
+        return cls(channels, nn.Sequential(*model, nn.Conv2d(features, channels, 3, padding=1)))
+
+    @classmethod
+    def sized(cls, weights: Weights) -> Self:
+        """Return a network of the size that weights have: a number without weights is a ReLU."""
+        _, channels, _, _ = weights["model.0.weight"].shape
+        last = max(numbered(weights, "model."))
+        model = [_layer(weights, f"model.{at}.") for at in range(last + 1)]
+        if len(weights[f"model.{last}.weight"]) != channels:
+            raise ValueError("what it predicts is no noise of its input")
+        return cls(channels, nn.Sequential(*model))
+
+    @classmethod
+    def renamed(cls, weights: Weights) -> Weights:
+        """Take `dncnn.N` for `model.N`; old files don't count the batches that were seen."""
+        found = {re.sub(r"^dncnn\.", "model.", name): value for name, value in weights.items()}
+        means = [name for name in found if name.endswith(".running_mean")]
+        counts = {name.replace("running_mean", "num_batches_tracked"): torch.tensor(0) for name in means}
+        return counts | found
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return images without their noise."""
+        return x - self.model(x)
+
+
+def _layer(weights: Mapping[str, Tensor], prefix: str) -> nn.Module:
+    if prefix + "weight" not in weights:
+        return nn.ReLU()
+    if prefix + "running_mean" in weights:
+        return nn.BatchNorm2d(len(weights[prefix + "running_mean"]))
+    after, before, height, width = weights[prefix + "weight"].shape
+    padding = height // 2, width // 2
+    return nn.Conv2d(before, after, (height, width), padding=padding, bias=prefix + "bias" in weights)

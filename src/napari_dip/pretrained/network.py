@@ -1,0 +1,42 @@
+"""What is known of a network that was trained before."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+
+
+@dataclass(frozen=True, eq=False)
+class Pretrained:
+    """A trained network, and what it was trained for.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Takes images of shape ``(N, channels, H, W)``, in the range of grey levels that it is used to, to
+        ``(N, channels, factor * H, factor * W)``; to the same size where `enlarged`.
+    architecture : str
+        Its name, ours or spandrel's.
+    factor : int
+        Pixels of the result for one of the data, along each axis. Of an `enlarged` one, what it was trained
+        for; 1 where its file doesn't say.
+    channels : int
+        Of the images.
+    source : str
+        What to call it.
+    enlarged : bool
+        Whether it wants images that were enlarged to the result's size before, by bicubic interpolation.
+    sigma : float, optional
+        Of the noise that a denoiser was trained to remove, in grey levels of images from 0 to 255.
+    record : dict
+        How it was trained, as plain JSON values.
+    """
+
+    network: nn.Module
+    architecture: str
+    factor: int
+    channels: int
+    source: str
+    enlarged: bool = False
+    sigma: float | None = None
+    record: dict[str, Any] = field(default_factory=dict)
