@@ -1,7 +1,8 @@
 """What our architectures have in common."""
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar, Self
 
 import torch
@@ -60,6 +61,19 @@ class Architecture(nn.Module, ABC):
             return None
         network.load_state_dict({name: value.clone() for name, value in weights.items()}, assign=True)
         return network.eval()
+
+
+def replaced(weights: Weights, names: Mapping[str, str | Callable[[re.Match[str]], str]]) -> Weights:
+    """Return weights by other names: in each, what stands for a pattern takes its place at the start."""
+    return {_replaced(name, names): value for name, value in weights.items()}
+
+
+def _replaced(name: str, names: Mapping[str, str | Callable[[re.Match[str]], str]]) -> str:
+    for pattern, other in names.items():
+        new, count = re.subn("^" + pattern, other, name)
+        if count:
+            return new
+    return name
 
 
 def numbered(weights: Weights, prefix: str) -> list[int]:

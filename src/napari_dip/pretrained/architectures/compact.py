@@ -11,8 +11,7 @@ from napari_dip.pretrained.architectures.base import Architecture, Weights, numb
 class Compact(Architecture):
     """A chain of convolutions on the coarse grid, whose channels become the finer pixels (SRVGGNet).
 
-    Its result is added to the input, enlarged by repeating pixels (Wang et al., *Real-ESRGAN*, ICCVW 2021; the
-    pixel shuffle is of Shi et al., CVPR 2016).
+    Its result is added to the input, enlarged by repeating pixels (Wang et al., *Real-ESRGAN*, ICCVW 2021).
 
     Parameters
     ----------

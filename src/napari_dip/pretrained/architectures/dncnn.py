@@ -1,13 +1,12 @@
 """Denoising."""
 
-import re
 from collections.abc import Mapping
 from typing import Self
 
 import torch
 from torch import Tensor, nn
 
-from napari_dip.pretrained.architectures.base import Architecture, Weights, numbered
+from napari_dip.pretrained.architectures.base import Architecture, Weights, numbered, replaced
 
 
 class DnCNN(Architecture):
@@ -48,10 +47,10 @@ class DnCNN(Architecture):
     @classmethod
     def renamed(cls, weights: Weights) -> Weights:
         """Take `dncnn.N` for `model.N`; old files don't count the batches that were seen."""
-        found = {re.sub(r"^dncnn\.", "model.", name): value for name, value in weights.items()}
+        found = replaced(weights, {r"dncnn\.": "model."})
         means = [name for name in found if name.endswith(".running_mean")]
         counts = {name.replace("running_mean", "num_batches_tracked"): torch.tensor(0) for name in means}
-        return counts | found
+        return {**counts, **found}
 
     def forward(self, x: Tensor) -> Tensor:
         """Return images without their noise."""
@@ -64,5 +63,7 @@ def _layer(weights: Mapping[str, Tensor], prefix: str) -> nn.Module:
     if prefix + "running_mean" in weights:
         return nn.BatchNorm2d(len(weights[prefix + "running_mean"]))
     after, before, height, width = weights[prefix + "weight"].shape
+    if height % 2 == 0 or width % 2 == 0:
+        raise ValueError("its result would have another size")
     padding = height // 2, width // 2
     return nn.Conv2d(before, after, (height, width), padding=padding, bias=prefix + "bias" in weights)

@@ -1,12 +1,11 @@
 """Super-resolution of images that were enlarged before."""
 
-import re
 from itertools import pairwise
 from typing import Self
 
 from torch import Tensor, nn
 
-from napari_dip.pretrained.architectures.base import Architecture, Weights, numbered
+from napari_dip.pretrained.architectures.base import Architecture, Weights, numbered, replaced
 
 
 class VDSR(Architecture):
@@ -45,15 +44,15 @@ class VDSR(Architecture):
         """Take `input`, `residual_layer.N.conv` and `output` for layers, as others call them."""
         if "input.weight" not in weights:
             return weights
-        within = numbered(weights, "residual_layer.")
-        first_and_last = {"input.": "layers.0.", "output.": f"layers.{len(within) + 1}."}
-        found = {}
-        for name, value in weights.items():
-            new = re.sub(r"^residual_layer\.(\d+)\.conv\.", lambda at: f"layers.{int(at[1]) + 1}.", name)
-            for old, layer in first_and_last.items():
-                new = layer + new.removeprefix(old) if new.startswith(old) else new
-            found[new] = value
-        return found
+        last = len(numbered(weights, "residual_layer.")) + 1
+        return replaced(
+            weights,
+            {
+                r"input\.": "layers.0.",
+                r"residual_layer\.(\d+)\.conv\.": lambda at: f"layers.{int(at[1]) + 1}.",
+                r"output\.": f"layers.{last}.",
+            },
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Return sharper images of the same size."""
