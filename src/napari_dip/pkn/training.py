@@ -17,6 +17,7 @@ from napari_dip.pkn.observation import Observation
 from napari_dip.pkn.prediction import Constant, Filter
 from napari_dip.solver.fit import fit
 from napari_dip.solver.iterate import Outcome
+from napari_dip.solver.rates import falling
 from napari_dip.solver.samples import Sample
 
 #: Adam's step size at first, for the network and for a single setting; both fall to 0 as half a cosine does.
@@ -226,7 +227,7 @@ def train(
     generator = torch.Generator().manual_seed(seed)
     single_one = Constant(kernel)
     constant = Filter(kernel, single_one)
-    rate = _falling(_RATE_OF_SETTING, _SETTING)
+    rate = falling(_RATE_OF_SETTING, _SETTING)
     for iterate in fit(constant, _stream(lessons, _SETTING, generator), learning_rate=rate):
         yield Step(iterate.index - _SETTING, _finite(iterate.loss))
         if asked():
@@ -249,7 +250,7 @@ def train(
             best, weights = local, {name: value.clone() for name, value in network.state_dict().items()}
         return local
 
-    rate = _falling(_RATE if start is None else _RATE_OF_MORE, updates)
+    rate = falling(_RATE if start is None else _RATE_OF_MORE, updates)
     for iterate in fit(filter_, _stream(lessons, updates, generator), learning_rate=rate):
         at, loss = iterate.index, _finite(iterate.loss)
         yield Step(at, loss, looked(), single) if at % _EVERY == 0 else Step(at, loss)
@@ -266,10 +267,6 @@ def train(
 
 def _stream(lessons: Lessons, updates: int, generator: torch.Generator) -> Iterator[Sample]:
     return (lessons.examples(generator) for _ in range(updates))
-
-
-def _falling(rate: float, updates: int) -> Callable[[int], float]:
-    return lambda index: rate * 0.5 * (1 + math.cos(math.pi * index / updates))
 
 
 def _score(lessons: Lessons, tried: Filter) -> float:

@@ -58,13 +58,15 @@ def save(pretrained: Pretrained, path: Path) -> None:
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
+    from napari_dip import __version__
+
     state = pretrained.network.state_dict()
     # Copies: tensors that share their memory can't be written.
     weights = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
     header = {
         "factor": pretrained.factor,
         "sigma": pretrained.sigma,
-        "record": pretrained.record,
+        "record": {"version": __version__, **pretrained.record},
     }
     try:
         # One entry: safetensors writes several in an order that changes from run to run.
@@ -95,7 +97,12 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def _described(weights: Mapping[str, Tensor], header: Mapping[str, Any], path: Path) -> Pretrained:
     factor, sigma = header.get("factor", 1), header.get("sigma")
     record = header.get("record", {})
-    if not (isinstance(factor, int) and isinstance(sigma, float | int | None) and isinstance(record, dict)):
+    if not (
+        isinstance(factor, int)
+        and factor >= 1
+        and isinstance(sigma, float | int | None)
+        and isinstance(record, dict)
+    ):
         raise FileError(f"{path} is broken: its header can't be read")
     candidates = list(nested(weights))
     for candidate in candidates:

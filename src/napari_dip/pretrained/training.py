@@ -1,0 +1,168 @@
+"""Trains the networks that come with the package: on made pictures, and nothing else."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+from torch import Generator, Tensor, nn
+
+from napari_dip.pkn.examples import crops
+from napari_dip.pkn.pictures import picture
+from napari_dip.pretrained.architectures import VDSR, Architecture, Compact, DnCNN
+from napari_dip.pretrained.degrading import degraded
+from napari_dip.pretrained.network import Pretrained
+from napari_dip.solver.fit import fit
+from napari_dip.solver.iterate import Iterate
+from napari_dip.solver.rates import falling
+from napari_dip.solver.samples import Sample
+
+#: Made pictures, their pixels along an axis, and how many more there are for validation.
+_PICTURES, _SIDE, _MORE = 600, 256, 24
+_TOLD = f"{_PICTURES} made pictures: dead leaves, textures, filaments, blobs, points"
+#: Adam's step size at first.
+_RATE = 1e-3
+#: Below this, in units of the range, errors count by their squares (Charbonnier).
+_SMALL = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """Networks that are trained together: each in turn gets an update.
+
+    Parameters
+    ----------
+    networks : mapping of str to Pretrained
+        By the name of the file that each comes to; they may share weights.
+    updates : int
+        Of all of them.
+    batch, side : int
+        Examples of an update, and pixels along an axis that a network is given.
+    """
+
+    networks: Mapping[str, Pretrained]
+    updates: int
+    batch: int
+    side: int
+
+
+def courses(seed: int = 0) -> dict[str, Course]:
+    """Return the courses of all networks that come with the package, by name; nothing is learnt yet."""
+    generator = torch.Generator().manual_seed(seed)
+    trunk, *others = compacts = [Compact(1, factor, features=32, layers=4) for factor in (2, 3, 4)]
+    for other in others:
+        other.body = nn.Sequential(*list(trunk.body)[:-1], other.body[-1])
+    vdsr, dncnn = VDSR(1, features=32, layers=8), DnCNN.plain(1, features=32, layers=8)
+    for network in (*compacts, vdsr, dncnn):
+        _initialise(network, generator)
+    small = {f"compact-{network.factor}": _untrained(network, network.factor) for network in compacts}
+    return {
+        "compact": Course(small, updates=21_000, batch=16, side=32),
+        "dncnn": Course({"dncnn": _untrained(dncnn, sigma=25.0)}, updates=5_000, batch=8, side=64),
+        "vdsr": Course({"vdsr-4": _untrained(vdsr, factor=4)}, updates=6_000, batch=8, side=64),
+    }
+
+
+def pictures(seed: int = 0, count: int = _PICTURES, *, first: int = 0) -> list[Tensor]:
+    """Return made pictures from 0 to 1, each of shape ``(256, 256)``."""
+    made = (picture(seed, first + at, _SIDE) for at in range(count))
+    return [torch.from_numpy(image).float() / 255 for image in made]
+
+
+def validation(seed: int = 0) -> Tensor:
+    """Return made pictures that no network learns from, shape ``(24, 1, 240, 240)``."""
+    return torch.stack(pictures(seed, _MORE, first=_PICTURES))[:, None, :240, :240]
+
+
+def train(course: Course, images: Sequence[Tensor], *, seed: int = 0) -> Iterator[Iterate]:
+    """Fit the networks of a course, in place.
+
+    Parameters
+    ----------
+    course : Course
+        What is to be learnt.
+    images : sequence of Tensor, each of shape ``(H, W)``
+        Clean images from 0 to 1.
+    seed : int
+        Of the examples.
+
+    Yields
+    ------
+    Iterate
+        One for each update, before it. Its loss is about the mean absolute error, of a range from 0 to 1.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    taught = _Taught([one.network for one in course.networks.values()])
+    stream = _stream(course, images, generator)
+    yield from fit(taught, stream, learning_rate=falling(_RATE, course.updates))
+
+
+def graduated(course: Course, truths: Tensor, *, seed: int = 0) -> dict[str, Pretrained]:
+    """Return the networks with a record of how they were trained, and of their scores for clean images.
+
+    Parameters
+    ----------
+    course : Course
+        Whose networks have learnt.
+    truths : Tensor, shape ``(N, 1, H, W)``
+        Clean images from 0 to 1 that they have not seen.
+    seed : int
+        Of the pictures and the examples.
+    """
+    found = {}
+    for name, one in course.networks.items():
+        network = one.network.eval()
+        with torch.no_grad():
+            restored = network(degraded(one, truths, torch.Generator().manual_seed(0)))
+        errors = (restored - truths).square().mean((1, 2, 3))
+        score = round(float((-10 * errors.log10()).mean()), 2)
+        record = {"images": _TOLD, "seed": seed, "updates": course.updates, "validation_dB": score}
+        found[name] = replace(one, record=record)
+    return found
+
+
+class _Taught(nn.Module):
+    """Networks in the fastest format that processors have for training."""
+
+    def __init__(self, networks: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+        for network in networks:
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, x: Tensor, at: int) -> Tensor:
+        """Return the images that one of the networks makes."""
+        with torch.autocast("cpu", torch.bfloat16):
+            return self.networks[at](x.contiguous(memory_format=torch.channels_last))
+
+
+def _stream(course: Course, images: Sequence[Tensor], generator: Generator) -> Iterator[Sample]:
+    networks = list(course.networks.values())
+    for index in range(course.updates):
+        at = index % len(networks)
+        one = networks[at]
+        side = course.side if one.enlarged else course.side * one.factor
+        clean = crops(images, course.batch, side, generator)
+        yield (degraded(one, clean, generator), at), partial(_charbonnier, clean)
+
+
+def _charbonnier(truth: Tensor, restored: Tensor) -> Tensor:
+    """Return the mean of √(error² + small²): edges count, and few large errors don't rule."""
+    return ((restored - truth).square() + _SMALL**2).sqrt().mean()
+
+
+def _untrained(network: Architecture, factor: int = 1, sigma: float | None = None) -> Pretrained:
+    return Pretrained(
+        network, network.title, factor, network.channels, "untrained", enlarged=network.enlarged, sigma=sigma
+    )
+
+
+def _initialise(network: nn.Module, generator: Generator) -> None:
+    """Draw weights that keep the variance (He et al., ICCV 2015); the last layer adds little at first."""
+    kernels = [value for value in network.parameters() if value.ndim == 4]
+    for name, value in network.named_parameters():
+        if name.endswith("bias"):
+            nn.init.zeros_(value)
+    for kernel in kernels:
+        nn.init.kaiming_normal_(kernel, generator=generator)
+    kernels[-1].data.mul_(0.1)
