@@ -19,6 +19,7 @@ ORDER = [
     ["problem", "scaling", "noise_estimation", "psf_estimation", "whiteness", "drift"],
     ["networks", "solver"],
     ["tasks", "pkn", "pretrained"],
+    ["finetuning"],
     ["methods"],
     ["pace"],
     ["series", "reports"],

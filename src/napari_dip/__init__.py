@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from napari_dip.methods import DIP as DIP
     from napari_dip.methods import PKN as PKN
     from napari_dip.methods import PRESETS as PRESETS
+    from napari_dip.methods import FineTune as FineTune
     from napari_dip.methods.classic import RichardsonLucy as RichardsonLucy
     from napari_dip.methods.classic import Wiener as Wiener
     from napari_dip.networks.decoder import Decoder as Decoder
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "errors": ("FileError", "RestorationError"),
     "estimation": ("Estimate", "estimate"),
-    "methods": ("DIP", "PKN", "PRESETS"),
+    "methods": ("DIP", "PKN", "PRESETS", "FineTune"),
     "methods.classic": ("RichardsonLucy", "Wiener"),
     "networks.decoder": ("Decoder",),
     "networks.hourglass": ("Hourglass",),

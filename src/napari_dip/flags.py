@@ -13,12 +13,11 @@ from napari_dip.noise import NOISE_MODELS, NoiseModel
 from napari_dip.pkn.settings import Training
 from napari_dip.psf import PSF, PSFS, GaussianPSF, MeasuredPSF
 from napari_dip.series import Following
-from napari_dip.settings import descriptions, hints
+from napari_dip.settings import descriptions, hints, plain
 from napari_dip.solver.stopping import Budget
 from napari_dip.tasks import Deconvolve, Inpaint, SuperResolve
-from napari_dip.words import flag_names
 
-METHOD_NAMES = flag_names(METHODS)
+METHOD_NAMES = {cls.command: cls for cls in METHODS}
 _FORMULAS = {name: cls for name, cls in PSFS.items() if not cls.measured}
 _USUAL_METHOD, _USUAL_PRESET, _USUAL_PSF = (next(iter(names)) for names in (METHOD_NAMES, PRESETS, _FORMULAS))
 
@@ -52,9 +51,9 @@ def _flags(
     """
     found: dict[str, tuple[Any, Group, str]] = {}
     for cls, group in groups.items():
-        plain = get_type_hints(cls)  # without limits: the settings check those, in their own words
-        for field in fields(cls):
-            hint = plain[field.name]
+        types = get_type_hints(cls)  # without limits: the settings check those, in their own words
+        for field in plain(cls):
+            hint = types[field.name]
             if any(is_dataclass(one) for one in (hint, *get_args(hint))) or field.name in without:
                 continue
             text = descriptions(cls)[field.name].replace("\n", " ")
@@ -124,9 +123,10 @@ class Common:
 
     Parameters
     ----------
-    method : {"dip", "pkn", "richardson-lucy", "wiener"}
-        How to restore. Procedural kernel networks (pkn) take a second and can't invent structure.
-        Richardson-Lucy and Wiener deconvolve within seconds, and do nothing else.
+    method : {"dip", "pkn", "finetune", "richardson-lucy", "wiener"}
+        How to restore. Procedural kernel networks (pkn) take a second and can't invent structure. Pretrained
+        networks (finetune) have learnt from other images, and are held against this one. Richardson-Lucy and
+        Wiener deconvolve within seconds, and do nothing else.
     preset : str
         Settings of Deep Image Prior to start from; flags given beside it win. "tapered" is the fast default,
         "fine" takes three times as long and is better where thin lines are missing; the others are published

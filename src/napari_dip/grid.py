@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,12 @@ class Grid:
             round((a - b) / step) for a, b, step in zip(self.origin, wider.origin, wider.step, strict=True)
         )
         return tuple(slice(start, start + n) for start, n in zip(starts, self.shape, strict=True))
+
+
+def cut(x: "Tensor", where: Iterable[slice]) -> "Tensor":
+    """Return the part of a batch of shape ``(N, C, *spatial)`` between these ends of its spatial axes."""
+    index: Any = (..., *where)
+    return x[index]
 
 
 def by(shape: Iterable[int]) -> str:

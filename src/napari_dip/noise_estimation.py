@@ -28,6 +28,9 @@ _SHARED, _TOUCHED = 1e-3, 0.1
 #: Laplace: between 0.875, where structure decides what is calm, and 0.811, where noise does, which puts more
 #: of the outliers elsewhere.
 _CLIPPED_NORMAL, _CLIPPED_LAPLACE = 0.9205, 0.84
+#: Side of a place in which the noise may be weakest, in pixels; the share of all places that count as the
+#: quietest; and the strength of the second difference there, in that of noise alone.
+_PLACE, _QUIETEST, _QUIETEST_OF_NOISE = 5, 0.02, 0.562
 #: How many standard errors make a finding.
 _SIGNIFICANT = 3.0
 
@@ -134,6 +137,39 @@ def found_noise(
         warnings.simplefilter("ignore")
         return estimate_noise(Poisson(), image, missing=missing, axes=axes)
     return estimate_noise(Gaussian(1.0), image, missing=missing, axes=axes)
+
+
+def weakest_noise(image: np.ndarray, seen: np.ndarray) -> float:
+    """Return the standard deviation of the noise in a plane, erring low: structure is hardly taken for it.
+
+    The lesser of two: what `estimate_noise` finds, and the second difference in the quietest of all places of
+    5 x 5 pixels, corrected for what the quietest ones are of noise alone.
+
+    Parameters
+    ----------
+    image : ndarray of float, shape ``(H, W)``
+        Grey levels, finite where they are seen.
+    seen : ndarray of bool, shape ``(H, W)``
+        Pixels that count.
+
+    Returns
+    -------
+    float
+        0 where nothing is found.
+    """
+    from scipy.ndimage import minimum_filter, uniform_filter
+
+    inside = minimum_filter(seen, _PLACE + 2, mode="constant", cval=False)
+    if not inside.any():
+        return 0.0
+    energy = uniform_filter(_second_difference(image) ** 2, _PLACE, mode="constant")[inside]
+    quiet = math.sqrt(float(np.quantile(energy, _QUIETEST))) / _QUIETEST_OF_NOISE
+    try:
+        found = estimate_noise(Gaussian(1.0), image, missing=~seen, axes="YX")
+    except ValueError:
+        return 0.0
+    assert isinstance(found, Gaussian)
+    return min(quiet, found.sigma)
 
 
 def _rounded(value: float) -> float:
@@ -294,10 +330,7 @@ def _middle(size: int) -> slice:
 
 def _measured(values: np.ndarray, valid: np.ndarray, ends: list[float]) -> tuple[np.ndarray, ...]:
     """Return the fields of `_Neighbourhoods` for one plane, whose values are 0 where not valid."""
-    from scipy.ndimage import correlate1d, maximum_filter, minimum_filter, uniform_filter
-
-    def outer(image: np.ndarray, row: list[float], column: list[float]) -> np.ndarray:
-        return correlate1d(correlate1d(image, row, 0, mode="constant"), column, 1, mode="constant")
+    from scipy.ndimage import maximum_filter, minimum_filter, uniform_filter
 
     def total(image: np.ndarray, size: int) -> np.ndarray:
         return size**2 * uniform_filter(image, size, mode="constant")
@@ -306,13 +339,22 @@ def _measured(values: np.ndarray, valid: np.ndarray, ends: list[float]) -> tuple
     inner, inner_weight = total(values, 3), total(weights, 3)
     ring, ring_weight = total(values, 5) - inner, total(weights, 5) - inner_weight
     mean = inner / np.maximum(inner_weight, 1)
-    second = [1.0, -2.0, 1.0]
-    noise = outer(values, second, second) / 6
-    gradient = np.hypot(outer(mean, [-1, 0, 1], [1]), outer(mean, [1], [-1, 0, 1]))
+    gradient = np.hypot(_outer(mean, [-1, 0, 1], [1]), _outer(mean, [1], [-1, 0, 1]))
     clipped = maximum_filter(np.isin(values, ends) & valid, 3)
     whole = minimum_filter(valid, 3, mode="constant", cval=False) & (ring_weight > 0.5)
     around = ring / np.maximum(ring_weight, 1)
-    return tuple(field[whole] for field in (noise, mean, around, gradient, clipped))
+    return tuple(field[whole] for field in (_second_difference(values), mean, around, gradient, clipped))
+
+
+def _second_difference(image: np.ndarray) -> np.ndarray:
+    """Return the second difference along both axes, which has the noise's own variance."""
+    return _outer(image, [1, -2, 1], [1, -2, 1]) / 6
+
+
+def _outer(image: np.ndarray, row: list[float], column: list[float]) -> np.ndarray:
+    from scipy.ndimage import correlate1d
+
+    return correlate1d(correlate1d(image, row, 0, mode="constant"), column, 1, mode="constant")
 
 
 def _robust_variance(noise: np.ndarray, clipped_mean: float) -> np.ndarray:

@@ -45,6 +45,7 @@ class Reporter:
         self._pace: Pace | None = None
         self._said = time.monotonic()
         self._judges: set[Judge] = set()
+        self._notes: set[str] = set()
         self._error = ""
 
     def __enter__(self) -> Self:
@@ -84,7 +85,7 @@ class Reporter:
         """Begin the progress of a run."""
         self._pace = Pace(method, frames)
         self._said = time.monotonic()
-        self._judges, self._error = set(), ""
+        self._judges, self._notes, self._error = set(), set(), ""
         if self._task is not None:
             self._bar.remove_task(self._task)
         self._task = self._bar.add_task("restoring", total=method.updates * frames, left="?", error="")
@@ -96,6 +97,9 @@ class Reporter:
         if iterate.judge is not None and iterate.judge not in self._judges:
             self._judges.add(iterate.judge)
             self.say(iterate.judge.value)
+        if iterate.note and iterate.note not in self._notes and iterate.outcome is None:
+            self._notes.add(iterate.note)
+            self.say(iterate.note)
         if iterate.judge is Judge.HELD_OUT and iterate.score is not None:
             self._error = f", held-out error {iterate.score:.4f}"
         at = self._pace.at(iterate)

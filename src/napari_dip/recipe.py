@@ -4,7 +4,7 @@ import ast
 import math
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from textwrap import indent
 from typing import Any
 
@@ -16,10 +16,9 @@ from napari_dip.noise import NOISE_MODELS
 from napari_dip.parts import factors, refined
 from napari_dip.psf import PSFS
 from napari_dip.series import Following
-from napari_dip.settings import hints, restored
+from napari_dip.settings import hints, plain, restored
 from napari_dip.solver.iterate import Outcome
 from napari_dip.tasks import Task
-from napari_dip.words import flag_names
 
 _STOPPED = (Outcome.TIME_LIMIT.name, Outcome.ASKED.name)
 _OPTIONS = ("channels", "saturated", "series", "device", "seed", "stop_after")
@@ -264,7 +263,7 @@ def _method(method: Method, task: Task) -> dict[str, Any]:
         return _preset(method)
     # What the task calls by the same name is another thing, and leaves the method no choice.
     own = {name: value for name, value in _changed(method).items() if name not in hints(type(task))}
-    return {"method": _name(flag_names(METHODS), method), **own}
+    return {"method": method.command, **own}
 
 
 def _name(kinds: Mapping[str, type], settings: Any) -> str:
@@ -297,8 +296,8 @@ def _flags(values: Mapping[str, Any]) -> list[str]:
 
 def _changed(settings: Any, usual: Any = None) -> dict[str, Any]:
     """Return the fields that differ from the usual settings, by default from the class's own defaults."""
-    values = {field.name: getattr(settings, field.name) for field in fields(settings)}
-    defaults = {field.name: getattr(usual, field.name, field.default) for field in fields(settings)}
+    values = {field.name: getattr(settings, field.name) for field in plain(type(settings))}
+    defaults = {field.name: getattr(usual, field.name, field.default) for field in plain(type(settings))}
     return {name: value for name, value in values.items() if value != defaults[name]}
 
 

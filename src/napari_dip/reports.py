@@ -10,6 +10,7 @@ from napari_dip.solver.iterate import Judge, Outcome
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class FrameReport:
         Time that the run took.
     judge : Judge or None
         What decided when the run ended, where more than the number of updates did.
+    note : str
+        What else the user should know of it, in a sentence.
     """
 
     index: tuple[int, ...]
@@ -38,6 +41,7 @@ class FrameReport:
     score: float | None
     seconds: float
     judge: Judge | None = None
+    note: str = ""
 
     def record(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
@@ -87,12 +91,19 @@ class Restoration:
         all that is needed to run it again on the same image and mask (see `Recipe`).
     maps : mapping of str to RestoredMap
         What the method gives beside the image, where it was to be kept.
+    first : ndarray of float32, optional
+        Of the image's shape: what the method began with, where that is worth keeping, such as the output of a
+        pretrained network as it was.
+    states : mapping of tuple of int to mapping of str to Tensor
+        Weights that a pretrained network came to, by the index of the frame.
     """
 
     image: "NDArray[np.float32]"
     frames: tuple[FrameReport, ...]
     provenance: dict[str, Any]
     maps: Mapping[str, RestoredMap] = field(default_factory=dict)
+    first: "NDArray[np.float32] | None" = None
+    states: "Mapping[tuple[int, ...], Mapping[str, Tensor]]" = field(default_factory=dict)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.image, dtype=dtype, copy=copy)

@@ -201,9 +201,13 @@ def restoring(
     began = time.monotonic()
     answer: Iterate | None = None
     maps: dict[str, RestoredMap] = {}
+    states: dict[tuple[int, ...], Any] = {}
+    first = np.full_like(restored, np.nan) if method.begins else None
 
     def finish(answer: Iterate) -> None:
         reports.append(_finish(answer, restored, axes, began))
+        if answer.state is not None:
+            states[answer.frame] = answer.state
         for name, one in answer.maps.items() if keep_maps else ():
             if name not in maps:
                 whole = [n for axis, n in enumerate(restored.shape) if axis != axes.channel]
@@ -218,6 +222,8 @@ def restoring(
             if answer is not None and iterate.frame != answer.frame:
                 finish(answer)
                 began = time.monotonic()
+            if first is not None and (answer is None or iterate.frame != answer.frame):
+                first[axes.at(iterate.frame)] = iterate.x.cpu().numpy()
             answer = iterate
             yield iterate
         if answer is None:
@@ -236,7 +242,7 @@ def restoring(
         "stop_after": until.updates if isinstance(until, Budget) else None,
         "frames": [report.record() for report in reports],
     }
-    return Restoration(restored, tuple(reports), origin, maps)
+    return Restoration(restored, tuple(reports), origin, maps, first, states)
 
 
 def residual(image: "ArrayLike", restored: "ArrayLike", task: "Task", **source: Any) -> "NDArray[np.float32]":
@@ -289,7 +295,9 @@ def _finish(answer: Iterate, restored: np.ndarray, axes: Axes, began: float) -> 
     if answer.outcome is None:
         raise RestorationError("The run ended before its first answer.")
     seconds = round(time.monotonic() - began, 3)
-    return FrameReport(answer.frame, answer.outcome, answer.index, answer.score, seconds, answer.judge)
+    return FrameReport(
+        answer.frame, answer.outcome, answer.index, answer.score, seconds, answer.judge, answer.note
+    )
 
 
 def _solve(

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
 from inspect import isabstract
 from types import NoneType, UnionType
@@ -18,11 +18,16 @@ _BOUNDS = {
 }
 
 
+def plain(cls: type) -> tuple[Field[Any], ...]:
+    """Return the fields of a settings class that are plain values: all but what only Python can give."""
+    return tuple(field for field in fields(cls) if field.metadata.get("plain", True))
+
+
 @cache
 def hints(cls: type) -> Mapping[str, Any]:
-    """Return the annotation of each field of a settings class, limits included."""
+    """Return the annotation of each plain field of a settings class, limits included."""
     annotations = get_type_hints(cls, include_extras=True)
-    return {field.name: annotations[field.name] for field in fields(cls)}
+    return {field.name: annotations[field.name] for field in plain(cls)}
 
 
 @cache
@@ -103,7 +108,7 @@ def record(settings: Any) -> dict[str, Any]:
     if not is_dataclass(settings) or isinstance(settings, type):
         raise TypeError(f"settings are dataclasses, got {settings!r}")
     values: dict[str, Any] = {"type": type(settings).__name__}
-    for field in fields(settings):
+    for field in plain(type(settings)):
         value = getattr(settings, field.name)
         values[field.name] = record(value) if is_dataclass(value) else value
     return values

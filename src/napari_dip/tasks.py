@@ -2,12 +2,12 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from annotated_types import Interval
 
 from napari_dip.errors import InputError
-from napari_dip.grid import Grid, by
+from napari_dip.grid import Grid, by, cut
 from napari_dip.noise import NoiseModel, Unknown
 from napari_dip.psf import PSF, GaussianPSF, MeasuredPSF, checked, resampled
 from napari_dip.settings import check
@@ -72,9 +72,7 @@ class Task(ABC):
 
     def finish(self, x: "Tensor", problem: "Problem") -> "Tensor":
         """Return what the user gets of an x that explains the problem: the part of it that was asked for."""
-        wanted = self.grid(tuple(problem.data.shape[2:]))
-        index: Any = (..., *wanted.part_of(problem.grid))
-        return x[index]
+        return cut(x, self.grid(tuple(problem.data.shape[2:])).part_of(problem.grid))
 
 
 @dataclass(frozen=True)

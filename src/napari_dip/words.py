@@ -1,9 +1,7 @@
 """Times, sizes and ends of runs in words."""
 
 import math
-import re
 from collections import Counter
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from napari_dip.solver.iterate import Outcome
@@ -21,10 +19,15 @@ def summary(result: "Restoration") -> str:
     )
     frames = len(result.frames)
     time = duration(sum(frame.seconds for frame in result.frames))
-    if set(ends) == {Outcome.COMPUTED}:
-        return f"{why.rstrip('.')}, in {time}."
-    what = f"Update {result.frames[0].updates} was kept" if frames == 1 else f"{frames} frames are restored"
-    return f"{why} {what}, after {time}."
+    if set(ends) <= {Outcome.COMPUTED, Outcome.CONSISTENT}:
+        end = f"{why.rstrip('.')}, in {time}."
+    else:
+        what = (
+            f"Update {result.frames[0].updates} was kept" if frames == 1 else f"{frames} frames are restored"
+        )
+        end = f"{why} {what}, after {time}."
+    notes = dict.fromkeys(frame.note for frame in result.frames if frame.note)
+    return " ".join([*notes, end]) if len(notes) == 1 else end
 
 
 def memory(count: int) -> str:
@@ -38,11 +41,6 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = seconds / 60
     return f"{minutes:.0f} minutes" if minutes < 90 else f"{math.ceil(minutes / 6) / 10:.1f} hours"
-
-
-def flag_names(classes: Iterable[type]) -> dict[str, type]:
-    """Return classes by what the command line calls them, such as ``richardson-lucy``."""
-    return {re.sub("(?<=[a-z])(?=[A-Z])", "-", cls.__name__).lower(): cls for cls in classes}
 
 
 def sentence(reason: str) -> str:

@@ -3,10 +3,11 @@
 from napari_dip.methods.base import Method
 from napari_dip.methods.classic import RichardsonLucy, Wiener
 from napari_dip.methods.dip import DIP
+from napari_dip.methods.finetune import FineTune
 from napari_dip.methods.pkn import PKN
 from napari_dip.methods.presets import PRESETS
 
 #: All methods, in the order in which they are offered.
-METHODS: tuple[type[Method], ...] = (DIP, PKN, RichardsonLucy, Wiener)
+METHODS: tuple[type[Method], ...] = (DIP, PKN, FineTune, RichardsonLucy, Wiener)
 
-__all__ = ["DIP", "METHODS", "PKN", "PRESETS", "Method", "RichardsonLucy", "Wiener"]
+__all__ = ["DIP", "METHODS", "PKN", "PRESETS", "FineTune", "Method", "RichardsonLucy", "Wiener"]

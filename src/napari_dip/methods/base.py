@@ -19,10 +19,12 @@ class Method(Protocol):
     """A frozen dataclass of plain settings that can solve a `Problem`."""
 
     title: ClassVar[str]  #: what users call it
+    command: ClassVar[str]  #: its name on the command line
     essential: ClassVar[tuple[str, ...]]  #: the few fields that most users may want to set
     tasks: "ClassVar[tuple[type[Task], ...]]"  #: what it can undo
     planar: ClassVar[bool]  #: whether it takes volumes plane by plane
     takes_maps: ClassVar[bool]  #: whether maps of its parameters may be given
+    begins: ClassVar[str]  #: what its first iterate is, where that is worth keeping
 
     @property
     def updates(self) -> int:

@@ -33,10 +33,12 @@ class _Deconvolution(ABC):
     """
 
     title: ClassVar[str]
+    command: ClassVar[str]
     essential: ClassVar[tuple[str, ...]]
     tasks: ClassVar[tuple[type[Task], ...]] = (Deconvolve,)
     planar: ClassVar[bool] = False
     takes_maps: ClassVar[bool] = False
+    begins: ClassVar[str] = ""
     time_limit: ClassVar[float | None] = None
 
     def __post_init__(self) -> None:
@@ -124,6 +126,7 @@ class RichardsonLucy(_Deconvolution):
     """
 
     title: ClassVar[str] = "Richardson-Lucy"
+    command: ClassVar[str] = "richardson-lucy"
     essential: ClassVar[tuple[str, ...]] = ("iterations",)
 
     iterations: Annotated[int, Interval(ge=1, le=10_000)] = 10
@@ -165,6 +168,7 @@ class Wiener(_Deconvolution):
     """
 
     title: ClassVar[str] = "Wiener filter"
+    command: ClassVar[str] = "wiener"
     essential: ClassVar[tuple[str, ...]] = ("balance",)
 
     balance: Annotated[float | None, Gt(0)] = None

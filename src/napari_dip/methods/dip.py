@@ -94,10 +94,12 @@ class DIP:
     """
 
     title: ClassVar[str] = "Deep Image Prior"
+    command: ClassVar[str] = "dip"
     essential: ClassVar[tuple[str, ...]] = ("runs", "iterations", "time_limit")
     tasks: ClassVar[tuple[type[Task], ...]] = TASKS
     planar: ClassVar[bool] = False
     takes_maps: ClassVar[bool] = False
+    begins: ClassVar[str] = ""
 
     iterations: Annotated[int, Interval(ge=1, le=1_000_000)] = 3000
     runs: Annotated[int, Interval(ge=1, le=100)] = 1

@@ -10,6 +10,7 @@ from napari_dip.methods.stabilising import Stabiliser
 from napari_dip.noise import Laplace
 from napari_dip.operators import Identity
 from napari_dip.problem import Problem
+from napari_dip.solver.least_squares import nearest_consistent
 
 #: Filters to choose among, with their strength where the noise has the standard deviation 1: those that keep
 #: least of it first.
@@ -100,18 +101,6 @@ def _sigma(channel: np.ndarray) -> float:
 
 
 def _solved(problem: Problem, data: Tensor) -> Tensor:
-    """Return x after a few steps of conjugate gradients (CGLS) from the mean towards A x = data."""
-    operator = problem.operator
-    with torch.no_grad():
-        x = data.mean((0, *range(2, data.ndim)), keepdim=True).expand(1, -1, *problem.grid.shape).clone()
-        residual = data - operator(x)
-        direction = gradient = operator.adjoint(residual)
-        for _ in range(_STEPS):
-            power = gradient.square().sum()
-            image = operator(direction)
-            step = power / image.square().sum().clamp_min(1e-30)
-            x = x + step * direction
-            residual = residual - step * image
-            gradient = operator.adjoint(residual)
-            direction = gradient + gradient.square().sum() / power.clamp_min(1e-30) * direction
-    return x
+    """Return x after a few steps from the mean towards A x = data."""
+    mean = data.mean((0, *range(2, data.ndim)), keepdim=True).expand(1, -1, *problem.grid.shape)
+    return nearest_consistent(problem.operator, data, mean, steps=_STEPS)

@@ -62,10 +62,12 @@ class PKN:
     """
 
     title: ClassVar[str] = "Procedural Kernel Network"
+    command: ClassVar[str] = "pkn"
     essential: ClassVar[tuple[str, ...]] = ("kernel", "predictor", "strength")
     tasks: ClassVar[tuple[type[Task], ...]] = (Denoise, SuperResolve, Deconvolve)
     planar: ClassVar[bool] = True
     takes_maps: ClassVar[bool] = True
+    begins: ClassVar[str] = ""
     updates: ClassVar[int] = 1
     time_limit: ClassVar[float | None] = None
 

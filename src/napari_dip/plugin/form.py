@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_dip.plugin.fields import Entry, Field, first_line, unit, words
 from napari_dip.plugin.layout import Rows, fold
-from napari_dip.settings import check_field, descriptions, family, hints
+from napari_dip.settings import check_field, descriptions, family, hints, plain
 
 
 class Form(Field):
@@ -77,7 +77,7 @@ class Form(Field):
             layout.add(words(name) + unit(hints(self._cls)[name]), field)
 
     def _defaults(self) -> None:
-        for field in fields(self._cls):
+        for field in plain(self._cls):
             if field.default is not MISSING:
                 self.fields[field.name].set(field.default)
         self.problems()

@@ -16,6 +16,7 @@ SCORES = {
     Judge.HELD_OUT: "held-out error",
     Judge.VARIANCE: "variance of the outputs",
     Judge.DISCREPANCY: "residual over noise",
+    Judge.RISK: "estimated error",
 }
 _MARGIN = 6
 _KEPT = 400  # points of a curve; there are no more pixels to show them

@@ -40,3 +40,17 @@ class Pretrained:
     enlarged: bool = False
     sigma: float | None = None
     record: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def in_words(self) -> str:
+        """What it is, such as "Compact, 2 times finer, 1 channel (napari-dip compact-2)"."""
+        parts = [self.architecture]
+        if self.enlarged:
+            parts.append("of enlarged images")
+        elif self.factor > 1:
+            parts.append(f"{self.factor} times finer")
+        if self.sigma is not None:
+            parts.append(f"for noise of {self.sigma:.3g} of 255")
+        parts.append("grey" if self.channels == 1 else f"{self.channels} channels")
+        weights = sum(value.numel() for value in self.network.parameters())
+        return f"{', '.join(parts)}, {weights} weights ({self.source})"

@@ -20,6 +20,8 @@ class Outcome(Enum):
     )
     DISCREPANCY = "The residual is as weak as the noise: from here on the fit would follow the noise."
     BUDGET = "The number of updates asked for was reached."
+    RISK = "The estimated error has stopped falling; the best weights until then were kept."
+    CONSISTENT = "The network's output agrees with the data: nothing was changed."
     COMPUTED = "It was computed in one step."
     TIME_LIMIT = "The time limit was reached."
     ASKED = "You stopped it."
@@ -39,6 +41,7 @@ class Judge(Enum):
     DISCREPANCY = (
         "The strength of the noise decides when to stop, which suits noise that is correlated between pixels."
     )
+    RISK = "Stein's estimate of the error decides when to stop."
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,10 @@ class Iterate:
         What decides about the end; None where the number of updates does.
     maps : mapping of str to Map
         What the method gives beside the image.
+    note : str
+        What the user should know of it, in a sentence.
+    state : mapping of str to Tensor, optional
+        On an answer: what the network has become, where that is worth keeping.
     """
 
     index: int
@@ -99,3 +106,5 @@ class Iterate:
     frame: tuple[int, ...] = ()
     judge: Judge | None = None
     maps: "Mapping[str, Map]" = field(default_factory=dict)
+    note: str = ""
+    state: "Mapping[str, Tensor] | None" = None

@@ -1,0 +1,1 @@
+"""Pretrained networks, fitted at test time to the image that was measured."""

@@ -1,0 +1,128 @@
+"""Which pretrained network restores a problem's data, and how it reads them."""
+
+import math
+from dataclasses import replace
+from functools import lru_cache
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from napari_dip.finetuning.restorer import Reading, Restorer
+from napari_dip.grid import cut
+from napari_dip.operators import Blur, Identity
+from napari_dip.pretrained.files import load
+from napari_dip.pretrained.network import Pretrained
+from napari_dip.pretrained.shipped import shipped
+
+if TYPE_CHECKING:
+    from napari_dip.finetuning.views import View
+    from napari_dip.problem import Problem
+
+#: Networks that come with the package, by name; of two of them there is one for each factor, or one for all.
+NAMES = ("compact", "vdsr", "dncnn")
+_ENLARGED = 4
+#: What networks call their brightest grey level; the first one stays unless another is better by far.
+_SCALES, _BETTER = (1.0, 255.0), 2.0
+#: Side of the part of the image that tells, in pixels of the data.
+_SIDE = 96
+
+
+def factor_of(problem: "Problem") -> int:
+    """Return how many pixels of the restored image there are for one of the data.
+
+    Raises
+    ------
+    ValueError
+        The axes differ in this.
+    """
+    factors = {round(1 / step) for step in problem.grid.step}
+    if len(factors) > 1:
+        raise ValueError("pretrained networks super-resolve by the same factor along both axes")
+    return factors.pop()
+
+
+def chosen(weights: str | None, problem: "Problem") -> Pretrained:
+    """Return the network of a file, or the one that comes with the package; it is not to be changed.
+
+    Raises
+    ------
+    FileError
+        The file is absent, broken, of an unknown architecture, or would run code.
+    ValueError
+        The network is for another task, or there is none; in words for the user.
+    """
+    factor = factor_of(problem)
+    if weights is None and isinstance(problem.operator, Blur):
+        raise ValueError(
+            "no network that takes out blur comes with the package: name the file of one, or take another "
+            "method"
+        )
+    if weights is None or weights in NAMES:
+        name = weights or ("dncnn" if isinstance(problem.operator, Identity) else "compact")
+        if name == "dncnn":
+            found = shipped("denoise")
+        else:
+            enlarged = name == "vdsr"
+            found = shipped("super-resolve", _ENLARGED if enlarged else factor, enlarged=enlarged)
+        if found is None:
+            raise ValueError(
+                f"no network {name} for a factor of {factor} comes with the package: take 2, 3 or 4, or name "
+                "the file of another network"
+            )
+    else:
+        path = Path(weights).expanduser()
+        found = _opened(path, path.stat().st_mtime_ns if path.is_file() else 0)
+    return suitable(found, problem)
+
+
+@lru_cache(maxsize=2)
+def _opened(path: Path, _modified: int) -> Pretrained:
+    return load(path)
+
+
+def suitable(found: Pretrained, problem: "Problem") -> Pretrained:
+    """Return a network if it is for data like these.
+
+    Raises
+    ------
+    ValueError
+        Its factor or its channels are others; in words for the user.
+    """
+    factor, channels = factor_of(problem), problem.data.shape[1]
+    if not found.enlarged and (found.factor == 1) != (factor == 1):
+        what = f"enlarges images {found.factor} times" if found.factor > 1 else "doesn't enlarge images"
+        wanted = f"one that enlarges them {factor} times" if factor > 1 else "one that leaves their size"
+        raise ValueError(
+            f"{found.source} {what}, and {wanted} was wanted: name another file, or change the task"
+        )
+    if found.channels not in (1, 3, channels):
+        raise ValueError(
+            f"{found.source} is for images of {found.channels} channels, and this one has {channels}: name "
+            "another file"
+        )
+    return found
+
+
+def reading_of(restorer: Restorer, view: "View") -> Reading:
+    """Return how a network reads grey levels: what explains the middle of the data best, if clearly so."""
+    index = [slice(max(0, n - _SIDE) // 2, max(0, n - _SIDE) // 2 + _SIDE) for n in view.data.shape[2:]]
+    part = cut(view.data, index)
+    colours = part.shape[1] == 3 == restorer.pretrained.channels
+    usual = restorer.reading
+    found = []
+    for scale, swapped in product(_SCALES, (False, True) if colours else (False,)):
+        restorer.reading = replace(usual, scale=scale, swapped=swapped)
+        with torch.no_grad():
+            x = restorer(part)
+        error = float((_coarse(x, restorer.factor) - part).square().mean().sqrt())
+        found.append((error if math.isfinite(error) else math.inf, restorer.reading))
+    restorer.reading = usual
+    least, best = min(found, key=lambda one: one[0])
+    return best if _BETTER * least < found[0][0] else found[0][1]
+
+
+def _coarse(x: torch.Tensor, factor: int) -> torch.Tensor:
+    """Return the means of pixels: about what data would be like, whatever their degradation is."""
+    return torch.nn.functional.avg_pool2d(x, factor) if factor > 1 else x

@@ -1,0 +1,92 @@
+"""What a network is fitted to: what it should explain of the data, and how much of their noise."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from napari_dip.finetuning.views import Part
+from napari_dip.grid import cut
+from napari_dip.noise import weighted_mean
+from napari_dip.solver.samples import Sample
+
+#: By how much Stein's estimate moves the data, in standard deviations of the noise.
+_PROBE = 0.1
+
+Loss = Callable[[Part, Generator], Sample]
+
+
+def consistency(part: Part, generator: Generator) -> Sample:
+    """Return what a network is shown, and the mean of (A f(y) − y)² (Lucas et al., ICIP 2019)."""
+
+    def energy(outputs: Tensor) -> Tensor:
+        return weighted_mean((part.explained(outputs) - part.data).square(), part.weights)
+
+    return (part.shown,), energy
+
+
+def risk(part: Part, generator: Generator) -> Sample:
+    """Return data twice, once moved by random signs, and Stein's unbiased estimate of the error of A f(y).
+
+    With noise of variance σ², independent in each pixel, and h = A f,
+
+        ‖h(y) − A x‖² = ‖h(y) − y‖² − Σ σ² + 2 Σ σ² ∂h/∂y   on average,
+
+    the sum of derivatives from one probe b of random signs, bᵀ σ² (h(y + ε b) − h(y)) / ε (Ramani, Blu and
+    Unser, IEEE Trans. Image Processing 17, 2008, section III). Missing pixels are not moved.
+    """
+    signs = torch.randint(2, part.data.shape, generator=generator).to(part.data) * 2 - 1
+    moved = part.moved(_PROBE * part.sigma * signs * part.weights)
+
+    def energy(outputs: Tensor) -> Tensor:
+        first, second = outputs.chunk(2)
+        explained = part.explained(first)
+        slope = signs * (part.explained(second) - explained) * (part.sigma / _PROBE)
+        error = (explained - part.data).square() - part.sigma.square() + 2 * slope
+        return weighted_mean(error, part.weights)
+
+    return (torch.cat([part.shown, moved]),), energy
+
+
+def masked(part: Part, generator: Generator) -> Sample:
+    """Return what a network is shown, and the misfit where x is smooth, for adversarially trained networks.
+
+    ‖(1 − S(x)) ((A f(y))↑ − y↑)‖², ↑ bicubic, S the magnitude of Sobel's gradient scaled from 0 to 1, held
+    constant: what such networks invent along edges is left to them (Lucas et al., ICIP 2019).
+    """
+
+    def energy(outputs: Tensor) -> Tensor:
+        misfit = (part.explained(outputs) - part.data) * part.weights
+        size = [part.factor * n for n in misfit.shape[2:]]
+        with torch.no_grad():
+            edges = _centre(_sobel(part.x(outputs)), size)
+        return ((1 - edges) * F.interpolate(misfit, size, mode="bicubic")).square().mean()
+
+    return (part.shown,), energy
+
+
+def pair(coarse: Tensor, fine: Tensor) -> Sample:
+    """Return data that A has made coarser once more, and the mean of (f(A y) − y)².
+
+    An image resembles itself at other scales (Shocher, Cohen and Irani, CVPR 2018).
+    """
+    return (coarse,), lambda outputs: (outputs - fine).square().mean()
+
+
+def _sobel(x: Tensor) -> Tensor:
+    """Return the magnitude of the gradient, from 0 to 1, shape ``(N, 1, H, W)``."""
+    image = x.mean(1, keepdim=True)
+    along = x.new_tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]])
+    filters = torch.stack([along, along.T])[:, None]
+    gradient = (
+        F.conv2d(F.pad(image, (1,) * 4, mode="replicate"), filters).square().sum(1, keepdim=True).sqrt()
+    )
+    low, high = gradient.amin((2, 3), keepdim=True), gradient.amax((2, 3), keepdim=True)
+    return (gradient - low) / (high - low).clamp_min(1e-12)
+
+
+def _centre(x: Tensor, size: Sequence[int]) -> Tensor:
+    """Return the middle of an image."""
+    starts = [(n - m) // 2 for n, m in zip(x.shape[2:], size, strict=True)]
+    return cut(x, (slice(start, start + m) for start, m in zip(starts, size, strict=True)))

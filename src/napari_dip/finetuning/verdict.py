@@ -1,0 +1,132 @@
+"""Whether what a network makes of the data agrees with them, before anything is changed."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+import torch
+from torch import Tensor
+
+from napari_dip.finetuning.restorer import Restorer, in_tiles
+from napari_dip.finetuning.views import View
+from napari_dip.noise import weighted_mean
+from napari_dip.noise_estimation import weakest_noise
+from napari_dip.operators import Identity, Operator, Resample
+from napari_dip.problem import Problem
+
+#: Times its own habitual residual that a consistent network leaves.
+_TOLERATED = 1.5
+#: Grey levels that an image has at the least: what is finer than a step of so many is no finding.
+_STEPS = 255
+#: Share of the noise that was found to be gone by: too strong a noise is the worst that could be assumed.
+_CAUTION = 0.95
+
+
+class Finding(Enum):
+    """What the data say of a network's output."""
+
+    CONSISTENT = "consistent"
+    NOISY = "noisy"
+    INCONSISTENT = "inconsistent"
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What was found, with the numbers that it rests on, all root-mean-square and in grey levels.
+
+    Parameters
+    ----------
+    finding : Finding
+        In a word.
+    residual : float
+        Of A f(y) − y.
+    habitual : float
+        Of A₀ f(A₀ f(y)) − A₀ f(y), A₀ what the network was trained to undo: what it leaves where there is
+        nothing to be found.
+    tolerated : float
+        Up to which the output is consistent with the data.
+    sigma : float
+        Of the noise.
+    """
+
+    finding: Finding
+    residual: float
+    habitual: float
+    tolerated: float
+    sigma: float
+
+    def in_words(self, projected: float | None = None) -> str:
+        """Return it as a sentence; with what back-projection leaves, where that was tried."""
+        numbers = f"the residual A f(y) − y has the rms {self.residual:.3g}"
+        match self.finding:
+            case Finding.CONSISTENT:
+                return f"Consistent: nothing to correct ({numbers}, up to {self.tolerated:.3g} is usual)."
+            case Finding.NOISY:
+                return f"Noisy (σ = {self.sigma:.3g}): using Stein's estimate of the error ({numbers})."
+        if projected is None:
+            return f"Inconsistent: {numbers}, above {self.tolerated:.3g}."
+        return (
+            f"Inconsistent: back-projection takes the residual from {self.residual:.3g} to {projected:.3g}; "
+            "fine-tuning may gain more."
+        )
+
+
+def noise_of(problem: Problem) -> Tensor:
+    """Return the standard deviation of the noise, which broadcasts to the data.
+
+    Where the noise model doesn't know it, that in the quietest parts of each channel: 0 where none is found.
+    """
+    if problem.noise.known:
+        return problem.noise.variance(problem.data).sqrt()
+    seen = (problem.weights > 0).expand_as(problem.data)[0].cpu().numpy()
+    images = problem.data[0].double().cpu().numpy()
+    sigmas = [_CAUTION * weakest_noise(image, there) for image, there in zip(images, seen, strict=True)]
+    return problem.data.new_tensor(sigmas).reshape(1, -1, 1, 1)
+
+
+def judged(restorer: Restorer, view: View, x: Tensor, sigma: Tensor) -> Verdict:
+    """Return what the data say of what a network makes of them.
+
+    Parameters
+    ----------
+    restorer : Restorer
+        The network.
+    view : View
+        The data.
+    x : Tensor
+        What it makes of them, on the problem's grid.
+    sigma : Tensor
+        Standard deviation of the noise.
+    """
+    problem = view.problem
+    left = residual(problem, x)
+    usual = _habitual(restorer, view.data)
+    step = max(_step(problem), restorer.reading.span / _STEPS) / 2
+    tolerated = _TOLERATED * max(step, usual)
+    strength = float(sigma.square().mean().sqrt())
+    if strength > max(step, usual if not problem.noise.known else 0.0):
+        finding = Finding.NOISY
+    else:
+        finding = Finding.CONSISTENT if left <= tolerated else Finding.INCONSISTENT
+    return Verdict(finding, left, usual, tolerated, strength)
+
+
+def residual(problem: Problem, x: Tensor) -> float:
+    """Return the root-mean-square of A x − y over the pixels that count."""
+    with torch.no_grad():
+        return float(weighted_mean((problem.operator(x) - problem.data).square(), problem.weights).sqrt())
+
+
+def _habitual(restorer: Restorer, data: Tensor) -> float:
+    """Return what a network leaves of an image of its own kind, degraded as it was in its training."""
+    factor = restorer.factor
+    usual: Operator = Resample((factor, factor), "bicubic") if factor > 1 else Identity()
+    with torch.no_grad():
+        own = usual(in_tiles(restorer, data))
+        again = usual(in_tiles(restorer, own))
+    return float((again - own).square().mean().sqrt())
+
+
+def _step(problem: Problem) -> float:
+    """Return the least difference of two grey levels of the data."""
+    values = problem.data[(problem.weights > 0).expand_as(problem.data)].unique()
+    return float(values.diff().amin()) if len(values) > 1 else 0.0

@@ -1,0 +1,174 @@
+"""Data as a network is shown them, whole or in random parts, and how what it makes of them is compared."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from napari_dip.filling import filled
+from napari_dip.grid import cut
+from napari_dip.operators import Identity
+from napari_dip.problem import Problem
+
+#: Pixels of the restored image in a part along each axis, about; images of twice as many are taken whole.
+_PART, _WHOLE = 96, 224
+#: Pixels of the data around a part: those that are compared with less than all that A sees, and those that
+#: the network makes of less than all that it could see.
+_EDGE, _REACH = 4, 8
+#: Parts of an update.
+_BATCH = 4
+#: Pixels along each axis that data which are made coarser must have left.
+_FEWEST = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What a network is shown, and what A x is compared with.
+
+    Parameters
+    ----------
+    shown : Tensor, shape ``(N, C, h, w)``
+        Data with more around them.
+    data, weights, sigma : Tensor, shape ``(N, C, H, W)``
+        y, 0 where a pixel is missing and else 1, and the noise's standard deviation.
+    inside : tuple of slice
+        Of what the network makes of them, what A is applied to.
+    compared : tuple of slice
+        Of the result, what lies on `data`.
+    problem : Problem
+        Names A.
+    mirrored : bool
+        What is shown around the data mirrors them, and is not more of the image.
+    """
+
+    shown: Tensor
+    data: Tensor
+    weights: Tensor
+    sigma: Tensor
+    inside: tuple[slice, ...]
+    compared: tuple[slice, ...]
+    problem: Problem
+    mirrored: bool
+
+    @property
+    def factor(self) -> int:
+        """Pixels of x for one of the data."""
+        return round(1 / self.problem.grid.step[0])
+
+    def moved(self, moves: Tensor) -> Tensor:
+        """Return what is shown when the data move, by moves of their shape."""
+        margin = (self.shown.shape[2] - self.data.shape[2]) // 2
+        return self.shown + (_widened(moves, margin) if self.mirrored else F.pad(moves, (margin,) * 4))
+
+    def x(self, outputs: Tensor) -> Tensor:
+        """Return the part of the network's outputs that A is applied to."""
+        return cut(outputs, self.inside)
+
+    def explained(self, outputs: Tensor) -> Tensor:
+        """Return A x, shape of `data`, for what the network makes of what it is shown."""
+        return cut(self.problem.operator(self.x(outputs)), self.compared)
+
+
+class View:
+    """Data filled in where they miss pixels, and widened by as much as A reaches beyond them.
+
+    Parameters
+    ----------
+    problem : Problem
+        Of two axes, and the same factor along both.
+    sigma : Tensor
+        The noise's standard deviation; broadcasts to the data.
+    """
+
+    def __init__(self, problem: Problem, sigma: Tensor) -> None:
+        self.problem = problem
+        data, shape = problem.data, problem.data.shape[2:]
+        grid = problem.grid
+        #: Pixels of x for one of the data.
+        self.factor = round(1 / grid.step[0])
+        #: Pixels of x beyond the data at each end of each axis.
+        self._beyond = [(n - self.factor * m) // 2 for n, m in zip(grid.shape, shape, strict=True)]
+        self._weights = problem.weights.expand_as(data)
+        self._sigma = sigma.expand_as(data)
+        seen = (self._weights > 0).cpu().numpy()[0]
+        images = data[0].double().cpu().numpy()
+        whole = [filled(image, there) for image, there in zip(images, seen, strict=True)]
+        #: The data without gaps.
+        self.data = torch.stack([torch.from_numpy(image) for image in whole])[None].to(data)
+
+    @property
+    def whole(self) -> Part:
+        """Return all of the data as one part, compared as the problem says."""
+        margin = math.ceil(max(self._beyond) / self.factor)
+        inside = tuple(
+            slice(self.factor * margin - beyond, self.factor * margin - beyond + n)
+            for beyond, n in zip(self._beyond, self.problem.grid.shape, strict=True)
+        )
+        everything = (slice(None), slice(None))
+        shown = _widened(self.data, margin)
+        data, weights = self.problem.data, self._weights
+        return Part(shown, data, weights, self._sigma, inside, everything, self.problem, mirrored=True)
+
+    @property
+    def small(self) -> bool:
+        """Whether an update takes all of it."""
+        return max(self.problem.grid.shape) <= _WHOLE
+
+    def parts(self, generator: Generator) -> Part:
+        """Return random parts, so that an update costs the same whatever the image; of a small one all."""
+        return self.whole if self.small else self._random(generator)
+
+    def _random(self, generator: Generator) -> Part:
+        f, height, width = self.factor, *self.data.shape[2:]
+        side = min(max(8, _PART // f), height, width)
+        margin = _EDGE + math.ceil(max(self._beyond) / f) + _REACH
+        wide = _widened(self.data, margin)
+        places = [
+            [int(torch.randint(n - side + 1, (), generator=generator)) for n in (height, width)]
+            for _ in range(_BATCH)
+        ]
+
+        def taken(x: Tensor, more: int = 0) -> Tensor:
+            return torch.cat([x[:, :, r : r + side + more, c : c + side + more] for r, c in places])
+
+        size = f * (side + 2 * _EDGE)
+        starts = [f * (margin - _EDGE) - beyond for beyond in self._beyond]
+        inside = tuple(
+            slice(start, start + size + 2 * beyond)
+            for start, beyond in zip(starts, self._beyond, strict=True)
+        )
+        compared = (slice(_EDGE, _EDGE + side),) * 2
+        data, weights, sigma = (taken(x) for x in (self.problem.data, self._weights, self._sigma))
+        shown = taken(wide, 2 * margin)
+        return Part(shown, data, weights, sigma, inside, compared, self.problem, mirrored=False)
+
+    def pair(self, generator: Generator) -> tuple[Tensor, Tensor] | None:
+        """Return data that A has made coarser once more, and what they were before.
+
+        Nothing where A leaves images as they are, or would leave too little of these.
+        """
+        f, shape = self.factor, self.data.shape[2:]
+        if isinstance(self.problem.operator, Identity):
+            return None
+        n = min(_PART // f, *((m - 2 * beyond) // f for m, beyond in zip(shape, self._beyond, strict=True)))
+        if n < _FEWEST:
+            return None
+        sizes = [f * n + 2 * beyond for beyond in self._beyond]
+        starts = [
+            int(torch.randint(m - k + 1, (), generator=generator)) for m, k in zip(shape, sizes, strict=True)
+        ]
+        part = cut(self.data, (slice(start, start + k) for start, k in zip(starts, sizes, strict=True)))
+        with torch.no_grad():
+            coarse = self.problem.operator(part)
+        return coarse, cut(part, (slice(beyond, beyond + f * n) for beyond in self._beyond))
+
+
+def _widened(data: Tensor, margin: int) -> Tensor:
+    """Return data with so many more pixels at each end, mirrored where there are enough to be mirrored."""
+    if not margin:
+        return data
+    mode: Any = "reflect" if margin < min(data.shape[2:]) else "replicate"
+    return F.pad(data, (margin,) * 4, mode=mode)

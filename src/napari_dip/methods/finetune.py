@@ -1,0 +1,315 @@
+"""Fine-tuning of pretrained networks by data consistency."""
+
+import copy
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+
+from annotated_types import Gt, Interval, Unit
+
+from napari_dip.errors import FileError
+from napari_dip.grid import by
+from napari_dip.methods.base import State
+from napari_dip.noise import Laplace
+from napari_dip.settings import check
+from napari_dip.tasks import Deconvolve, Denoise, SuperResolve, Task
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from napari_dip.finetuning.restorer import Restorer
+    from napari_dip.finetuning.verdict import Verdict
+    from napari_dip.finetuning.views import View
+    from napari_dip.pretrained.network import Pretrained
+    from napari_dip.problem import Problem
+    from napari_dip.solver.iterate import Iterate
+    from napari_dip.solver.stopping import StoppingRule
+
+#: Pixels of the data along each axis at the least.
+_SMALLEST = 16
+#: Steps of back-projection.
+_STEPS = 12
+#: What is shown while the weights change takes no more than so small a share of the time.
+_IDLE = 3
+
+
+@dataclass(frozen=True)
+class FineTune:
+    """Correct what a pretrained network gets wrong about this one image, or leave it alone.
+
+    The network's output is held against the data first. Where it explains them there is nothing to correct;
+    where it doesn't, back-projection takes the contradiction out at once, and a few updates of the weights
+    on the image itself may gain more; where the data are noisy Stein's estimate of the error takes the place
+    of the misfit, so that the noise is not learnt. Volumes plane by plane. Source: Lucas, Lopez-Tapia,
+    Molina, Katsaggelos, *Efficient Fine-Tuning of Neural Networks for Artifact Removal in Deep Learning for
+    Inverse Imaging Problems*, ICIP 2019.
+
+    Parameters
+    ----------
+    weights : str, optional
+        The network: a file (.safetensors, or a .pth with a state dictionary), or "compact", "vdsr" or
+        "dncnn", which come with the package. By default the one of these that suits the task.
+    action : {"auto", "network", "back-projection", "fine-tuning"}
+        How far to go: as the verdict on the network's output says; nowhere, which shows that output; to the
+        nearest image that explains the data; or to the end, whatever the verdict.
+    loss : {"auto", "plain", "sure", "masked"}
+        What the updates minimise: the misfit; Stein's estimate of the error, where there is noise; or the
+        misfit where the image is smooth, for networks of adversarial training, whose invented edges would
+        count as errors. "auto" takes one of the first two.
+    iterations : int
+        Updates at the most.
+    learning_rate : float, optional
+        Adam's step size. By default the best of a few, by the loss after some updates of each.
+    flips : bool
+        Take the mean over the eight ways to turn and mirror the image, at the end.
+    time_limit : float, optional
+        Seconds at the most for an image or frame; the best result until then is kept.
+    """
+
+    title: ClassVar[str] = "Fine-tuned network"
+    command: ClassVar[str] = "finetune"
+    essential: ClassVar[tuple[str, ...]] = ("weights", "action", "iterations")
+    tasks: ClassVar[tuple[type[Task], ...]] = (Denoise, SuperResolve, Deconvolve)
+    planar: ClassVar[bool] = True
+    takes_maps: ClassVar[bool] = False
+    begins: ClassVar[str] = "network output"
+
+    weights: str | None = None
+    action: Literal["auto", "network", "back-projection", "fine-tuning"] = "auto"
+    loss: Literal["auto", "plain", "sure", "masked"] = "auto"
+    iterations: Annotated[int, Interval(ge=1, le=10_000)] = 100
+    learning_rate: Annotated[float | None, Interval(gt=0, le=1)] = None
+    flips: bool = True
+    time_limit: Annotated[float | None, Gt(0), Unit("s")] = None
+    #: A network that `of` was given, a `Pretrained`; no file holds it.
+    network: Any = field(default=None, repr=False, compare=False, metadata={"plain": False})
+
+    @classmethod
+    def of(
+        cls,
+        network: "nn.Module",
+        *,
+        factor: int = 1,
+        channels: int = 1,
+        enlarged: bool = False,
+        sigma: float | None = None,
+        **settings: Any,
+    ) -> Self:
+        """Return settings for a network of your own, as it is in Python. It is copied, and not changed.
+
+        Parameters
+        ----------
+        network : nn.Module
+            Takes float32 images of shape ``(N, channels, H, W)``, from 0 to 1 or to 255, which is found out,
+            to ``(N, channels, factor * H, factor * W)``.
+        factor : int
+            Pixels of the result for one of the data along both axes; 1 for denoising and deblurring.
+        channels : int
+            1 or 3, or as many as the data have.
+        enlarged : bool
+            The network takes images that were enlarged before, and leaves their size.
+        sigma : float, optional
+            Of the noise that a denoiser was trained to remove, in grey levels of images from 0 to 255.
+        **settings
+            As for the class.
+        """
+        from napari_dip.pretrained.network import Pretrained
+
+        name = f"module {type(network).__name__}"
+        own = Pretrained(
+            copy.deepcopy(network),
+            type(network).__name__,
+            factor,
+            channels,
+            name,
+            enlarged=enlarged,
+            sigma=sigma,
+        )
+        # What a record says: no file has this name, so that nobody takes another network for it.
+        return cls(weights=name, network=own, **settings)
+
+    def __post_init__(self) -> None:
+        check(self)
+
+    @property
+    def updates(self) -> int:
+        """Updates at the most."""
+        return self.iterations
+
+    def probe(self, updates: int) -> Self:
+        """Return settings that tune for this number of updates, and do nothing else."""
+        rate = self.learning_rate or 1e-4
+        return replace(
+            self, action="fine-tuning", iterations=updates, learning_rate=rate, flips=False, time_limit=None
+        )
+
+    def settled(self, device: str) -> Self:
+        """Return the settings themselves: what they leave open is found in the image."""
+        return self
+
+    def refuses(self, problem: "Problem", *, guided: bool = False) -> str | None:
+        """Return why it can't do this one, in words for the user, or None."""
+        shape = problem.grid.shape
+        if len(shape) != 2:
+            return f"{self.title} restores planes, and this has {len(shape)} spatial axes."
+        if isinstance(problem.noise, Laplace):
+            return f"{self.title} leaves outliers in: take Deep Image Prior, or mark them as missing."
+        if guided:
+            return f"{self.title} takes no guide: take Deep Image Prior."
+        if min(problem.data.shape[2:]) < _SMALLEST:
+            return (
+                f"{self.title} needs at least {_SMALLEST} pixels along each axis, got "
+                f"{by(problem.data.shape[2:])}: restore a larger part."
+            )
+        try:
+            self.pretrained(problem)
+        except (FileError, ValueError) as error:
+            return str(error)
+        return None
+
+    def remarks(self, problem: "Problem") -> tuple[str, ...]:
+        """Return what is known of the network."""
+        return (f"The network: {self.pretrained(problem).in_words}.",)
+
+    def pretrained(self, problem: "Problem") -> "Pretrained":
+        """Return the network that restores a problem's data. It is not to be changed.
+
+        Raises
+        ------
+        FileError
+            Its file is absent, broken, of an unknown kind, or would run code.
+        ValueError
+            It is for another task, other channels, or there is none.
+        """
+        from napari_dip.finetuning.choice import chosen, suitable
+
+        return chosen(self.weights, problem) if self.network is None else suitable(self.network, problem)
+
+    def solve(
+        self,
+        problem: "Problem",
+        *,
+        seed: int = 0,
+        guide: "Tensor | None" = None,
+        start: State | None = None,
+        until: "StoppingRule | None" = None,
+    ) -> Generator["Iterate", None, State]:
+        """Yield the network's own output first, then what it was corrected to; the last one is the answer.
+
+        Parameters
+        ----------
+        problem : Problem
+            What the image has to explain; of two axes.
+        seed : int
+            Of the parts of the image that the updates see, and of the probes.
+        guide
+            None.
+        start : dict, optional
+            What an earlier run with the same network returned: the weights to begin with.
+        until : StoppingRule, optional
+            Stops the run as well as the method's own rules do.
+
+        Returns
+        -------
+        dict
+            Weights of the network as they are now.
+        """
+        import torch
+
+        from napari_dip.finetuning.restorer import all_ways, in_tiles
+        from napari_dip.finetuning.tuning import Tuning
+        from napari_dip.finetuning.verdict import Finding, judged, noise_of, residual
+        from napari_dip.finetuning.views import View
+        from napari_dip.solver.iterate import Iterate, Judge, Outcome
+        from napari_dip.solver.stopping import Never, TimeLimit
+
+        rule = until or Never()
+        if self.time_limit is not None:
+            rule |= TimeLimit(self.time_limit)
+        check = rule.start()
+        view = View(problem, noise_of(problem))
+        restorer = self._restorer(view, start)
+        whole = view.whole
+
+        def seen() -> "Tensor":
+            return whole.x(in_tiles(restorer, whole.shown))
+
+        def answer(x: "Tensor", why: Outcome, index: int = 0) -> Iterate:
+            return Iterate(index, x, problem(x), outcome=why, note=note, state=restorer.weights)
+
+        x = seen()
+        verdict = judged(restorer, view, x, noise_of(problem))
+        note = verdict.in_words()
+        if self.action == "network":
+            yield answer(x, Outcome.COMPUTED)
+            return restorer.weights
+        first = Iterate(0, x, problem(x), note=note)
+        ended = check(first)
+        if verdict.finding is Finding.CONSISTENT and self.action == "auto":
+            ended = ended or Outcome.CONSISTENT
+        if ended:
+            yield answer(x, ended)
+            return restorer.weights
+        yield first
+        noisy = verdict.finding is Finding.NOISY
+        if not noisy or self.action == "back-projection":
+            x = self._projected(problem, x, verdict)
+            note = verdict.in_words(residual(problem, x))
+            if self.action == "back-projection":
+                yield answer(x, Outcome.COMPUTED)
+                return restorer.weights
+            yield Iterate(0, x, problem(x), note=note)
+        loss = ("sure" if noisy else "plain") if self.loss == "auto" else self.loss
+        generator = torch.Generator().manual_seed(seed)
+        tuning = Tuning(restorer, view, loss, paired=not noisy, generator=generator)
+        rate = self.learning_rate or tuning.best_rate()
+        steps = tuning.steps(self.iterations, rate)
+        judge = Judge.RISK if loss == "sure" else None
+        took, shown = 0.0, time.monotonic()
+        try:
+            for step in steps:
+                if step.outcome is None and time.monotonic() - shown >= _IDLE * took:
+                    began = time.monotonic()
+                    x = seen()
+                    shown = time.monotonic()
+                    took = shown - began
+                iterate = Iterate(step.index, x, step.loss, step.score, judge=judge, note=note)
+                ended = step.outcome or check(iterate)
+                if ended:
+                    break
+                yield iterate
+        finally:
+            steps.close()
+        x = whole.x((all_ways if self.flips else in_tiles)(restorer, whole.shown))
+        if not noisy:
+            x = self._projected(problem, x, verdict)
+        assert ended is not None
+        yield replace(answer(x, ended, step.index), score=step.score, judge=judge)
+        return restorer.weights
+
+    def _restorer(self, view: "View", start: State | None) -> "Restorer":
+        """Return the network, ready to learn, reading the data as it is used to."""
+        from napari_dip.finetuning.choice import reading_of
+        from napari_dip.finetuning.restorer import Reading, Restorer
+
+        problem = view.problem
+        found = self.pretrained(problem)
+        own = replace(found, network=copy.deepcopy(found.network).to(problem.data.device))
+        if start:
+            own.network.load_state_dict(start)
+        restorer = Restorer(own, view.factor, Reading.of(problem.data, problem.weights > 0))
+        restorer.reading = reading_of(restorer, view)
+        return restorer
+
+    @staticmethod
+    def _projected(problem: "Problem", x: "Tensor", verdict: "Verdict") -> "Tensor":
+        """Return the image next to x that explains the data, up to their noise."""
+        from napari_dip.finetuning.verdict import Finding
+        from napari_dip.solver.least_squares import nearest_consistent
+
+        enough = verdict.sigma if verdict.finding is Finding.NOISY else 0.0
+        weights = problem.weights
+        return nearest_consistent(
+            problem.operator, problem.data, x, weights=weights, steps=_STEPS, until=enough
+        )
