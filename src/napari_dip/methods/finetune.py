@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 #: Pixels of the data along each axis at the least.
 _SMALLEST = 16
-#: Steps of back-projection.
-_STEPS = 12
 #: What is shown while the weights change takes no more than so small a share of the time.
 _IDLE = 3
 
@@ -262,10 +260,10 @@ class FineTune:
             yield Iterate(0, x, problem(x), note=note)
         loss = ("sure" if noisy else "plain") if self.loss == "auto" else self.loss
         generator = torch.Generator().manual_seed(seed)
-        tuning = Tuning(restorer, view, loss, paired=not noisy, generator=generator)
+        tuning = Tuning(restorer, view, loss, generator)
         rate = self.learning_rate or tuning.best_rate()
         steps = tuning.steps(self.iterations, rate)
-        judge = Judge.RISK if loss == "sure" else None
+        judge = Judge.RISK if loss == "sure" else Judge.COARSER
         took, shown = 0.0, time.monotonic()
         try:
             for step in steps:
@@ -305,11 +303,10 @@ class FineTune:
     @staticmethod
     def _projected(problem: "Problem", x: "Tensor", verdict: "Verdict") -> "Tensor":
         """Return the image next to x that explains the data, up to their noise."""
-        from napari_dip.finetuning.verdict import Finding
+        from napari_dip.finetuning.views import STEPS
         from napari_dip.solver.least_squares import nearest_consistent
 
-        enough = verdict.sigma if verdict.finding is Finding.NOISY else 0.0
-        weights = problem.weights
+        weights, until = problem.weights, verdict.explained
         return nearest_consistent(
-            problem.operator, problem.data, x, weights=weights, steps=_STEPS, until=enough
+            problem.operator, problem.data, x, weights=weights, steps=STEPS, until=until
         )
