@@ -50,7 +50,6 @@ class AfterPanel(QWidget):
         self._viewer = viewer
         self._results: list[Result] = []
         self._layer: Layer | None = None
-        self._provenance: dict[str, Any] | None = None
         self._read: WeakKeyDictionary[Layer, dict[str, Any] | None] = WeakKeyDictionary()
         self.title = QLabel()
         self.title.setWordWrap(True)
@@ -114,14 +113,12 @@ class AfterPanel(QWidget):
         active = self._viewer.layers.selection.active
         results = self._results[::-1]
         owners = [one.layer for one in results if active in one.companions]
-        for layer in (active, *owners, *(one.layer for one in results)):
-            self._layer, self._provenance = layer, self._provenance_of(layer)
-            if self._provenance is not None:
-                break
-        self.setVisible(self._provenance is not None)
+        offered = (active, *owners, *(one.layer for one in results))
+        self._layer = next((layer for layer in offered if self._provenance_of(layer) is not None), None)
+        self.setVisible(self._layer is not None)
         self.filter.look(self._result)
         self.tuned.look(self._result)
-        if self._layer is None or self._provenance is None:
+        if self._layer is None:
             return
         self.title.setText(f"<b>{self._layer.name}</b>")
         result = self._result
@@ -131,6 +128,11 @@ class AfterPanel(QWidget):
         with QSignalBlocker(self.blend):
             self.blend.setValue(strength)
         self._percent.setText(f"{strength} %")
+
+    @property
+    def _provenance(self) -> dict[str, Any] | None:
+        """How the layer that is shown was made; the panels change that."""
+        return self._provenance_of(self._layer)
 
     def _provenance_of(self, layer: "Layer | None") -> dict[str, Any] | None:
         if layer is None:
