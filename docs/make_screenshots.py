@@ -14,7 +14,7 @@ from PIL import Image
 from qtpy.QtCore import QSettings
 from qtpy.QtWidgets import QApplication
 
-from napari_dip import Gaussian, PoissonGaussian
+from napari_dip import Gaussian, GaussianPSF, PoissonGaussian, SuperResolve
 
 FOLDER = Path(__file__).parent / "images"
 SIZE = 1400, 880
@@ -104,6 +104,19 @@ def kernel_network():
     viewer.close()
 
 
+def fine_tuned():
+    """What a pretrained network leaves of a micrograph, and what its fine-tuned version does."""
+    viewer, dock = opened("micrograph", "Fine-tuned network")
+    dock.task.show_task(SuperResolve(psf=GaussianPSF(2.5)))
+    wait(60, dock.run_button.isEnabled)
+    dock.run_button.click()
+    wait(3 * SECONDS, lambda: not dock._panels)
+    result = dock.after._results[-1]
+    side_by_side(viewer, result.beginning.before, result.beginning.after)
+    keep(viewer, "dock-finetune")
+    viewer.close()
+
+
 def sky():
     """A sky with dead pixels and cosmic rays, before and after they are filled in."""
     viewer, dock = opened("sky", "Inpaint")
@@ -136,6 +149,7 @@ def main():
         app.setQuitOnLastWindowClosed(False)
         micrograph()
         kernel_network()
+        fine_tuned()
         sky()
 
 

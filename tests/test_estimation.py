@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
-from napari_dip import DIP, PKN, Denoise, Gaussian, Hourglass, Inpaint, estimate
+from napari_dip import DIP, PKN, Denoise, FineTune, Gaussian, Hourglass, Inpaint, estimate
 
 METHOD = DIP(
     runs=1,
@@ -68,3 +71,11 @@ def test_the_noise_that_was_measured_is_remarked(random):
     found = estimate(noisy, Denoise(), PKN(predictor="structure-tensor"))
     assert found.remarks[0].startswith("The noise was measured: σ = 1")
     assert estimate(noisy, Denoise(Gaussian(12.0)), PKN(predictor="structure-tensor")).remarks == ()
+
+
+def test_a_network_that_looks_at_the_data_first_has_its_memory_measured(random):
+    method = FineTune.of(torch.nn.Conv2d(1, 1, 3, padding=1))
+    cost = estimate(random.random((32, 32)), Denoise(), method)
+    assert cost.bytes >= 32 * 32 * 4
+    assert not cost.at_once
+    assert estimate(random.random((32, 32)), Denoise(), replace(method, action="network")).at_once

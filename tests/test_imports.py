@@ -23,7 +23,7 @@ ORDER = [
     ["methods"],
     ["pace"],
     ["series", "reports"],
-    ["restoration", "refilter"],
+    ["restoration", "refilter", "retune"],
     ["estimation", "words", "parts", "recipe"],
     ["progress", "io"],
     ["demo", "targets", "flags", "sources", "map_files", "training_files"],

@@ -16,6 +16,7 @@ from napari_dip import (
     Budget,
     Deconvolve,
     Denoise,
+    FineTune,
     Gaussian,
     GaussianPSF,
     Hourglass,
@@ -300,3 +301,38 @@ def test_what_can_not_be_repeated_is_said(random, tiny, ends, caveats):
 def test_a_provenance_that_lacks_something_is_refused():
     with pytest.raises(ValueError, match="the provenance lacks axes, method, task"):
         Recipe.of({"napari-dip": "0.1"})
+
+
+@pytest.fixture
+def network():
+    from napari_dip.pretrained.architectures import Compact
+
+    return Compact(1, 2, 4, 1)
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_fine_tuned_network_is_repeated(random, network, stopped, tmp_path):
+    from napari_dip.pretrained.files import save
+
+    settings = {"action": "fine-tuning", "iterations": 6, "learning_rate": 1e-3, "flips": False}
+    path, image = tmp_path / "own.safetensors", random.integers(0, 256, (24, 28)).astype(np.uint8)
+    save(FineTune.of(network, factor=2).network, path)
+    method = FineTune(str(path), **settings)
+    until = {"until": Budget(3)} if stopped else {}
+    result = restore(image, SuperResolve(), method, device="cpu", **until)
+    recipe = Recipe.of(json.loads(json.dumps(result.provenance)))
+    assert (recipe.method, recipe.caveats) == (method, ())
+    assert recipe.stop_after == (3 if stopped else None)
+    assert np.array_equal(executed(recipe.python("image"), image=image), result.image)
+    write(tmp_path / "a.tif", image, Picture(image), axes="YX", provenance={}, keep_dtype=True)
+    command = recipe.command(str(tmp_path / "a.tif"), str(tmp_path / "b.tif"))
+    cli.main([*shlex.split(command)[1:], "--quiet"])
+    assert np.array_equal(read(tmp_path / "b.tif").data, result.image)
+
+
+def test_a_network_of_no_file_has_to_be_given_again(random, network):
+    method = FineTune.of(network, factor=2, action="network")
+    recipe = Recipe.of(restore(random.random((24, 28)), SuperResolve(), method).provenance)
+    assert recipe.caveats == (
+        "Its network, the module Compact, is in no file: give it in Python, by FineTune.of(network).",
+    )

@@ -101,21 +101,24 @@ def _measure(problem: "Problem", method: "Method") -> tuple[float, int, bool]:
     """Return seconds of an update, bytes of what it keeps for its gradient, and if it is the only one."""
     import torch
 
-    saved: dict[int, int] = {}
+    kept: dict[int, int] = {}
 
     def note(tensor: torch.Tensor) -> torch.Tensor:
-        saved[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
         return tensor
 
     probe = method.probe(_UPDATES).solve(problem, seed=0)
-    times = []
+    saved, times = 0, []
     try:
+        # All of them: a method may begin by looking at the data, which keeps nothing.
         with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-            next(probe)
-        for _ in probe:
-            if problem.data.is_cuda:
-                torch.cuda.synchronize()
-            times.append(time.perf_counter())
+            for at, _ in enumerate(probe):
+                saved = max(saved, sum(kept.values()))
+                kept.clear()
+                if problem.data.is_cuda:
+                    torch.cuda.synchronize()
+                if at:  # what an update needs is loaded with the first one
+                    times.append(time.perf_counter())
     finally:
         probe.close()
     # The first updates choose kernels and fill caches; a fit that diverges at once leaves nothing to measure.
@@ -124,5 +127,5 @@ def _measure(problem: "Problem", method: "Method") -> tuple[float, int, bool]:
         began = time.perf_counter()
         for _ in method.probe(_UPDATES).solve(problem, seed=0):
             pass
-        return time.perf_counter() - began, sum(saved.values()), True
-    return (statistics.median(steps) if steps else 0.0), sum(saved.values()), False
+        return time.perf_counter() - began, saved, True
+    return (statistics.median(steps) if steps else 0.0), saved, False

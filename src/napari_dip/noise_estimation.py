@@ -163,7 +163,8 @@ def weakest_noise(image: np.ndarray, seen: np.ndarray) -> float:
     if not inside.any():
         return 0.0
     energy = uniform_filter(_second_difference(image) ** 2, _PLACE, mode="constant")[inside]
-    quiet = math.sqrt(float(np.quantile(energy, _QUIETEST))) / _QUIETEST_OF_NOISE
+    lowest = max(0.0, float(np.quantile(energy, _QUIETEST)))  # running sums may end a little below 0
+    quiet = math.sqrt(lowest) / _QUIETEST_OF_NOISE
     try:
         found = estimate_noise(Gaussian(1.0), image, missing=~seen, axes="YX")
     except ValueError:

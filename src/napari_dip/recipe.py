@@ -11,7 +11,7 @@ from typing import Any
 from napari_dip.area import Area, written
 from napari_dip.axes import Axes, Channels
 from napari_dip.device import Device
-from napari_dip.methods import DIP, METHODS, PRESETS, Method
+from napari_dip.methods import DIP, METHODS, PRESETS, FineTune, Method
 from napari_dip.noise import NOISE_MODELS
 from napari_dip.parts import factors, refined
 from napari_dip.psf import PSFS
@@ -116,6 +116,11 @@ class Recipe:
         total = len(frames) if shape is None else math.prod(shape[axis] for axis in looped)
         ends = {frame["updates"] if frame["outcome"] in _STOPPED else None for frame in frames}
         stop_after, caveats = self.stop_after, []
+        if isinstance(self.method, FineTune) and self.method.given:
+            caveats.append(
+                f"Its network, the {self.method.weights}, is in no file: give it in Python, "
+                "by FineTune.of(network)."
+            )
         if ends - {None}:
             if len(ends) == 1 and len(frames) == total:
                 (stop_after,) = ends

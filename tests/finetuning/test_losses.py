@@ -38,7 +38,9 @@ def test_steins_estimate_has_the_derivatives_of_the_whole_jacobian(task, n, made
     restorer = Restorer(made(seen.factor), seen.factor, Reading(0, 255)).double()
 
     def explained(data):
-        moved = View(Problem(data, seen.problem.operator, Gaussian(sigma), seen.problem.weights), torch.tensor(5.0))
+        moved = View(
+            Problem(data, seen.problem.operator, Gaussian(sigma), seen.problem.weights), torch.tensor(5.0)
+        )
         part = moved.whole
         return part.explained(restorer(part.shown.double()))
 
@@ -90,7 +92,9 @@ def test_missing_pixels_have_no_influence(loss, made):
     second.problem.data[..., 4, 4] = 1e5
     second = View(second.problem, torch.tensor(5.0))
     restorer = Restorer(made(2), 2, Reading(0, 255))
-    values = [evaluated(restorer, loss(one.whole, torch.Generator().manual_seed(1))) for one in (first, second)]
+    values = [
+        evaluated(restorer, loss(one.whole, torch.Generator().manual_seed(1))) for one in (first, second)
+    ]
     torch.testing.assert_close(*values)
 
 

@@ -90,7 +90,9 @@ def test_a_network_that_changes_what_it_is_given_does_no_harm():
 
 
 def test_what_was_measured_over_a_training_set_stays_as_it_is():
-    network = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.Dropout(0.5), nn.Conv2d(4, 1, 1))
+    network = nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.Dropout(0.5), nn.Conv2d(4, 1, 1)
+    )
     restorer = Restorer(Pretrained(network, "x", 1, 1, "test"), 1, BYTES)
     before = network[1].running_mean.clone()
     first, second = restorer(data(1, 1, 8, 8)), restorer(data(1, 1, 8, 8))

@@ -152,6 +152,8 @@ def test_strength_filters_again_into_the_same_layer(viewer, user, dock, result):
         wanted = restore(image, Denoise(), replace(METHOD, strength=strength)).image
         user.sees(lambda wanted=wanted: np.array_equal(result.layer.data, wanted))
         assert result.layer.metadata[KEY]["method"]["strength"] == strength
+        dock.after.copy_python.trigger()
+        assert f"strength={strength}" in QApplication.clipboard().text()
     assert len([layer for layer in viewer.layers if layer.name.startswith("cells denoised")]) == 1
 
 

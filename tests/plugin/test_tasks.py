@@ -249,7 +249,7 @@ def test_methods_are_offered_where_they_suit_the_task(viewer, user, small):
     assert dock.method.preset.isVisible()
     assert dock.method.preset.currentText() == "custom"  # the user has changed it for the test
     dock.task.choose(Deconvolve)
-    assert dock.method.choice.count() == 4
+    assert dock.method.choice.count() == 5
 
 
 # Guides and series

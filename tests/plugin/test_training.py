@@ -49,9 +49,7 @@ def test_clean_images_give_a_network_that_can_be_saved(viewer, user, clean, quic
     assert "Trained for 20 updates" in dock.message.text()
     assert panel.curves._network
     path = tmp_path / "own.safetensors"
-    monkeypatch.setattr(
-        "napari_dip.plugin.teacher.QFileDialog.getSaveFileName", lambda *_: (str(tmp_path / "own"), "")
-    )
+    monkeypatch.setattr("napari_dip.plugin.teacher.ask_where", lambda *_: path)
     user.clicks(dock.save_button)
     assert str(path) in dock.message.text()
     trained = load(path, kernel_of("isotropic"))
@@ -125,7 +123,7 @@ def test_a_file_of_weights_can_be_chosen(qtbot, monkeypatch, tmp_path):
     form.offer(Denoise)
     form.show_method(PKN(), "cpu", 0)
     path = str(tmp_path / "own.safetensors")
-    monkeypatch.setattr("napari_dip.plugin.method.QFileDialog.getOpenFileName", lambda *_: (path, ""))
+    monkeypatch.setattr("napari_dip.plugin.networks.QFileDialog.getOpenFileName", lambda *_: (path, ""))
     field = form.form.fields["weights"]
     field.row.itemAt(field.row.count() - 1).widget().click()
     assert form.value.weights == path

@@ -10,7 +10,9 @@ def blur(fwhm):
     return Blur(torch.from_numpy(GaussianPSF(fwhm).kernel(2)).float())
 
 
-@pytest.mark.parametrize("operator", [Resample((2, 2), "bicubic"), Resample((3, 3)), Resample((4, 4), "area")])
+@pytest.mark.parametrize(
+    "operator", [Resample((2, 2), "bicubic"), Resample((3, 3)), Resample((4, 4), "area")]
+)
 def test_data_without_noise_are_explained(operator, phantom):
     truth = torch.from_numpy(phantom)[None, None, :48, :48]
     data = operator(truth)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from annotated_types import Gt, Interval, Unit
 
-from napari_dip.errors import FileError
+from napari_dip.errors import InputError
 from napari_dip.grid import by
 from napari_dip.methods.base import State
 from napari_dip.noise import Laplace
@@ -18,9 +18,7 @@ from napari_dip.tasks import Deconvolve, Denoise, SuperResolve, Task
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from napari_dip.finetuning.restorer import Restorer
-    from napari_dip.finetuning.verdict import Verdict
-    from napari_dip.finetuning.views import View
+    from napari_dip.finetuning.held import Held
     from napari_dip.pretrained.network import Pretrained
     from napari_dip.problem import Problem
     from napari_dip.solver.iterate import Iterate
@@ -30,6 +28,8 @@ if TYPE_CHECKING:
 _SMALLEST = 16
 #: What is shown while the weights change takes no more than so small a share of the time.
 _IDLE = 3
+#: What the name of a network begins with that was given in Python.
+_GIVEN = "module "
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class FineTune:
 
     The network's output is held against the data first. Where it explains them there is nothing to correct;
     where it doesn't, back-projection takes the contradiction out at once, and a few updates of the weights
-    on the image itself may gain more; where the data are noisy Stein's estimate of the error takes the place
-    of the misfit, so that the noise is not learnt. Volumes plane by plane. Source: Lucas, Lopez-Tapia,
-    Molina, Katsaggelos, *Efficient Fine-Tuning of Neural Networks for Artifact Removal in Deep Learning for
-    Inverse Imaging Problems*, ICIP 2019.
+    may gain more: on the image itself, and on made pictures, degraded as the data were. Where the data are
+    noisy Stein's estimate of the error takes the place of the misfit, so that the noise is not learnt.
+    Volumes plane by plane. After Lucas, Lopez-Tapia, Molina, Katsaggelos, *Efficient Fine-Tuning of Neural
+    Networks for Artifact Removal in Deep Learning for Inverse Imaging Problems*, ICIP 2019.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class FineTune:
         """
         from napari_dip.pretrained.network import Pretrained
 
-        name = f"module {type(network).__name__}"
+        name = f"{_GIVEN}{type(network).__name__}"
         own = Pretrained(
             copy.deepcopy(network),
             type(network).__name__,
@@ -131,12 +131,23 @@ class FineTune:
         check(self)
 
     @property
+    def given(self) -> bool:
+        """The network was given in Python: no file holds it."""
+        return (self.weights or "").startswith(_GIVEN)
+
+    @property
     def updates(self) -> int:
         """Updates at the most."""
-        return self.iterations
+        return self.iterations if self._tunes else 1
+
+    @property
+    def _tunes(self) -> bool:
+        return self.action in ("auto", "fine-tuning")
 
     def probe(self, updates: int) -> Self:
-        """Return settings that tune for this number of updates, and do nothing else."""
+        """Return settings that tune for this number of updates, if these do at all, and do nothing else."""
+        if not self._tunes:
+            return replace(self, action="network")
         rate = self.learning_rate or 1e-4
         return replace(
             self, action="fine-tuning", iterations=updates, learning_rate=rate, flips=False, time_limit=None
@@ -147,7 +158,13 @@ class FineTune:
         return self
 
     def refuses(self, problem: "Problem", *, guided: bool = False) -> str | None:
-        """Return why it can't do this one, in words for the user, or None."""
+        """Return why it can't do this one, in words for the user, or None.
+
+        Raises
+        ------
+        InputError
+            It is for the weights that it can't.
+        """
         shape = problem.grid.shape
         if len(shape) != 2:
             return f"{self.title} restores planes, and this has {len(shape)} spatial axes."
@@ -162,8 +179,8 @@ class FineTune:
             )
         try:
             self.pretrained(problem)
-        except (FileError, ValueError) as error:
-            return str(error)
+        except ValueError as error:
+            raise InputError("weights", str(error)) from error
         return None
 
     def remarks(self, problem: "Problem") -> tuple[str, ...]:
@@ -215,10 +232,8 @@ class FineTune:
         """
         import torch
 
-        from napari_dip.finetuning.restorer import all_ways, in_tiles
         from napari_dip.finetuning.tuning import Tuning
-        from napari_dip.finetuning.verdict import Finding, judged, noise_of, residual
-        from napari_dip.finetuning.views import View
+        from napari_dip.finetuning.verdict import Finding, residual
         from napari_dip.solver.iterate import Iterate, Judge, Outcome
         from napari_dip.solver.stopping import Never, TimeLimit
 
@@ -226,18 +241,12 @@ class FineTune:
         if self.time_limit is not None:
             rule |= TimeLimit(self.time_limit)
         check = rule.start()
-        view = View(problem, noise_of(problem))
-        restorer = self._restorer(view, start)
-        whole = view.whole
-
-        def seen() -> "Tensor":
-            return whole.x(in_tiles(restorer, whole.shown))
+        held = self.held(problem, start)
+        restorer, verdict, x = held.restorer, held.verdict, held.first
 
         def answer(x: "Tensor", why: Outcome, index: int = 0) -> Iterate:
             return Iterate(index, x, problem(x), outcome=why, note=note, state=restorer.weights)
 
-        x = seen()
-        verdict = judged(restorer, view, x, noise_of(problem))
         note = verdict.in_words()
         if self.action == "network":
             yield answer(x, Outcome.COMPUTED)
@@ -250,9 +259,9 @@ class FineTune:
             yield answer(x, ended)
             return restorer.weights
         yield first
-        noisy = verdict.finding is Finding.NOISY
+        noisy = held.noisy
         if not noisy or self.action == "back-projection":
-            x = self._projected(problem, x, verdict)
+            x = held.projected(x)
             note = verdict.in_words(residual(problem, x))
             if self.action == "back-projection":
                 yield answer(x, Outcome.COMPUTED)
@@ -260,7 +269,7 @@ class FineTune:
             yield Iterate(0, x, problem(x), note=note)
         loss = ("sure" if noisy else "plain") if self.loss == "auto" else self.loss
         generator = torch.Generator().manual_seed(seed)
-        tuning = Tuning(restorer, view, loss, generator)
+        tuning = Tuning(restorer, held.view, loss, generator)
         rate = self.learning_rate or tuning.best_rate()
         steps = tuning.steps(self.iterations, rate)
         judge = Judge.RISK if loss == "sure" else Judge.COARSER
@@ -269,7 +278,7 @@ class FineTune:
             for step in steps:
                 if step.outcome is None and time.monotonic() - shown >= _IDLE * took:
                     began = time.monotonic()
-                    x = seen()
+                    x = held.seen()
                     shown = time.monotonic()
                     took = shown - began
                 iterate = Iterate(step.index, x, step.loss, step.score, judge=judge, note=note)
@@ -279,34 +288,24 @@ class FineTune:
                 yield iterate
         finally:
             steps.close()
-        x = whole.x((all_ways if self.flips else in_tiles)(restorer, whole.shown))
-        if not noisy:
-            x = self._projected(problem, x, verdict)
         assert ended is not None
-        yield replace(answer(x, ended, step.index), score=step.score, judge=judge)
+        yield replace(answer(held.last(flips=self.flips), ended, step.index), score=step.score, judge=judge)
         return restorer.weights
 
-    def _restorer(self, view: "View", start: State | None) -> "Restorer":
-        """Return the network, ready to learn, reading the data as it is used to."""
-        from napari_dip.finetuning.choice import reading_of
-        from napari_dip.finetuning.restorer import Reading, Restorer
+    def held(self, problem: "Problem", start: State | None = None) -> "Held":
+        """Return the network, or what became of it before, held against a problem's data.
 
-        problem = view.problem
+        Parameters
+        ----------
+        problem : Problem
+            Of two axes.
+        start : dict, optional
+            Weights in place of the network's own.
+        """
+        from napari_dip.finetuning.held import Held
+
         found = self.pretrained(problem)
         own = replace(found, network=copy.deepcopy(found.network).to(problem.data.device))
         if start:
             own.network.load_state_dict(start)
-        restorer = Restorer(own, view.factor, Reading.of(problem.data, problem.weights > 0))
-        restorer.reading = reading_of(restorer, view)
-        return restorer
-
-    @staticmethod
-    def _projected(problem: "Problem", x: "Tensor", verdict: "Verdict") -> "Tensor":
-        """Return the image next to x that explains the data, up to their noise."""
-        from napari_dip.finetuning.views import STEPS
-        from napari_dip.solver.least_squares import nearest_consistent
-
-        weights, until = problem.weights, verdict.explained
-        return nearest_consistent(
-            problem.operator, problem.data, x, weights=weights, steps=STEPS, until=until
-        )
+        return Held.of(own, problem)

@@ -20,6 +20,7 @@ from napari_dip.plugin.filter import FilterPanel
 from napari_dip.plugin.layers import KEY
 from napari_dip.plugin.layout import Rows, beside, vertical
 from napari_dip.plugin.result import Result
+from napari_dip.plugin.tuned import TunedPanel
 from napari_dip.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -49,7 +50,6 @@ class AfterPanel(QWidget):
         self._viewer = viewer
         self._results: list[Result] = []
         self._layer: Layer | None = None
-        self._provenance: dict[str, Any] | None = None
         self._read: WeakKeyDictionary[Layer, dict[str, Any] | None] = WeakKeyDictionary()
         self.title = QLabel()
         self.title.setWordWrap(True)
@@ -66,7 +66,7 @@ class AfterPanel(QWidget):
         self.repeat.setToolTip("Bring these settings into the dock, and run them.")
         self.copy = QPushButton("Copy as")
         self.copy.setToolTip("Copy what gives the same pixels again, to be pasted elsewhere.")
-        self.filter = FilterPanel(viewer)
+        self.filter, self.tuned = FilterPanel(viewer), TunedPanel(viewer)
         menu = QMenu(self.copy)
         self.copy_python = menu.addAction("Python", self._copy_python)
         self.copy_command = menu.addAction("command line", self._copy_command)
@@ -81,9 +81,10 @@ class AfterPanel(QWidget):
         for button in (self.residual, self.repeat, self.copy):
             buttons.addWidget(button)
         column.addLayout(buttons)
-        column.addWidget(self.filter)
-        self.filter.said.connect(self.said)
-        self.filter.wanted.connect(self.wanted)
+        for panel in (self.filter, self.tuned):
+            column.addWidget(panel)
+            panel.said.connect(self.said)
+            panel.wanted.connect(self.wanted)
         self.blend.valueChanged.connect(self._blend)
         self.residual.clicked.connect(self._add_residual)
         self.repeat.clicked.connect(lambda: self.again.emit(self._provenance))
@@ -104,20 +105,20 @@ class AfterPanel(QWidget):
         self._events = []
         self._results = []
         self.filter.release()
+        self.tuned.release()
 
     def look(self, event: Any = None) -> None:
         """Show what can be done with the restored layer that is selected, or else with the last result."""
         self._results = [result for result in self._results if result.layer in self._viewer.layers]
         active = self._viewer.layers.selection.active
         results = self._results[::-1]
-        owners = [one.layer for one in results if one.maps is not None and active in one.maps.layers.values()]
-        for layer in (active, *owners, *(one.layer for one in results)):
-            self._layer, self._provenance = layer, self._provenance_of(layer)
-            if self._provenance is not None:
-                break
-        self.setVisible(self._provenance is not None)
+        owners = [one.layer for one in results if active in one.companions]
+        offered = (active, *owners, *(one.layer for one in results))
+        self._layer = next((layer for layer in offered if self._provenance_of(layer) is not None), None)
+        self.setVisible(self._layer is not None)
         self.filter.look(self._result)
-        if self._layer is None or self._provenance is None:
+        self.tuned.look(self._result)
+        if self._layer is None:
             return
         self.title.setText(f"<b>{self._layer.name}</b>")
         result = self._result
@@ -127,6 +128,11 @@ class AfterPanel(QWidget):
         with QSignalBlocker(self.blend):
             self.blend.setValue(strength)
         self._percent.setText(f"{strength} %")
+
+    @property
+    def _provenance(self) -> dict[str, Any] | None:
+        """How the layer that is shown was made; the panels change that."""
+        return self._provenance_of(self._layer)
 
     def _provenance_of(self, layer: "Layer | None") -> dict[str, Any] | None:
         if layer is None:
@@ -163,6 +169,8 @@ class AfterPanel(QWidget):
         provenance = self._provenance or {}
         source = provenance.get("source") or {}
         notes = ["Its maps were edited: give them as maps, too."] if source.get("maps") else []
+        if (share := provenance.get("tuned", 1)) < 1:
+            notes.append(f"Its network has {share:.0%} of what it learnt: repeated, it has all of it.")
         image = place(source, notes)
         others = {}
         for part, (name, of) in _OTHERS.items():

@@ -172,9 +172,8 @@ class Dock(QWidget):
     def _refused(self, error: Exception) -> None:
         """Say why it can't be run, and where."""
         self._run_when_checked = False
-        if isinstance(error, InputError):
-            place = self.method if error.argument == "device" else self.source
-            place.complain(error.argument, str(error))
+        if isinstance(error, InputError) and not self.method.complain(error.argument, str(error)):
+            self.source.complain(error.argument, str(error))
         self.status.setText(sentence(str(error)))
 
     # Running

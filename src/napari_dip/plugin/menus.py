@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from napari_dip.methods import DIP, PKN
+from napari_dip.methods import DIP, PKN, FineTune
 from napari_dip.plugin.dock import Dock
 from napari_dip.plugin.preferences import PLUGIN
 from napari_dip.plugin.teacher import TrainingDock
@@ -61,6 +61,13 @@ class ProceduralKernelNetworkDock(Dock):
         super().__init__(_itself(napari_viewer), Denoise, PKN)
 
 
+class FineTunedNetworkDock(Dock):
+    """Restore an image with a pretrained network, corrected by the image itself."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(_itself(napari_viewer), SuperResolve, FineTune)
+
+
 class TrainDock(TrainingDock):
     """Train a network of your own, for a filter whose parameters it predicts."""
 
@@ -101,6 +108,11 @@ def deep_image_prior(viewer: "Viewer") -> None:
 def procedural_kernel_network(viewer: "Viewer") -> None:
     """Open the dock with a procedural kernel network as the method."""
     _open(viewer, "Procedural Kernel Network")
+
+
+def fine_tune(viewer: "Viewer") -> None:
+    """Open the dock with a pretrained network as the method, which is fine-tuned where that helps."""
+    _open(viewer, "Fine-tuned network")
 
 
 def train(viewer: "Viewer") -> None:

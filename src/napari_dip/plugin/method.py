@@ -5,13 +5,14 @@ from typing import Annotated, Any
 
 from annotated_types import Interval
 from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog, QPushButton, QWidget
+from qtpy.QtWidgets import QComboBox, QPushButton, QWidget
 
 from napari_dip.device import Device
-from napari_dip.methods import METHODS, PRESETS, Method
+from napari_dip.methods import METHODS, PKN, PRESETS, FineTune, Method
 from napari_dip.plugin.fields import Entry, Field, offer
 from napari_dip.plugin.form import Form
 from napari_dip.plugin.layout import Rows, Section, fold, vertical
+from napari_dip.plugin.networks import KERNELS, PRETRAINED, ask_for
 from napari_dip.plugin.preferences import (
     Preferences,
     remember,
@@ -23,8 +24,15 @@ from napari_dip.settings import record
 from napari_dip.tasks import Task
 
 _CUSTOM = "custom"
-#: Files of networks, as dialogs name them.
-NETWORKS = "Kernel networks (*.safetensors)"
+#: Files that a method takes weights from, and what they are.
+_NETWORKS: dict[type[Method], tuple[str, str]] = {
+    PKN: (KERNELS, "Choose the file of a network that you have trained."),
+    FineTune: (
+        PRETRAINED,
+        "<qt>Choose the file of a pretrained network: .safetensors, or the state dictionary that torch has "
+        "saved. Nothing that is in it will run.</qt>",
+    ),
+}
 
 
 class MethodForm(QWidget):
@@ -83,19 +91,18 @@ class MethodForm(QWidget):
         if (last := remembered_settings(cls)) is not None:
             form.set(last)
         self._limit(form)
-        if "weights" in form.fields:
-            form.fields["weights"].row.addWidget(self._browser(form.fields["weights"]))
+        if cls in _NETWORKS:
+            form.fields["weights"].row.addWidget(self._browser(form.fields["weights"], *_NETWORKS[cls]))
         form.changed.connect(self._form_changed)
         return form
 
-    def _browser(self, field: Field) -> QPushButton:
+    def _browser(self, field: Field, kinds: str, tooltip: str) -> QPushButton:
         """Return a button that enters a file's name into a field."""
         button = QPushButton("Choose…")
-        button.setToolTip("Choose the file of a network that you have trained.")
+        button.setToolTip(tooltip)
 
         def choose() -> None:
-            path, _ = QFileDialog.getOpenFileName(self, "Choose a network", "", NETWORKS)
-            if path:
+            if path := ask_for(self, kinds):
                 field.set(path)
 
         button.clicked.connect(choose)
@@ -153,9 +160,12 @@ class MethodForm(QWidget):
         self.device.complain("")
         return self.form.problems()
 
-    def complain(self, argument: str, reason: str) -> None:
-        """Mark the device, the one argument of `solve` here that has a field of its own, as wrong."""
-        self.device.complain(reason)
+    def complain(self, argument: str, reason: str) -> bool:
+        """Mark what an argument of `solve` is entered in as wrong, if that is here; return whether it is."""
+        field = self.device if argument == "device" else self.form.fields.get(argument)
+        if field is not None:
+            field.complain(reason)
+        return field is not None
 
     def keep(self) -> None:
         """Begin with these values the next time."""

@@ -1,5 +1,6 @@
 """One run as the user sees it: how far it is, its curve, Stop and Cancel."""
 
+import html
 import time
 from abc import abstractmethod
 from typing import Any
@@ -127,7 +128,7 @@ class RunPanel(JobPanel):
         if snapshot.frame != self._frame:
             self._frame = snapshot.frame
             self.curves.begin()
-            self.curves.judged_by(snapshot.judge)
+        self.curves.judged_by(snapshot.judge)
         self.curves.add(snapshot.curve)
         if not self.job.stopping:
             self._say(snapshot)
@@ -142,7 +143,7 @@ class RunPanel(JobPanel):
         self.bar.setValue(at.completed)
         parts = [f"Frame {at.frame + 1} of {self._frames}"] if self._frames > 1 else []
         parts += [f"Update {at.completed} of at most {at.total}", f"at most {duration(at.seconds_left)} left"]
-        lines = [", ".join(parts)]
+        lines = [", ".join(parts), *([html.escape(snapshot.note)] if snapshot.note else [])]
         if snapshot.curve:
             _, fit, score = snapshot.curve[-1]
             errors = [coloured(f"fit error {fit:.4g}", FIT)]
@@ -176,11 +177,12 @@ class RunPanel(JobPanel):
             return ending.error
         if ending.result is None:
             return "Cancelled: the layers are as they were."
-        reached = len(ending.result.frames)
+        restoration = ending.result.restoration
+        reached = len(restoration.frames)
         left = (
             "" if reached == self._frames else f" {self._frames - reached} were not reached, and are empty."
         )
-        return summary(ending.result) + left
+        return summary(restoration) + left
 
 
 def coloured(text: str, colour: QColor) -> str:

@@ -82,11 +82,13 @@ class Curves(_Plot):
         self.update()
 
     def add(self, points: list[tuple[int, float, float | None]]) -> None:
-        """Add updates with their fit error, and their score where it is known."""
+        """Add updates with their fit error, and their score where it is known; of an update the last word."""
         for update, fit, score in points:
             if update < self._last:  # a run ends with its best one, which has been here already
                 continue
             self._last = update
+            if self._fit and self._fit[-1][0] == update:
+                self._fit.pop()
             if math.isfinite(fit):
                 self._fit.append((update, fit))
             if score is not None and math.isfinite(score):

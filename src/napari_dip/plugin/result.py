@@ -10,16 +10,18 @@ from napari_dip.comparison import blended
 from napari_dip.geometry import resampled_onto
 from napari_dip.io.picture import as_dtype
 from napari_dip.pkn.maps import NOISE_LEFT
-from napari_dip.plugin.inputs import placed
+from napari_dip.plugin.beginning import BeginningLayers, looks, span
 from napari_dip.plugin.layers import KEY
 from napari_dip.plugin.maps import MapLayers
-from napari_dip.plugin.run import Run
+from napari_dip.plugin.run import Made, Run
 from napari_dip.refilter import Refilter
-from napari_dip.restoration import residual
+from napari_dip.retune import Retuned
 from napari_dip.series import restored_shape
 from napari_dip.settings import record
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from napari.layers import Image, Layer
 
     from napari_dip.reports import Restoration
@@ -50,10 +52,15 @@ class Result:
         dtype = inputs.image.dtype if inputs.rgb and inputs.image.dtype.kind == "u" else np.dtype(np.float32)
         self._pixels = np.full(shape, 0 if dtype.kind == "u" else np.nan, dtype)
         self._restored: np.ndarray | None = None
+        #: How it came about, once it has.
+        self.restoration: Restoration | None = None
+        self.beginning: BeginningLayers | None = None
         self.layer: Image | None = None
         self._selected: list[Layer] = []
         #: How much of the restored image is shown, from 0 to 1.
         self.strength = 1.0
+        #: How much of what a network has learnt is in its weights, from 0 to 1.
+        self.share = 1.0
         #: Values that the layer's dtype can't hold.
         self.clipped = 0
 
@@ -68,6 +75,12 @@ class Result:
         """The run has ended, and its answer is in the layer."""
         return self._restored is not None and self.ours
 
+    @property
+    def companions(self) -> "list[Layer]":
+        """Other layers that the run has added; selected, they stand for this one."""
+        maps = [] if self.maps is None else list(self.maps.layers.values())
+        return [*maps, *(() if self.beginning is None else self.beginning.layers)]
+
     def show(self, frame: tuple[int, ...], pixels: np.ndarray) -> None:
         """Show the present state of a frame."""
         if self.layer is None:
@@ -75,8 +88,9 @@ class Result:
         if self.ours:
             self._draw(pixels, self.run.inputs.axes.at(frame))
 
-    def finish(self, restoration: "Restoration") -> None:
+    def finish(self, made: Made) -> None:
         """Show the answer; where the live layer is gone or was changed, as a new layer."""
+        restoration = self.restoration = made.restoration
         self._restored = restoration.image
         if not self.ours:
             self._pixels = self._pixels.copy()
@@ -87,6 +101,11 @@ class Result:
         layers = self._viewer.layers
         active, selected = layers.selection.active, list(layers.selection)
         self._add_maps(restoration, origin)
+        if made.residuals is not None and restoration.first is not None:
+            pixels, _ = self._as_shown(restoration.first)
+            self.beginning = BeginningLayers(
+                self._viewer, self.run, self.layer, pixels, made.residuals, origin
+            )
         idle = active is None or active._type_string == "image"  # nobody is painting or drawing
         layers.selection = {self.layer} if idle else selected
 
@@ -101,7 +120,7 @@ class Result:
             self._viewer,
             new,
             name=inputs.name if self.maps is None else self.name,
-            placement=self._placement,
+            placement=self.run.placement,
             channel=axis,
             channels=1 if axis is None else self._pixels.shape[axis],
             origin={"of": self.name, "run": origin},
@@ -117,14 +136,40 @@ class Result:
 
     def strengthen(self, strength: float, frames: "list[tuple[tuple[int, ...], np.ndarray]]") -> None:
         """Show the image as filtered with another strength, and say so in how it was made."""
-        if not self.complete:
-            return
+        if self.complete:
+            restored = self.with_frames(frames)
+            self.run = replace(self.run, method=replace(self.run.filter, strength=strength))
+            self._renew(restored, method=record(self.run.method))
+
+    @cached_property
+    def retuned(self) -> Retuned:
+        """What restores the image again with other weights, where a network was tuned; read when asked."""
+        run, made = self.run, self.restoration
+        assert made is not None
+        device = run.options["device"]
+        return Retuned(run.inputs.image, run.task, run.tuning, made.states, device=device, **run.source)
+
+    def retune(self, share: float, restored: np.ndarray, residual: np.ndarray) -> None:
+        """Show the image with weights that have so much of what was learnt, and say so in how it was made."""
+        if self.complete:
+            self.share = share
+            self._renew(restored, tuned=share)
+            if self.beginning is not None:
+                self.beginning.renew(residual)
+
+    def with_frames(self, frames: "Iterable[tuple[tuple[int, ...], np.ndarray]]") -> np.ndarray:
+        """Return a copy of the restored image that has other frames."""
         assert self._restored is not None
-        assert self.layer is not None
+        restored = self._restored.copy()
         for frame, pixels in frames:
-            self._restored[self.run.inputs.axes.at(frame)] = pixels
-        self.run = replace(self.run, method=replace(self.run.filter, strength=strength))
-        self.layer.metadata[KEY] = {**self.layer.metadata[KEY], "method": record(self.run.method)}
+            restored[self.run.inputs.axes.at(frame)] = pixels
+        return restored
+
+    def _renew(self, restored: np.ndarray, **facts: Any) -> None:
+        """Show another restored image, and what makes it another one."""
+        assert self.layer is not None
+        self._restored = restored
+        self.layer.metadata[KEY] = {**self.layer.metadata[KEY], **facts}
         self.blend(self.strength)
 
     def pixel_at(self, world: tuple[float, ...]) -> tuple[int, ...] | None:
@@ -154,17 +199,14 @@ class Result:
             self._draw(blended(self._original, self._restored, strength))
 
     def add_residual(self) -> "Image":
-        """Add what the restored image leaves of the data as a layer, on their grid; for colours, the mean."""
+        """Add what the restored image leaves of the data as a layer."""
         assert self._restored is not None
-        inputs = self.run.inputs
-        left = residual(inputs.image, self._restored, self.run.task, **inputs.options)
-        name = f"{self.name}: residual"
-        if inputs.rgb:
-            left, name = left.mean(-1), f"{name}, mean of the colours"
-        seen = np.abs(left[np.isfinite(left)])
-        limit = float(np.percentile(seen, 99.5)) if seen.any() else 1.0
+        left = self.run.residual(self._restored)
         return self._viewer.add_image(
-            left, name=name, colormap="gray", contrast_limits=(-limit, limit), **inputs.placement
+            left,
+            name=f"{self.name}: residual{self.run.of_residual}",
+            **looks(span(left)),
+            **self.run.inputs.placement,
         )
 
     @cached_property
@@ -174,12 +216,6 @@ class Result:
         finer = self.run.inputs.from_restored(self.run.task, ndim)
         return resampled_onto(original, np.eye(ndim + 1), finer, self._pixels.shape)
 
-    @property
-    def _placement(self) -> dict[str, Any]:
-        """Where the restored image lies, as napari's arguments."""
-        inputs = self.run.inputs
-        return placed(inputs.placement, inputs.from_restored(self.run.task, len(inputs.to_world) - 1))
-
     def _add(self) -> None:
         self._selected = list(self._viewer.layers.selection)
         self.layer = self._viewer.add_image(
@@ -187,15 +223,18 @@ class Result:
             name=self.name,
             rgb=self.run.inputs.rgb,
             multiscale=False,
-            **self._placement,
+            **self.run.placement,
             **self.run.inputs.looks,
         )
         self._viewer.layers.selection = self._selected  # the user may be at work in another layer
 
     def _draw(self, pixels: np.ndarray, at: Any = ...) -> None:
-        self.clipped = 0
-        if self._pixels.dtype.kind == "u":
-            pixels, self.clipped = as_dtype(np.nan_to_num(pixels), self._pixels.dtype)
-        self._pixels[at] = pixels
+        self._pixels[at], self.clipped = self._as_shown(pixels)
         assert self.layer is not None
         self.layer.refresh()
+
+    def _as_shown(self, pixels: np.ndarray) -> tuple[np.ndarray, int]:
+        """Return pixels in the layer's dtype, and how many values that can't hold."""
+        if self._pixels.dtype.kind == "u":
+            return as_dtype(np.nan_to_num(pixels), self._pixels.dtype)
+        return pixels, 0

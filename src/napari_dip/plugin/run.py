@@ -4,18 +4,51 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from napari_dip.methods import PKN
-from napari_dip.plugin.inputs import Inputs
-from napari_dip.restoration import restoring
+import numpy as np
+
+from napari_dip.methods import PKN, FineTune
+from napari_dip.plugin.inputs import Inputs, placed
+from napari_dip.restoration import residual, restoring
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from napari_dip.methods import Method
     from napari_dip.reports import Restoration
     from napari_dip.solver.iterate import Iterate
     from napari_dip.solver.stopping import StoppingRule
     from napari_dip.tasks import Task
+
+
+@dataclass(frozen=True, eq=False)
+class Residuals:
+    """What is left of the data by what a method began with, and by the restored image.
+
+    Parameters
+    ----------
+    before, after : ndarray
+        Of the data's shape; of colours, the mean.
+    remark : str
+        What else there is to say of them, at the end of a name.
+    """
+
+    before: np.ndarray
+    after: np.ndarray
+    remark: str
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """What a run hands to the viewer.
+
+    Parameters
+    ----------
+    restoration : Restoration
+        The restored image.
+    residuals : Residuals, optional
+        Where the method began with something worth keeping, and changed it.
+    """
+
+    restoration: "Restoration"
+    residuals: Residuals | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +75,7 @@ class Run:
     task: "Task"
     method: "Method"
     options: Mapping[str, Any]
-    maps: "Mapping[str, np.ndarray] | None" = None
+    maps: Mapping[str, np.ndarray] | None = None
     keep_maps: bool = True
 
     @property
@@ -57,13 +90,25 @@ class Run:
         return self.method
 
     @property
+    def tuning(self) -> FineTune:
+        """The method, which is a network that may be tuned."""
+        assert isinstance(self.method, FineTune)
+        return self.method
+
+    @property
+    def placement(self) -> dict[str, Any]:
+        """Where the restored image lies, as napari's arguments."""
+        inputs = self.inputs
+        return placed(inputs.placement, inputs.from_restored(self.task, len(inputs.to_world) - 1))
+
+    @property
     def source(self) -> dict[str, Any]:
         """The keyword arguments of `solve` that say what is restored, and with which parameters."""
         return {**self.inputs.options, "maps": self.maps}
 
-    def stream(self, until: "StoppingRule | None" = None) -> "Generator[Iterate, None, Restoration]":
+    def stream(self, until: "StoppingRule | None" = None) -> "Generator[Iterate, None, Made]":
         """Begin."""
-        return restoring(
+        made = yield from restoring(
             self.inputs.image,
             self.task,
             self.method,
@@ -72,3 +117,17 @@ class Run:
             **self.options,
             **self.source,
         )
+        if made.first is None or np.array_equal(made.first, made.image, equal_nan=True):
+            return Made(made)
+        before, after = self.residual(made.first), self.residual(made.image)
+        return Made(made, Residuals(before, after, self.of_residual))
+
+    def residual(self, restored: np.ndarray) -> np.ndarray:
+        """Return what a restored image leaves of the data, on their grid; of colours, the mean."""
+        left = residual(self.inputs.image, restored, self.task, **self.inputs.options)
+        return left.mean(-1) if self.inputs.rgb else left
+
+    @property
+    def of_residual(self) -> str:
+        """What the name of a residual ends with."""
+        return ", mean of the colours" if self.inputs.rgb else ""

@@ -47,6 +47,8 @@ class Snapshot:
         Since the last snapshot: updates of this frame, fit error, score.
     judge : Judge, optional
         What gives the score, and decides when to stop.
+    note : str
+        What the user should know of this frame, in a sentence.
     """
 
     frame: tuple[int, ...]
@@ -54,6 +56,7 @@ class Snapshot:
     position: Position
     curve: list[tuple[int, float, float | None]] = field(default_factory=list)
     judge: Judge | None = None
+    note: str = ""
 
 
 class RunWatch:
@@ -87,7 +90,7 @@ class RunWatch:
         assert position is not None
         curve, self._curve = self._curve, []
         pixels = None if iterate.x is None else iterate.x.cpu().numpy()
-        return Snapshot(iterate.frame, pixels, position, curve, iterate.judge)
+        return Snapshot(iterate.frame, pixels, position, curve, iterate.judge, iterate.note)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,12 @@
 """The dock that trains a kernel network: from what, for how long, and where it is kept."""
 
 from collections.abc import Generator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image
 from qtpy.QtCore import QEvent, Qt
-from qtpy.QtWidgets import QFileDialog, QLabel, QListWidget, QListWidgetItem, QPushButton, QWidget
+from qtpy.QtWidgets import QLabel, QListWidget, QListWidgetItem, QPushButton, QWidget
 
 from napari_dip.axes import Axes
 from napari_dip.pkn.settings import Training
@@ -15,7 +14,7 @@ from napari_dip.plugin.fields import Choice
 from napari_dip.plugin.form import Form
 from napari_dip.plugin.layers import LayerChoice, finest
 from napari_dip.plugin.layout import Rows, Scroll, Section, vertical
-from napari_dip.plugin.method import NETWORKS
+from napari_dip.plugin.networks import KERNELS, ask_where
 from napari_dip.plugin.preferences import Preferences, remember_settings, remembered_settings
 from napari_dip.plugin.runner import QUEUE, Job, Queue
 from napari_dip.plugin.training import TrainingPanel, TrainingWatch
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from napari_dip.pkn.training import Step, Trained
     from napari_dip.solver.stopping import Asked
 
-_SUFFIX = ".safetensors"
 _MADE, _CLEAN, _NOISY = "made pictures", "clean images", "a noisy image itself"
 
 
@@ -169,16 +167,15 @@ class TrainingDock(QWidget):
         """Write what was trained to a file that the user names."""
         from napari_dip.pkn.storage import save
 
-        path, _ = QFileDialog.getSaveFileName(self, "Save the network", "kernel.safetensors", NETWORKS)
-        if self._trained is None or not path:
+        path = ask_where(self, "kernel.safetensors", KERNELS)
+        if self._trained is None or path is None:
             return
-        file = Path(path if path.endswith(_SUFFIX) else path + _SUFFIX)
         try:
-            save(self._trained, file)
+            save(self._trained, path)
         except ValueError as error:
             self._say(sentence(str(error)))
             return
-        self._say(f"Saved: choose {file} as “Weights” under “More settings” of the method.")
+        self._say(f"Saved: choose {path} as “Weights” under “More settings” of the method.")
 
     def _keep(self, trained: "Trained | None") -> None:
         self._trained = trained

@@ -1,0 +1,79 @@
+"""A pretrained network held against data: what it makes of them, and what is made of that."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from torch import Tensor
+
+from napari_dip.finetuning.choice import reading_of
+from napari_dip.finetuning.restorer import Reading, Restorer, all_ways, in_tiles
+from napari_dip.finetuning.verdict import Finding, Verdict, judged, noise_of
+from napari_dip.finetuning.views import View
+from napari_dip.pretrained.network import Pretrained
+from napari_dip.problem import Problem
+from napari_dip.solver.least_squares import nearest_consistent
+
+#: Steps of back-projection.
+_STEPS = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """A network that may learn, and what its first output said of it.
+
+    Parameters
+    ----------
+    view : View
+        The data.
+    restorer : Restorer
+        The network, which reads them as it is used to.
+    first : Tensor
+        What it made of them with the weights that it began with.
+    verdict : Verdict
+        What the data say of that.
+    """
+
+    view: View
+    restorer: Restorer
+    first: Tensor
+    verdict: Verdict
+
+    @classmethod
+    def of(cls, pretrained: Pretrained, problem: Problem) -> Self:
+        """Let a network, which will be changed where it learns, restore a problem's data."""
+        sigma = noise_of(problem)
+        view = View(problem, sigma)
+        restorer = Restorer(pretrained, view.factor, Reading.of(problem.data, problem.weights > 0))
+        restorer.reading = reading_of(restorer, view)
+        first = view.whole.x(in_tiles(restorer, view.whole.shown))
+        return cls(view, restorer, first, judged(restorer, view, first, sigma))
+
+    @property
+    def noisy(self) -> bool:
+        """The data are too noisy to be explained to the last."""
+        return self.verdict.finding is Finding.NOISY
+
+    def seen(self) -> Tensor:
+        """Return what the network makes of the data now."""
+        whole = self.view.whole
+        return whole.x(in_tiles(self.restorer, whole.shown))
+
+    def projected(self, x: Tensor) -> Tensor:
+        """Return the image next to x that explains the data, up to their noise."""
+        problem, until = self.view.problem, self.verdict.explained
+        weights = problem.weights
+        return nearest_consistent(
+            problem.operator, problem.data, x, weights=weights, steps=_STEPS, until=until
+        )
+
+    def last(self, *, flips: bool) -> Tensor:
+        """Return the restored image with the weights as they are now.
+
+        Parameters
+        ----------
+        flips : bool
+            Take the mean over the eight ways to turn and mirror the data.
+        """
+        whole = self.view.whole
+        x = whole.x((all_ways if flips else in_tiles)(self.restorer, whole.shown))
+        return x if self.noisy else self.projected(x)
