@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from napari_dip import Denoise, Gaussian, SuperResolve
+from napari_dip import Denoise, Gaussian, GaussianPSF, SuperResolve
 from napari_dip.finetuning.losses import consistency, masked, pair, risk
 from napari_dip.finetuning.restorer import Reading, Restorer
 from napari_dip.finetuning.views import View
@@ -126,6 +126,17 @@ def test_edges_count_less_in_the_masked_loss(generator):
 
 
 def test_a_pair_is_judged_by_what_it_was_before():
-    (shown,), energy = pair(torch.zeros(1, 1, 4, 4), torch.full((1, 1, 8, 8), 3.0))
+    (shown,), energy = pair(view(SuperResolve(), 4).whole, torch.full((1, 1, 8, 8), 3.0))
     assert float(energy(torch.zeros(1, 1, 8, 8))) == 9
     assert shown.shape == (1, 1, 4, 4)
+
+
+def test_a_pair_is_not_judged_beyond_its_data(made):
+    """What lies beyond is mirrored: nobody can know what was there."""
+    whole = view(SuperResolve(psf=GaussianPSF(1.0)), 12).whole
+    _, energy = pair(whole, truth := torch.zeros(1, 1, *whole.problem.grid.shape))
+    outputs = torch.full((1, 1, *(2 * n for n in whole.shown.shape[2:])), 7.0)
+    margin = (outputs.shape[2] - 24) // 2
+    outputs[..., margin:-margin, margin:-margin] = 0
+    assert float(energy(outputs)) == 0
+    assert truth.shape[2] > 24

@@ -75,9 +75,30 @@ def test_missing_pixels_are_filled_and_have_no_weight():
 
 def test_data_are_a_pair_with_themselves_made_coarser(generator):
     task = SuperResolve(factor=2, kernel="area")
-    coarse, fine = view(task).pair(generator)
-    assert fine.shape[2] == 2 * coarse.shape[2]
-    torch.testing.assert_close(task.operator(tuple(coarse.shape[2:]))(fine), coarse)
+    part, truth = View(problem(task), torch.tensor(0.0)).pair(generator)
+    assert truth.shape[2] == 2 * part.data.shape[2]
+    torch.testing.assert_close(task.operator(tuple(part.data.shape[2:]))(truth), part.data)
+
+
+@pytest.mark.parametrize("task", TASKS, ids=str)
+@pytest.mark.parametrize("sigma", [0.0, 12.0])
+def test_made_pictures_are_degraded_as_the_data_were(task, sigma, generator):
+    seen = View(problem(task), torch.tensor(sigma))
+    pictures = [100 + torch.zeros(160, 160), torch.full((160, 160), 100.0)]
+    part, truth = seen.made(pictures, generator)
+    assert truth.shape[2:] == part.problem.grid.shape
+    noise = part.data - part.problem.operator(truth)
+    assert float(noise.std()) == pytest.approx(sigma, rel=0.1, abs=1e-3)
+
+
+def test_what_is_held_for_judging_is_not_learnt_from(generator):
+    data = torch.arange(160.0)[:, None].expand(1, 1, 160, 160).contiguous()  # each row has its own grey level
+    task = SuperResolve(factor=2, kernel="area")
+    one = Problem(data, task.operator((160, 160)), Gaussian(1.0), torch.ones_like(data))
+    seen = View(one, torch.tensor(0.0))
+    learnt = max(float(seen.pair(generator)[1].max()) for _ in range(20))
+    held = min(float(seen.pair(generator, held=True)[1].min()) for _ in range(20))
+    assert learnt < held
 
 
 def test_there_is_no_pair_where_nothing_is_made_coarser_or_too_little_is_left(generator):

@@ -13,7 +13,8 @@ def blur(fwhm):
 @pytest.mark.parametrize(
     "operator", [Resample((2, 2), "bicubic"), Resample((3, 3)), Resample((4, 4), "area")]
 )
-def test_data_without_noise_are_explained(operator, phantom):
+def test_data_without_noise_are_explained(factor, kernel, phantom):
+    operator = Resample((factor, factor), kernel)
     truth = torch.from_numpy(phantom)[None, None, :48, :48]
     data = operator(truth)
     x = nearest_consistent(operator, data, torch.full_like(truth, 100.0), steps=20)

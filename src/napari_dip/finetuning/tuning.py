@@ -53,8 +53,8 @@ class Step:
 class Tuning:
     """The fit of a restorer to data.
 
-    Updates take turns: the data themselves; made pictures, degraded as the data were, which teach the operator
-    and the noise; and, where there is noise, the data made coarser once more. Without noise these led astray
+    Updates take turns: the data themselves; made pictures, degraded as the data were, which teach operator
+    and noise; and, where there is noise, the data made coarser once more. Without noise these led astray
     where an image doesn't look like itself at another scale.
 
     Parameters
