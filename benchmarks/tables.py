@@ -4,7 +4,8 @@
 
 What stands in README.md and docs/*.md between ``<!-- table: NAME -->`` and ``<!-- end -->`` is replaced. NAME
 is a kind of rows of `tasks.py`, such as denoise; or summary, the means of all kinds; or kernels- or networks-
-and a kind of rows of `kernels.py` or `networks.py`. With --check nothing is written, and the exit code is 1 where a table is out of date.
+and a kind of rows of `kernels.py` or `networks.py`. With --check nothing is written, and the exit code is 1
+where a table is out of date.
 """
 
 import argparse
