@@ -58,8 +58,8 @@ def courses(seed: int = 0) -> dict[str, Course]:
     small = {f"compact-{network.factor}": _untrained(network, network.factor) for network in compacts}
     return {
         "compact": Course(small, updates=33_000, batch=16, side=32),
-        "dncnn": Course({"dncnn": _untrained(dncnn, sigma=25.0)}, updates=5_000, batch=8, side=64),
-        "vdsr": Course({"vdsr-4": _untrained(vdsr, factor=4)}, updates=6_000, batch=8, side=64),
+        "dncnn": Course({"dncnn": _untrained(dncnn, sigma=25.0)}, updates=5_000, batch=8, side=48),
+        "vdsr": Course({"vdsr-4": _untrained(vdsr, factor=4)}, updates=4_500, batch=8, side=64),
     }
 
 
