@@ -122,6 +122,7 @@ def generator() -> torch.Generator:
 
 def summarised(rows: dict[str, dict]) -> dict:
     """Return the means over the images, the gains of each, and what the verdicts were."""
+
     def mean(key: str) -> float:
         return round(float(np.mean([one[key] for one in rows.values()])), 2)
 
