@@ -613,3 +613,54 @@ def test_a_volume_goes_plane_by_plane_through_a_filter(tmp_path, random, capsys)
     with tifffile.TiffFile(tmp_path / "out.tif") as file:
         assert file.series[0].axes == "ZYX"
         assert 'PhysicalSizeZ="2.0"' in file.ome_metadata
+
+
+# Pretrained networks.
+
+
+def test_a_pretrained_network_is_held_against_the_image(cells, tmp_path, capsys):
+    """Without a file there is one that comes with the package; what was found is said in words."""
+    out = tmp_path / "out.tif"
+    assert inside("super-resolve", cells, out, "--method", "finetune", "--iterations", 3) == 0
+    said = capsys.readouterr().err
+    assert "The network: Compact, 2 times finer" in said
+    assert "A f(y) − y" in said
+    assert tifffile.imread(out).shape == (144, 128)
+
+
+def test_a_tuned_network_is_written_and_used_again(cells, tmp_path, capsys):
+    out, weights = tmp_path / "out.tif", tmp_path / "tuned.safetensors"
+    blur = ["--method", "finetune", "--psf-fwhm", 2]
+    run = [*blur, "--action", "fine-tuning", "--iterations", 3, "--save-weights", weights]
+    assert inside("super-resolve", cells, out, *run) == 0
+    assert f"network written: {weights}" in capsys.readouterr().err
+    again = tmp_path / "again.tif"
+    assert inside("super-resolve", cells, again, *blur, "--weights", weights, "--action", "network") == 0
+    assert "tuned.safetensors" in capsys.readouterr().err
+    plain = tmp_path / "plain.tif"
+    assert inside("super-resolve", cells, plain, *blur, "--action", "network") == 0
+    assert not np.array_equal(tifffile.imread(again), tifffile.imread(plain))
+    assert inside("super-resolve", cells, tmp_path / "new.tif", *run) == 2
+    assert "exists" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ["--method", "finetune", "--factor", 5],
+            "no network compact for a factor of 5 comes with the package",
+        ),
+        (["--method", "finetune", "--weights", "absent.pth"], "no such file: absent.pth"),
+        (["--save-weights", "x.safetensors"], "--save-weights goes with --method finetune"),
+        (["--method", "finetune", "--save-weights", "x.pth"], "writes .safetensors files"),
+    ],
+)
+def test_what_a_pretrained_network_cannot_do_is_said(cells, tmp_path, capsys, arguments, words):
+    assert inside("super-resolve", cells, tmp_path / "out.tif", *arguments) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_there_is_no_network_for_deconvolution(cells, tmp_path, capsys):
+    assert inside("deconvolve", cells, tmp_path / "o.tif", "--psf-fwhm", 2, "--method", "finetune") == 2
+    assert "no network that takes out blur comes with the package" in capsys.readouterr().err

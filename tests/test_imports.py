@@ -26,7 +26,7 @@ ORDER = [
     ["restoration", "refilter", "retune"],
     ["estimation", "words", "parts", "recipe"],
     ["progress", "io"],
-    ["demo", "targets", "flags", "sources", "map_files", "training_files"],
+    ["demo", "targets", "flags", "sources", "map_files", "training_files", "run_files"],
     ["cli", "__main__"],
     ["plugin"],
 ]

@@ -145,6 +145,9 @@ class Common:
         these are applied, in place of predicted ones.
     save_maps : Path
         Write the parameters that were applied: a TIFF file, an existing folder, or a name with {stem} in it.
+    save_weights : Path
+        Write the network as it was fine-tuned, for --weights: a .safetensors file, an existing folder, or a
+        name with {stem} in it.
     area : str
         Part of the image to restore, such as 100:356,20:276: a range of pixels, without the last, for each
         spatial axis in order or for each axis of the array. An end left out is that of the image. The output
@@ -178,6 +181,7 @@ class Common:
     guide: Path | None = None
     maps: Path | None = None
     save_maps: Path | None = None
+    save_weights: Path | None = None
     area: str | None = None
     axes: str | None = None
     channels: Literal["together", "alone"] = "together"
