@@ -3,9 +3,9 @@
     python benchmarks/tables.py [--check]
 
 What stands in README.md and docs/*.md between ``<!-- table: NAME -->`` and ``<!-- end -->`` is replaced. NAME
-is a kind of rows of `tasks.py`, such as denoise; or summary, the means of all kinds; or kernels- or networks-
-and a kind of rows of `kernels.py` or `networks.py`. With --check nothing is written, and the exit code is 1
-where a table is out of date.
+is a kind of rows of `tasks.py`, such as denoise; or summary, the means of all kinds; or kernels-, networks-
+or finetuning- and a kind of rows of `kernels.py`, `networks.py` or `finetuning.py`. With --check nothing is
+written, and the exit code is 1 where a table is out of date.
 """
 
 import argparse
@@ -254,21 +254,48 @@ NETWORK_TABLES: dict[str, Callable[[dict[str, Row]], str]] = {
 }
 
 
-def filled(text: str, measured: dict[str, Row], kernels: dict[str, Row], networks: dict[str, Row]) -> str:
-    """Return a page with its tables as they were measured; one without rows says so."""
+def finetuning_cases(measured: dict[str, Row]) -> str:
+    """Return the mean of the network, of back-projection and of the answer for each case."""
+    keys = ("network", "back_projection", "answer", "gain", "plain_loss", "gap")
+    body = []
+    for name, row in measured.items():
+        if "answer" not in row:
+            continue
+        verdicts = ", ".join(f"{count} {word}" for word, count in row["verdicts"].items() if count)  # type: ignore[attr-defined]
+        signed = {"gain", "plain_loss"}
+        numbers = (f"{row[key]:+.2f}" if key in signed else cell("", row[key]) for key in keys)
+        body.append([name.replace(".pt", "").replace(".pth", ""), *numbers, verdicts])
+    heads = ("network", "back-projected", "**answer**", "gain", "plain", "gap", "verdicts")
+    return table(["", *heads], body)
+
+
+FINETUNING_TABLES: dict[str, Callable[[dict[str, Row]], str]] = {"finetuning-cases": finetuning_cases}
+#: Tables that are made of the rows of another script than `tasks.py`, by the name of that.
+OTHERS = {"kernels": KERNEL_TABLES, "networks": NETWORK_TABLES, "finetuning": FINETUNING_TABLES}
+
+
+def filled(text: str, measured: dict[str, dict[str, Row]]) -> str:
+    """Return a page with its tables as they were measured; one without rows says so.
+
+    Parameters
+    ----------
+    text : str
+        The page.
+    measured : dict
+        Rows by the name of the script that measures them.
+    """
+    tasks = measured["tasks"]
 
     def made(name: str) -> str:
-        for tables, rows in ((KERNEL_TABLES, kernels), (NETWORK_TABLES, networks)):
+        for script, tables in OTHERS.items():
             if name in tables:
-                return tables[name](rows) if rows else ""
+                return tables[name](measured[script]) if measured[script] else ""
         if name == "summary":
-            return summary_table(measured) if measured else ""
+            return summary_table(tasks) if tasks else ""
         if name in COLUMNS:
-            return kind_table(measured, name) if of_kind(measured, name) else ""
-        raise SystemExit(
-            f"there is no table {name}: choose among summary, "
-            f"{', '.join((*COLUMNS, *KERNEL_TABLES, *NETWORK_TABLES))}"
-        )
+            return kind_table(tasks, name) if of_kind(tasks, name) else ""
+        others = (other for tables in OTHERS.values() for other in tables)
+        raise SystemExit(f"there is no table {name}: choose among summary, {', '.join((*COLUMNS, *others))}")
 
     def replacement(found: re.Match[str]) -> str:
         # Blank lines around it: right after a comment Markdown sees no table.
@@ -284,12 +311,12 @@ def main() -> None:
     )
     parser.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
-    files = [Path(__file__).with_name(name) for name in ("tasks.json", "kernels.json", "networks.json")]
-    known = [json.loads(file.read_text()) if file.exists() else {} for file in files]
+    files = {name: Path(__file__).with_name(f"{name}.json") for name in ("tasks", *OTHERS)}
+    known = {name: json.loads(file.read_text()) if file.exists() else {} for name, file in files.items()}
     late = []
     for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
         before = page.read_text(encoding="utf-8")
-        after = filled(before, *known)
+        after = filled(before, known)
         if after != before:
             late.append(page)
             if not arguments.check:

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter, median_filter
 from skimage import data
@@ -27,6 +28,7 @@ from napari_dip import (
     PKN,
     Deconvolve,
     Denoise,
+    FineTune,
     GaussianPSF,
     Inpaint,
     Laplace,
@@ -40,6 +42,7 @@ from napari_dip import (
 from napari_dip.grid import Grid
 from napari_dip.operators import Operator, Radon
 from napari_dip.progress import Reporter
+from napari_dip.restoration import residual
 
 SIDE = 256  # of a drawn panel, in pixels
 GAP, LINE = 8, 18  # between panels, and from one line of words to the next
@@ -336,6 +339,28 @@ def kernel_networks(method: DIP) -> Image.Image:
     )
 
 
+def fine_tuning(method: DIP) -> Image.Image:
+    """Return data that are softer than a network expects, what it makes of them, and what was corrected."""
+    truth = _tissue(SIDE)
+    task = SuperResolve(factor=2, kernel="bicubic", psf=GaussianPSF(fwhm=1.9))
+    operator = task.operator((SIDE // 2,) * 2)
+    beyond = (operator.grid((SIDE // 2,) * 2).shape[0] - SIDE) // 2
+    wide = torch.from_numpy(np.pad(truth, beyond, mode="reflect")).float()[None, None]
+    data = operator(wide)[0, 0].numpy().round()
+    found = restore(data, task, FineTune())
+    before, after = (residual(data, x, task) for x in (found.first, found.image))
+    limits = {"low": -12, "high": 12}
+    return row(
+        [
+            panel(data, "data", "coarse, and blurred before"),
+            panel(found.first, "output of the network", decibels(found.first, truth)),
+            panel(before, "what it contradicts of the data", f"rms {before.std():.1f} grey levels", **limits),
+            panel(found.image, "back-projected and fine-tuned", decibels(found.image, truth)),
+            panel(after, "what is left", f"rms {after.std():.1f} grey levels", **limits),
+        ]
+    )
+
+
 def _tissue(size: int) -> np.ndarray:
     """Return a stained tissue section in grey."""
     return data.immunohistochemistry()[128 : 128 + size, 128 : 128 + size].mean(axis=2)
@@ -352,6 +377,7 @@ PICTURES: dict[str, Callable[[DIP], Image.Image]] = {
     "tomography": tomography,
     "stopping": stopping,
     "kernel-networks": kernel_networks,
+    "fine-tuning": fine_tuning,
 }
 
 
