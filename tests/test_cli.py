@@ -69,7 +69,7 @@ def test_help_shows_every_setting_with_its_docstring(capsys):
     for flag in ("--sigma", "--gain", "--read-noise", "--missing", "--time-limit", "--iterations", "--axes"):
         assert flag in text
     assert "grey levels" in text
-    assert "[default: 3000] Richardson-Lucy:" in text
+    assert "[default: 3000] Fine-tuned network:" in text
 
 
 def test_the_command_line_gives_what_python_gives(image, tmp_path):
@@ -374,7 +374,7 @@ def test_fits_from_end_to_end(tmp_path, random):
         (["denoise", "IN", "OUT", "--balance", "2"], "--method dip takes no --balance, only --method wiener"),
         (
             ["denoise", "IN", "OUT", "--method", "wiener", "--iterations", "2"],
-            "--method wiener takes no --iterations, only --method dip or richardson-lucy",
+            "--method wiener takes no --iterations, only --method dip or finetune or richardson-lucy",
         ),
         (
             ["denoise", "IN", "OUT", "--method", "wiener", "--preset", "hole"],
@@ -653,7 +653,7 @@ def test_a_tuned_network_is_written_and_used_again(cells, tmp_path, capsys):
         ),
         (["--method", "finetune", "--weights", "absent.pth"], "no such file: absent.pth"),
         (["--save-weights", "x.safetensors"], "--save-weights goes with --method finetune"),
-        (["--method", "finetune", "--save-weights", "x.pth"], "writes .safetensors files"),
+        (["--method", "finetune", "--save-weights", "x.pth"], "the suffix must be .safetensors"),
     ],
 )
 def test_what_a_pretrained_network_cannot_do_is_said(cells, tmp_path, capsys, arguments, words):

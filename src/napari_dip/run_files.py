@@ -1,7 +1,7 @@
 """Restores image files, and writes what comes of them: images, maps of parameters, networks."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,7 +74,9 @@ class Restorer:
         )
         taken = {target for _, target in pairs}
         maps = self._beside(common.save_maps, inputs, "{stem} maps.tif", others, taken)
-        networks = self._beside(common.save_weights, inputs, "{stem}.safetensors", others, taken)
+        networks = self._beside(
+            common.save_weights, inputs, "{stem}.safetensors", others, taken, suffixes=(".safetensors",)
+        )
         failures: list[Exception] = []
         with Reporter(quiet=common.quiet) as reporter:
             for source, target in pairs:
@@ -160,6 +162,7 @@ class Restorer:
         name: str,
         others: list[Path],
         taken: set[Path],
+        **suffixes: Collection[str],
     ) -> dict[Path, Path]:
         """Return where what goes beside the restored image of each input is written, if it is asked for."""
         from napari_dip.targets import targets
@@ -167,7 +170,8 @@ class Restorer:
         if asked is None:
             return {}
         place = asked / name if asked.is_dir() else asked
-        found = targets(inputs, place, others=others, keep_dtype=False, overwrite=self.common.overwrite)
+        overwrite = self.common.overwrite
+        found = targets(inputs, place, others=others, keep_dtype=False, overwrite=overwrite, **suffixes)
         if both := taken.intersection(target for _, target in found):
             raise FileError(
                 f"an image and what goes beside it would go to the same output: choose another than "
@@ -219,13 +223,8 @@ def refuse_misplaced(method: "Method", common: "Common") -> None:
     for flag, given in (("--maps", common.maps), ("--save-maps", common.save_maps)):
         if given is not None and not method.takes_maps:
             raise ValueError(f"{flag} goes with --method pkn: {method.title} has no maps of parameters")
-    if common.save_weights is not None:
-        if not isinstance(method, FineTune):
-            raise ValueError(
-                f"--save-weights goes with --method finetune: {method.title} has no network to keep"
-            )
-        if not (common.save_weights.is_dir() or common.save_weights.suffix == ".safetensors"):
-            raise ValueError(f"--save-weights writes .safetensors files, got {common.save_weights}")
+    if common.save_weights is not None and not isinstance(method, FineTune):
+        raise ValueError(f"--save-weights goes with --method finetune: {method.title} has none to keep")
 
 
 def complain(message: str) -> None:

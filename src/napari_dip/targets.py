@@ -1,7 +1,7 @@
 """Where restored files go."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from napari_dip.errors import FileError
@@ -11,7 +11,13 @@ _KEPT = {".fits", ".fit", ".fts", ".npy", ".tif", ".tiff"}
 
 
 def targets(
-    inputs: Sequence[Path], output: Path, *, others: Sequence[Path], keep_dtype: bool, overwrite: bool
+    inputs: Sequence[Path],
+    output: Path,
+    *,
+    others: Sequence[Path],
+    keep_dtype: bool,
+    overwrite: bool,
+    **suffixes: Collection[str],
 ) -> list[tuple[Path, Path]]:
     """Return each input with its output.
 
@@ -27,6 +33,8 @@ def targets(
         The outputs will have the dtypes of their inputs, so that any suffix will do.
     overwrite : bool
         Existing outputs may be replaced; what is read never is.
+    **suffixes
+        Those that the outputs may have, as for `replaceable`.
 
     Raises
     ------
@@ -52,7 +60,7 @@ def targets(
     for source, place in pairs:
         if os.path.realpath(place) in protected:
             raise FileError(f"{place} is an input: choose another output for {source}")
-        replaceable(place, overwrite=overwrite)
+        replaceable(place, overwrite=overwrite, **suffixes)
     if len({place for _, place in pairs}) < len(pairs):
         raise FileError("two images would go to the same output: use other names or another folder for one")
     return pairs

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dip.errors import FileError
-from napari_dip.io import read
+from napari_dip.io import read, replaceable
 from napari_dip.tasks import Denoise
 from napari_dip.words import duration
 
@@ -54,12 +53,7 @@ def train_from_files(
     from napari_dip.pkn.teaching import teach
     from napari_dip.series import Series
 
-    if out.suffix != _SUFFIX:
-        raise FileError(f"can't write {out}: the suffix must be {_SUFFIX}")
-    if not out.parent.is_dir():
-        raise FileError(f"can't write {out}: there is no folder {out.parent}")
-    if out.exists() and not overwrite:
-        raise FileError(f"{out} exists: choose another name, or say --overwrite")
+    replaceable(out, overwrite=overwrite, suffixes=(_SUFFIX,))
     planes = [plane for path in images for plane in _planes(path)]
     if noise is None:
         course = teach(settings, clean=planes)

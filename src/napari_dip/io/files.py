@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -100,8 +100,17 @@ def _decoding(path: Path) -> Iterator[None]:
         raise FileError(f"can't read {path}: {error}") from error
 
 
-def replaceable(path: Path, *, overwrite: bool) -> None:
+def replaceable(path: Path, *, overwrite: bool, suffixes: Collection[str] = tuple(_FORMATS)) -> None:
     """Refuse an output whose suffix or folder is unknown, or that exists and may not be replaced.
+
+    Parameters
+    ----------
+    path : Path
+        To be written.
+    overwrite : bool
+        An existing file may be replaced.
+    suffixes : collection of str
+        That it may have; by default those of images.
 
     Raises
     ------
@@ -110,8 +119,9 @@ def replaceable(path: Path, *, overwrite: bool) -> None:
     """
     if not path.suffix:
         raise FileError(f"can't write {path}: there is no such folder, and a file needs a suffix")
-    if path.suffix.lower() not in _FORMATS:
-        raise FileError(f"can't write {path}: the suffix must be one of {', '.join(_FORMATS)}")
+    if path.suffix.lower() not in suffixes:
+        one_of = "one of " if len(suffixes) > 1 else ""
+        raise FileError(f"can't write {path}: the suffix must be {one_of}{', '.join(suffixes)}")
     if not path.parent.is_dir():
         raise FileError(f"can't write {path}: there is no folder {path.parent}")
     if path.exists() and not overwrite:
