@@ -1,10 +1,11 @@
-"""Bring the tables of the documentation up to what `tasks.py` and `kernels.py` have measured.
+"""Bring the tables of the documentation up to what the other scripts have measured.
 
     python benchmarks/tables.py [--check]
 
 What stands in README.md and docs/*.md between ``<!-- table: NAME -->`` and ``<!-- end -->`` is replaced. NAME
-is a kind of rows of `tasks.py`, such as denoise; or summary, the means of all kinds; or kernels- and a kind
-of rows of `kernels.py`. With --check nothing is written, and the exit code is 1 where a table is out of date.
+is a kind of rows of `tasks.py`, such as denoise; or summary, the means of all kinds; or kernels- or networks-
+and a kind of rows of `kernels.py` or `networks.py`. With --check nothing is written, and the exit code is 1
+where a table is out of date.
 """
 
 import argparse
@@ -205,18 +206,68 @@ KERNEL_TABLES: dict[str, Callable[[dict[str, Row]], str]] = {
 }
 
 
-def filled(text: str, measured: dict[str, Row], kernels: dict[str, Row]) -> str:
+#: Of the networks' tables, what the lines and columns are called.
+NETWORK_WORDS = {
+    "bicubic": "bicubic",
+    "compact": "**Compact**",
+    "vdsr": "**VDSR**",
+    "dctlsa": "DCTLSA, of others",
+    "input": "data",
+    "dncnn": "**DnCNN**",
+    "dncnn_of_others": "DnCNN, of others",
+}
+
+
+def super_resolution_networks(measured: dict[str, Row]) -> str:
+    """Return what each network reaches on each image."""
+    body = []
+    for factor in (2, 3, 4):
+        names = [name for name in of_kind(measured, "super-resolve") if name.startswith(str(factor))]
+        row = {key: value for name in names for key, value in measured[f"super-resolve/{name}"].items()}
+        body += [
+            [str(factor), words, *(cell("", value) for value in (*row[key], row[f"mean_{key}"]))]
+            for key, words in NETWORK_WORDS.items()
+            if key in row
+        ]
+    return table(["factor", "", "butterfly", "bird", "zebra", "mean"], body)
+
+
+def denoising_networks(measured: dict[str, Row]) -> str:
+    """Return what the networks reach at each noise."""
+    keys = ("input", "dncnn", "dncnn_of_others")
+    rows = of_kind(measured, "denoise")
+    body = [[sigma, *(cell("", row[key]) for key in keys)] for sigma, row in rows.items()]
+    return table(["σ", *(NETWORK_WORDS[key] for key in keys)], body)
+
+
+def sizes_of_networks(measured: dict[str, Row]) -> str:
+    """Return weights and speed."""
+    rows = {name: row for name, row in measured["sizes"].items() if name != "machine"}
+    body = [[f"`{name}`", f"{row['weights']}", cell("", row["mp_per_s"])] for name, row in rows.items()]
+    return table(["", "weights", "megapixels of result per second"], body)
+
+
+NETWORK_TABLES: dict[str, Callable[[dict[str, Row]], str]] = {
+    "networks-super-resolve": super_resolution_networks,
+    "networks-denoise": denoising_networks,
+    "networks-sizes": sizes_of_networks,
+}
+
+
+def filled(text: str, measured: dict[str, Row], kernels: dict[str, Row], networks: dict[str, Row]) -> str:
     """Return a page with its tables as they were measured; one without rows says so."""
 
     def made(name: str) -> str:
-        if name in KERNEL_TABLES:
-            return KERNEL_TABLES[name](kernels) if kernels else ""
+        for tables, rows in ((KERNEL_TABLES, kernels), (NETWORK_TABLES, networks)):
+            if name in tables:
+                return tables[name](rows) if rows else ""
         if name == "summary":
             return summary_table(measured) if measured else ""
         if name in COLUMNS:
             return kind_table(measured, name) if of_kind(measured, name) else ""
         raise SystemExit(
-            f"there is no table {name}: choose among summary, {', '.join((*COLUMNS, *KERNEL_TABLES))}"
+            f"there is no table {name}: choose among summary, "
+            f"{', '.join((*COLUMNS, *KERNEL_TABLES, *NETWORK_TABLES))}"
         )
 
     def replacement(found: re.Match[str]) -> str:
@@ -233,12 +284,12 @@ def main() -> None:
     )
     parser.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
-    files = [Path(__file__).with_name(name) for name in ("tasks.json", "kernels.json")]
-    measured, kernels = (json.loads(file.read_text()) if file.exists() else {} for file in files)
+    files = [Path(__file__).with_name(name) for name in ("tasks.json", "kernels.json", "networks.json")]
+    known = [json.loads(file.read_text()) if file.exists() else {} for file in files]
     late = []
     for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
         before = page.read_text(encoding="utf-8")
-        after = filled(before, measured, kernels)
+        after = filled(before, *known)
         if after != before:
             late.append(page)
             if not arguments.check:

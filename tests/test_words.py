@@ -3,7 +3,7 @@ import pytest
 from napari_dip import Outcome
 from napari_dip.methods import METHODS
 from napari_dip.reports import FrameReport, Restoration
-from napari_dip.words import duration, flag_names, memory, summary
+from napari_dip.words import duration, memory, summary
 
 
 def test_the_summary_says_why_and_how_many():
@@ -33,8 +33,8 @@ def test_durations(seconds, words):
     assert duration(seconds) == words
 
 
-def test_flags_name_methods_in_small_letters():
-    assert list(flag_names(METHODS)) == ["dip", "pkn", "richardson-lucy", "wiener"]
+def test_methods_have_names_in_small_letters():
+    assert [cls.command for cls in METHODS] == ["dip", "pkn", "finetune", "richardson-lucy", "wiener"]
 
 
 def test_memory():

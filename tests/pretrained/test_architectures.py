@@ -82,7 +82,7 @@ def test_a_recognised_network_has_weights_of_its_own():
 
 
 @pytest.mark.parametrize("network", MADE, ids=lambda network: f"{network.title} {network.factor}")
-@pytest.mark.parametrize("change", ["one less", "one more", "other shape", "flat"])
+@pytest.mark.parametrize("change", ["one less", "one more", "other shape", "flat", "whole"])
 def test_weights_that_do_not_fit_together_are_not_recognised(network, change):
     weights = dict(network.state_dict())
     name = [name for name in weights if name.endswith("weight")][-1]
@@ -90,6 +90,8 @@ def test_weights_that_do_not_fit_together_are_not_recognised(network, change):
         del weights[name]
     elif change == "one more":
         weights["attention.weight"] = torch.zeros(3, 3)
+    elif change == "whole":
+        weights[name] = weights[name].to(torch.int8)
     else:
         weights[name] = weights[name].flatten() if change == "flat" else weights[name][..., :2]
     assert recognised(weights) is None
@@ -141,6 +143,12 @@ def test_dncnn_with_batch_normalisation():
     )
     y = F.batch_norm(y, mean, var, scale, shift).relu()
     close(recognised(weights)(GREY), GREY - conv(weights, "dncnn.5", y))
+
+
+def test_seven_plain_convolutions_are_not_taken_for_dncnn():
+    """They are IRCNN's, which are dilated: nothing in a file says so, and the result would be wrong."""
+    assert recognised(DnCNN.plain(1, 5, 7).state_dict()) is None
+    assert recognised(DnCNN.plain(1, 5, 8).state_dict()) is not None
 
 
 def edsr(features, blocks=2):

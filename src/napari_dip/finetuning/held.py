@@ -60,10 +60,10 @@ class Held:
 
     def projected(self, x: Tensor) -> Tensor:
         """Return the image next to x that explains the data, up to their noise."""
-        problem, enough = self.view.problem, self.verdict.sigma if self.noisy else 0.0
+        problem, until = self.view.problem, self.verdict.explained
         weights = problem.weights
         return nearest_consistent(
-            problem.operator, problem.data, x, weights=weights, steps=_STEPS, until=enough
+            problem.operator, problem.data, x, weights=weights, steps=_STEPS, until=until
         )
 
     def last(self, *, flips: bool) -> Tensor:

@@ -1,13 +1,12 @@
 """What a network is fitted to: what it should explain of the data, and how much of their noise."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from napari_dip.finetuning.views import Part
-from napari_dip.grid import cut
 from napari_dip.noise import weighted_mean
 from napari_dip.solver.samples import Sample
 
@@ -60,18 +59,27 @@ def masked(part: Part, generator: Generator) -> Sample:
         misfit = (part.explained(outputs) - part.data) * part.weights
         size = [part.factor * n for n in misfit.shape[2:]]
         with torch.no_grad():
-            edges = _centre(_sobel(part.x(outputs)), size)
+            edges = part.on_data(_sobel(part.x(outputs)))
         return ((1 - edges) * F.interpolate(misfit, size, mode="bicubic")).square().mean()
 
     return (part.shown,), energy
 
 
-def pair(coarse: Tensor, fine: Tensor) -> Sample:
-    """Return data that A has made coarser once more, and the mean of (f(A y) − y)².
+def pair(part: Part, truth: Tensor) -> Sample:
+    """Return what an image would be measured as, and the mean of (f(A x + noise) − x)².
 
-    An image resembles itself at other scales (Shocher, Cohen and Irani, CVPR 2018).
+    Of made pictures, and of the data y themselves in place of x: an image may resemble itself at other scales
+    (Shocher, Cohen and Irani, CVPR 2018).
+
+    Parameters
+    ----------
+    part : Part
+        A x + noise.
+    truth : Tensor
+        x.
     """
-    return (coarse,), lambda outputs: (outputs - fine).square().mean()
+    inside = part.on_data(truth)
+    return (part.shown,), lambda outputs: (part.on_data(part.x(outputs)) - inside).square().mean()
 
 
 def _sobel(x: Tensor) -> Tensor:
@@ -84,9 +92,3 @@ def _sobel(x: Tensor) -> Tensor:
     )
     low, high = gradient.amin((2, 3), keepdim=True), gradient.amax((2, 3), keepdim=True)
     return (gradient - low) / (high - low).clamp_min(1e-12)
-
-
-def _centre(x: Tensor, size: Sequence[int]) -> Tensor:
-    """Return the middle of an image."""
-    starts = [(n - m) // 2 for n, m in zip(x.shape[2:], size, strict=True)]
-    return cut(x, (slice(start, start + m) for start, m in zip(starts, size, strict=True)))

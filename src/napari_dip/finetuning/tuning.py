@@ -3,7 +3,8 @@
 import math
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from functools import cache
+from itertools import cycle, islice
 
 import torch
 from torch import Tensor
@@ -11,19 +12,20 @@ from torch import Tensor
 from napari_dip.finetuning.losses import Loss, consistency, masked, pair, risk
 from napari_dip.finetuning.restorer import Restorer
 from napari_dip.finetuning.views import View
+from napari_dip.pkn.pictures import picture
 from napari_dip.solver.fit import fit
 from napari_dip.solver.iterate import Outcome
 from napari_dip.solver.samples import Sample
 
 LOSSES: dict[str, Loss] = {"plain": consistency, "sure": risk, "masked": masked}
 #: Adam's step sizes to choose among, after so many updates of each.
-_RATES, _TRIED = (3e-5, 1e-4, 3e-4, 1e-3), 8
-#: Of four updates one is of an internal pair, where there are such.
-_PAIRED = 4
+_RATES, _TRIED = (1e-4, 3e-4, 1e-3), 8
 #: Updates from one look at the score to the next; so many without a better one end it.
 _EVERY, _PATIENCE = 5, 30
-#: Updates of how many parts the score is taken of.
+#: Samples of each kind that the score is taken of.
 _JUDGED = 2
+#: Made pictures, and their pixels along an axis.
+_PICTURES, _SIDE = 24, 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,10 @@ class Step:
 class Tuning:
     """The fit of a restorer to data.
 
+    Updates take turns: the data themselves; made pictures, degraded as the data were, which teach operator
+    and noise; and, where there is noise, the data made coarser once more. Without noise these led astray
+    where an image doesn't look like itself at another scale.
+
     Parameters
     ----------
     restorer : Restorer
@@ -58,23 +64,21 @@ class Tuning:
     view : View
         The data.
     loss : {"plain", "sure", "masked"}
-        What is minimised.
-    paired : bool
-        Learn from the data made coarser, too.
+        What is minimised of the data.
     generator : torch.Generator
-        Draws parts and probes.
+        Draws parts, probes, pictures and pairs.
     """
 
-    def __init__(
-        self, restorer: Restorer, view: View, loss: str, *, paired: bool, generator: torch.Generator
-    ) -> None:
-        self._restorer, self._view, self._loss = restorer, view, LOSSES[loss]
-        self._paired, self._generator = paired, generator
-        self._stein = loss == "sure"
+    def __init__(self, restorer: Restorer, view: View, loss: str, generator: torch.Generator) -> None:
+        self._restorer, self._view, self._loss, self._generator = restorer, view, LOSSES[loss], generator
+        low, span = restorer.reading.low, restorer.reading.span
+        self._pictures = [low + span / 255 * image for image in _pictures()]
+        noisy = loss == "sure"
+        self._lessons = [self._of_data, self._of_pictures, *([self._of_coarser] if noisy else [])]
+        judges = [self._of_pictures, self._of_held, *([self._of_data] * noisy)]
         fixed = torch.Generator().manual_seed(0)
-        count = 1 if view.small and not self._stein else _JUDGED
-        self._judging = [self._loss(view.parts(fixed), fixed) for _ in range(count)]
-        self._limit = float(view.whole.sigma.square().mean())
+        samples = [judge(fixed) for judge in judges for _ in range(_JUDGED)]
+        self._judging = [sample for sample in samples if sample is not None]
 
     def trials(self, known: float | None = None) -> Generator[float, None, None]:
         """Try some step sizes for a few updates each; no weight is changed.
@@ -122,7 +126,7 @@ class Tuning:
                     best, at, weights = score, iterate.index, self._restorer.weights
                 if not iterate.loss.isfinite():
                     outcome = Outcome.DIVERGED
-                elif self._stein and iterate.index - at >= _PATIENCE:
+                elif iterate.index - at >= _PATIENCE:
                     outcome = Outcome.RISK
                 else:
                     yield Step(iterate.index, iterate.loss, score)
@@ -136,13 +140,31 @@ class Tuning:
         yield Step(at, torch.tensor(best), best, outcome)
 
     def _samples(self, generator: torch.Generator) -> Iterator[Sample]:
-        number = 0
-        while True:
-            number += 1
-            drawn = self._view.pair(generator) if self._paired and number % _PAIRED == 0 else None
-            yield self._loss(self._view.parts(generator), generator) if drawn is None else pair(*drawn)
+        for lesson in cycle(self._lessons):
+            if (sample := lesson(generator)) is not None:
+                yield sample
+
+    def _of_data(self, generator: torch.Generator) -> Sample:
+        return self._loss(self._view.parts(generator), generator)
+
+    def _of_pictures(self, generator: torch.Generator) -> Sample:
+        return pair(*self._view.made(self._pictures, generator))
+
+    def _of_coarser(self, generator: torch.Generator) -> Sample | None:
+        found = self._view.pair(generator)
+        return None if found is None else pair(*found)
+
+    def _of_held(self, generator: torch.Generator) -> Sample | None:
+        found = self._view.pair(generator, held=True)
+        return None if found is None else pair(*found)
 
     def _score(self) -> float:
         with torch.no_grad():
             values = [energy(self._restorer(*inputs)) for inputs, energy in self._judging]
         return float(torch.stack(values).mean())
+
+
+@cache
+def _pictures() -> list[Tensor]:
+    """Return made pictures from 0 to 255, others than those that the networks of the package have seen."""
+    return [torch.from_numpy(picture(1, at, _SIDE)).float() for at in range(_PICTURES)]

@@ -17,6 +17,8 @@ from napari_dip.problem import Problem
 _TOLERATED = 1.5
 #: Grey levels that an image has at the least: what is finer than a step of so many is no finding.
 _STEPS = 255
+#: Of the range: weaker noise is no finding, unless the user says that it is there.
+_FOUND = 0.015
 #: Share of the noise that was found to be gone by: too strong a noise is the worst that could be assumed.
 _CAUTION = 0.95
 
@@ -46,6 +48,8 @@ class Verdict:
         Up to which the output is consistent with the data.
     sigma : float
         Of the noise.
+    rounding : float
+        Of what rounding the grey levels has taken away.
     """
 
     finding: Finding
@@ -53,6 +57,12 @@ class Verdict:
     habitual: float
     tolerated: float
     sigma: float
+    rounding: float
+
+    @property
+    def explained(self) -> float:
+        """The residual from which on data are explained: what is left is their noise, or rounding."""
+        return self.sigma if self.finding is Finding.NOISY else self.rounding
 
     def in_words(self, projected: float | None = None) -> str:
         """Return it as a sentence; with what back-projection leaves, where that was tried."""
@@ -103,11 +113,12 @@ def judged(restorer: Restorer, view: View, x: Tensor, sigma: Tensor) -> Verdict:
     step = max(_step(problem), restorer.reading.span / _STEPS) / 2
     tolerated = _TOLERATED * max(step, usual)
     strength = float(sigma.square().mean().sqrt())
-    if strength > max(step, usual if not problem.noise.known else 0.0):
+    least = step if problem.noise.known else max(tolerated, _FOUND * restorer.reading.span)
+    if strength > least:
         finding = Finding.NOISY
     else:
         finding = Finding.CONSISTENT if left <= tolerated else Finding.INCONSISTENT
-    return Verdict(finding, left, usual, tolerated, strength)
+    return Verdict(finding, left, usual, tolerated, strength, _step(problem) / 12**0.5)
 
 
 def residual(problem: Problem, x: Tensor) -> float:

@@ -1,7 +1,8 @@
 """Data as a network is shown them, whole or in random parts, and how what it makes of them is compared."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch import Generator, Tensor
 from napari_dip.filling import filled
 from napari_dip.grid import cut
 from napari_dip.operators import Identity
+from napari_dip.pkn.examples import crops
 from napari_dip.problem import Problem
 
 #: Pixels of the restored image in a part along each axis, about; images of twice as many are taken whole.
@@ -20,8 +22,9 @@ _PART, _WHOLE = 96, 224
 _EDGE, _REACH = 4, 8
 #: Parts of an update.
 _BATCH = 4
-#: Pixels along each axis that data which are made coarser must have left.
-_FEWEST = 8
+#: Pixels along each axis that data which are made coarser must have left; the share of the rows that is for
+#: judging.
+_FEWEST, _HELD = 16, 1 / 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +70,12 @@ class Part:
         """Return the part of the network's outputs that A is applied to."""
         return cut(outputs, self.inside)
 
+    def on_data(self, x: Tensor) -> Tensor:
+        """Return the part of x that lies on the data that are compared, not on what is around them."""
+        sizes = [self.factor * n for n in self.data.shape[2:]]
+        starts = [(n - m) // 2 for n, m in zip(x.shape[2:], sizes, strict=True)]
+        return cut(x, (slice(start, start + m) for start, m in zip(starts, sizes, strict=True)))
+
     def explained(self, outputs: Tensor) -> Tensor:
         """Return A x, shape of `data`, for what the network makes of what it is shown."""
         return cut(self.problem.operator(self.x(outputs)), self.compared)
@@ -93,11 +102,8 @@ class View:
         self._beyond = [(n - self.factor * m) // 2 for n, m in zip(grid.shape, shape, strict=True)]
         self._weights = problem.weights.expand_as(data)
         self._sigma = sigma.expand_as(data)
-        seen = (self._weights > 0).cpu().numpy()[0]
-        images = data[0].double().cpu().numpy()
-        whole = [filled(image, there) for image, there in zip(images, seen, strict=True)]
         #: The data without gaps.
-        self.data = torch.stack([torch.from_numpy(image) for image in whole])[None].to(data)
+        self.data = data if bool((self._weights > 0).all()) else _filled(data, self._weights > 0)
 
     @property
     def whole(self) -> Part:
@@ -145,25 +151,68 @@ class View:
         shown = taken(wide, 2 * margin)
         return Part(shown, data, weights, sigma, inside, compared, self.problem, mirrored=False)
 
-    def pair(self, generator: Generator) -> tuple[Tensor, Tensor] | None:
-        """Return data that A has made coarser once more, and what they were before.
+    def pair(self, generator: Generator, *, held: bool = False) -> tuple[Part, Tensor] | None:
+        """Return data that A has made coarser once more, as noisy as they are, and the x that they come from.
 
         Nothing where A leaves images as they are, or would leave too little of these.
+
+        Parameters
+        ----------
+        generator : torch.Generator
+            Draws the place and the noise.
+        held : bool
+            From the rows that are kept for judging. Where there are too few, all rows serve for both.
         """
-        f, shape = self.factor, self.data.shape[2:]
+        f, (height, width) = self.factor, self.data.shape[2:]
         if isinstance(self.problem.operator, Identity):
             return None
-        n = min(_PART // f, *((m - 2 * beyond) // f for m, beyond in zip(shape, self._beyond, strict=True)))
-        if n < _FEWEST:
+        first, last = 0, height
+        split = round((1 - _HELD) * height)
+        if self._coarse(height - split, 0) >= _FEWEST:
+            first, last = (split, height) if held else (0, split)
+        rows, columns = self._coarse(last - first, 0), self._coarse(width, 1)
+        if min(rows, columns) < _FEWEST:
             return None
-        sizes = [f * n + 2 * beyond for beyond in self._beyond]
-        starts = [
-            int(torch.randint(m - k + 1, (), generator=generator)) for m, k in zip(shape, sizes, strict=True)
-        ]
-        part = cut(self.data, (slice(start, start + k) for start, k in zip(starts, sizes, strict=True)))
+        sides = f * rows + 2 * self._beyond[0], f * columns + 2 * self._beyond[1]
+        top = first + int(torch.randint(last - first - sides[0] + 1, (), generator=generator))
+        left = int(torch.randint(width - sides[1] + 1, (), generator=generator))
+        return self._degraded(self.data[:, :, top : top + sides[0], left : left + sides[1]], generator)
+
+    def made(self, pictures: Sequence[Tensor], generator: Generator) -> tuple[Part, Tensor]:
+        """Return what the data would be of a part of a made picture, and that part.
+
+        Parameters
+        ----------
+        pictures : sequence of Tensor, each of shape ``(H, W)``
+            In the grey levels of the data.
+        generator : torch.Generator
+            Draws the part and the noise.
+        """
+        side = _PART // self.factor * self.factor
+        channels = self.data.shape[1]
+        images = crops(pictures, _BATCH * channels, side + 2 * max(self._beyond), generator)
+        sides = [side + 2 * beyond for beyond in self._beyond]
+        images = images[:, 0, : sides[0], : sides[1]].reshape(_BATCH, channels, *sides)
+        return self._degraded(images.to(self.data), generator)
+
+    def _degraded(self, truth: Tensor, generator: Generator) -> tuple[Part, Tensor]:
+        """Return what an image becomes by A and noise as strong as that of the data, and the image."""
+        sigma = self._sigma.mean((2, 3), keepdim=True)
         with torch.no_grad():
-            coarse = self.problem.operator(part)
-        return coarse, cut(part, (slice(beyond, beyond + f * n) for beyond in self._beyond))
+            data = self.problem.operator(truth)
+        data = data + sigma * torch.randn(data.shape, generator=generator).to(data)
+        problem = replace(self.problem, data=data, weights=torch.ones_like(data))
+        return View(problem, sigma).whole, truth
+
+    def _coarse(self, n: int, axis: int) -> int:
+        """Return how many pixels A leaves of so many of the data, at the most that of a part."""
+        return min(_PART // self.factor, (n - 2 * self._beyond[axis]) // self.factor)
+
+
+def _filled(data: Tensor, seen: Tensor) -> Tensor:
+    """Return data whose missing pixels are the mean of what is around them."""
+    pairs = zip(data.flatten(0, 1).double().cpu().numpy(), seen.flatten(0, 1).cpu().numpy(), strict=True)
+    return torch.stack([torch.from_numpy(filled(*pair)) for pair in pairs]).view_as(data).to(data)
 
 
 def _widened(data: Tensor, margin: int) -> Tensor:

@@ -39,10 +39,10 @@ class FineTune:
 
     The network's output is held against the data first. Where it explains them there is nothing to correct;
     where it doesn't, back-projection takes the contradiction out at once, and a few updates of the weights
-    on the image itself may gain more; where the data are noisy Stein's estimate of the error takes the place
-    of the misfit, so that the noise is not learnt. Volumes plane by plane. Source: Lucas, Lopez-Tapia,
-    Molina, Katsaggelos, *Efficient Fine-Tuning of Neural Networks for Artifact Removal in Deep Learning for
-    Inverse Imaging Problems*, ICIP 2019.
+    may gain more: on the image itself, and on made pictures, degraded as the data were. Where the data are
+    noisy Stein's estimate of the error takes the place of the misfit, so that the noise is not learnt.
+    Volumes plane by plane. After Lucas, Lopez-Tapia, Molina, Katsaggelos, *Efficient Fine-Tuning of Neural
+    Networks for Artifact Removal in Deep Learning for Inverse Imaging Problems*, ICIP 2019.
 
     Parameters
     ----------
@@ -270,7 +270,7 @@ class FineTune:
         waiting = Iterate(0, x, problem(x), note=note + trying)
         loss = ("sure" if noisy else "plain") if self.loss == "auto" else self.loss
         generator = torch.Generator().manual_seed(seed)
-        tuning = Tuning(restorer, held.view, loss, paired=not noisy, generator=generator)
+        tuning = Tuning(restorer, held.view, loss, generator)
         with closing(tuning.trials(self.learning_rate)) as trials:
             for rate in trials:  # noqa: B007  the last one is taken
                 ended = ended or check(waiting)
@@ -281,7 +281,7 @@ class FineTune:
             yield answer(x, ended)
             return restorer.weights
         steps = tuning.steps(self.iterations, rate)
-        judge = Judge.RISK if loss == "sure" else None
+        judge = Judge.RISK if loss == "sure" else Judge.COARSER
         took, shown = 0.0, time.monotonic()
         try:
             for step in steps:

@@ -17,6 +17,7 @@ SCORES = {
     Judge.VARIANCE: "variance of the outputs",
     Judge.DISCREPANCY: "residual over noise",
     Judge.RISK: "estimated error",
+    Judge.COARSER: "error from coarser pixels",
 }
 _MARGIN = 6
 _KEPT = 400  # points of a curve; there are no more pixels to show them

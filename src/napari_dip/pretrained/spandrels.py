@@ -1,5 +1,6 @@
 """Architectures that spandrel knows, where it is installed."""
 
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,9 @@ def from_spandrel(candidates: Iterable[Mapping[str, Tensor]], path: Path) -> Pre
         raise FileError(f"{unknown}; {_repair(error)}") from error
     for weights in candidates:
         try:
-            found = MAIN_REGISTRY.load(dict(weights))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of how spandrel uses torch: nothing for a user to mend
+                found = MAIN_REGISTRY.load(dict(weights))
         except UnsupportedModelError:
             continue
         except Exception as error:
@@ -82,7 +85,7 @@ def from_spandrel(candidates: Iterable[Mapping[str, Tensor]], path: Path) -> Pre
         network = Padded(found.model, found.size_requirements, found.scale).eval()
         _try_out(network, found.input_channels, found.scale, path)
         return Pretrained(network, found.architecture.name, found.scale, found.input_channels, path.name)
-    raise FileError(f"{unknown}, and to spandrel")
+    raise FileError(f"{unknown}; spandrel does not know it either")
 
 
 def _repair(error: Exception) -> str:

@@ -88,7 +88,11 @@ def _weights(found: Any, path: Path) -> dict[str, Tensor]:
         found = inner
     if not isinstance(found, Mapping) or not all(isinstance(name, str) for name in found):
         raise FileError(f"{path} holds no state dictionary: names with their weights were wanted")
-    tensors = {name: value for name, value in found.items() if isinstance(value, Tensor)}
+    tensors = {name: value for name, value in found.items() if isinstance(value, Tensor) and _plain(value)}
     if not tensors or len(tensors) < len(found):
         raise FileError(f"{path} holds other things than weights: save the network's state dictionary alone")
     return tensors
+
+
+def _plain(value: Tensor) -> bool:
+    return value.layout == torch.strided and value.device.type == "cpu" and not value.is_quantized

@@ -21,7 +21,7 @@ from napari_dip.solver.samples import Sample
 _PICTURES, _SIDE, _MORE = 600, 256, 24
 _TOLD = f"{_PICTURES} made pictures: dead leaves, textures, filaments, blobs, points"
 #: Adam's step size at first.
-_RATE = 1e-3
+_RATE = 3e-3
 #: Below this, in units of the range, errors count by their squares (Charbonnier).
 _SMALL = 1e-3
 
@@ -57,9 +57,9 @@ def courses(seed: int = 0) -> dict[str, Course]:
         _initialise(network, generator)
     small = {f"compact-{network.factor}": _untrained(network, network.factor) for network in compacts}
     return {
-        "compact": Course(small, updates=21_000, batch=16, side=32),
-        "dncnn": Course({"dncnn": _untrained(dncnn, sigma=25.0)}, updates=5_000, batch=8, side=64),
-        "vdsr": Course({"vdsr-4": _untrained(vdsr, factor=4)}, updates=6_000, batch=8, side=64),
+        "compact": Course(small, updates=33_000, batch=16, side=32),
+        "dncnn": Course({"dncnn": _untrained(dncnn, sigma=25.0)}, updates=5_000, batch=8, side=48),
+        "vdsr": Course({"vdsr-4": _untrained(vdsr, factor=4)}, updates=4_500, batch=8, side=64),
     }
 
 

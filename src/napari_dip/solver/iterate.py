@@ -42,6 +42,9 @@ class Judge(Enum):
         "The strength of the noise decides when to stop, which suits noise that is correlated between pixels."
     )
     RISK = "Stein's estimate of the error decides when to stop."
+    COARSER = (
+        "How well the network restores coarser pixels, of this image and of made ones, decides when to stop."
+    )
 
 
 @dataclass(frozen=True, slots=True)

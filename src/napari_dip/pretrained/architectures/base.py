@@ -56,11 +56,14 @@ class Architecture(nn.Module, ABC):
                 network = cls.sized(weights)
         except (KeyError, ValueError):
             return None
-        wanted = {name: value.shape for name, value in network.state_dict().items()}
-        if wanted != {name: value.shape for name, value in weights.items()}:
+        if _kinds(network.state_dict()) != _kinds(weights):
             return None
         network.load_state_dict({name: value.clone() for name, value in weights.items()}, assign=True)
         return network.eval()
+
+
+def _kinds(weights: Weights) -> dict[str, tuple[torch.Size, bool]]:
+    return {name: (value.shape, value.is_floating_point()) for name, value in weights.items()}
 
 
 def replaced(weights: Weights, names: Mapping[str, str | Callable[[re.Match[str]], str]]) -> Weights:

@@ -8,6 +8,9 @@ from torch import Tensor, nn
 
 from napari_dip.pretrained.architectures.base import Architecture, Weights, numbered, replaced
 
+#: Convolutions of IRCNN (Zhang et al., CVPR 2017), whose weights look the same.
+_DILATED = 7
+
 
 class DnCNN(Architecture):
     """The noise is predicted by a chain of convolutions, and subtracted (Zhang et al., IEEE TIP 26, 2017).
@@ -40,6 +43,9 @@ class DnCNN(Architecture):
         _, channels, _, _ = weights["model.0.weight"].shape
         last = max(numbered(weights, "model."))
         model = [_layer(weights, f"model.{at}.") for at in range(last + 1)]
+        kinds = [type(layer) for layer in model]
+        if kinds.count(nn.Conv2d) == _DILATED and nn.BatchNorm2d not in kinds:
+            raise ValueError("they are those of IRCNN, which leaves out pixels between those that it sees")
         if len(weights[f"model.{last}.weight"]) != channels:
             raise ValueError("what it predicts is no noise of its input")
         return cls(channels, nn.Sequential(*model))

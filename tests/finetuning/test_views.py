@@ -1,0 +1,106 @@
+import pytest
+import torch
+
+from napari_dip import Deconvolve, Denoise, Gaussian, GaussianPSF, SuperResolve
+from napari_dip.finetuning.restorer import Reading, Restorer
+from napari_dip.finetuning.views import View
+from napari_dip.problem import Problem
+
+TASKS = [
+    Denoise(),
+    Deconvolve(psf=GaussianPSF(2.0)),
+    SuperResolve(factor=2),
+    SuperResolve(factor=3, kernel="bicubic", psf=GaussianPSF(1.2)),
+    SuperResolve(factor=4, psf=GaussianPSF(0.8)),
+]
+
+
+def problem(task, shape=(1, 1, 40, 44), seed=0):
+    data = torch.rand(shape, generator=torch.Generator().manual_seed(seed)) * 255
+    return Problem(data, task.operator(shape[2:]), Gaussian(5.0), torch.ones(1, 1, *shape[2:]))
+
+
+def view(task, shape=(1, 1, 40, 44)):
+    return View(problem(task, shape), torch.tensor(5.0))
+
+
+@pytest.mark.parametrize("task", TASKS, ids=str)
+def test_the_whole_is_compared_as_the_problem_says(task, made):
+    seen = view(task)
+    restorer = Restorer(made(seen.factor), seen.factor, Reading(0, 255))
+    with torch.no_grad():
+        outputs = restorer(seen.whole.shown)
+    x = seen.whole.x(outputs)
+    assert tuple(x.shape[2:]) == seen.problem.grid.shape
+    torch.testing.assert_close(seen.whole.explained(outputs), seen.problem.operator(x))
+
+
+@pytest.mark.parametrize("task", TASKS, ids=str)
+def test_parts_say_of_the_inside_what_the_whole_does(task, made, generator):
+    """What a network of little reach makes of a part explains as much as what it makes of all."""
+    seen = view(task, (1, 1, 240, 250))
+    restorer = Restorer(made(seen.factor), seen.factor, Reading(0, 255))
+    assert not seen.small
+    part = seen.parts(generator)
+    with torch.no_grad():
+        explained = part.explained(restorer(part.shown))
+        whole = seen.whole.explained(restorer(seen.whole.shown))
+    assert explained.shape == part.data.shape
+    found = 0
+    for data, own in zip(part.data, explained, strict=True):
+        side = data.shape[-1]
+        windows = seen.problem.data[0].unfold(1, side, 1).unfold(2, side, 1)
+        row, column = ((windows - data[:, None, None]).abs().amax((0, 3, 4)) == 0).nonzero()[0].tolist()
+        if min(row, column) < 8 or row + side > 232 or column + side > 242:
+            continue  # beyond the border the image is mirrored for one, and unknown to the other
+        expected = whole[0, :, row : row + side, column : column + side]
+        torch.testing.assert_close(own, expected, atol=1e-2, rtol=0)
+        found += 1
+    assert found
+
+
+def test_an_update_costs_the_same_whatever_the_image(generator):
+    sizes = [view(SuperResolve(), (1, 1, n, n)).parts(generator).shown.shape for n in (200, 500)]
+    assert sizes[0] == sizes[1]
+
+
+def test_missing_pixels_are_filled_and_have_no_weight():
+    one = problem(Denoise())
+    one.data[..., 5, 5] = 1e6
+    one.weights[..., 5, 5] = 0
+    seen = View(one, torch.tensor(5.0))
+    assert seen.data.max() <= 255
+    assert seen.whole.weights[0, 0, 5, 5] == 0
+
+
+def test_data_are_a_pair_with_themselves_made_coarser(generator):
+    task = SuperResolve(factor=2, kernel="area")
+    part, truth = View(problem(task), torch.tensor(0.0)).pair(generator)
+    assert truth.shape[2] == 2 * part.data.shape[2]
+    torch.testing.assert_close(task.operator(tuple(part.data.shape[2:]))(truth), part.data)
+
+
+@pytest.mark.parametrize("task", TASKS, ids=str)
+@pytest.mark.parametrize("sigma", [0.0, 12.0])
+def test_made_pictures_are_degraded_as_the_data_were(task, sigma, generator):
+    seen = View(problem(task), torch.tensor(sigma))
+    pictures = [100 + torch.zeros(160, 160), torch.full((160, 160), 100.0)]
+    part, truth = seen.made(pictures, generator)
+    assert truth.shape[2:] == part.problem.grid.shape
+    noise = part.data - part.problem.operator(truth)
+    assert float(noise.std()) == pytest.approx(sigma, rel=0.1, abs=1e-3)
+
+
+def test_what_is_held_for_judging_is_not_learnt_from(generator):
+    data = torch.arange(160.0)[:, None].expand(1, 1, 160, 160).contiguous()  # each row has its own grey level
+    task = SuperResolve(factor=2, kernel="area")
+    one = Problem(data, task.operator((160, 160)), Gaussian(1.0), torch.ones_like(data))
+    seen = View(one, torch.tensor(0.0))
+    learnt = max(float(seen.pair(generator)[1].max()) for _ in range(20))
+    held = min(float(seen.pair(generator, held=True)[1].min()) for _ in range(20))
+    assert learnt < held
+
+
+def test_there_is_no_pair_where_nothing_is_made_coarser_or_too_little_is_left(generator):
+    assert view(Denoise()).pair(generator) is None
+    assert view(SuperResolve(factor=4), (1, 1, 24, 24)).pair(generator) is None
