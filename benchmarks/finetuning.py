@@ -92,7 +92,8 @@ def restored(method: FineTune, truth: np.ndarray, data: np.ndarray, task: Task) 
     tuning = Tuning(held.restorer, held.view, "sure" if held.noisy else "plain", generator())
     looks = {}
     spent = 0.0
-    for step in tuning.steps(method.iterations, tuning.best_rate()):
+    *_, rate = tuning.trials()
+    for step in tuning.steps(method.iterations, rate):
         paused = time.perf_counter()
         if step.outcome is None and step.index % EVERY == 0:
             looks[step.index] = score(held.last(flips=False), held, truth)

@@ -16,6 +16,7 @@ from napari_dip import (
     Asked,
     Budget,
     Denoise,
+    FineTune,
     Gaussian,
     Hourglass,
     Inpaint,
@@ -46,6 +47,7 @@ class Copy:
 
     planar: ClassVar[bool] = False
     takes_maps: ClassVar[bool] = False
+    begins: ClassVar[str] = ""
     iterates: int = 3
     fails_at: int | None = None
     error: Exception | None = None
@@ -487,6 +489,24 @@ def test_asked_between_two_frames_it_does_not_begin_the_next(random):
     result = restore(stack, Denoise(), Copy(), axes="TYX", until=Asked(event), watch=watch)
     assert [frame.index for frame in result.frames] == [(0,)]
     assert np.isnan(result.image[1:]).all()
+
+
+@pytest.mark.parametrize("learning_rate", [None, 1e-3])
+def test_asked_before_the_first_update_of_a_frame_it_keeps_what_there_is(phantom, learning_rate):
+    network = torch.nn.Conv2d(1, 1, 3, padding=1)
+    method = FineTune.of(network, action="fine-tuning", iterations=3, learning_rate=learning_rate)
+    event, seen = threading.Event(), []
+
+    def watch(iterate):
+        if iterate.frame == (1,):
+            seen.append(iterate)
+            event.set()
+
+    stack = np.stack([phantom, phantom.T])
+    result = restore(stack, Denoise(), method, axes="TYX", until=Asked(event), watch=watch)
+    assert [frame.outcome for frame in result.frames] == [Outcome.BUDGET, Outcome.ASKED]
+    assert len(seen) == 2
+    assert np.isfinite(result.image).all()
 
 
 def test_a_time_limit_from_outside(phantom):

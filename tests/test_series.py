@@ -33,6 +33,7 @@ class Watcher:
 
     planar: ClassVar[bool] = False
     takes_maps: ClassVar[bool] = False
+    begins: ClassVar[str] = ""
     problems: list = field(default_factory=list)
     guides: list = field(default_factory=list)
     starts: list = field(default_factory=list)

@@ -335,7 +335,7 @@ def _solve(
             try:
                 while True:
                     iterate = next(run)
-                    if iterate.outcome is Outcome.ASKED and iterate.index == 0 and frame != series.frames[0]:
+                    if iterate.outcome is Outcome.ASKED and answer is None and frame != series.frames[0]:
                         return state  # asked between two frames: this one has not begun
                     if iterate.outcome is not None and not iterate.x.isfinite().all():
                         continue  # the best one until then follows, if there is one

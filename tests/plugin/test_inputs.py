@@ -12,7 +12,7 @@ from napari_dip.plugin.areas import drawn_area, visible_area
 from napari_dip.plugin.inputs import captured, placed
 from napari_dip.plugin.layers import to_world
 from napari_dip.plugin.result import Result
-from napari_dip.plugin.run import Run
+from napari_dip.plugin.run import Made, Run
 from napari_dip.reports import Restoration
 from napari_dip.series import restored_shape
 
@@ -204,7 +204,7 @@ def test_colours_keep_their_dtype_and_say_what_was_clipped():
     colours = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
     inputs = captured(Image(colours, rgb=True), Axes("YXC"))
     result = Result(ViewerModel(), Run(inputs, Denoise(), DIP(), {}))
-    result.finish(Restoration(np.full((4, 4, 3), 300, np.float32), (), {}))
+    result.finish(Made(Restoration(np.full((4, 4, 3), 300, np.float32), (), {})))
     assert result.layer.data.dtype == np.uint8
     assert (result.layer.data == 255).all()
     assert result.clipped == 48

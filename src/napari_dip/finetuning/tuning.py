@@ -80,17 +80,31 @@ class Tuning:
         samples = [judge(fixed) for judge in judges for _ in range(_JUDGED)]
         self._judging = [sample for sample in samples if sample is not None]
 
-    def best_rate(self) -> float:
-        """Return the step size after a few updates of which the score is lowest; no weight is changed."""
+    def trials(self, known: float | None = None) -> Generator[float, None, None]:
+        """Try some step sizes for a few updates each; no weight is changed.
+
+        Parameters
+        ----------
+        known : float, optional
+            The step size that is to be taken: nothing is tried.
+
+        Yields
+        ------
+        float
+            Before each update, and in the end, the step size of which the score was lowest until then.
+        """
         first = self._restorer.weights
-        found = []
-        for rate in _RATES:
-            generator = torch.Generator().manual_seed(1)
-            for _ in fit(self._restorer, islice(self._samples(generator), _TRIED), learning_rate=rate):
-                pass
-            found.append((self._score(), rate))
-            self._restorer.network.load_state_dict(first)
-        return min((score, rate) for score, rate in found if math.isfinite(score))[1]
+        lowest, best = math.inf, known or _RATES[0]
+        for rate in _RATES if known is None else ():
+            samples = islice(self._samples(torch.Generator().manual_seed(1)), _TRIED)
+            try:
+                for _ in fit(self._restorer, samples, learning_rate=rate):
+                    yield best
+                if (score := self._score()) < lowest:
+                    lowest, best = score, rate
+            finally:  # also where the reader ends it
+                self._restorer.network.load_state_dict(first)
+        yield best
 
     def steps(self, updates: int, rate: float) -> Generator[Step, None, None]:
         """Fit, and leave the restorer with the weights that had the lowest score; the last step says why.

@@ -3,6 +3,7 @@
 import copy
 import time
 from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
@@ -254,11 +255,10 @@ class FineTune:
         first = Iterate(0, x, problem(x), note=note)
         ended = check(first)
         if verdict.finding is Finding.CONSISTENT and self.action == "auto":
-            ended = ended or Outcome.CONSISTENT
-        if ended:
-            yield answer(x, ended)
+            yield answer(x, ended or Outcome.CONSISTENT)
             return restorer.weights
-        yield first
+        if not ended:
+            yield first
         noisy = held.noisy
         if not noisy or self.action == "back-projection":
             x = held.projected(x)
@@ -266,11 +266,20 @@ class FineTune:
             if self.action == "back-projection":
                 yield answer(x, Outcome.COMPUTED)
                 return restorer.weights
-            yield Iterate(0, x, problem(x), note=note)
+        trying = "" if self.learning_rate else " Trying step sizes."
+        waiting = Iterate(0, x, problem(x), note=note + trying)
         loss = ("sure" if noisy else "plain") if self.loss == "auto" else self.loss
         generator = torch.Generator().manual_seed(seed)
         tuning = Tuning(restorer, held.view, loss, generator)
-        rate = self.learning_rate or tuning.best_rate()
+        with closing(tuning.trials(self.learning_rate)) as trials:
+            for rate in trials:  # noqa: B007  the last one is taken
+                ended = ended or check(waiting)
+                if ended:
+                    break
+                yield waiting
+        if ended:
+            yield answer(x, ended)
+            return restorer.weights
         steps = tuning.steps(self.iterations, rate)
         judge = Judge.RISK if loss == "sure" else Judge.COARSER
         took, shown = 0.0, time.monotonic()
