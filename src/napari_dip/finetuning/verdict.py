@@ -64,8 +64,16 @@ class Verdict:
         """The residual from which on data are explained: what is left is their noise, or rounding."""
         return self.sigma if self.finding is Finding.NOISY else self.rounding
 
-    def in_words(self, projected: float | None = None) -> str:
-        """Return it as a sentence; with what back-projection leaves, where that was tried."""
+    def in_words(self, projected: float | None = None, *, tuned: bool = False) -> str:
+        """Return it as a sentence.
+
+        Parameters
+        ----------
+        projected : float, optional
+            What back-projection leaves, where that was tried.
+        tuned : bool
+            Whether the network was fine-tuned then.
+        """
         numbers = f"the residual A f(y) − y has the rms {self.residual:.3g}"
         match self.finding:
             case Finding.CONSISTENT:
@@ -76,7 +84,7 @@ class Verdict:
             return f"Inconsistent: {numbers}, above {self.tolerated:.3g}."
         return (
             f"Inconsistent: back-projection takes the residual from {self.residual:.3g} to {projected:.3g}; "
-            "fine-tuning may gain more."
+            f"{'then the network was fine-tuned' if tuned else 'fine-tuning may gain more'}."
         )
 
 

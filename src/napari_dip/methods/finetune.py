@@ -260,9 +260,11 @@ class FineTune:
         if not ended:
             yield first
         noisy = held.noisy
+        left = None
         if not noisy or self.action == "back-projection":
             x = held.projected(x)
-            note = verdict.in_words(residual(problem, x))
+            left = residual(problem, x)
+            note = verdict.in_words(left)
             if self.action == "back-projection":
                 yield answer(x, Outcome.COMPUTED)
                 return restorer.weights
@@ -298,6 +300,7 @@ class FineTune:
         finally:
             steps.close()
         assert ended is not None
+        note = verdict.in_words(left, tuned=True)
         yield replace(answer(held.last(flips=self.flips), ended, step.index), score=step.score, judge=judge)
         return restorer.weights
 
