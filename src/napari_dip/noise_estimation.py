@@ -29,8 +29,9 @@ _SHARED, _TOUCHED = 1e-3, 0.1
 #: of the outliers elsewhere.
 _CLIPPED_NORMAL, _CLIPPED_LAPLACE = 0.9205, 0.84
 #: Side of a place in which the noise may be weakest, in pixels; the share of all places that count as the
-#: quietest; and the strength of the second difference there, in that of noise alone.
-_PLACE, _QUIETEST, _QUIETEST_OF_NOISE = 5, 0.02, 0.562
+#: quietest; and the mean square there of white noise, of the fine second difference and of the coarse.
+_PLACE, _QUIETEST = 5, 0.02
+_QUIET_FINE, _QUIET_COARSE = 0.316, 0.521
 #: How many standard errors make a finding.
 _SIGNIFICANT = 3.0
 
@@ -140,37 +141,50 @@ def found_noise(
 
 
 def weakest_noise(image: np.ndarray, seen: np.ndarray) -> float:
-    """Return the standard deviation of the noise in a plane, erring low: structure is hardly taken for it.
+    """Return the standard deviation of the noise in a plane, erring low: structure is not taken for it.
 
-    The lesser of two: what `estimate_noise` finds, and the second difference in the quietest of all places of
-    5 x 5 pixels, corrected for what the quietest ones are of noise alone.
+    The second difference in the quietest places has a variance a, and that of means of 2 x 2 pixels, as many
+    apart, a variance b. White noise of variance v has a = v and b = v / 4; structure at least as much in b as
+    in a. So v is (a − b) / (3 / 4), and 0 where that is negative.
 
     Parameters
     ----------
     image : ndarray of float, shape ``(H, W)``
         Grey levels, finite where they are seen.
     seen : ndarray of bool, shape ``(H, W)``
-        Pixels that count.
+        Pixels that count. Those at an end of the range that many share don't: their noise is cut off.
 
     Returns
     -------
     float
         0 where nothing is found.
     """
+    from scipy.ndimage import maximum_filter
+
+    if min(image.shape) < 2 or not seen.any():
+        return 0.0
+    values = image[seen]
+    ends = [end for end in (values.min(), values.max()) if np.mean(values == end) >= _SHARED]
+    counts = seen & ~maximum_filter(np.isin(image, ends), 3)
+    means = (image[:-1, :-1] + image[1:, :-1] + image[:-1, 1:] + image[1:, 1:]) / 4
+    for these in (counts, seen):  # where all is dark, what is cut off is better than nothing
+        whole = these[:-1, :-1] & these[1:, :-1] & these[:-1, 1:] & these[1:, 1:]
+        fine = _quietest(image, these, 1, _PLACE) / _QUIET_FINE
+        coarse = _quietest(means, whole, 2, 2 * _PLACE - 1) / _QUIET_COARSE
+        if math.isfinite(fine - coarse):
+            return math.sqrt(max(fine - coarse, 0.0) / 0.75)
+    return 0.0
+
+
+def _quietest(image: np.ndarray, counts: np.ndarray, step: int, side: int) -> float:
+    """Return the mean square of the second difference of pixels so many apart, in the quietest places."""
     from scipy.ndimage import minimum_filter, uniform_filter
 
-    inside = minimum_filter(seen, _PLACE + 2, mode="constant", cval=False)
-    if not inside.any():
-        return 0.0
-    energy = uniform_filter(_second_difference(image) ** 2, _PLACE, mode="constant")[inside]
-    lowest = max(0.0, float(np.quantile(energy, _QUIETEST)))  # running sums may end a little below 0
-    quiet = math.sqrt(lowest) / _QUIETEST_OF_NOISE
-    try:
-        found = estimate_noise(Gaussian(1.0), image, missing=~seen, axes="YX")
-    except ValueError:
-        return 0.0
-    assert isinstance(found, Gaussian)
-    return min(quiet, found.sigma)
+    apart = [0.0] * (step - 1)
+    second = [1.0, *apart, -2.0, *apart, 1.0]
+    energy = uniform_filter((_outer(image, second, second) / 6) ** 2, side, mode="constant")
+    inside = minimum_filter(counts, side + 2 * step, mode="constant", cval=False)
+    return float(np.quantile(energy[inside], _QUIETEST)) if inside.any() else math.nan
 
 
 def _rounded(value: float) -> float:
@@ -340,16 +354,12 @@ def _measured(values: np.ndarray, valid: np.ndarray, ends: list[float]) -> tuple
     inner, inner_weight = total(values, 3), total(weights, 3)
     ring, ring_weight = total(values, 5) - inner, total(weights, 5) - inner_weight
     mean = inner / np.maximum(inner_weight, 1)
+    noise = _outer(values, [1, -2, 1], [1, -2, 1]) / 6
     gradient = np.hypot(_outer(mean, [-1, 0, 1], [1]), _outer(mean, [1], [-1, 0, 1]))
     clipped = maximum_filter(np.isin(values, ends) & valid, 3)
     whole = minimum_filter(valid, 3, mode="constant", cval=False) & (ring_weight > 0.5)
     around = ring / np.maximum(ring_weight, 1)
-    return tuple(field[whole] for field in (_second_difference(values), mean, around, gradient, clipped))
-
-
-def _second_difference(image: np.ndarray) -> np.ndarray:
-    """Return the second difference along both axes, which has the noise's own variance."""
-    return _outer(image, [1, -2, 1], [1, -2, 1]) / 6
+    return tuple(field[whole] for field in (noise, mean, around, gradient, clipped))
 
 
 def _outer(image: np.ndarray, row: list[float], column: list[float]) -> np.ndarray:

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
-from napari_dip import Deconvolve, Denoise, Gaussian, GaussianPSF, SuperResolve
+from napari_dip import Deconvolve, Denoise, Gaussian, GaussianPSF, Poisson, SuperResolve, Unknown
 from napari_dip.finetuning.restorer import Reading, Restorer
 from napari_dip.finetuning.views import View
 from napari_dip.problem import Problem
@@ -75,7 +77,8 @@ def test_missing_pixels_are_filled_and_have_no_weight():
 
 def test_data_are_a_pair_with_themselves_made_coarser(generator):
     task = SuperResolve(factor=2, kernel="area")
-    part, truth = View(problem(task), torch.tensor(0.0)).pair(generator)
+    unknown = replace(problem(task), noise=Unknown())
+    part, truth = View(unknown, torch.tensor(0.0)).pair(generator)
     assert truth.shape[2] == 2 * part.data.shape[2]
     torch.testing.assert_close(task.operator(tuple(part.data.shape[2:]))(truth), part.data)
 
@@ -83,7 +86,8 @@ def test_data_are_a_pair_with_themselves_made_coarser(generator):
 @pytest.mark.parametrize("task", TASKS, ids=str)
 @pytest.mark.parametrize("sigma", [0.0, 12.0])
 def test_made_pictures_are_degraded_as_the_data_were(task, sigma, generator):
-    seen = View(problem(task), torch.tensor(sigma))
+    unknown = replace(problem(task), noise=Unknown())
+    seen = View(unknown, torch.tensor(sigma))
     pictures = [100 + torch.zeros(160, 160), torch.full((160, 160), 100.0)]
     part, truth = seen.made(pictures, generator)
     assert truth.shape[2:] == part.problem.grid.shape
@@ -91,10 +95,20 @@ def test_made_pictures_are_degraded_as_the_data_were(task, sigma, generator):
     assert float(noise.std()) == pytest.approx(sigma, rel=0.1, abs=1e-3)
 
 
+def test_made_pictures_have_the_noise_that_is_known(generator):
+    """Photon noise is stronger where there is more light."""
+    seen = View(replace(problem(Denoise()), noise=Poisson(4.0)), torch.tensor(20.0))
+    spread = [
+        float((part.data - truth).std())
+        for part, truth in (seen.made([torch.full((160, 160), light)], generator) for light in (10.0, 160.0))
+    ]
+    assert spread[1] == pytest.approx(4 * spread[0], rel=0.1)
+
+
 def test_what_is_held_for_judging_is_not_learnt_from(generator):
     data = torch.arange(160.0)[:, None].expand(1, 1, 160, 160).contiguous()  # each row has its own grey level
     task = SuperResolve(factor=2, kernel="area")
-    one = Problem(data, task.operator((160, 160)), Gaussian(1.0), torch.ones_like(data))
+    one = Problem(data, task.operator((160, 160)), Unknown(), torch.ones_like(data))
     seen = View(one, torch.tensor(0.0))
     learnt = max(float(seen.pair(generator)[1].max()) for _ in range(20))
     held = min(float(seen.pair(generator, held=True)[1].min()) for _ in range(20))

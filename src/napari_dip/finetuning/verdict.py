@@ -18,7 +18,7 @@ _TOLERATED = 1.5
 #: Grey levels that an image has at the least: what is finer than a step of so many is no finding.
 _STEPS = 255
 #: Of the range: weaker noise is no finding, unless the user says that it is there.
-_FOUND = 0.015
+_FOUND = 0.008
 #: Share of the noise that was found to be gone by: too strong a noise is the worst that could be assumed.
 _CAUTION = 0.95
 
@@ -121,7 +121,7 @@ def judged(restorer: Restorer, view: View, x: Tensor, sigma: Tensor) -> Verdict:
     step = max(_step(problem), restorer.reading.span / _STEPS) / 2
     tolerated = _TOLERATED * max(step, usual)
     strength = float(sigma.square().mean().sqrt())
-    least = step if problem.noise.known else max(tolerated, _FOUND * restorer.reading.span)
+    least = step if problem.noise.known else max(step, _FOUND * restorer.reading.span)
     if strength > least:
         finding = Finding.NOISY
     else:

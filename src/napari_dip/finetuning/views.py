@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -127,11 +128,16 @@ class View:
         """Return random parts, so that an update costs the same whatever the image; of a small one all."""
         return self.whole if self.small else self._random(generator)
 
+    @cached_property
+    def _wide(self) -> tuple[Tensor, int]:
+        """The data with as many more pixels at each end as a part needs around it."""
+        margin = _EDGE + math.ceil(max(self._beyond) / self.factor) + _REACH
+        return _widened(self.data, margin), margin
+
     def _random(self, generator: Generator) -> Part:
         f, height, width = self.factor, *self.data.shape[2:]
         side = min(max(8, _PART // f), height, width)
-        margin = _EDGE + math.ceil(max(self._beyond) / f) + _REACH
-        wide = _widened(self.data, margin)
+        wide, margin = self._wide
         places = [
             [int(torch.randint(n - side + 1, (), generator=generator)) for n in (height, width)]
             for _ in range(_BATCH)
@@ -200,7 +206,10 @@ class View:
         sigma = self._sigma.mean((2, 3), keepdim=True)
         with torch.no_grad():
             data = self.problem.operator(truth)
-        data = data + sigma * torch.randn(data.shape, generator=generator).to(data)
+        if self.problem.noise.known:
+            data = self.problem.noise.sample(data.cpu(), generator).to(data)
+        else:
+            data = data + sigma * torch.randn(data.shape, generator=generator).to(data)
         problem = replace(self.problem, data=data, weights=torch.ones_like(data))
         return View(problem, sigma).whole, truth
 
