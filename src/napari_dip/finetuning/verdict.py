@@ -62,7 +62,7 @@ class Verdict:
     @property
     def explained(self) -> float:
         """The residual from which on data are explained: what is left is their noise, or rounding."""
-        return self.sigma if self.finding is Finding.NOISY else self.rounding
+        return max(self.sigma, self.rounding)
 
     def in_words(self, projected: float | None = None, *, tuned: bool = False) -> str:
         """Return it as a sentence.
@@ -121,7 +121,8 @@ def judged(restorer: Restorer, view: View, x: Tensor, sigma: Tensor) -> Verdict:
     step = max(_step(problem), restorer.reading.span / _STEPS) / 2
     tolerated = _TOLERATED * max(step, usual)
     strength = float(sigma.square().mean().sqrt())
-    least = step if problem.noise.known else max(step, _FOUND * restorer.reading.span)
+    # Weaker noise than what the network itself leaves is not worth the risk, unless the user knows of it.
+    least = step if problem.noise.known else max(step, usual, _FOUND * restorer.reading.span)
     if strength > least:
         finding = Finding.NOISY
     else:
