@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 import torch
+import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from napari_dip.noise import NoiseModel, weighted_mean
@@ -68,6 +69,13 @@ class Problem:
     def grid(self) -> Grid:
         """Where the samples of x lie."""
         return self.operator.grid(tuple(self.data.shape[2:]))
+
+    def widened(self, x: Tensor) -> Tensor:
+        """Return an image of what the data show on the whole grid: beyond it its border is repeated."""
+        beyond = [(n - m) // 2 for n, m in zip(self.grid.shape, x.shape[2:], strict=True)]
+        if not any(beyond):
+            return x
+        return F.pad(x, [margin for n in reversed(beyond) for margin in (n, n)], mode="replicate")
 
     @property
     def observed(self) -> Tensor:

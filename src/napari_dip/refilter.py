@@ -94,7 +94,7 @@ class Refilter:
         row, column = (place[axis] for axis in axes.spatial)
         with cured():
             filtering = replace(self._filtering(frame), strength=strength)
-            values = filtering.parameters(row, row + 1)[0, :, 0, column].tolist()
+            values = filtering.parameters(slice(row, row + 1), slice(column, column + 1)).flatten().tolist()
             weights = filtering.weights_at(row, column).cpu().numpy()
         pairs = zip(filtering.kernel.parameters, values, strict=True)
         return LocalKernel(weights, {one.name: (value, one.unit) for one, value in pairs})

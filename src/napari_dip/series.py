@@ -201,10 +201,14 @@ class Series:
             part = self.image[at]
             values = np.array(part, dtype=np.float32)
             highest = np.float32(np.inf if self.saturated is None else self.saturated)
-        hidden = ~np.isfinite(values) | np.ma.getmaskarray(part) | (values >= highest)
+        hidden = np.ma.getmaskarray(part)
+        # Two looks at most images spare them five; one value that is no number makes both of them so.
+        if not (values.min() > -np.inf and values.max() < highest):
+            hidden = hidden | ~np.isfinite(values) | (values >= highest)
         if self.missing is not None:
-            hidden |= self.missing[at]
-        values[hidden] = 0
+            hidden = hidden | self.missing[at]
+        if hidden.any():
+            values[hidden] = 0
         return values, hidden
 
     def problem(self, frame: tuple[int, ...], device: str = "cpu") -> "Problem":
@@ -215,14 +219,16 @@ class Series:
         import torch
 
         data = self.axes.to_batch(torch.from_numpy(values)).contiguous()
-        weights = self.axes.to_batch(torch.from_numpy(~hidden)).to(torch.float32).contiguous()
+        weights = torch.ones_like(data)
+        if hidden.any():
+            weights[self.axes.to_batch(torch.from_numpy(hidden))] = 0
         return self.task.problem(data.to(device), self.operator.to(device), weights.to(device))
 
     def guide_of(self, frame: tuple[int, ...], problem: "Problem") -> "Tensor | None":
         """Return what guides a frame, on the grid of the problem's x, shape ``(1, G, *spatial)``."""
         if self.guide is None:
             return None
-        return self._widened(self.guide.of_frame(frame), problem).to(problem.data.device)
+        return problem.widened(self.guide.of_frame(frame)).to(problem.data.device)
 
     @property
     def guide_moves(self) -> bool:
@@ -251,17 +257,9 @@ class Series:
             problem, at = self.problem(frame), self.axes.at(frame)
             x = self.axes.to_batch(torch.from_numpy(np.array(restored[at], np.float32)))
             with torch.no_grad():
-                rest = problem.data - problem.operator(self._widened(x, problem))
+                rest = problem.data - problem.operator(problem.widened(x))
             left[at] = self.axes.from_batch(rest.where(problem.weights > 0, torch.nan)).numpy()
         return left
-
-    def _widened(self, x: "Tensor", problem: "Problem") -> "Tensor":
-        """Return x on the problem's grid; where that goes beyond the data the border is repeated."""
-        import torch.nn.functional as F
-
-        grid, wider = self.task.grid(tuple(problem.data.shape[2:])), problem.grid
-        ends = [(part.start, n - part.stop) for part, n in zip(grid.part_of(wider), wider.shape, strict=True)]
-        return F.pad(x, [margin for pair in reversed(ends) for margin in pair], mode="replicate")
 
     def _check(self, method: "Method | None") -> None:
         any_missing = False
@@ -269,8 +267,8 @@ class Series:
             values, hidden = self.values(frame)
             any_missing |= bool(hidden.any())
             where = f" in frame {frame}" if frame else ""
-            seen = values[~hidden]
-            if not len(seen):
+            seen = values[~hidden] if hidden.any() else values
+            if not seen.size:
                 raise InputError(
                     "missing", f"every pixel is missing{where}: there is nothing to restore from"
                 )

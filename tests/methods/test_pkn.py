@@ -292,7 +292,7 @@ class TestContract:
         """A ramp of 1 a pixel goes on with 1 / factor a fine pixel, and is not moved."""
         ramp = np.broadcast_to(np.arange(24.0), (24, 24))
         kernel = kernel_of("upsample", factor)
-        maps = given(kernel, (24 * factor,) * 2, width=0.6)
+        maps = given(kernel, (24 * factor,) * 2, width=0.6, sharpness=0)
         restored = restore(ramp, SuperResolve(factor=factor, noise=Gaussian(1.0)), PKN(), maps=maps).image
         fine = (np.arange(24 * factor) + 0.5) / factor - 0.5
         inner = slice(4 * factor, -4 * factor)

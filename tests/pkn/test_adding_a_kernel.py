@@ -79,7 +79,8 @@ def test_it_is_what_the_formula_says(kernel, speckled, tensor, brute, offsets, r
     np.testing.assert_allclose(filtered[0, 0], brute(speckled, weights, 5), rtol=1e-9)
 
 
-def test_its_limits_are_the_two_that_it_is_made_of(kernel, speckled, tensor, random):
+def test_its_limits_are_the_two_that_it_is_made_of(kernel, speckled, tensor, random, monkeypatch):
+    monkeypatch.setattr(Anisotropic, "radius", kernel.radius)
     maps = torch.from_numpy(random.uniform([0.4, -2, -2, 0.5], [4, 2, 2, 5], (*speckled.shape, 4)))
     width, a, b, contrast = maps.permute(2, 0, 1)[None].split(1, 1)
     observation = Observation(tensor(speckled), torch.full((1, 1, 1, 1), 10.0).double())

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from napari_dip.errors import InputError
-from napari_dip.pkn import kernel as strips
+from napari_dip.pkn import kernel as tiles
 from napari_dip.pkn.filtering import Filtering
 from napari_dip.pkn.gaussian import Anisotropic
 from napari_dip.pkn.maps import NOISE_LEFT, maps_of
@@ -71,10 +71,10 @@ def test_the_noise_that_is_left_is_what_filtered_noise_has(random):
     torch.testing.assert_close(filtering.noise_left()[inner], measured[inner], rtol=0.1, atol=0)
 
 
-def test_strips_make_the_same_image(observation, monkeypatch):
+def test_tiles_make_the_same_image(observation, monkeypatch):
     filtering = Filtering.given(Anisotropic(), observation, named(Anisotropic(), width=3))
     whole, left = filtering.image()[0], filtering.noise_left()
-    monkeypatch.setattr(strips, "_STRIP", 2 * SIZE[1])
+    monkeypatch.setattr(tiles, "_TILE", 2 * SIZE[1])
     torch.testing.assert_close(filtering.image()[0], whole)
     torch.testing.assert_close(filtering.noise_left(), left)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from napari_dip.pkn import kernel as strips
+from napari_dip.pkn import kernel as tiles
 from napari_dip.pkn import kernels
 from napari_dip.pkn.filtering import Filtering
 from napari_dip.pkn.kernel import ProceduralKernel
@@ -35,9 +35,15 @@ KERNELS: dict[str, ProceduralKernel] = {
 #: Larger than any margin, no multiple of a coarse step, wider than high.
 SIZE = 19, 22
 every_kernel = pytest.mark.parametrize("kernel", list(KERNELS.values()), ids=list(KERNELS))
-with_weights_of_its_own = pytest.mark.parametrize(
-    "kernel", [k for k in KERNELS.values() if k.purpose != "deblur"], ids=lambda k: f"{k.name} {k.factor}"
-)
+
+
+def for_purposes(*purposes):
+    chosen = [kernel for kernel in KERNELS.values() if kernel.purpose in purposes]
+    return pytest.mark.parametrize("kernel", chosen, ids=lambda kernel: f"{kernel.name} {kernel.factor}")
+
+
+with_weights_of_its_own = for_purposes("denoise", "refine")
+that_only_smooths = for_purposes("denoise")
 
 
 def numbers(*shape, seed=0):
@@ -66,8 +72,8 @@ def any_maps(kernel, size=SIZE, seed=1, spread=1.5):
     return kernel.decode(spread * numbers(1, len(kernel.parameters), *fine, seed=seed))
 
 
-def rows_of(maps):
-    return lambda start, stop: maps[:, :, start:stop]
+def parts_of(maps):
+    return lambda rows, columns: maps[:, :, rows, columns]
 
 
 def places(kernel, size=SIZE):
@@ -93,7 +99,7 @@ class TestLaws:
             maps = any_maps(kernel)
             filtered = kernel.apply(observation, maps)[0, 0]
             for row, column in places(kernel):
-                weights = kernel.weights_at(observation, rows_of(maps), row, column)
+                weights = kernel.weights_at(observation, parts_of(maps), row, column)
                 if filtered[row, column].isnan():  # a missing pixel that none in reach is like
                     assert not weights.any()
                     continue
@@ -175,7 +181,7 @@ class TestLaws:
         )
 
     @pytest.mark.parametrize("beside", ["nothing", "map of sigma", "missing pixels", "guide"])
-    def test_strips_equal_the_whole(self, kernel, beside, monkeypatch):
+    def test_tiles_equal_the_whole(self, kernel, beside, monkeypatch):
         size = 41, 15
         observation = observed(kernel, size, channels=2)
         if beside == "map of sigma":
@@ -185,17 +191,17 @@ class TestLaws:
         elif beside == "guide":
             observation = replace(observation, guide=100 + 20 * numbers(1, 3, *size, seed=6))
         maps = any_maps(kernel, size)
-        monkeypatch.setattr(strips, "_STRIP", 15 * kernel.factor**2 * 4)
+        monkeypatch.setattr(tiles, "_TILE", 15 * kernel.factor**2 * 4)
         for function in (kernel.apply, kernel.noise_left):
             whole = function(observation, maps)
-            pieces, rows = [], []
-            for at, strip in kernel.in_strips(function, observation, rows_of(maps)):
-                assert strip.shape[2] == at.stop - at.start
-                pieces.append(strip)
-                rows.extend(range(at.start, at.stop))
-            assert len(pieces) == 11
-            assert rows == list(range(41 * kernel.factor))
-            torch.testing.assert_close(torch.cat(pieces, 2), whole, equal_nan=True)
+            joined, times = torch.zeros_like(whole), torch.zeros_like(whole)
+            pieces = list(kernel.in_tiles(function, observation, parts_of(maps)))
+            for part, tile in pieces:
+                joined[:, :, *part] = tile
+                times[:, :, *part] += 1
+            assert len(pieces) == 12
+            assert (times == 1).all()
+            torch.testing.assert_close(joined, whole, equal_nan=True)
 
     def test_what_is_encoded_is_decoded_to_the_same(self, kernel):
         raw = 2 * numbers(2, len(kernel.parameters), 5, 6)
@@ -283,12 +289,12 @@ class TestLaws:
         torch.testing.assert_close(kernel.scaled(maps, 1.0), maps)
 
 
-@with_weights_of_its_own
+@that_only_smooths
 class TestMeans:
     """Laws of kernels that take a mean, each pixel with a weight of 0 at the least."""
 
     def test_it_stays_within_its_windows_extremes(self, kernel):
-        observation, f = observed(kernel), kernel.factor
+        observation = observed(kernel)
         filtered = kernel.apply(observation, any_maps(kernel))[0, 0]
         height, width = SIZE
         for row in range(height):
@@ -297,14 +303,17 @@ class TestMeans:
                     slice(max(0, p - kernel.radius), p + kernel.radius + 1) for p in (row, column)
                 )
                 window = observation.image[0, 0, rows, columns]
-                mine = filtered[f * row : f * row + f, f * column : f * column + f]
-                assert window.min() - 1e-9 <= mine.min()
-                assert mine.max() <= window.max() + 1e-9
+                assert window.min() - 1e-9 <= filtered[row, column] <= window.max() + 1e-9
 
     def test_no_weight_is_negative(self, kernel):
         maps = any_maps(kernel)
         for row, column in places(kernel):
-            assert kernel.weights_at(observed(kernel), rows_of(maps), row, column).min() >= 0
+            assert kernel.weights_at(observed(kernel), parts_of(maps), row, column).min() >= 0
+
+
+@with_weights_of_its_own
+class TestWeights:
+    """Laws of kernels that say of each pixel what it counts."""
 
     def test_the_noise_left_is_what_the_weights_say(self, kernel):
         """At the border too few: a pixel and its mirror image are counted there as two."""
@@ -314,7 +323,7 @@ class TestMeans:
             middle = [kernel.factor * n for n in (reach, SIZE[0] - reach - 1)]
             for row in (middle[0], middle[1]):
                 for column in (kernel.factor * reach, kernel.factor * (SIZE[1] - reach) - 1):
-                    weights = kernel.weights_at(observation, rows_of(maps), row, column)
+                    weights = kernel.weights_at(observation, parts_of(maps), row, column)
                     assert float(left[row, column]) == pytest.approx(float(weights.square().sum().sqrt()))
 
     def test_where_nothing_is_in_reach_the_nearest_is_taken_and_counted(self, kernel):

@@ -13,7 +13,7 @@ def test_elongations_are_the_axes_of_the_weights(a, b):
     maps = torch.tensor([1.2, a, b])[None, :, None, None].expand(1, 3, 40, 40)
     observation = Observation(torch.zeros(1, 1, 40, 40), torch.ones(1, 1, 1, 1))
     weights = (
-        Anisotropic().weights_at(observation, lambda start, stop: maps[:, :, start:stop], 20, 20).numpy()
+        Anisotropic().weights_at(observation, lambda rows, columns: maps[:, :, rows, columns], 20, 20).numpy()
     )
     offsets = np.indices(weights.shape) - len(weights) // 2
     covariance = np.einsum("iyx,jyx,yx->ij", offsets, offsets, weights.astype(float))

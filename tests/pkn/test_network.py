@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from napari_dip.pkn import network as networks
 from napari_dip.pkn.kernels import KERNELS, kernel_of
 from napari_dip.pkn.network import ParameterNetwork
 from napari_dip.pkn.observation import Observation
@@ -85,6 +86,22 @@ class TestNetworks:
         first, second = network(observation), network(replace(observation, image=changed))
         assert torch.equal(first[:, :, 1 + network.reach :], second[:, :, 1 + network.reach :])
         assert not torch.allclose(first[:, :, 0], second[:, :, 0])
+
+    def test_strips_say_what_the_whole_does(self, kernel, monkeypatch):
+        network, observation = made(kernel), observed(kernel, (kernel.coarse * 31, 14), channels=2)
+        whole = network(observation)
+        monkeypatch.setattr(networks, "_STRIP", 14 * kernel.coarse * 6)
+        torch.testing.assert_close(network(observation), whole)
+
+    def test_products_of_bfloat16_are_enough(self, kernel, monkeypatch):
+        """They move parameters by a hundredth of what these vary from pixel to pixel."""
+        network, observation = made(kernel), observed(kernel, (64, 60))
+        exact = network(observation)
+        monkeypatch.setattr(networks, "_quick", lambda z: True)
+        assert torch.equal(network(observation), exact)  # for learning they are not
+        near = network.eval()(observation)
+        assert near.dtype == torch.float32
+        assert 0 < (near - exact).std() < 0.01 * exact.std()
 
     def test_missing_pixels_have_no_influence(self, kernel):
         observation = observed(kernel)

@@ -87,7 +87,7 @@ def composed(kernel, observation, setting):
     """Return √Σ w² of the weights themselves, in the middle of an image, and what the kernel says of it."""
     size = (39, 39)
     maps = everywhere(setting, size)
-    weights = kernel.weights_at(observation, lambda start, stop: maps[:, :, start:stop], 19, 19)
+    weights = kernel.weights_at(observation, lambda rows, columns: maps[:, :, rows, columns], 19, 19)
     left = kernel.noise_left(observation, maps)[0, 0, 19, 19]
     return float(weights.square().sum().sqrt()), float(left)
 

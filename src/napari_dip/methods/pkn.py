@@ -153,7 +153,9 @@ class PKN:
                 f"{blind} pixels have no observed one in reach of the filter, and the value of the nearest",
                 stacklevel=2,
             )
-        x = self._on_grid(image, problem)
+        if problem.floor is not None:
+            image = image.clamp_min(problem.floor)
+        x = problem.widened(image)
         answer = Iterate(self.updates, x, problem(x), outcome=Outcome.COMPUTED, maps=maps_of(filtering))
         if until is not None and until.start()(answer) is Outcome.ASKED:  # no further frame is wanted
             answer = replace(answer, outcome=Outcome.ASKED)
@@ -226,16 +228,6 @@ class PKN:
         trained = shipped(kernel) if self.weights is None else load(Path(self.weights), kernel)
         return Constant(kernel, trained.setting) if self.predictor == "constant" else trained.network
 
-    @staticmethod
-    def _on_grid(image: "Tensor", problem: "Problem") -> "Tensor":
-        """Return the image on the problem's grid: where that goes beyond the data the border is repeated."""
-        import torch.nn.functional as F
-
-        if problem.floor is not None:
-            image = image.clamp_min(problem.floor)
-        wider = [(n - m) // 2 for n, m in zip(problem.grid.shape, image.shape[2:], strict=True)]
-        return F.pad(image, [margin for n in reversed(wider) for margin in (n, n)], mode="replicate")
-
 
 def observed(problem: "Problem", guide: "Tensor | None" = None) -> "Observation":
     """Return a problem's data with their noise, and whatever else a kernel may want.
@@ -249,8 +241,8 @@ def observed(problem: "Problem", guide: "Tensor | None" = None) -> "Observation"
     from napari_dip.pkn.gaussian import covariance_of, log_precision
     from napari_dip.pkn.observation import Observation
 
-    data, counts = problem.data, problem.weights > 0
-    seen = None if bool(counts.all()) else counts.to(data.dtype)
+    data, weights = problem.data, problem.weights
+    seen = None if bool(weights.min() > 0) else (weights > 0).to(data.dtype)
     image = Observation(data, data.new_ones(1, 1, 1, 1), seen).filled()
     sigma = _sigma(measured(problem), image)
     blur = None

@@ -91,7 +91,7 @@ class Shrunk(Degradation):
         Pixels of the clean images for one of the data.
     """
 
-    weakest: float = 2.0
+    weakest: float = 1.0
     strongest: float = 25.0
     factor: int = 2
 

@@ -17,7 +17,7 @@ from napari_dip.pkn.prediction import Predictor, decoded
 
 @dataclass(frozen=True, eq=False)
 class Filtering:
-    """What a kernel makes of one image; computed strip by strip, when it is asked for.
+    """What a kernel makes of one image; computed tile by tile, when it is asked for.
 
     Parameters
     ----------
@@ -98,15 +98,14 @@ class Filtering:
         height, width = self.observation.image.shape[2:]
         return self.kernel.factor * height, self.kernel.factor * width
 
-    def parameters(self, start: int = 0, stop: int | None = None) -> Tensor:
-        """Return the parameters of some rows of the result, by default of all, shape ``(1, P, rows, W)``."""
-        height, width = self.shape
-        stop = height if stop is None else stop
+    def parameters(self, rows: slice = slice(None), columns: slice = slice(None)) -> Tensor:
+        """Return the parameters of a part of the result, by default of all of it, shape ``(1, P, ...)``."""
+        part = tuple(slice(*one.indices(n)) for one, n in zip((rows, columns), self.shape, strict=True))
         if self.maps is not None:
-            maps = self.maps[:, :, start:stop]
+            maps = self.maps[:, :, *part]
         else:
             assert self.raw is not None
-            maps = decoded(self.kernel, self.raw, (start, stop), width)
+            maps = decoded(self.kernel, self.raw, *part)
         return maps if self.strength == 1 else self.kernel.scaled(maps, self.strength)
 
     def image(self) -> tuple[Tensor, int]:
@@ -117,8 +116,8 @@ class Filtering:
         with torch.no_grad():
             channels = self.observation.image.shape[1]
             image = self.observation.image.new_empty(1, channels, *self.shape)
-            for rows, strip in self.kernel.in_strips(self.kernel.apply, self.observation, self.parameters):
-                image[:, :, rows] = strip
+            for part, tile in self.kernel.in_tiles(self.kernel.apply, self.observation, self.parameters):
+                image[:, :, *part] = tile
         if self.observation.seen is None:
             return image, 0
         blind = image.isnan()
@@ -129,10 +128,8 @@ class Filtering:
         """Return the share of the noise's standard deviation that is left, shape ``(factor H, factor W)``."""
         with torch.no_grad():
             left = self.observation.image.new_empty(self.shape)
-            for rows, strip in self.kernel.in_strips(
-                self.kernel.noise_left, self.observation, self.parameters
-            ):
-                left[rows] = strip[0, 0]
+            for part, tile in self.kernel.in_tiles(self.kernel.noise_left, self.observation, self.parameters):
+                left[part] = tile[0, 0]
         return left
 
     def weights_at(self, row: int, column: int) -> Tensor:

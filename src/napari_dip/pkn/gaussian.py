@@ -47,7 +47,7 @@ class Anisotropic(WindowKernel):
     name = "anisotropic"
     title = "Anisotropic Gaussian"
     parameters = SHAPE
-    radius = 5
+    radius = 4
 
     def weights(self, observation: Observation, maps: Tensor) -> Weights:
         """Return the weights, as a function of d."""

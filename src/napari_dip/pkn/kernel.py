@@ -1,8 +1,10 @@
 """What every filter is whose parameters differ from pixel to pixel."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import product
 from typing import ClassVar, Literal
 
 import torch
@@ -11,11 +13,11 @@ from torch import Tensor
 from napari_dip.pkn.observation import Observation
 from napari_dip.pkn.parameters import Parameter
 
-#: Parameters of some rows, from the first to the one after the last, shape ``(N, P, rows, W)``.
-MapsOf = Callable[[int, int], Tensor]
+#: Parameters of some rows and columns, shape ``(N, P, rows, columns)``.
+MapsOf = Callable[[slice, slice], Tensor]
 
-#: Pixels of a strip: enough to keep the cores busy, and few enough to stay in their caches.
-_STRIP = 2**18
+#: Pixels of a tile: enough to keep the cores busy, and few enough to stay in their caches.
+_TILE = 2**18
 
 
 class ProceduralKernel(ABC):
@@ -103,7 +105,7 @@ class ProceduralKernel(ABC):
         observation : Observation
             A single image.
         maps : callable
-            Gives the parameters of rows of the result.
+            Gives the parameters of a part of the result.
         row, column : int
             Of the result.
 
@@ -124,7 +126,7 @@ class ProceduralKernel(ABC):
         with torch.enable_grad():
             y = self.apply(
                 replace(part, image=one, seen=seen, guide=guide),
-                maps(f * top, f * bottom)[..., f * left : f * right],
+                maps(slice(f * top, f * bottom), slice(f * left, f * right)),
             )[0, 0, row - f * top, column - f * left]
             (counts,) = torch.autograd.grad(y, one)
         whole = counts.new_zeros(2 * reach + 1, 2 * reach + 1)
@@ -132,10 +134,10 @@ class ProceduralKernel(ABC):
         whole[first[0] : first[0] + bottom - top, first[1] : first[1] + right - left] = counts[0, 0]
         return whole
 
-    def in_strips(
+    def in_tiles(
         self, function: Callable[[Observation, Tensor], Tensor], observation: Observation, maps: MapsOf
-    ) -> Iterator[tuple[slice, Tensor]]:
-        """Yield `apply` or `noise_left` strip by strip: memory stays flat, whatever the size of the image.
+    ) -> Iterator[tuple[tuple[slice, slice], Tensor]]:
+        """Yield `apply` or `noise_left` tile by tile: memory stays flat, whatever the size of the image.
 
         Parameters
         ----------
@@ -144,19 +146,31 @@ class ProceduralKernel(ABC):
         observation : Observation
             Of the whole image.
         maps : callable
-            Gives the parameters of rows of the result.
+            Gives the parameters of a part of the result.
 
         Yields
         ------
-        rows : slice
-            Of the result.
-        strip : Tensor, shape ``(N, C, rows, factor W)``
+        part : (slice, slice)
+            Rows and columns of the result.
+        tile : Tensor, shape ``(N, C, rows, columns)``
         """
-        height, width = observation.image.shape[2:]
-        step = max(1, _STRIP // (width * self.factor**2))
-        for start in range(0, height, step):
-            stop = min(start + step, height)
-            top, bottom = max(0, start - self.reach), min(height, stop + self.reach)
-            f = self.factor
-            strip = function(observation.rows(top, bottom), maps(f * top, f * bottom))
-            yield slice(f * start, f * stop), strip[:, :, f * (start - top) : f * (stop - top)]
+        f, (height, width) = self.factor, observation.image.shape[2:]
+        # Nearly square, as the surroundings of a tile are filtered in vain.
+        across = -(-width // -(-width * f // math.isqrt(_TILE)))
+        down = max(1, _TILE // (f * f * across))
+        for top, left in product(range(0, height, down), range(0, width, across)):
+            part = slice(top, min(top + down, height)), slice(left, min(left + across, width))
+            around = [
+                slice(max(0, one.start - self.reach), min(n, one.stop + self.reach))
+                for one, n in zip(part, (height, width), strict=True)
+            ]
+            rows, columns = around
+            seen = observation.rows(rows.start, rows.stop).columns(columns.start, columns.stop)
+            wider = function(seen, maps(*(_times(one, f) for one in around)))
+            inner = (_times(one, f, whole.start) for one, whole in zip(part, around, strict=True))
+            yield (_times(part[0], f), _times(part[1], f)), wider[:, :, *inner]
+
+
+def _times(part: slice, factor: int, start: int = 0) -> slice:
+    """Return where a part lies in finer pixels, counted from a start."""
+    return slice(factor * (part.start - start), factor * (part.stop - start))

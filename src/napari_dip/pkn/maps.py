@@ -25,7 +25,7 @@ def maps_of(filtering: "Filtering") -> dict[str, Map]:
             parameter.low,
             parameter.high,
             partial(_parameter, filtering, at),
-            None if parameter.positive else parameter.identity,
+            parameter.identity if parameter.signed else None,
         )
         for at, parameter in enumerate(filtering.kernel.parameters)
     }

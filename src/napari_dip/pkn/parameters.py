@@ -47,6 +47,11 @@ class Parameter:
     identity: float | None = None
     positive: bool = True
 
+    @property
+    def signed(self) -> bool:
+        """Whether it may lie to either side of the identity."""
+        return not self.positive and self.identity is not None and self.low < self.identity < self.high
+
     def decode(self, raw: Tensor) -> Tensor:
         """Return θ."""
         share = raw.sigmoid()

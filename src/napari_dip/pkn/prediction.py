@@ -15,9 +15,11 @@ Predictor = Callable[[Observation], Tensor]
 #: Of the structure tensor: standard deviation, in pixels, of the Gaussian that it is averaged with.
 _AROUND = 2.0
 #: Gradient, in standard deviations of the noise, at which the filter is half as wide as it gets.
-_HALF = 1.0
+_HALF = 0.7
+#: How much is taken from the squares of gradients, in what noise adds on average: in flat parts it varies.
+_NOISE = 1.3
 #: Share of the filter's range of widths between flat parts and edges, and of its stretch at an edge.
-_WIDE, _NARROW, _STRETCH = 0.8, 0.25, 0.7
+_WIDE, _NARROW, _STRETCH = 0.9, 0.15, 0.85
 
 
 class Constant(nn.Module):
@@ -89,8 +91,8 @@ class StructureTensor(nn.Module):
         dy, dx = (z[:, :, 2:, 1:-1] - z[:, :, :-2, 1:-1]) / 2, (z[:, :, 1:-1, 2:] - z[:, :, 1:-1, :-2]) / 2
         products = _averaged(torch.cat([dy * dy, dy * dx, dx * dx], 1), self._step)
         yy, yx, xx = products.split(1, 1)
-        # Two independent pixels of variance 1 / C each, over 2.
-        noise = 0.5 / observation.image.shape[1]
+        # Of the difference of two independent pixels, each of variance 1 / C, over 2 it is 1 / 2C.
+        noise = _NOISE * 0.5 / observation.image.shape[1]
         yy, xx = (yy - noise).clamp_min(0), (xx - noise).clamp_min(0)
         half, spread = (yy + xx) / 2, ((yy - xx).square() / 4 + yx.square()).sqrt()
         edge = (half + spread).sqrt()
@@ -129,11 +131,11 @@ class Filter(nn.Module):
         """Return the filtered images, shape ``(N, C, factor H, factor W)``."""
         raw = self.predictor(observation)
         height, width = (n * self.kernel.factor for n in observation.image.shape[2:])
-        return self.kernel.apply(observation, decoded(self.kernel, raw, (0, height), width))
+        return self.kernel.apply(observation, decoded(self.kernel, raw, slice(0, height), slice(0, width)))
 
 
-def decoded(kernel: ProceduralKernel, raw: Tensor, rows: tuple[int, int], width: int) -> Tensor:
-    """Return the parameters of some rows of the result in their units.
+def decoded(kernel: ProceduralKernel, raw: Tensor, rows: slice, columns: slice) -> Tensor:
+    """Return the parameters of a part of the result in their units.
 
     Parameters
     ----------
@@ -141,24 +143,29 @@ def decoded(kernel: ProceduralKernel, raw: Tensor, rows: tuple[int, int], width:
         Whose parameters.
     raw : Tensor, shape ``(N, P, h, w)``
         Encoded, of the whole image.
-    rows : (int, int)
-        The first row, and the one after the last.
-    width : int
-        Columns of the result.
+    rows, columns : slice
+        Of the result, with both ends.
 
     Returns
     -------
-    Tensor, shape ``(N, P, rows, width)``
+    Tensor, shape ``(N, P, rows, columns)``
     """
-    return kernel.decode(_interpolated(raw, kernel.coarse * kernel.factor, rows, width))
+    return kernel.decode(_interpolated(raw, kernel.coarse * kernel.factor, (rows, columns)))
 
 
-def _interpolated(raw: Tensor, step: int, rows: tuple[int, int], width: int) -> Tensor:
-    """Return some rows of a coarse map at every pixel, linear between the centres of the coarse ones."""
-    start, stop = rows
-    first, last = max(0, start // step - 1), min(raw.shape[2], -(-stop // step) + 1)
-    fine = F.interpolate(raw[:, :, first:last], scale_factor=step, mode="bilinear", align_corners=False)
-    return fine[:, :, start - first * step : stop - first * step, :width]
+def _interpolated(raw: Tensor, step: int, part: tuple[slice, slice]) -> Tensor:
+    """Return a part of a coarse map at every pixel, linear between the centres of the coarse ones."""
+    spans = [
+        (max(0, one.start // step - 1), min(n, -(-one.stop // step) + 1))
+        for one, n in zip(part, raw.shape[2:], strict=True)
+    ]
+    coarse = raw[:, :, *(slice(first, last) for first, last in spans)]
+    fine = F.interpolate(coarse, scale_factor=step, mode="bilinear", align_corners=False)
+    inner = (
+        slice(one.start - first * step, one.stop - first * step)
+        for one, (first, _) in zip(part, spans, strict=True)
+    )
+    return fine[:, :, *inner]
 
 
 def _averaged(x: Tensor, step: int) -> Tensor:

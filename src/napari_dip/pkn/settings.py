@@ -28,7 +28,7 @@ class Training:
     weakest, strongest : float, optional
         Standard deviation of the noise that is added to clean images, in grey levels when the image's range
         is 255; each example has one between these. By default 5 to 60, for reblurring 1 to 12 and for
-        upsampling 2 to 25.
+        upsampling 1 to 25.
     seed : int
         The same seed gives the same weights on the same machine.
     """

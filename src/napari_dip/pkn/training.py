@@ -26,7 +26,7 @@ _RATE, _RATE_OF_SETTING = 3e-3, 0.1
 _RATE_OF_MORE = 5e-4
 #: Updates that fit a single setting.
 _SETTING = 150
-#: Examples of an update, and the pixels of one along an axis.
+#: Examples of an update, and the pixels of one along an axis, which any factor divides.
 _BATCH, _SIDE = 6, 96
 #: Share of a noisy image's rows that is for validation.
 _CHECKED = 0.25
@@ -110,14 +110,13 @@ def supervised(
     images, validation : sequence of Tensor, each of shape ``(H, W)``
         Grey levels from about 0 to 255.
     """
-    side = _SIDE if kernel.factor == 1 else 48 * kernel.factor
 
     def examples(generator: torch.Generator) -> Sample:
-        clean = crops(images, _BATCH, side, generator)
+        clean = crops(images, _BATCH, _SIDE, generator)
         return (degradation(clean, generator),), partial(_root_mean_square, clean)
 
     fixed = torch.Generator().manual_seed(0)
-    truths = crops(validation, 24, 2 * side, fixed)
+    truths = crops(validation, 24, 2 * _SIDE, fixed)
     seen = degradation(truths, fixed)
 
     def score(tried: Filter) -> float:

@@ -73,10 +73,7 @@ def averaged(observation: Observation, weights: Weights, radius: int) -> Tensor:
     for dy, dx in half_window(radius):
         ahead, behind = weights(dy, dx)
         before, after = (shifted(around, radius, s * dy, s * dx) for s in (-1, 1))
-        if ahead is behind:
-            total.addcmul_(ahead, before + after)
-        else:
-            total.addcmul_(ahead, after).addcmul_(behind, before)
+        total.addcmul_(ahead, after).addcmul_(behind, before)
         if beside is None:
             weight.add_(ahead).add_(behind) if ahead is not behind else weight.add_(ahead, alpha=2)
         else:
