@@ -105,14 +105,14 @@ def kernel_network():
 
 
 def fine_tuned():
-    """What a pretrained network leaves of a micrograph, and what its fine-tuned version does."""
+    """What a pretrained network makes of a micrograph, and its fine-tuned version, with what both leave."""
     viewer, dock = opened("micrograph", "Fine-tuned network")
     dock.task.show_task(SuperResolve(psf=GaussianPSF(2.5)))
     wait(60, dock.run_button.isEnabled)
     dock.run_button.click()
     wait(3 * SECONDS, lambda: not dock._panels)
     result = dock.after._results[-1]
-    side_by_side(viewer, result.beginning.before, result.beginning.after)
+    side_by_side(viewer, result.layer, *result.beginning.layers, rows=2)
     keep(viewer, "dock-finetune")
     viewer.close()
 
@@ -129,12 +129,13 @@ def sky():
     viewer.close()
 
 
-def side_by_side(viewer, selected, other):
-    """Show two layers beside each other."""
+def side_by_side(viewer, selected, *others, rows=1):
+    """Show layers beside each other."""
+    shown = (selected, *others)
     for layer in viewer.layers:
-        layer.visible = layer in (selected, other)
+        layer.visible = layer in shown
     grid = viewer.canvas.grid
-    grid.stride, grid.shape, grid.enabled = 1, (1, 2), True
+    grid.stride, grid.shape, grid.enabled = 1, (rows, len(shown) // rows), True
     wait(0.5)
     viewer.reset_view()
     viewer.layers.selection = {selected}
