@@ -344,6 +344,7 @@ class TestRefusals:
             (TASKS["deblur"], "nlm", "The kernel nlm doesn't do that: take reblur or anisotropic-reblur"),
             (TASKS["refine"], "isotropic", "take upsample"),
             (SuperResolve(factor=5), "auto", "factor of 2, 3 or 4"),
+            (SuperResolve(psf=GaussianPSF(1.5)), "auto", "undoes blur or refines pixels, not both"),
             (Denoise(Laplace(5.0)), "auto", "leaves outliers in"),
         ],
     )

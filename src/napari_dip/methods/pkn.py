@@ -196,7 +196,7 @@ class PKN:
         ValueError
             The chosen one doesn't, in words for the user.
         """
-        from napari_dip.operators import Blur, Identity, Resample
+        from napari_dip.operators import Blur, Compose, Identity, Resample
         from napari_dip.pkn.kernels import KERNELS, kernel_of
 
         factor = 2
@@ -211,6 +211,11 @@ class PKN:
                     f"{self.title} super-resolves by the same factor of 2, 3 or 4 along both axes, "
                     f"got {operator.factors}."
                 )
+        elif isinstance(operator, Compose):
+            raise ValueError(
+                f"{self.title} undoes blur or refines pixels, not both: leave out the point spread function, or "
+                "take another method."
+            )
         else:
             raise ValueError(f"{self.title} denoises, deconvolves and super-resolves, and nothing else.")
         name = usual if self.kernel == "auto" else self.kernel
