@@ -213,8 +213,8 @@ class PKN:
                 )
         elif isinstance(operator, Compose):
             raise ValueError(
-                f"{self.title} undoes blur or refines pixels, not both: leave out the point spread function, or "
-                "take another method."
+                f"{self.title} undoes blur or refines pixels, not both: leave out the point spread function, "
+                "or take another method."
             )
         else:
             raise ValueError(f"{self.title} denoises, deconvolves and super-resolves, and nothing else.")
