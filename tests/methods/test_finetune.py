@@ -128,6 +128,13 @@ def test_noise_is_not_learnt(phantom, random, known):
     assert result.frames[0].score < 400  # of the error's square; that of the noise
 
 
+def test_data_without_noise_are_not_denoised(phantom):
+    result = restore(phantom.round(), Denoise(), network(blank=False))
+    np.testing.assert_allclose(result.image, phantom.round(), atol=0.01)
+    assert "No noise was found" in result.frames[0].note
+    assert result.outcome is Outcome.COMPUTED
+
+
 def test_back_projection_alone_and_the_network_alone(blurred):
     data, task = blurred
     full = list(solve(data, task, network(2, iterations=2)))

@@ -235,6 +235,7 @@ class FineTune:
 
         from napari_dip.finetuning.tuning import Tuning
         from napari_dip.finetuning.verdict import Finding, residual
+        from napari_dip.operators import Identity
         from napari_dip.solver.iterate import Iterate, Judge, Outcome
         from napari_dip.solver.stopping import Never, TimeLimit
 
@@ -265,6 +266,10 @@ class FineTune:
             x = held.projected(x)
             left = residual(problem, x)
             note = verdict.in_words(left)
+            if isinstance(problem.operator, Identity) and self.action == "auto":
+                note = f"{verdict.in_words()} No noise was found: the answer is the data as they are."
+                yield answer(x, ended or Outcome.COMPUTED)
+                return restorer.weights
             if self.action == "back-projection":
                 yield answer(x, Outcome.COMPUTED)
                 return restorer.weights
