@@ -144,8 +144,9 @@ def weakest_noise(image: np.ndarray, seen: np.ndarray) -> float:
     """Return the standard deviation of the noise in a plane, erring low: structure is not taken for it.
 
     The second difference in the quietest places has a variance a, and that of means of 2 x 2 pixels, as many
-    apart, a variance b. White noise of variance v has a = v and b = v / 4; structure at least as much in b as
-    in a. So v is (a − b) / (3 / 4), and 0 where that is negative.
+    apart, a variance b. White noise of variance v has a = v and b = v / 4; structure has more in b than in a,
+    by a factor g that is taken from the whole image, where structure rules: from 1 to 2. So v is
+    (g a − b) / (g − 1 / 4), and 0 where that is negative.
 
     Parameters
     ----------
@@ -169,22 +170,24 @@ def weakest_noise(image: np.ndarray, seen: np.ndarray) -> float:
     means = (image[:-1, :-1] + image[1:, :-1] + image[:-1, 1:] + image[1:, 1:]) / 4
     for these in (counts, seen):  # where all is dark, what is cut off is better than nothing
         whole = these[:-1, :-1] & these[1:, :-1] & these[:-1, 1:] & these[1:, 1:]
-        fine = _quietest(image, these, 1, _PLACE) / _QUIET_FINE
-        coarse = _quietest(means, whole, 2, 2 * _PLACE - 1) / _QUIET_COARSE
-        if math.isfinite(fine - coarse):
-            return math.sqrt(max(fine - coarse, 0.0) / 0.75)
+        fine = _energies(image, these, 1, _PLACE)
+        coarse = _energies(means, whole, 2, 2 * _PLACE - 1)
+        if len(fine) and len(coarse):
+            quiet, coarsely_quiet = (float(np.quantile(energy, _QUIETEST)) for energy in (fine, coarse))
+            growth = float(np.clip(coarse.mean() / max(fine.mean(), 1e-30), 1, 2))
+            left = growth * quiet / _QUIET_FINE - coarsely_quiet / _QUIET_COARSE
+            return math.sqrt(max(left, 0.0) / (growth - 0.25))
     return 0.0
 
 
-def _quietest(image: np.ndarray, counts: np.ndarray, step: int, side: int) -> float:
-    """Return the mean square of the second difference of pixels so many apart, in the quietest places."""
+def _energies(image: np.ndarray, counts: np.ndarray, step: int, side: int) -> np.ndarray:
+    """Return the mean square of the second difference of pixels so many apart, in all places of a size."""
     from scipy.ndimage import minimum_filter, uniform_filter
 
     apart = [0.0] * (step - 1)
     second = [1.0, *apart, -2.0, *apart, 1.0]
     energy = uniform_filter((_outer(image, second, second) / 6) ** 2, side, mode="constant")
-    inside = minimum_filter(counts, side + 2 * step, mode="constant", cval=False)
-    return float(np.quantile(energy[inside], _QUIETEST)) if inside.any() else math.nan
+    return energy[minimum_filter(counts, side + 2 * step, mode="constant", cval=False)]
 
 
 def _rounded(value: float) -> float:
