@@ -18,7 +18,7 @@ _TOLERATED = 1.5
 #: Grey levels that an image has at the least: what is finer than a step of so many is no finding.
 _STEPS = 255
 #: Of the range: weaker noise is no finding, unless the user says that it is there.
-_FOUND = 0.008
+_FOUND = 0.012
 #: Share of the noise that was found to be gone by: too strong a noise is the worst that could be assumed.
 _CAUTION = 0.95
 
