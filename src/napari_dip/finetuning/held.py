@@ -6,15 +6,12 @@ from typing import Self
 from torch import Tensor
 
 from napari_dip.finetuning.choice import reading_of
+from napari_dip.finetuning.projection import projected
 from napari_dip.finetuning.restorer import Reading, Restorer, all_ways, in_tiles
 from napari_dip.finetuning.verdict import Finding, Verdict, judged, noise_of
 from napari_dip.finetuning.views import View
 from napari_dip.pretrained.network import Pretrained
 from napari_dip.problem import Problem
-from napari_dip.solver.least_squares import nearest_consistent
-
-#: Steps of back-projection.
-_STEPS = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +43,10 @@ class Held:
         restorer = Restorer(pretrained, view.factor, Reading.of(problem.data, problem.weights > 0))
         restorer.reading = reading_of(restorer, view)
         first = view.whole.x(in_tiles(restorer, view.whole.shown))
-        return cls(view, restorer, first, judged(restorer, view, first, sigma))
+        verdict = judged(restorer, view, first, sigma)
+        if verdict.sigma > float(sigma.square().mean().sqrt()):  # noise was found after all
+            view = View(problem, sigma.new_full((1, 1, 1, 1), verdict.sigma))
+        return cls(view, restorer, first, verdict)
 
     @property
     def noisy(self) -> bool:
@@ -59,12 +59,8 @@ class Held:
         return whole.x(in_tiles(self.restorer, whole.shown))
 
     def projected(self, x: Tensor) -> Tensor:
-        """Return the image next to x that explains the data, up to their noise."""
-        problem, until = self.view.problem, self.verdict.explained
-        weights = problem.weights
-        return nearest_consistent(
-            problem.operator, problem.data, x, weights=weights, steps=_STEPS, until=until
-        )
+        """Return an image near x that explains the data, as far as they bear it."""
+        return projected(self.view.problem, x, self.verdict.explained)
 
     def last(self, *, flips: bool) -> Tensor:
         """Return the restored image with the weights as they are now.

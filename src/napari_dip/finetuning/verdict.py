@@ -6,6 +6,7 @@ from enum import Enum
 import torch
 from torch import Tensor
 
+from napari_dip.finetuning.projection import Projection
 from napari_dip.finetuning.restorer import Restorer, in_tiles
 from napari_dip.finetuning.views import View
 from napari_dip.noise import weighted_mean
@@ -120,14 +121,20 @@ def judged(restorer: Restorer, view: View, x: Tensor, sigma: Tensor) -> Verdict:
     usual = _habitual(restorer, view.data)
     step = max(_step(problem), restorer.reading.span / _STEPS) / 2
     tolerated = _TOLERATED * max(step, usual)
-    strength = float(sigma.square().mean().sqrt())
+    strength, rounding = float(sigma.square().mean().sqrt()), _step(problem) / 12**0.5
     # Weaker noise than what the network itself leaves is not worth the risk, unless the user knows of it.
     least = step if problem.noise.known else max(step, usual, _FOUND * restorer.reading.span)
     if strength > least:
         finding = Finding.NOISY
+    elif left <= tolerated:
+        finding = Finding.CONSISTENT
     else:
-        finding = Finding.CONSISTENT if left <= tolerated else Finding.INCONSISTENT
-    return Verdict(finding, left, usual, tolerated, strength, _step(problem) / 12**0.5)
+        finding = Finding.INCONSISTENT
+        # A last question, where no noise was found: whether pixels agree with what explains the others.
+        plan = Projection.of(problem, x, rounding)
+        if plan.noisy and not problem.noise.known and _CAUTION * plan.error > least:
+            finding, strength = Finding.NOISY, _CAUTION * plan.error
+    return Verdict(finding, left, usual, tolerated, strength, rounding)
 
 
 def residual(problem: Problem, x: Tensor) -> float:

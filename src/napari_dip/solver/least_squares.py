@@ -1,5 +1,7 @@
 """Least squares by conjugate gradients."""
 
+from collections.abc import Iterator
+
 from torch import Tensor, no_grad
 
 from napari_dip.operators import Operator
@@ -14,10 +16,31 @@ def nearest_consistent(
     steps: int,
     until: float = 0.0,
 ) -> Tensor:
-    """Move x towards A x = data by conjugate gradients on the normal equations (CGLS).
+    """Move x towards A x = data by conjugate gradients.
 
-    Each step takes the direction in which the residual falls most, details that A hardly lets through last:
-    few steps amplify little noise. What A does not see of x stays as it was.
+    Parameters
+    ----------
+    operator, data, x, weights
+        As for `towards`.
+    steps : int
+        At the most.
+    until : float
+        Root-mean-square residual that is small enough.
+    """
+    for index, (closer, left) in enumerate(towards(operator, data, x, weights=weights)):
+        x = closer
+        if index == steps or left <= until:
+            break
+    return x
+
+
+def towards(
+    operator: Operator, data: Tensor, x: Tensor, *, weights: Tensor | None = None
+) -> Iterator[tuple[Tensor, float]]:
+    """Yield x, and what each step of conjugate gradients on the normal equations (CGLS) makes of it.
+
+    Each takes the direction in which the residual falls most, details that A hardly lets through last: few
+    steps amplify little noise. What A does not see of x stays as it was.
 
     Parameters
     ----------
@@ -29,24 +52,26 @@ def nearest_consistent(
         To begin with; it is not changed.
     weights : Tensor, optional
         0 where a pixel of the data doesn't count, else 1.
-    steps : int
-        At the most.
-    until : float
-        Root-mean-square residual that is small enough.
+
+    Yields
+    ------
+    (Tensor, float)
+        The image, and its root-mean-square residual.
     """
     seen = data.new_ones(()) if weights is None else weights
     count = seen.expand_as(data).sum()
     with no_grad():
         residual = seen * (data - operator(x))
         direction = gradient = operator.adjoint(residual)
-        for _ in range(steps):
+    while True:
+        yield x, float((residual.square().sum() / count).sqrt())
+        with no_grad():
             power = gradient.square().sum()
-            if residual.square().sum() <= until**2 * count or power == 0:
-                break
+            if power == 0:
+                return
             image = seen * operator(direction)
             step = power / image.square().sum().clamp_min(1e-30)
             x = x + step * direction
             residual = residual - step * image
             gradient = operator.adjoint(residual)
             direction = gradient + gradient.square().sum() / power.clamp_min(1e-30) * direction
-    return x
