@@ -13,6 +13,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, partial
 from itertools import islice
 from pathlib import Path
@@ -22,7 +23,7 @@ import torch
 from common import centre, gray, load, measure, psnr
 from torch import Tensor
 
-from napari_dip import Denoise, FineTune, GaussianPSF, SuperResolve, Task
+from napari_dip import Denoise, FineTune, Gaussian, GaussianPSF, SuperResolve, Task
 from napari_dip.finetuning.held import Held
 from napari_dip.finetuning.losses import consistency
 from napari_dip.finetuning.tuning import Tuning
@@ -146,14 +147,23 @@ def summarised(rows: dict[str, dict]) -> dict:
 
 
 def case(
-    data: Path, weights: str, factor: int, blur: float = 0, sigma: float = 0, names: tuple[str, ...] = ()
+    data: Path,
+    weights: str,
+    factor: int,
+    blur: float = 0,
+    sigma: float = 0,
+    names: tuple[str, ...] = (),
+    *,
+    told: bool = False,
 ) -> dict:
-    """One network on data of one kind."""
+    """One network on data of one kind; how strong the noise is has to be found, or is told."""
     method = FineTune(weights=str(data / "pretrained" / weights) if "." in weights else weights)
     rows = {}
     for name, truth in images(data).items():
         if not names or name in names:
-            rows[name] = restored(method, truth, *degraded(truth, factor, blur, sigma))
+            observed, task = degraded(truth, factor, blur, sigma)
+            task = replace(task, noise=Gaussian(sigma)) if told else task
+            rows[name] = restored(method, truth, observed, task)
     return summarised(rows)
 
 
@@ -204,6 +214,11 @@ ROWS: dict[str, Callable[[Path], dict]] = {
     f"{weights} x{factor}: {name}": partial(case, weights=weights, factor=factor, blur=blur, sigma=sigma)
     for weights, factor in (("compact", 2), ("compact", 4), ("vdsr", 4))
     for name, (blur, sigma) in CASES.items()
+}
+ROWS |= {
+    f"compact x4: {name}, told": partial(case, weights="compact", factor=4, blur=blur, sigma=sigma, told=True)
+    for name, (blur, sigma) in CASES.items()
+    if sigma
 }
 ROWS |= {
     "vdsr x3: changed scale": partial(case, weights="vdsr", factor=3),
