@@ -105,7 +105,7 @@ def _measure(problem: "Problem", method: "Method") -> tuple[float, int, bool]:
 
     def note(tensor: torch.Tensor) -> torch.Tensor:
         kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-        return tensor
+        return tensor.detach()  # the output of a layer, kept for its own gradient, would never be freed
 
     probe = method.probe(_UPDATES).solve(problem, seed=0)
     saved, times = 0, []

@@ -335,7 +335,8 @@ def _solve(
             try:
                 while True:
                     iterate = next(run)
-                    if iterate.outcome is Outcome.ASKED and answer is None and frame != series.frames[0]:
+                    asked = iterate.outcome is Outcome.ASKED and iterate.index == 0
+                    if asked and answer is None and frame != series.frames[0]:
                         return state  # asked between two frames: this one has not begun
                     # Their sum tells whether all pixels are numbers, in a tenth of the time.
                     if iterate.outcome is not None and not iterate.x.sum().isfinite():

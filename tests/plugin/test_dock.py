@@ -267,7 +267,7 @@ def test_a_series_stopped_keeps_its_frames_and_says_how_many(viewer, user, image
     viewer.add_image(np.stack([image] * 4), name="movie", axis_labels=("t", "y", "x"))
     dock = user.opens()
     assert "4 frames" in dock.source.axes.words.text()
-    user.sets(dock, iterations=400, patience=400)
+    user.sets(dock, iterations=150, patience=150)
     panel = user.runs(dock)
     user.sees(lambda: panel.numbers.text().startswith("Frame 2 of 4"), seconds=40)
     user.clicks(panel.stop_button)

@@ -34,7 +34,12 @@ NAMES = [
 
 @pytest.fixture
 def small(phantom):
-    return np.round(phantom[8:56, 8:56])
+    """Blurred and coarse, as `BLURRED` says, and rounded."""
+    operator = BLURRED.operator((48, 48))
+    fine = torch.nn.functional.interpolate(
+        torch.from_numpy(phantom)[None, None], operator.grid((48, 48)).shape
+    )
+    return operator(fine)[0, 0].numpy().round()
 
 
 @pytest.fixture
@@ -154,8 +159,8 @@ def test_the_verdict_is_said_while_it_runs_and_stop_keeps_the_best(viewer, user,
     viewer.add_image(small, name="cells")
     dock = opened(user, weights, iterations=10_000)
     panel = user.runs(dock)
-    user.sees(lambda: "Inconsistent: back-projection takes" in panel.numbers.text())
-    user.sees(lambda: panel.curves.best is not None)
+    user.sees(lambda: "Inconsistent: back-projection takes" in panel.numbers.text(), seconds=60)
+    user.sees(lambda: panel.curves.best is not None, seconds=60)
     user.clicks(panel.stop_button)
     user.sees(lambda: not dock._panels)
     assert dock.message.text().startswith("Inconsistent: back-projection takes")
