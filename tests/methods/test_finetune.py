@@ -213,6 +213,24 @@ def test_a_network_of_another_factor_serves(phantom):
     assert result.image.shape == (63, 63)
 
 
+def test_what_is_usual_is_that_of_the_factor_a_network_was_trained_for(phantom):
+    """At another one it would contradict its own output, too."""
+    task, seen = SuperResolve(factor=3, kernel="bicubic"), []
+
+    class Watched(Bicubic):
+        def forward(self, x):
+            x = super().forward(x)
+            seen.append(tuple(x.shape[2:]))
+            return x
+
+    data = torch.from_numpy(coarse(phantom[:63, :63], 3))[None, None]
+    problem = task.problem(data, task.operator((21, 21)), torch.ones_like(data))
+    held = FineTune.of(Watched(4), factor=4).held(problem)
+    assert held.restorer.factor == 3
+    assert held.first.shape == (1, 1, 63, 63)
+    assert seen[-2:] == [(84, 84), (84, 84)]  # of the data, and of its own output by 4
+
+
 def test_an_update_costs_the_same_whatever_the_image(random):
     """What a network sees of a large image is a few parts of it."""
     seen = []

@@ -145,11 +145,15 @@ def residual(problem: Problem, x: Tensor) -> float:
 
 def _habitual(restorer: Restorer, data: Tensor) -> float:
     """Return what a network leaves of an image of its own kind, degraded as it was in its training."""
-    factor = restorer.factor
+    wanted, trained = restorer.factor, restorer.pretrained.factor
+    factor = trained if min(wanted, trained) > 1 else wanted
     usual: Operator = Resample((factor, factor), "bicubic") if factor > 1 else Identity()
-    with torch.no_grad():
+    restorer.factor = factor
+    try:
         own = usual(in_tiles(restorer, data))
         again = usual(in_tiles(restorer, own))
+    finally:
+        restorer.factor = wanted
     return float((again - own).square().mean().sqrt())
 
 
