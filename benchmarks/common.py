@@ -1,5 +1,6 @@
 """What several benchmarks need."""
 
+import argparse
 import json
 import os
 import platform
@@ -75,6 +76,33 @@ def measure(
             known[name] = json.loads(done.stdout.splitlines()[-1]) | {"machine": machine()}
             output.write_text(json.dumps(known, indent=2) + "\n")
         print(f"{name:24s}", "  ".join(f"{key} {value}" for key, value in known[name].items()), flush=True)
+
+
+def main(description: str | None, script: str, rows: Mapping[str, Callable[[Path], dict]]) -> None:
+    """Measure the rows of a script that its file lacks, as the command line asks for.
+
+    Parameters
+    ----------
+    description : str
+        What the script says of itself.
+    script : str
+        Its path; the rows go to a file beside it.
+    rows : mapping of str to callable
+        Each is given the folder of the images, and returns what was measured.
+    """
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", type=Path)
+    parser.add_argument("rows", nargs="*")
+    parser.add_argument("--output", type=Path, default=Path(script).with_suffix(".json"))
+    parser.add_argument("--alone", action="store_true", help="measure one row here, and print it as JSON")
+    arguments = parser.parse_args()
+    if arguments.alone:
+        print(json.dumps(rows[arguments.rows[0]](arguments.data)))
+        return
+    data = str(arguments.data)
+    measure(rows, arguments.rows, arguments.output, lambda name: [script, data, name, "--alone"])
 
 
 def machine() -> str:

@@ -9,8 +9,6 @@ pixels without 4 at each border; the data are rounded to whole grey levels. All 
 strength of the noise, verdict, rate and end are found in the data.
 """
 
-import argparse
-import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import centre, gray, load, measure, psnr
+from common import centre, gray, load, main, psnr
 from torch import Tensor
 
 from napari_dip import Denoise, FineTune, Gaussian, GaussianPSF, SuperResolve, Task
@@ -260,22 +258,5 @@ ROWS |= {
 ROWS["cost"] = cost
 
 
-def main() -> None:
-    """Measure the rows that are not known yet, each in a process of its own."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("data", type=Path)
-    parser.add_argument("rows", nargs="*")
-    parser.add_argument("--output", type=Path, default=Path(__file__).with_suffix(".json"))
-    parser.add_argument("--alone", action="store_true", help="measure one row here, and print it as JSON")
-    arguments = parser.parse_args()
-    if arguments.alone:
-        print(json.dumps(ROWS[arguments.rows[0]](arguments.data)))
-        return
-    data = str(arguments.data)
-    measure(ROWS, arguments.rows, arguments.output, lambda name: [__file__, data, name, "--alone"])
-
-
 if __name__ == "__main__":
-    main()
+    main(__doc__, __file__, ROWS)

@@ -8,8 +8,6 @@ names of the rows to measure begin; by default all are. The truth is used for th
 other filter its best setting.
 """
 
-import argparse
-import json
 import resource
 import time
 from collections.abc import Callable
@@ -19,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import centre, load, measure, psnr
+from common import centre, load, main, psnr
 from scipy.ndimage import gaussian_filter
 from skimage import restoration
 from tasks import calibrated
@@ -299,22 +297,5 @@ ROWS: dict[str, Callable[[Path], dict]] = {
 }
 
 
-def main() -> None:
-    """Measure the rows that are not known yet, each in a process of its own."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("data", type=Path)
-    parser.add_argument("rows", nargs="*")
-    parser.add_argument("--output", type=Path, default=Path(__file__).with_suffix(".json"))
-    parser.add_argument("--alone", action="store_true", help="measure one row here, and print it as JSON")
-    arguments = parser.parse_args()
-    if arguments.alone:
-        print(json.dumps(ROWS[arguments.rows[0]](arguments.data)))
-        return
-    data = str(arguments.data)
-    measure(ROWS, arguments.rows, arguments.output, lambda name: [__file__, data, name, "--alone"])
-
-
 if __name__ == "__main__":
-    main()
+    main(__doc__, __file__, ROWS)

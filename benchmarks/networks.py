@@ -9,8 +9,6 @@ seen one of the images. PSNR is in dB, peak 255; for super-resolution it is of t
 without as many pixels at the border as the factor, of images that `Resample` shrank with a bicubic kernel.
 """
 
-import argparse
-import json
 import time
 from collections.abc import Callable
 from functools import partial
@@ -18,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import gray, load, measure, psnr
+from common import gray, load, main, psnr
 from kernels import images, mean, noisy, scores
 from torch import Tensor
 
@@ -125,22 +123,5 @@ ROWS: dict[str, Callable[[Path], dict]] = {
 }
 
 
-def main() -> None:
-    """Measure the rows that are not known yet, each in a process of its own."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("data", type=Path)
-    parser.add_argument("rows", nargs="*")
-    parser.add_argument("--output", type=Path, default=Path(__file__).with_suffix(".json"))
-    parser.add_argument("--alone", action="store_true", help="measure one row here, and print it as JSON")
-    arguments = parser.parse_args()
-    if arguments.alone:
-        print(json.dumps(ROWS[arguments.rows[0]](arguments.data)))
-        return
-    data = str(arguments.data)
-    measure(ROWS, arguments.rows, arguments.output, lambda name: [__file__, data, name, "--alone"])
-
-
 if __name__ == "__main__":
-    main()
+    main(__doc__, __file__, ROWS)
