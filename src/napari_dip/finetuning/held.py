@@ -1,5 +1,6 @@
 """A pretrained network held against data: what it makes of them, and what is made of that."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -42,7 +43,7 @@ class Held:
         view = View(problem, sigma)
         restorer = Restorer(pretrained, view.factor, Reading.of(problem.data, problem.weights > 0))
         restorer.reading = reading_of(restorer, view)
-        first = view.whole.x(in_tiles(restorer, view.whole.shown))
+        first = _made(restorer, view)
         verdict = judged(restorer, view, first, sigma)
         if verdict.sigma > float(sigma.square().mean().sqrt()):  # noise was found after all
             view = View(problem, sigma.new_full((1, 1, 1, 1), verdict.sigma))
@@ -55,8 +56,7 @@ class Held:
 
     def seen(self) -> Tensor:
         """Return what the network makes of the data now."""
-        whole = self.view.whole
-        return whole.x(in_tiles(self.restorer, whole.shown))
+        return _made(self.restorer, self.view)
 
     def projected(self, x: Tensor) -> Tensor:
         """Return an image near x that explains the data, as far as they bear it."""
@@ -70,6 +70,10 @@ class Held:
         flips : bool
             Take the mean over the eight ways to turn and mirror the data.
         """
-        whole = self.view.whole
-        x = whole.x((all_ways if flips else in_tiles)(self.restorer, whole.shown))
+        x = _made(self.restorer, self.view, all_ways if flips else in_tiles)
         return x if self.noisy else self.projected(x)
+
+
+def _made(restorer: Restorer, view: View, way: Callable[[Restorer, Tensor], Tensor] = in_tiles) -> Tensor:
+    """Return what a network makes of data, on the problem's grid."""
+    return view.whole.x(way(restorer, view.whole.shown))

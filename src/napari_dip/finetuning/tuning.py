@@ -1,9 +1,9 @@
 """Fits a pretrained network to the data, a little: the best rate, the best weights, and an early end."""
 
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import cycle, islice
 
 import torch
@@ -16,6 +16,9 @@ from napari_dip.pkn.pictures import picture
 from napari_dip.solver.fit import fit
 from napari_dip.solver.iterate import Outcome
 from napari_dip.solver.samples import Sample
+
+#: Draws a sample, where there can be one.
+Lesson = Callable[[torch.Generator], Sample | None]
 
 LOSSES: dict[str, Loss] = {"plain": consistency, "sure": risk, "masked": masked}
 #: Adam's step sizes to choose among, after so many updates of each.
@@ -74,8 +77,13 @@ class Tuning:
         low, span = restorer.reading.low, restorer.reading.span
         self._pictures = [low + span / 255 * image for image in _pictures()]
         noisy = loss == "sure"
-        self._lessons = [self._of_data, self._of_pictures, *([self._of_coarser] if noisy else [])]
-        judges = [self._of_pictures, self._of_held, *([self._of_data] * noisy)]
+        self._lessons: list[Lesson] = [
+            self._of_data,
+            self._of_pictures,
+            *([self._of_coarser] if noisy else []),
+        ]
+        held = partial(self._of_coarser, held=True)
+        judges: list[Lesson] = [self._of_pictures, held, *([self._of_data] * noisy)]
         fixed = torch.Generator().manual_seed(0)
         samples = [judge(fixed) for judge in judges for _ in range(_JUDGED)]
         self._judging = [sample for sample in samples if sample is not None]
@@ -150,12 +158,8 @@ class Tuning:
     def _of_pictures(self, generator: torch.Generator) -> Sample:
         return pair(*self._view.made(self._pictures, generator))
 
-    def _of_coarser(self, generator: torch.Generator) -> Sample | None:
-        found = self._view.pair(generator)
-        return None if found is None else pair(*found)
-
-    def _of_held(self, generator: torch.Generator) -> Sample | None:
-        found = self._view.pair(generator, held=True)
+    def _of_coarser(self, generator: torch.Generator, *, held: bool = False) -> Sample | None:
+        found = self._view.pair(generator, held=held)
         return None if found is None else pair(*found)
 
     def _score(self) -> float:

@@ -119,9 +119,10 @@ def judged(restorer: Restorer, view: View, x: Tensor, sigma: Tensor) -> Verdict:
     problem = view.problem
     left = residual(problem, x)
     usual = _habitual(restorer, view.data)
-    step = max(_step(problem), restorer.reading.span / _STEPS) / 2
+    apart = _step(problem)
+    step, rounding = max(apart, restorer.reading.span / _STEPS) / 2, apart / 12**0.5
     tolerated = _TOLERATED * max(step, usual)
-    strength, rounding = float(sigma.square().mean().sqrt()), _step(problem) / 12**0.5
+    strength = float(sigma.square().mean().sqrt())
     # Weaker noise than what the network itself leaves is not worth the risk, unless the user knows of it.
     least = step if problem.noise.known else max(step, usual, _FOUND * restorer.reading.span)
     if strength > least:

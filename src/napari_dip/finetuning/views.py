@@ -106,9 +106,9 @@ class View:
         #: The data without gaps.
         self.data = data if bool((self._weights > 0).all()) else _filled(data, self._weights > 0)
 
-    @property
+    @cached_property
     def whole(self) -> Part:
-        """Return all of the data as one part, compared as the problem says."""
+        """All of the data as one part, compared as the problem says."""
         margin = math.ceil(max(self._beyond) / self.factor)
         inside = tuple(
             slice(self.factor * margin - beyond, self.factor * margin - beyond + n)
