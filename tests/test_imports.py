@@ -14,8 +14,19 @@ MODULES = sorted(ROOT.rglob("*.py"))
 
 # Each may import what stands before it, and its own kind.
 ORDER = [
-    ["errors", "settings", "device", "axes", "area", "geometry", "grid", "filling", "comparison"],
-    ["operators", "noise", "psf"],
+    [
+        "errors",
+        "settings",
+        "device",
+        "axes",
+        "area",
+        "geometry",
+        "grid",
+        "filling",
+        "comparison",
+        "tensor_files",
+    ],
+    ["operators", "noise", "psf", "tensor_files"],
     ["problem", "scaling", "noise_estimation", "psf_estimation", "whiteness", "drift"],
     ["networks", "solver"],
     ["tasks", "pkn", "pretrained"],

@@ -1,15 +1,13 @@
 """Trained networks as files: numbers and plain text, nothing that can run."""
 
-import json
-from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from napari_dip.errors import FileError
 from napari_dip.pkn.kernel import ProceduralKernel
 from napari_dip.pkn.network import ParameterNetwork
 from napari_dip.pkn.training import Trained
+from napari_dip.tensor_files import read_tensors, write_tensors
 
 _FORMAT = "napari-dip procedural kernel network 1"
 _SETTING = "setting"
@@ -23,24 +21,16 @@ def save(trained: Trained, path: Path) -> None:
     FileError
         The folder can't be written to.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
     from napari_dip import __version__
 
     network = trained.network
-    weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     header = {
         "kernel": network.kernel.name,
         "factor": network.kernel.factor,
         "version": __version__,
         "record": trained.record,
     }
-    try:
-        # One entry: safetensors writes several in an order that changes from run to run.
-        save_file({**weights, _SETTING: trained.setting}, path, {_FORMAT: json.dumps(header)})
-    except (OSError, SafetensorError) as error:
-        raise FileError(f"can't write {path}: {error}") from error
+    write_tensors(path, {**network.state_dict(), _SETTING: trained.setting}, _FORMAT, header)
 
 
 def load(path: Path, kernel: ProceduralKernel) -> Trained:
@@ -51,18 +41,10 @@ def load(path: Path, kernel: ProceduralKernel) -> Trained:
     FileError
         The file is absent or broken, holds something else, or the network of another kernel.
     """
-    from safetensors import SafetensorError, safe_open
-
     if not path.is_file():
         raise FileError(f"no such file: {path}")
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            values = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no mapping
-    except (SafetensorError, OSError, ValueError) as error:
-        raise FileError(f"can't read {path}: no safetensors file, or a broken one ({error})") from error
-    header = _read(metadata)
-    if header is None:
+    values, header = read_tensors(path, _FORMAT)
+    if not header or not isinstance(header.get("record", {}), dict):
         raise FileError(f"{path} holds no procedural kernel network: train one with `napari-dip train-pkn`")
     named = header.get("kernel"), header.get("factor")
     if named != (kernel.name, kernel.factor):
@@ -86,12 +68,3 @@ def shipped(kernel: ProceduralKernel) -> Trained:
     """Return the network of a kernel that comes with the package."""
     name = kernel.name if kernel.factor == 1 else f"{kernel.name}-{kernel.factor}"
     return load(Path(str(files("napari_dip.pkn") / "weights" / f"{name}.safetensors")), kernel)
-
-
-def _read(metadata: Mapping[str, str]) -> dict[str, Any] | None:
-    """Return what a file says of its network; None where it says nothing that we wrote."""
-    try:
-        header = json.loads(metadata.get(_FORMAT, ""))
-    except ValueError:
-        return None
-    return header if isinstance(header, dict) and isinstance(header.get("record", {}), dict) else None

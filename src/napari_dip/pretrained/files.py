@@ -1,6 +1,5 @@
 """Pretrained networks as files: what is in them is checked, and nothing in them runs."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from napari_dip.pretrained.architectures import recognised
 from napari_dip.pretrained.network import Pretrained
 from napari_dip.pretrained.spandrels import from_spandrel
 from napari_dip.pretrained.states import PICKLED, nested, read_pickled
+from napari_dip.tensor_files import read_tensors, write_tensors
 
 _FORMAT = "napari-dip network 1"
 
@@ -31,9 +31,9 @@ def load(path: Path) -> Pretrained:
     """
     if not path.is_file():
         raise FileError(f"no such file: {path}")
-    header: dict[str, Any] = {}
+    header: dict[str, Any] | None = {}
     if path.suffix.lower() == ".safetensors":
-        weights, header = _read(path)
+        weights, header = read_tensors(path, _FORMAT)
     elif path.suffix.lower() in (*PICKLED, ".pt2"):
         weights = read_pickled(path)
     else:
@@ -41,6 +41,8 @@ def load(path: Path) -> Pretrained:
             f"{path} is of a kind that is not known: a state dictionary as .safetensors, "
             f"{', '.join(PICKLED[:-1])} or {PICKLED[-1]} was wanted"
         )
+    if header is None:
+        raise FileError(f"{path} is broken: its header can't be read")
     if not all(bool(value.isfinite().all()) for value in weights.values()):
         raise FileError(f"{path} is broken: some of its weights are no numbers")
     weights = {name: value.float() if value.is_floating_point() else value for name, value in weights.items()}
@@ -55,43 +57,14 @@ def save(pretrained: Pretrained, path: Path) -> None:
     FileError
         The folder can't be written to.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
     from napari_dip import __version__
 
-    state = pretrained.network.state_dict()
-    # Copies: tensors that share their memory can't be written.
-    weights = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
     header = {
         "factor": pretrained.factor,
         "sigma": pretrained.sigma,
         "record": {"version": __version__, **pretrained.record},
     }
-    try:
-        # One entry: safetensors writes several in an order that changes from run to run.
-        save_file(weights, path, {_FORMAT: json.dumps(header)})
-    except (OSError, SafetensorError) as error:
-        raise FileError(f"can't write {path}: {error}") from error
-
-
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return the weights of a safetensors file, and what it says of them, if we wrote it."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no mapping
-    except (SafetensorError, OSError, ValueError) as error:
-        raise FileError(f"can't read {path}: no safetensors file, or a broken one ({error})") from error
-    try:
-        header = json.loads(metadata.get(_FORMAT, "{}"))
-    except ValueError:
-        header = None
-    if not isinstance(header, dict):
-        raise FileError(f"{path} is broken: its header can't be read")
-    return weights, header
+    write_tensors(path, pretrained.network.state_dict(), _FORMAT, header)
 
 
 def _described(weights: Mapping[str, Tensor], header: Mapping[str, Any], path: Path) -> Pretrained:
