@@ -9,9 +9,7 @@ from torch import Generator, Tensor
 from napari_dip.finetuning.views import Part
 from napari_dip.noise import weighted_mean
 from napari_dip.solver.samples import Sample
-
-#: By how much Stein's estimate moves the data, in standard deviations of the noise.
-_PROBE = 0.1
+from napari_dip.solver.stein import moves, squared_errors
 
 Loss = Callable[[Part, Generator], Sample]
 
@@ -26,26 +24,19 @@ def consistency(part: Part, generator: Generator) -> Sample:
 
 
 def risk(part: Part, generator: Generator) -> Sample:
-    """Return data twice, once moved by random signs, and Stein's unbiased estimate of the error of A f(y).
+    """Return data twice, once moved, and Stein's unbiased estimate of the error of A f(y).
 
-    With noise of variance σ², independent in each pixel, and h = A f,
-
-        ‖h(y) − A x‖² = ‖h(y) − y‖² − Σ σ² + 2 Σ σ² ∂h/∂y   on average,
-
-    the sum of derivatives from one probe b of random signs, bᵀ σ² (h(y + ε b) − h(y)) / ε (Ramani, Blu and
-    Unser, IEEE Trans. Image Processing 17, 2008, section III). Missing pixels are not moved.
+    Missing pixels are not moved.
     """
-    signs = torch.randint(2, part.data.shape, generator=generator).to(part.data) * 2 - 1
-    moved = part.moved(_PROBE * part.sigma * signs * part.weights)
+    moved = moves(part.sigma, part.data, generator)
+    shown = part.moved(moved * part.weights)
 
     def energy(outputs: Tensor) -> Tensor:
         first, second = outputs.chunk(2)
-        explained = part.explained(first)
-        slope = signs * (part.explained(second) - explained) * (part.sigma / _PROBE)
-        error = (explained - part.data).square() - part.sigma.square() + 2 * slope
-        return weighted_mean(error, part.weights)
+        explained = part.explained(first), part.explained(second)
+        return weighted_mean(squared_errors(*explained, part.data, part.sigma, moved), part.weights)
 
-    return (torch.cat([part.shown, moved]),), energy
+    return (torch.cat([part.shown, shown]),), energy
 
 
 def masked(part: Part, generator: Generator) -> Sample:

@@ -19,6 +19,7 @@ from napari_dip.solver.fit import fit
 from napari_dip.solver.iterate import Outcome
 from napari_dip.solver.rates import falling
 from napari_dip.solver.samples import Sample
+from napari_dip.solver.stein import moves, squared_errors
 
 #: Adam's step size at first, for the network and for a single setting; both fall to 0 as half a cosine does.
 _RATE, _RATE_OF_SETTING = 3e-3, 0.1
@@ -32,8 +33,6 @@ _BATCH, _SIDE = 6, 96
 _CHECKED = 0.25
 #: Updates from one look at the validation images to the next.
 _EVERY = 200
-#: By how much Stein's estimate moves the data, in standard deviations of the noise.
-_PROBE = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,13 +129,6 @@ def supervised(
 def self_supervised(observation: Observation) -> Lessons:
     """Return lessons from nothing but noisy data: Stein's unbiased estimate of the error (SURE).
 
-    With x̂ = f(y) and noise of variance σ², independent in each pixel,
-
-        ‖x̂ − x‖² = ‖x̂ − y‖² − Σ σ² + 2 Σ σ² ∂x̂/∂y   on average,
-
-    and the sum of derivatives is bᵀ (f(y + ε b) − f(y)) / ε for random signs b (Ramani, Blu and Unser, IEEE
-    Trans. Image Processing 17, 2008, section III).
-
     Parameters
     ----------
     observation : Observation
@@ -147,31 +139,29 @@ def self_supervised(observation: Observation) -> Lessons:
     height = observation.image.shape[2]
     learnt = round((1 - _CHECKED) * height)
 
-    def energy(data: Observation, signs: Tensor, outputs: Tensor) -> Tensor:
+    def energy(data: Observation, moved: Tensor, outputs: Tensor) -> Tensor:
         first, second = outputs.chunk(2)
-        image = data.image.chunk(2)[0]
-        variance = data.sigma.chunk(2)[0].square()
-        slope = signs * (second - first) / _PROBE * variance.sqrt()
-        error = (first - image).square() - variance + 2 * slope
+        image, sigma = data.image.chunk(2)[0], data.sigma.chunk(2)[0]
+        error = squared_errors(first, second, image, sigma, moved)
         counts = torch.ones_like(image) if data.seen is None else data.seen.chunk(2)[0].expand_as(image)
         # A missing pixel may have come out as no number, for want of others in reach.
-        return (error / variance).where(counts > 0, 0).sum() / counts.sum().clamp_min(1)
+        return (error / sigma.square()).where(counts > 0, 0).sum() / counts.sum().clamp_min(1)
 
-    def moved(generator: torch.Generator, part: Observation) -> Sample:
-        signs = torch.randint(2, part.image.shape, generator=generator) * 2.0 - 1
+    def shown(generator: torch.Generator, part: Observation) -> Sample:
+        moved = moves(part.sigma, part.image, generator)
         twice = Observation(
-            torch.cat([part.image, part.image + _PROBE * part.sigma * signs]),
+            torch.cat([part.image, part.image + moved]),
             torch.cat([part.sigma, part.sigma]),
             None if part.seen is None else torch.cat([part.seen, part.seen]),
         )
-        return (twice,), partial(energy, twice, signs)
+        return (twice,), partial(energy, twice, moved)
 
     def examples(generator: torch.Generator) -> Sample:
-        return moved(generator, _parts(observation.rows(0, learnt), generator))
+        return shown(generator, _parts(observation.rows(0, learnt), generator))
 
     fixed = torch.Generator().manual_seed(0)
     # Where nothing is learnt from: on its own examples a network seems better than it is.
-    (checked,), judge = moved(fixed, _parts(observation.rows(learnt, height), fixed, count=16))
+    (checked,), judge = shown(fixed, _parts(observation.rows(learnt, height), fixed, count=16))
 
     def score(tried: Filter) -> float:
         return float(-10 * judge(tried(checked)).clamp_min(1e-6).log10())
