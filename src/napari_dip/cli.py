@@ -10,7 +10,7 @@ from cyclopts import App, CycloptsError, Parameter
 from napari_dip import __version__, flags
 from napari_dip.errors import RestorationError
 from napari_dip.pkn.settings import Training
-from napari_dip.run_files import Restorer, complain, refuse_misplaced
+from napari_dip.run_files import Files, complain, refuse_misplaced
 from napari_dip.tasks import Deconvolve, Denoise, Inpaint, SuperResolve
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def _run(
     if common.missing_label is not None and common.missing is None:
         raise ValueError("--missing-label says which pixels of a --missing image are missing: give one")
     refuse_misplaced(method, common)
-    Restorer(task, method, common, psf, blind).restore(inputs, output)
+    Files(task, method, common, psf, blind).restore(inputs, output)
 
 
 @contextlib.contextmanager

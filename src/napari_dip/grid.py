@@ -49,6 +49,11 @@ class Grid:
             tuple(-float(margin) for margin in margins),
         )
 
+    @property
+    def factors(self) -> tuple[int, ...]:
+        """Whole samples for one pixel along each axis."""
+        return tuple(round(1 / step) for step in self.step)
+
     def part_of(self, wider: "Grid") -> tuple[slice, ...]:
         """Return the index that takes this grid's samples out of those of a wider one with the same step."""
         starts = (
@@ -61,6 +66,12 @@ def cut(x: "Tensor", where: Iterable[slice]) -> "Tensor":
     """Return the part of a batch of shape ``(N, C, *spatial)`` between these ends of its spatial axes."""
     index: Any = (..., *where)
     return x[index]
+
+
+def middle(x: "Tensor", sizes: Iterable[int]) -> "Tensor":
+    """Return the middle of a batch of shape ``(N, C, *spatial)``, at most so many samples along each axis."""
+    starts = ((max(0, n - size) // 2, size) for n, size in zip(x.shape[2:], sizes, strict=True))
+    return cut(x, (slice(start, start + size) for start, size in starts))
 
 
 def by(shape: Iterable[int]) -> str:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Restorer:
-    """Restores one file after another.
+class Files:
+    """Image files that are restored alike, one after another.
 
     Parameters
     ----------
@@ -61,6 +61,7 @@ class Restorer:
         RestorationError
             A run failed.
         """
+        from napari_dip.io import SUFFIXES
         from napari_dip.progress import Reporter
         from napari_dip.targets import targets
 
@@ -73,9 +74,9 @@ class Restorer:
             inputs, output, others=others, keep_dtype=common.keep_dtype, overwrite=common.overwrite
         )
         taken = {target for _, target in pairs}
-        maps = self._beside(common.save_maps, inputs, "{stem} maps.tif", others, taken)
+        maps = self._beside(common.save_maps, inputs, "{stem} maps.tif", others, taken, SUFFIXES)
         networks = self._beside(
-            common.save_weights, inputs, "{stem}.safetensors", others, taken, suffixes=(".safetensors",)
+            common.save_weights, inputs, "{stem}.safetensors", others, taken, (".safetensors",)
         )
         failures: list[Exception] = []
         with Reporter(quiet=common.quiet) as reporter:
@@ -162,7 +163,7 @@ class Restorer:
         name: str,
         others: list[Path],
         taken: set[Path],
-        **suffixes: Collection[str],
+        suffixes: Collection[str],
     ) -> dict[Path, Path]:
         """Return where what goes beside the restored image of each input is written, if it is asked for."""
         from napari_dip.targets import targets
@@ -171,7 +172,9 @@ class Restorer:
             return {}
         place = asked / name if asked.is_dir() else asked
         overwrite = self.common.overwrite
-        found = targets(inputs, place, others=others, keep_dtype=False, overwrite=overwrite, **suffixes)
+        found = targets(
+            inputs, place, others=others, keep_dtype=False, overwrite=overwrite, suffixes=suffixes
+        )
         if both := taken.intersection(target for _, target in found):
             raise FileError(
                 f"an image and what goes beside it would go to the same output: choose another than "

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from napari_dip.errors import FileError
-from napari_dip.io import replaceable
+from napari_dip.io import SUFFIXES, replaceable
 
 _KEPT = {".fits", ".fit", ".fts", ".npy", ".tif", ".tiff"}
 
@@ -17,7 +17,7 @@ def targets(
     others: Sequence[Path],
     keep_dtype: bool,
     overwrite: bool,
-    **suffixes: Collection[str],
+    suffixes: Collection[str] = SUFFIXES,
 ) -> list[tuple[Path, Path]]:
     """Return each input with its output.
 
@@ -33,8 +33,8 @@ def targets(
         The outputs will have the dtypes of their inputs, so that any suffix will do.
     overwrite : bool
         Existing outputs may be replaced; what is read never is.
-    **suffixes
-        Those that the outputs may have, as for `replaceable`.
+    suffixes : collection of str
+        That the outputs may have; by default those of images.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def targets(
     for source, place in pairs:
         if os.path.realpath(place) in protected:
             raise FileError(f"{place} is an input: choose another output for {source}")
-        replaceable(place, overwrite=overwrite, **suffixes)
+        replaceable(place, overwrite=overwrite, suffixes=suffixes)
     if len({place for _, place in pairs}) < len(pairs):
         raise FileError("two images would go to the same output: use other names or another folder for one")
     return pairs

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_dip.finetuning.restorer import Reading, Restorer
-from napari_dip.grid import cut
+from napari_dip.grid import middle
 from napari_dip.operators import Blur, Identity
 from napari_dip.pretrained.files import load
 from napari_dip.pretrained.network import Pretrained
@@ -37,7 +37,7 @@ def factor_of(problem: "Problem") -> int:
     ValueError
         The axes differ in this.
     """
-    factors = {round(1 / step) for step in problem.grid.step}
+    factors = set(problem.grid.factors)
     if len(factors) > 1:
         raise ValueError("pretrained networks super-resolve by the same factor along both axes")
     return factors.pop()
@@ -107,8 +107,7 @@ def suitable(found: Pretrained, problem: "Problem") -> Pretrained:
 
 def reading_of(restorer: Restorer, view: "View") -> Reading:
     """Return how a network reads grey levels: what explains the middle of the data best, if clearly so."""
-    index = [slice(max(0, n - _SIDE) // 2, max(0, n - _SIDE) // 2 + _SIDE) for n in view.data.shape[2:]]
-    part = cut(view.data, index)
+    part = middle(view.data, (_SIDE, _SIDE))
     colours = part.shape[1] == 3 == restorer.pretrained.channels
     usual = restorer.reading
     found = []

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from napari_dip.filling import filled
-from napari_dip.grid import cut
+from napari_dip.grid import cut, middle
 from napari_dip.operators import Identity
 from napari_dip.pkn.examples import crops
 from napari_dip.problem import Problem
@@ -60,7 +60,7 @@ class Part:
     @property
     def factor(self) -> int:
         """Pixels of x for one of the data."""
-        return round(1 / self.problem.grid.step[0])
+        return self.problem.grid.factors[0]
 
     def moved(self, moves: Tensor) -> Tensor:
         """Return what is shown when the data move, by moves of their shape."""
@@ -73,9 +73,7 @@ class Part:
 
     def on_data(self, x: Tensor) -> Tensor:
         """Return the part of x that lies on the data that are compared, not on what is around them."""
-        sizes = [self.factor * n for n in self.data.shape[2:]]
-        starts = [(n - m) // 2 for n, m in zip(x.shape[2:], sizes, strict=True)]
-        return cut(x, (slice(start, start + m) for start, m in zip(starts, sizes, strict=True)))
+        return middle(x, (self.factor * n for n in self.data.shape[2:]))
 
     def explained(self, outputs: Tensor) -> Tensor:
         """Return A x, shape of `data`, for what the network makes of what it is shown."""
@@ -98,7 +96,7 @@ class View:
         data, shape = problem.data, problem.data.shape[2:]
         grid = problem.grid
         #: Pixels of x for one of the data.
-        self.factor = round(1 / grid.step[0])
+        self.factor = grid.factors[0]
         #: Pixels of x beyond the data at each end of each axis.
         self._beyond = [(n - self.factor * m) // 2 for n, m in zip(grid.shape, shape, strict=True)]
         self._weights = problem.weights.expand_as(data)

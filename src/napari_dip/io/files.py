@@ -100,7 +100,11 @@ def _decoding(path: Path) -> Iterator[None]:
         raise FileError(f"can't read {path}: {error}") from error
 
 
-def replaceable(path: Path, *, overwrite: bool, suffixes: Collection[str] = tuple(_FORMATS)) -> None:
+#: Of images that can be read and written.
+SUFFIXES = tuple(_FORMATS)
+
+
+def replaceable(path: Path, *, overwrite: bool, suffixes: Collection[str] = SUFFIXES) -> None:
     """Refuse an output whose suffix or folder is unknown, or that exists and may not be replaced.
 
     Parameters
