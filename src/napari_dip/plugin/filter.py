@@ -3,22 +3,21 @@
 from dataclasses import replace
 from typing import Any
 
-from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import QLabel, QPushButton, QSlider, QWidget
+from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtWidgets import QLabel, QPushButton, QSlider
 
 from napari_dip.methods import PKN
 from napari_dip.plugin.editing import MapEditor
 from napari_dip.plugin.kernel import KernelView
-from napari_dip.plugin.latest import Latest
 from napari_dip.plugin.layout import Rows, beside, fold, vertical
+from napari_dip.plugin.live import LivePanel
 from napari_dip.plugin.result import Result
 from napari_dip.plugin.run import Run
-from napari_dip.words import sentence
 
 _STEPS = 100  # of the slider, for a strength of 1
 
 
-class FilterPanel(QWidget):
+class FilterPanel(LivePanel):
     """Live strength of a filter, its best single setting, its maps, and the kernel under the mouse.
 
     Parameters
@@ -27,15 +26,8 @@ class FilterPanel(QWidget):
         Where the results are.
     """
 
-    #: A result that is to be made.
-    wanted = Signal(object)
-    #: A sentence for the user.
-    said = Signal(str)
-
     def __init__(self, viewer: Any) -> None:
-        super().__init__()
-        self._viewer = viewer
-        self._result: Result | None = None
+        super().__init__(viewer)
         self.strength = QSlider(Qt.Orientation.Horizontal)
         self.strength.setRange(0, 3 * _STEPS)
         self.strength.setToolTip(
@@ -61,8 +53,6 @@ class FilterPanel(QWidget):
         self.kernel_fold.addWidget(self.kernel)
         column.addWidget(self.maps_fold)
         column.addWidget(self.kernel_fold)
-        self._latest = Latest(self)
-        self._latest.answered.connect(self._filtered)
         self.strength.valueChanged.connect(self._strengthen)
         self.single.clicked.connect(self._add_single)
         self.maps.applied.connect(self._apply)
@@ -85,10 +75,9 @@ class FilterPanel(QWidget):
 
     def release(self) -> None:
         """Stop following the viewer."""
-        self._latest.drop()
+        super().release()
         self.kernel.release()
         self.maps.release()
-        self._result = None
 
     def _say_strength(self) -> None:
         self._times.setText(f"× {self.strength.value() / _STEPS:.2f}")
@@ -109,10 +98,7 @@ class FilterPanel(QWidget):
 
         self._latest.ask(filtered)
 
-    def _filtered(self, answer: Any) -> None:
-        if isinstance(answer, Exception):
-            self.said.emit(sentence(str(answer)))
-            return
+    def _show(self, answer: Any) -> None:
         result, strength, frames = answer
         if result.complete and len(frames) == result.run.frames:
             result.strengthen(strength, frames)

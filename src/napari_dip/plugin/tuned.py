@@ -3,13 +3,13 @@
 from dataclasses import replace
 from typing import Any
 
-from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSlider, QWidget
+from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSlider
 
 from napari_dip.errors import FileError
 from napari_dip.methods import FineTune
-from napari_dip.plugin.latest import Latest
 from napari_dip.plugin.layout import Rows, beside, vertical
+from napari_dip.plugin.live import LivePanel
 from napari_dip.plugin.networks import TUNED, ask_where
 from napari_dip.plugin.result import Result
 from napari_dip.plugin.run import Run
@@ -19,7 +19,7 @@ from napari_dip.words import sentence
 _STEPS = 100  # of the slider
 
 
-class TunedPanel(QWidget):
+class TunedPanel(LivePanel):
     """Live weights between the first and the tuned ones, the tuned network as a file, and tuning after all.
 
     Parameters
@@ -28,15 +28,8 @@ class TunedPanel(QWidget):
         Where the results are.
     """
 
-    #: A result that is to be made.
-    wanted = Signal(object)
-    #: A sentence for the user.
-    said = Signal(str)
-
     def __init__(self, viewer: Any) -> None:
-        super().__init__()
-        self._viewer = viewer
-        self._result: Result | None = None
+        super().__init__(viewer)
         self.share = QSlider(Qt.Orientation.Horizontal)
         self.share.setRange(0, _STEPS)
         self.share.setToolTip(
@@ -64,8 +57,6 @@ class TunedPanel(QWidget):
         for button in (self.save_button, self.anyway):
             buttons.addWidget(button)
         column.addLayout(buttons)
-        self._latest = Latest(self)
-        self._latest.answered.connect(self._retuned)
         self.share.valueChanged.connect(self._retune)
         self.save_button.clicked.connect(self.save)
         self.anyway.clicked.connect(self._tune_anyway)
@@ -85,11 +76,6 @@ class TunedPanel(QWidget):
             with QSignalBlocker(self.share):
                 self.share.setValue(round(result.share * _STEPS))
             self._say_share()
-
-    def release(self) -> None:
-        """Stop following the viewer."""
-        self._latest.drop()
-        self._result = None
 
     def save(self) -> None:
         """Write the network to a file that the user names."""
@@ -126,12 +112,9 @@ class TunedPanel(QWidget):
 
         self._latest.ask(retuned)
 
-    def _retuned(self, answer: Any) -> None:
-        if isinstance(answer, Exception):
-            self.said.emit(sentence(str(answer)))
-        elif answer is not None:
-            result, *new = answer
-            result.retune(*new)
+    def _show(self, answer: Any) -> None:
+        result, *new = answer
+        result.retune(*new)
 
     def _tune_anyway(self) -> None:
         if self._result is not None:
