@@ -18,14 +18,13 @@ from napari_dip.settings import check
 from napari_dip.tasks import Deconvolve, Denoise, SuperResolve, Task
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from napari_dip.noise import NoiseModel
     from napari_dip.operators import Operator
     from napari_dip.pkn.filtering import Filtering
     from napari_dip.pkn.kernel import ProceduralKernel
     from napari_dip.pkn.observation import Observation
-    from napari_dip.pkn.prediction import Predictor
     from napari_dip.problem import Problem
     from napari_dip.solver.iterate import Iterate
     from napari_dip.solver.stopping import StoppingRule
@@ -180,7 +179,8 @@ class PKN:
         observation = observed(problem, guide)
         if maps:
             return Filtering.given(kernel, observation, maps, self.strength)
-        return Filtering.predicted(kernel, observation, self._predictor(kernel), self.strength)
+        predictor = self._predictor(kernel).to(problem.data.device)
+        return Filtering.predicted(kernel, observation, predictor, self.strength)
 
     def remarks(self, problem: "Problem") -> tuple[str, ...]:
         """Return what the user should know before the run."""
@@ -224,7 +224,7 @@ class PKN:
             raise ValueError(f"The kernel {name} doesn't do that: take {choices}.")
         return kernel_of(name, factor)
 
-    def _predictor(self, kernel: "ProceduralKernel") -> "Predictor":
+    def _predictor(self, kernel: "ProceduralKernel") -> "nn.Module":
         from napari_dip.pkn.prediction import Constant, StructureTensor
         from napari_dip.pkn.storage import load, shipped
 

@@ -98,7 +98,7 @@ class StructureTensor(nn.Module):
         edge = (half + spread).sqrt()
         structure = edge / (edge + _HALF)
         coherence = spread / (half + spread + 0.1)  # flat parts have no direction
-        maps = self._kernel.default()[None, :, None, None].expand(len(z), -1, *yy.shape[2:]).clone()
+        maps = self._kernel.default().to(z)[None, :, None, None].expand(len(z), -1, *yy.shape[2:]).clone()
         width = self._kernel.parameters[0]
         share = _WIDE + (_NARROW - _WIDE) * structure
         maps[:, :1] = width.low * (width.high / width.low) ** share

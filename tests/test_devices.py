@@ -1,0 +1,107 @@
+"""Each method on the accelerator that is there; on a machine without one there is nothing to test."""
+
+import numpy as np
+import pytest
+import torch
+
+from napari_dip import (
+    DIP,
+    PKN,
+    Deconvolve,
+    Denoise,
+    FineTune,
+    Gaussian,
+    GaussianPSF,
+    Inpaint,
+    SuperResolve,
+    restore,
+)
+from napari_dip.pkn.kernels import KERNELS
+from napari_dip.pkn.prediction import StructureTensor
+from napari_dip.refilter import Refilter
+from napari_dip.retune import Retuned
+
+DEVICES = [name for name in ("cuda", "mps") if getattr(torch, name).is_available()]
+pytestmark = pytest.mark.skipif(not DEVICES, reason="needs an accelerator")
+
+NOISY = Denoise(Gaussian(10.0))
+FINER = SuperResolve(factor=2)
+BLURRED = SuperResolve(factor=2, psf=GaussianPSF(2.0))
+SHARPER = Deconvolve(Gaussian(5.0), psf=GaussianPSF(3.0))
+TASKS = {"denoise": NOISY, "deblur": SHARPER, "refine": FINER}
+
+
+@pytest.fixture(params=DEVICES)
+def device(request):
+    return request.param
+
+
+def both(device, image, task, method, **options):
+    """Return the restored image of the accelerator and of the processor."""
+    return [restore(image, task, method, device=name, **options).image for name in (device, "cpu")]
+
+
+@pytest.mark.parametrize("predictor", ["network", "constant", "structure-tensor"])
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_kernels(phantom, device, kernel, predictor):
+    if predictor == "structure-tensor" and not StructureTensor.suits(KERNELS[kernel]):
+        pytest.skip("it says nothing of this kernel")
+    method = PKN(kernel=kernel, predictor=predictor)
+    there, here = both(device, phantom, TASKS[KERNELS[kernel].purpose], method)
+    np.testing.assert_allclose(there, here, atol=1.0)
+
+
+def test_missing_pixels(phantom, device):
+    missing = np.zeros(phantom.shape, bool)
+    missing[20:24, 30:40] = True
+    there, here = both(device, phantom, NOISY, PKN(kernel="bilateral"), missing=missing)
+    np.testing.assert_allclose(there, here, atol=1.0)
+
+
+def test_maps_and_another_strength(phantom, device):
+    method = PKN(kernel="anisotropic")
+    first = restore(phantom, NOISY, method, device=device, keep_maps=True)
+    maps = {name: one.values for name, one in first.maps.items() if name in ("width", "a", "b")}
+    again = restore(phantom, NOISY, method, device=device, maps=maps)
+    np.testing.assert_allclose(again.image, first.image, atol=1e-2)
+    refilter = Refilter(phantom, NOISY, method, device=device)
+    ((_, same),) = refilter.restored(1.0)
+    np.testing.assert_allclose(same, first.image, atol=1e-2)
+    assert refilter.kernel_at((30, 30), 1.0).weights.sum() == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize("action", ["network", "back-projection", "fine-tuning"])
+@pytest.mark.parametrize("task", [NOISY, FINER, BLURRED], ids=["denoise", "finer", "finer and sharper"])
+def test_pretrained_networks(phantom, device, task, action):
+    there, here = both(device, phantom, task, FineTune(action=action, iterations=5, learning_rate=1e-4))
+    np.testing.assert_allclose(there, here, atol=2.0)
+
+
+def test_another_share_of_the_weights(phantom, device):
+    method = FineTune(action="fine-tuning", iterations=3, learning_rate=1e-4)
+    result = restore(phantom, BLURRED, method, device=device)
+    ((_, same),) = Retuned(phantom, BLURRED, method, result.states, device=device).restored(1.0)
+    np.testing.assert_allclose(same, result.image, atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    "task", [NOISY, Inpaint(), FINER, SHARPER], ids=["denoise", "inpaint", "finer", "sharper"]
+)
+def test_deep_image_prior(phantom, device, task):
+    missing = np.zeros(phantom.shape, bool)
+    missing[20:24, 30:40] = True
+    image = restore(phantom, task, DIP(iterations=200), device=device, missing=missing).image
+    assert np.isfinite(image).all()
+    inside = np.s_[6:-6, 6:-6]
+    truth = image if task is FINER else phantom
+    assert np.abs(image - truth)[inside].mean() < 15
+
+
+def test_memory_is_given_back(phantom, device):
+    if device != "cuda":
+        pytest.skip("torch does not say how much is taken")
+    method = DIP(iterations=20)
+    restore(phantom, NOISY, method, device=device)
+    taken = torch.cuda.memory_allocated()
+    restore(phantom, NOISY, method, device=device)
+    assert torch.cuda.memory_allocated() <= taken
