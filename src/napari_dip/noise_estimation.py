@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from napari_dip.axes import Axes
+from napari_dip.cut_off import shared_ends
 from napari_dip.noise import Gaussian, Laplace, NoiseModel, Poisson, PoissonGaussian, Unknown
 
 if TYPE_CHECKING:
@@ -22,16 +23,12 @@ _PLANES, _SIDE = 8, 1024
 _QUIET = 0.25
 #: Neighbourhoods at one brightness before that, and how many brightnesses there are at the most and least.
 _ENOUGH, _MOST_LEVELS, _LEAST_LEVELS = 200, 200, 8
-#: A value that so many pixels share is the end of the camera's range; so many neighbourhoods may hold one.
-_SHARED, _TOUCHED = 1e-3, 0.1
+#: So many neighbourhoods at one brightness may touch an end of the range.
+_TOUCHED = 0.1
 #: Mean of min(x², 4), x the second difference of unit noise in calm neighbourhoods. Normal: in closed form.
 #: Laplace: between 0.875, where structure decides what is calm, and 0.811, where noise does, which puts more
 #: of the outliers elsewhere.
 _CLIPPED_NORMAL, _CLIPPED_LAPLACE = 0.9205, 0.84
-#: Side of a place in which the noise may be weakest, in pixels; the share of all places that count as the
-#: quietest; and the mean square there of white noise, of the fine second difference and of the coarse.
-_PLACE, _QUIETEST = 5, 0.02
-_QUIET_FINE, _QUIET_COARSE = 0.316, 0.521
 #: How many standard errors make a finding.
 _SIGNIFICANT = 3.0
 
@@ -140,56 +137,6 @@ def found_noise(
     return estimate_noise(Gaussian(1.0), image, missing=missing, axes=axes)
 
 
-def weakest_noise(image: np.ndarray, seen: np.ndarray) -> float:
-    """Return the standard deviation of the noise in a plane, erring low: structure is not taken for it.
-
-    The second difference in the quietest places has a variance a, and that of means of 2 x 2 pixels, as many
-    apart, a variance b. White noise of variance v has a = v and b = v / 4; structure has more in b than in a,
-    by a factor g that is taken from the whole image, where structure rules: from 1 to 2. So v is
-    (g a − b) / (g − 1 / 4), and 0 where that is negative.
-
-    Parameters
-    ----------
-    image : ndarray of float, shape ``(H, W)``
-        Grey levels, finite where they are seen.
-    seen : ndarray of bool, shape ``(H, W)``
-        Pixels that count. Those at an end of the range that many share don't: their noise is cut off.
-
-    Returns
-    -------
-    float
-        0 where nothing is found.
-    """
-    from scipy.ndimage import maximum_filter
-
-    if min(image.shape) < 2 or not seen.any():
-        return 0.0
-    values = image[seen]
-    ends = [end for end in (values.min(), values.max()) if np.mean(values == end) >= _SHARED]
-    counts = seen & ~maximum_filter(np.isin(image, ends), 3)
-    means = (image[:-1, :-1] + image[1:, :-1] + image[:-1, 1:] + image[1:, 1:]) / 4
-    for these in (counts, seen):  # where all is dark, what is cut off is better than nothing
-        whole = these[:-1, :-1] & these[1:, :-1] & these[:-1, 1:] & these[1:, 1:]
-        fine = _energies(image, these, 1, _PLACE)
-        coarse = _energies(means, whole, 2, 2 * _PLACE - 1)
-        if len(fine) and len(coarse):
-            quiet, coarsely_quiet = (float(np.quantile(energy, _QUIETEST)) for energy in (fine, coarse))
-            growth = float(np.clip(coarse.mean() / max(fine.mean(), 1e-30), 1, 2))
-            left = growth * quiet / _QUIET_FINE - coarsely_quiet / _QUIET_COARSE
-            return math.sqrt(max(left, 0.0) / (growth - 0.25))
-    return 0.0
-
-
-def _energies(image: np.ndarray, counts: np.ndarray, step: int, side: int) -> np.ndarray:
-    """Return the mean square of the second difference of pixels so many apart, in all places of a size."""
-    from scipy.ndimage import minimum_filter, uniform_filter
-
-    apart = [0.0] * (step - 1)
-    second = [1.0, *apart, -2.0, *apart, 1.0]
-    energy = uniform_filter((_outer(image, second, second) / 6) ** 2, side, mode="constant")
-    return energy[minimum_filter(counts, side + 2 * step, mode="constant", cval=False)]
-
-
 def _rounded(value: float) -> float:
     """Return four digits, which is more than can be known."""
     return float(f"{value:.4g}")
@@ -214,8 +161,7 @@ class _Neighbourhoods:
         if not len(seen):
             raise ValueError("every pixel is missing: there is nothing to measure the noise from")
         # Many pixels without a photon are no sign of a range that ends.
-        ends = [seen.max()] if zeros_are_counts else [seen.min(), seen.max()]
-        ends = [end for end in ends if np.mean(seen == end) >= _SHARED]
+        ends = [end for end in shared_ends(seen) if not (zeros_are_counts and end == seen.min())]
         parts = zip(*(_measured(values, valid, ends) for values, valid in planes), strict=True)
         found = cls(*(np.concatenate(part) for part in parts))
         if len(found.noise) < _ENOUGH:

@@ -10,9 +10,9 @@ from napari_dip.finetuning.projection import Projection
 from napari_dip.finetuning.restorer import Restorer, in_tiles
 from napari_dip.finetuning.views import View
 from napari_dip.noise import weighted_mean
-from napari_dip.noise_estimation import weakest_noise
 from napari_dip.operators import Identity, Operator, Resample
 from napari_dip.problem import Problem
+from napari_dip.weakest_noise import weakest_noise
 
 #: Times its own habitual residual that a consistent network leaves.
 _TOLERATED = 1.5

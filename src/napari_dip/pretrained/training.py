@@ -20,8 +20,6 @@ from napari_dip.solver.samples import Sample
 #: Made pictures, their pixels along an axis, and how many more there are for validation.
 _PICTURES, _SIDE, _MORE = 600, 256, 24
 _TOLD = f"{_PICTURES} made pictures: dead leaves, textures, filaments, blobs, points"
-#: Adam's step size at first.
-_RATE = 3e-3
 #: Below this, in units of the range, errors count by their squares (Charbonnier).
 _SMALL = 1e-3
 
@@ -38,12 +36,15 @@ class Course:
         Of all of them.
     batch, side : int
         Examples of an update, and pixels along an axis that a network is given.
+    rate : float
+        Adam's step size at first; in the end it is 0.
     """
 
     networks: Mapping[str, Pretrained]
     updates: int
     batch: int
     side: int
+    rate: float
 
 
 def courses(seed: int = 0) -> dict[str, Course]:
@@ -57,9 +58,9 @@ def courses(seed: int = 0) -> dict[str, Course]:
         _initialise(network, generator)
     small = {f"compact-{network.factor}": _untrained(network, network.factor) for network in compacts}
     return {
-        "compact": Course(small, updates=33_000, batch=16, side=32),
-        "dncnn": Course({"dncnn": _untrained(dncnn, sigma=25.0)}, updates=5_000, batch=8, side=48),
-        "vdsr": Course({"vdsr-4": _untrained(vdsr, factor=4)}, updates=4_500, batch=8, side=64),
+        "compact": Course(small, 33_000, batch=16, side=32, rate=3e-3),
+        "dncnn": Course({"dncnn": _untrained(dncnn, sigma=25.0)}, 20_000, batch=8, side=48, rate=1.5e-3),
+        "vdsr": Course({"vdsr-4": _untrained(vdsr, factor=4)}, 20_000, batch=8, side=64, rate=1.5e-3),
     }
 
 
@@ -94,7 +95,7 @@ def train(course: Course, images: Sequence[Tensor], *, seed: int = 0) -> Iterato
     generator = torch.Generator().manual_seed(seed)
     taught = _Taught([one.network for one in course.networks.values()])
     stream = _stream(course, images, generator)
-    yield from fit(taught, stream, learning_rate=falling(_RATE, course.updates))
+    yield from fit(taught, stream, learning_rate=falling(course.rate, course.updates))
 
 
 def graduated(course: Course, truths: Tensor, *, seed: int = 0) -> dict[str, Pretrained]:
