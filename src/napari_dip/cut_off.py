@@ -2,15 +2,16 @@
 
 import numpy as np
 
-#: A value that so large a share of the pixels have is an end of the range.
-_SHARED = 1e-3
+#: A value that so large a share of the pixels have, and so many, is an end of the range.
+_SHARED, _SEVERAL = 1e-3, 4
 #: Side of the surroundings in which so large a share of pixels at an end means that noise is cut off there.
 _AROUND, _SOME = 11, 0.03
 
 
 def shared_ends(values: np.ndarray) -> list[float]:
     """Return the least and the largest of the values, each if many pixels have it."""
-    return [end for end in (values.min(), values.max()) if np.mean(values == end) >= _SHARED]
+    least = max(_SEVERAL, _SHARED * values.size)
+    return [end for end in (values.min(), values.max()) if np.count_nonzero(values == end) >= least]
 
 
 def cut_off(image: np.ndarray, ends: list[float]) -> np.ndarray:

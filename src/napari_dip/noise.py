@@ -56,8 +56,8 @@ class NoiseModel(ABC):
 
 
 def weighted_mean(values: "Tensor", weights: "Tensor") -> "Tensor":
-    """Return Σ w v / Σ w, with weights that broadcast to the values."""
-    return (values * weights).sum() / weights.expand_as(values).sum()
+    """Return Σ w v / Σ w, with weights that broadcast to the values; 0 where there is no weight."""
+    return (values * weights).sum() / weights.expand_as(values).sum().clamp_min(1e-12)
 
 
 def _normal_nll(u: "Tensor", y: "Tensor", variance: "Tensor", weights: "Tensor") -> "Tensor":

@@ -35,17 +35,21 @@ def weakest_noise(image: np.ndarray, seen: np.ndarray) -> float:
     if min(image.shape) < 2 or not seen.any():
         return 0.0
     counts = seen & ~cut_off(image, shared_ends(image[seen]))
+    # Where all is dark or little else is left, what is cut off is better than nothing.
+    return _weakest(image, counts) or _weakest(image, seen)
+
+
+def _weakest(image: np.ndarray, counts: np.ndarray) -> float:
     means = (image[:-1, :-1] + image[1:, :-1] + image[:-1, 1:] + image[1:, 1:]) / 4
-    for these in (counts, seen):  # where all is dark, what is cut off is better than nothing
-        whole = these[:-1, :-1] & these[1:, :-1] & these[:-1, 1:] & these[1:, 1:]
-        fine = _energies(image, these, 1, _PLACE)
-        coarse = _energies(means, whole, 2, 2 * _PLACE - 1)
-        if len(fine) and len(coarse):
-            quiet, coarsely_quiet = (float(np.quantile(energy, _QUIETEST)) for energy in (fine, coarse))
-            growth = float(np.clip(coarse.mean() / max(fine.mean(), 1e-30), 1, 2))
-            left = growth * quiet / _QUIET_FINE - coarsely_quiet / _QUIET_COARSE
-            return math.sqrt(max(left, 0.0) / (growth - 0.25))
-    return 0.0
+    whole = counts[:-1, :-1] & counts[1:, :-1] & counts[:-1, 1:] & counts[1:, 1:]
+    fine = _energies(image, counts, 1, _PLACE)
+    coarse = _energies(means, whole, 2, 2 * _PLACE - 1)
+    if not (len(fine) and len(coarse)):
+        return 0.0
+    quiet, coarsely_quiet = (float(np.quantile(energy, _QUIETEST)) for energy in (fine, coarse))
+    growth = float(np.clip(coarse.mean() / max(fine.mean(), 1e-30), 1, 2))
+    left = growth * quiet / _QUIET_FINE - coarsely_quiet / _QUIET_COARSE
+    return math.sqrt(max(left, 0.0) / (growth - 0.25))
 
 
 def _energies(image: np.ndarray, counts: np.ndarray, step: int, side: int) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from napari_dip.finetuning.losses import risk
 from napari_dip.finetuning.restorer import Reading, Restorer
 from napari_dip.grid import middle
 from napari_dip.operators import Blur, Identity
@@ -26,7 +27,10 @@ _ENLARGED = 4
 #: What networks call their brightest grey level; the first one stays unless another is better by far.
 _SCALES, _BETTER = (1.0, 255.0), 2.0
 #: Side of the part of the image that tells, in pixels of the data.
-_SIDE = 96
+_SIDE = 192
+#: Contrasts to try where nothing is known, and else shares of the way to the one that fits, in its logarithm.
+_CONTRASTS = (1.0, 0.5, 0.63, 0.8, 1.25, 1.6, 2.0)
+_SHARES, _FITTING = (0.0, 0.5, 1.0, 1.5), (1.0,)
 
 
 def factor_of(problem: "Problem") -> int:
@@ -106,20 +110,56 @@ def suitable(found: Pretrained, problem: "Problem") -> Pretrained:
 
 
 def reading_of(restorer: Restorer, view: "View") -> Reading:
-    """Return how a network reads grey levels: what explains the middle of the data best, if clearly so."""
-    part = middle(view.data, (_SIDE, _SIDE))
-    colours = part.shape[1] == 3 == restorer.pretrained.channels
+    """Return how a network reads grey levels: what restores the middle of the data best, if clearly so.
+
+    Best is what explains them; of a denoiser of noisy data, what has the least error by Stein's estimate.
+    """
     usual = restorer.reading
-    found = []
-    for scale, swapped in product(_SCALES, (False, True) if colours else (False,)):
-        restorer.reading = replace(usual, scale=scale, swapped=swapped)
+    colours = view.data.shape[1] == 3 == restorer.pretrained.channels
+    readings = [
+        replace(usual, scale=scale, swapped=swapped)
+        for scale, swapped in product(_SCALES, (False, True) if colours else (False,))
+    ]
+    errors = [_error(restorer, view, reading) for reading in readings]
+    least = min(errors)
+    return readings[errors.index(least) if _BETTER * least < errors[0] else 0]
+
+
+def matched_reading(restorer: Restorer, view: "View") -> Reading:
+    """Return with how much contrast a denoiser does best, by Stein's estimate of its error.
+
+    One that was trained for noise of one strength takes stronger noise for structure, and structure for noise
+    where that is weaker. With so much contrast that the noise is as strong as what it knows, structure has
+    less contrast than usual, or more, which it minds less. Where the network says what it knows, a few
+    contrasts around that are tried.
+    """
+    usual, level, known = restorer.reading, float(view.data.mean()), restorer.pretrained.sigma
+    contrasts = _CONTRASTS
+    if known is not None:
+        fits = known / 255 * usual.span / view.noise
+        contrasts = tuple(fits**share for share in (_SHARES if view.fair else _FITTING))
+    elif not view.fair:  # there is no such estimate
+        return usual
+    readings = [usual.stretched(contrast, level) for contrast in contrasts]
+    errors = [_error(restorer, view, reading) for reading in readings]
+    return readings[errors.index(min(errors))]
+
+
+def _error(restorer: Restorer, view: "View", reading: Reading) -> float:
+    """Return the root-mean-square error of what is made of the middle of the data, as far as is known."""
+    usual, restorer.reading = restorer.reading, reading
+    try:
         with torch.no_grad():
-            x = restorer(part)
-        error = float((_coarse(x, restorer.factor) - part).square().mean().sqrt())
-        found.append((error if math.isfinite(error) else math.inf, restorer.reading))
-    restorer.reading = usual
-    least, best = min(found, key=lambda one: one[0])
-    return best if _BETTER * least < found[0][0] else found[0][1]
+            if view.only_noise and view.fair:
+                inputs, energy = risk(view.middle(_SIDE), torch.Generator().manual_seed(0))
+                square = energy(restorer(*inputs)).clamp_min(0)
+            else:
+                part = middle(view.data, (_SIDE, _SIDE))
+                square = (_coarse(restorer(part), restorer.factor) - part).square().mean()
+    finally:
+        restorer.reading = usual
+    error = float(square.sqrt())
+    return error if math.isfinite(error) else math.inf
 
 
 def _coarse(x: torch.Tensor, factor: int) -> torch.Tensor:

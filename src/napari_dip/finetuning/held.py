@@ -6,7 +6,7 @@ from typing import Self
 
 from torch import Tensor
 
-from napari_dip.finetuning.choice import reading_of
+from napari_dip.finetuning.choice import matched_reading, reading_of
 from napari_dip.finetuning.projection import projected
 from napari_dip.finetuning.restorer import Reading, Restorer, all_ways, in_tiles
 from napari_dip.finetuning.verdict import Finding, Verdict, judged, noise_of
@@ -29,30 +29,57 @@ class Held:
         What it made of them with the weights that it began with.
     verdict : Verdict
         What the data say of that.
+    usual : Reading
+        How it read them for that. From then on a denoiser may be shown another contrast, so that it takes the
+        noise out.
     """
 
     view: View
     restorer: Restorer
     first: Tensor
     verdict: Verdict
+    usual: Reading
 
     @classmethod
     def of(cls, pretrained: Pretrained, problem: Problem) -> Self:
         """Let a network, which will be changed where it learns, restore a problem's data."""
         sigma = noise_of(problem)
         view = View(problem, sigma)
-        restorer = Restorer(pretrained, view.factor, Reading.of(problem.data, problem.weights > 0))
+        restorer = Restorer(pretrained, view.factor, Reading.of(view.calm, problem.weights > 0))
         restorer.reading = reading_of(restorer, view)
         first = _made(restorer, view)
-        verdict = judged(restorer, view, first, sigma)
-        if verdict.sigma > float(sigma.square().mean().sqrt()):  # noise was found after all
+        verdict = judged(restorer, view, first)
+        if verdict.sigma > view.noise:  # noise was found after all
             view = View(problem, sigma.new_full((1, 1, 1, 1), verdict.sigma))
-        return cls(view, restorer, first, verdict)
+        usual = restorer.reading
+        if verdict.finding is Finding.NOISY and view.only_noise:
+            restorer.reading = matched_reading(restorer, view)
+        return cls(view, restorer, first, verdict, usual)
 
     @property
     def noisy(self) -> bool:
         """The data are too noisy to be explained to the last."""
         return self.verdict.finding is Finding.NOISY
+
+    @property
+    def contrast(self) -> float:
+        """How many times the usual contrast the network is shown."""
+        return self.usual.span / self.restorer.reading.span
+
+    def begun(self) -> Tensor:
+        """Return what can be had at once, without an update: `first`, or better."""
+        if not self.noisy:
+            return self.projected(self.first)
+        return self.first if self.restorer.reading == self.usual else self.seen()
+
+    def in_words(self, projected: float | None = None, *, tuned: bool = False) -> str:
+        """Return what was found, and what follows for how the network is used (see `Verdict`)."""
+        words = [self.verdict.in_words(projected, tuned=tuned)]
+        if self.restorer.reading != self.usual:
+            words.append(f"It is shown {self.contrast:.2g} times the contrast, as that suits the noise.")
+        if self.noisy and not self.view.fair:
+            words.append("The noise is cut off nearly everywhere: only made pictures can teach the network.")
+        return " ".join(words)
 
     def seen(self) -> Tensor:
         """Return what the network makes of the data now."""

@@ -1,7 +1,7 @@
 """A pretrained network between grey levels: data in, the restored image out."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
@@ -65,6 +65,11 @@ class Reading:
     def span(self) -> float:
         """Grey levels from the darkest to the brightest."""
         return self.high - self.low
+
+    def stretched(self, contrast: float, around: float) -> Self:
+        """Return one that shows so many times the contrast, and a grey level as bright as before."""
+        low, high = (around + (end - around) / contrast for end in (self.low, self.high))
+        return replace(self, low=low, high=high)
 
 
 class Restorer(nn.Module):

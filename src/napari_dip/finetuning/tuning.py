@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from napari_dip.finetuning.losses import Loss, consistency, masked, pair, risk
-from napari_dip.finetuning.restorer import Restorer
+from napari_dip.finetuning.restorer import Reading, Restorer
 from napari_dip.finetuning.views import View
 from napari_dip.pkn.pictures import picture
 from napari_dip.solver.fit import fit
@@ -60,6 +60,10 @@ class Tuning:
     and noise; and, where there is noise, the data made coarser once more. Without noise these led astray
     where an image doesn't look like itself at another scale.
 
+    The score is of pictures and of rows of the data that nothing is learnt from: of those that were learnt
+    from, Stein's estimate is no longer right, since their noise was. Where there is nothing but noise to be
+    undone, the rows alone decide. Where noise is cut off nearly everywhere, pictures teach and decide alone.
+
     Parameters
     ----------
     restorer : Restorer
@@ -74,16 +78,24 @@ class Tuning:
 
     def __init__(self, restorer: Restorer, view: View, loss: str, generator: torch.Generator) -> None:
         self._restorer, self._view, self._loss, self._generator = restorer, view, LOSSES[loss], generator
-        low, span = restorer.reading.low, restorer.reading.span
-        self._pictures = [low + span / 255 * image for image in _pictures()]
-        noisy = loss == "sure"
-        self._lessons: list[Lesson] = [
-            self._of_data,
-            self._of_pictures,
-            *([self._of_coarser] if noisy else []),
+        reading = Reading.of(view.calm, view.problem.weights > 0)
+        # What pictures teach of dark images they teach best if they are dark too; but not these alone.
+        ranges = cycle([(reading.low, reading.high), view.levels])
+        self._pictures = [
+            low + (high - low) / 255 * image for image, (low, high) in zip(_pictures(), ranges, strict=False)
         ]
-        held = partial(self._of_coarser, held=True)
-        judges: list[Lesson] = [self._of_pictures, held, *([self._of_data] * noisy)]
+        data, pair = self._of_data, self._of_coarser
+        held_data, held_pair = (partial(one, held=True) for one in (data, pair))
+        self._lessons: list[Lesson] = [data, self._of_pictures]
+        judges: list[Lesson] = [self._of_pictures, held_pair]
+        if loss == "sure":
+            self._lessons.append(pair)
+            judges.append(held_data)
+            if view.only_noise:  # that the data say all is worth more than that others say the same
+                judges = [held_data, held_data]
+            if not view.fair:
+                self._lessons.remove(data)
+                judges = [self._of_pictures, held_pair]
         fixed = torch.Generator().manual_seed(0)
         samples = [judge(fixed) for judge in judges for _ in range(_JUDGED)]
         self._judging = [sample for sample in samples if sample is not None]
@@ -152,8 +164,8 @@ class Tuning:
             if (sample := lesson(generator)) is not None:
                 yield sample
 
-    def _of_data(self, generator: torch.Generator) -> Sample:
-        return self._loss(self._view.parts(generator), generator)
+    def _of_data(self, generator: torch.Generator, *, held: bool = False) -> Sample:
+        return self._loss(self._view.parts(generator, held=held), generator)
 
     def _of_pictures(self, generator: torch.Generator) -> Sample:
         return pair(*self._view.made(self._pictures, generator))

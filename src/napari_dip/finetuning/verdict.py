@@ -1,6 +1,7 @@
 """Whether what a network makes of the data agrees with them, before anything is changed."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import torch
@@ -11,6 +12,7 @@ from napari_dip.finetuning.restorer import Restorer, in_tiles
 from napari_dip.finetuning.views import View
 from napari_dip.noise import weighted_mean
 from napari_dip.operators import Identity, Operator, Resample
+from napari_dip.pretrained.shipped import shipped
 from napari_dip.problem import Problem
 from napari_dip.weakest_noise import weakest_noise
 
@@ -98,11 +100,12 @@ def noise_of(problem: Problem) -> Tensor:
         return problem.noise.variance(problem.data).sqrt()
     seen = (problem.weights > 0).expand_as(problem.data)[0].cpu().numpy()
     images = problem.data[0].double().cpu().numpy()
-    sigmas = [_CAUTION * weakest_noise(image, there) for image, there in zip(images, seen, strict=True)]
+    caution = 1.0 if isinstance(problem.operator, Identity) else _CAUTION
+    sigmas = [caution * weakest_noise(image, there) for image, there in zip(images, seen, strict=True)]
     return problem.data.new_tensor(sigmas).reshape(1, -1, 1, 1)
 
 
-def judged(restorer: Restorer, view: View, x: Tensor, sigma: Tensor) -> Verdict:
+def judged(restorer: Restorer, view: View, x: Tensor) -> Verdict:
     """Return what the data say of what a network makes of them.
 
     Parameters
@@ -113,16 +116,14 @@ def judged(restorer: Restorer, view: View, x: Tensor, sigma: Tensor) -> Verdict:
         The data.
     x : Tensor
         What it makes of them, on the problem's grid.
-    sigma : Tensor
-        Standard deviation of the noise.
     """
     problem = view.problem
     left = residual(problem, x)
-    usual = _habitual(restorer, view.data)
+    usual = min(_habitual(one, view.data) for one in _sound(restorer))
     apart = _step(problem)
     step, rounding = max(apart, restorer.reading.span / _STEPS) / 2, apart / 12**0.5
     tolerated = _TOLERATED * max(step, usual)
-    strength = float(sigma.square().mean().sqrt())
+    strength = view.noise
     # Weaker noise than what the network itself leaves is not worth the risk, unless the user knows of it.
     least = step if problem.noise.known else max(step, usual, _FOUND * restorer.reading.span)
     if strength > least:
@@ -142,6 +143,18 @@ def residual(problem: Problem, x: Tensor) -> float:
     """Return the root-mean-square of A x − y over the pixels that count."""
     with torch.no_grad():
         return float(weighted_mean((problem.operator(x) - problem.data).square(), problem.weights).sqrt())
+
+
+def _sound(restorer: Restorer) -> Iterator[Restorer]:
+    """Yield a network, and the one for the same that comes with the package, which is known to be sound.
+
+    A network that was spoilt contradicts itself as much as it contradicts the data.
+    """
+    yield restorer
+    if restorer.factor > 1 and (other := shipped("super-resolve", restorer.factor)) is not None:
+        network = other.network.to(next(restorer.network.parameters()).device)
+        range_ = replace(restorer.reading, scale=1.0, swapped=False)
+        yield Restorer(replace(other, network=network), restorer.factor, range_)
 
 
 def _habitual(restorer: Restorer, data: Tensor) -> float:

@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from napari_dip.cut_off import cut_off, shared_ends
 from napari_dip.filling import filled
 from napari_dip.grid import cut, middle
 from napari_dip.operators import Identity
@@ -26,6 +28,12 @@ _BATCH = 4
 #: Pixels along each axis that data which are made coarser must have left; the share of the rows that is for
 #: judging.
 _FEWEST, _HELD = 16, 1 / 3
+#: Share of the pixels whose noise is not cut off, if these alone are to say anything.
+_FAIR = 0.1
+#: Side of the square whose mean has little noise, in pixels.
+_CALM = 5
+#: Nothing is cut away.
+_ALL = slice(None), slice(None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +91,9 @@ class Part:
 class View:
     """Data filled in where they miss pixels, and widened by as much as A reaches beyond them.
 
+    Where their noise is cut off at an end of the range they have no weight: there it is neither of mean 0,
+    nor as strong as elsewhere.
+
     Parameters
     ----------
     problem : Problem
@@ -93,38 +104,91 @@ class View:
 
     def __init__(self, problem: Problem, sigma: Tensor) -> None:
         self.problem = problem
-        data, shape = problem.data, problem.data.shape[2:]
-        grid = problem.grid
+        data, seen = problem.data, problem.weights.expand_as(problem.data) > 0
         #: Pixels of x for one of the data.
-        self.factor = grid.factors[0]
+        self.factor = problem.grid.factors[0]
         #: Pixels of x beyond the data at each end of each axis.
-        self._beyond = [(n - self.factor * m) // 2 for n, m in zip(grid.shape, shape, strict=True)]
+        self._beyond = _beyond(problem)
         self._weights = problem.weights.expand_as(data)
         self._sigma = sigma.expand_as(data)
         #: The data without gaps.
-        self.data = data if bool((self._weights > 0).all()) else _filled(data, self._weights > 0)
+        self.data = data if bool(seen.all()) else _filled(data, seen)
+        #: Whether enough pixels have noise that is not cut off.
+        self.fair, self._ends = True, (-math.inf, math.inf)
+        if self.noisy:
+            whole, self._ends = _uncut(self.data, seen)
+            self.fair = float(whole.mean()) > _FAIR
+            self._weights = self._weights * whole if self.fair else self._weights
+
+    @cached_property
+    def noise(self) -> float:
+        """Its standard deviation, root-mean-square, in grey levels."""
+        return float(self._sigma.square().mean().sqrt())
+
+    @property
+    def noisy(self) -> bool:
+        """There is noise."""
+        return self.noise > 0
+
+    @property
+    def only_noise(self) -> bool:
+        """There is noise, and nothing else to be undone."""
+        return self.noisy and isinstance(self.problem.operator, Identity)
+
+    @cached_property
+    def calm(self) -> Tensor:
+        """The data without most of their noise, and without what is as fine as that."""
+        if not self.noisy:
+            return self.data
+        return F.avg_pool2d(self.data, _CALM, 1, _CALM // 2, count_include_pad=False)
+
+    @property
+    def levels(self) -> tuple[float, float]:
+        """The grey levels between which all lies, but for a hundredth of the pixels at either end."""
+        values = self.calm.flatten().sort().values
+        few = len(values) // 100
+        return float(values[few]), float(values[-1 - few])
 
     @cached_property
     def whole(self) -> Part:
         """All of the data as one part, compared as the problem says."""
-        margin = math.ceil(max(self._beyond) / self.factor)
-        inside = tuple(
-            slice(self.factor * margin - beyond, self.factor * margin - beyond + n)
-            for beyond, n in zip(self._beyond, self.problem.grid.shape, strict=True)
-        )
-        everything = (slice(None), slice(None))
-        shown = _widened(self.data, margin)
-        data, weights = self.problem.data, self._weights
-        return Part(shown, data, weights, self._sigma, inside, everything, self.problem, mirrored=True)
+        return _entire(self.problem, self.data, self._weights, self._sigma)
+
+    def middle(self, side: int) -> Part:
+        """Return so many pixels in the middle, of data that A leaves as they are."""
+        data, weights, sigma = (middle(x, (side, side)) for x in (self.data, self._weights, self._sigma))
+        return Part(data, data, weights, sigma, _ALL, _ALL, self.problem, mirrored=True)
 
     @property
     def small(self) -> bool:
         """Whether an update takes all of it."""
         return max(self.problem.grid.shape) <= _WHOLE
 
-    def parts(self, generator: Generator) -> Part:
-        """Return random parts, so that an update costs the same whatever the image; of a small one all."""
-        return self.whole if self.small else self._random(generator)
+    def parts(self, generator: Generator, *, held: bool = False) -> Part:
+        """Return random parts, so that an update costs the same whatever the image; of a small one all.
+
+        Parameters
+        ----------
+        generator : torch.Generator
+            Draws the places.
+        held : bool
+            Of the rows that are kept for judging, and not of the others. Where there are too few, or there is
+            no noise to be learnt, all rows serve for both.
+        """
+        first, last = self._rows(held=held) if self.noisy else (0, self.data.shape[2])
+        if not self.small:
+            return self._random(generator, first, last)
+        there = torch.zeros_like(self._weights)
+        there[:, :, first:last] = 1
+        return replace(self.whole, weights=self._weights * there)
+
+    def _rows(self, *, held: bool) -> tuple[int, int]:
+        """Return where the rows begin and end that are kept for judging, or the others."""
+        height = self.data.shape[2]
+        split = round((1 - _HELD) * height)
+        if self._coarse(height - split, 0) < _FEWEST:
+            return 0, height
+        return (split, height) if held else (0, split)
 
     @cached_property
     def _wide(self) -> tuple[Tensor, int]:
@@ -132,14 +196,16 @@ class View:
         margin = _EDGE + math.ceil(max(self._beyond) / self.factor) + _REACH
         return _widened(self.data, margin), margin
 
-    def _random(self, generator: Generator) -> Part:
-        f, height, width = self.factor, *self.data.shape[2:]
-        side = min(max(8, _PART // f), height, width)
+    def _random(self, generator: Generator, first: int, last: int) -> Part:
+        """Return random parts of some rows."""
+        f, width = self.factor, self.data.shape[3]
+        side = min(max(8, _PART // f), last - first, width)
         wide, margin = self._wide
-        places = [
-            [int(torch.randint(n - side + 1, (), generator=generator)) for n in (height, width)]
-            for _ in range(_BATCH)
-        ]
+
+        def place(start: int, n: int) -> int:
+            return start + int(torch.randint(n - side + 1, (), generator=generator))
+
+        places = [(place(first, last - first), place(0, width)) for _ in range(_BATCH)]
 
         def taken(x: Tensor, more: int = 0) -> Tensor:
             return torch.cat([x[:, :, r : r + side + more, c : c + side + more] for r, c in places])
@@ -167,13 +233,10 @@ class View:
         held : bool
             From the rows that are kept for judging. Where there are too few, all rows serve for both.
         """
-        f, (height, width) = self.factor, self.data.shape[2:]
+        f, width = self.factor, self.data.shape[3]
         if isinstance(self.problem.operator, Identity):
             return None
-        first, last = 0, height
-        split = round((1 - _HELD) * height)
-        if self._coarse(height - split, 0) >= _FEWEST:
-            first, last = (split, height) if held else (0, split)
+        first, last = self._rows(held=held)
         rows, columns = self._coarse(last - first, 0), self._coarse(width, 1)
         if min(rows, columns) < _FEWEST:
             return None
@@ -208,8 +271,10 @@ class View:
             data = self.problem.noise.sample(data.cpu(), generator).to(data)
         else:
             data = data + sigma * torch.randn(data.shape, generator=generator).to(data)
-        problem = replace(self.problem, data=data, weights=torch.ones_like(data))
-        return View(problem, sigma).whole, truth
+        data = data.clamp(*self._ends)
+        weights = torch.ones_like(data)
+        problem = replace(self.problem, data=data, weights=weights)
+        return _entire(problem, data, weights, sigma.expand_as(data)), truth
 
     def _coarse(self, n: int, axis: int) -> int:
         """Return how many pixels A leaves of so many of the data, at the most that of a part."""
@@ -220,6 +285,32 @@ def _filled(data: Tensor, seen: Tensor) -> Tensor:
     """Return data whose missing pixels are the mean of what is around them."""
     pairs = zip(data.flatten(0, 1).double().cpu().numpy(), seen.flatten(0, 1).cpu().numpy(), strict=True)
     return torch.stack([torch.from_numpy(filled(*pair)) for pair in pairs]).view_as(data).to(data)
+
+
+def _uncut(data: Tensor, seen: Tensor) -> tuple[Tensor, tuple[float, float]]:
+    """Return 1 where noise is not cut off and else 0, and between which grey levels it is cut off."""
+    images, values = data.cpu().numpy(), data[seen].cpu().numpy()
+    ends = shared_ends(values)
+    low, high = values.min(), values.max()
+    whole = ~np.stack([[cut_off(plane, ends) for plane in image] for image in images])
+    limits = float(low) if low in ends else -math.inf, float(high) if high in ends else math.inf
+    return torch.from_numpy(whole).to(data), limits
+
+
+def _beyond(problem: Problem) -> list[int]:
+    """Return how many pixels of x there are beyond the data at each end of each axis."""
+    grid, shape = problem.grid, problem.data.shape[2:]
+    return [(n - f * m) // 2 for n, f, m in zip(grid.shape, grid.factors, shape, strict=True)]
+
+
+def _entire(problem: Problem, data: Tensor, weights: Tensor, sigma: Tensor) -> Part:
+    """Return all of a problem's data as one part; `data` have no gaps."""
+    f, beyond = problem.grid.factors[0], _beyond(problem)
+    margin = math.ceil(max(beyond) / f)
+    starts = [f * margin - one for one in beyond]
+    inside = tuple(slice(start, start + n) for start, n in zip(starts, problem.grid.shape, strict=True))
+    shown = _widened(data, margin)
+    return Part(shown, problem.data, weights, sigma, inside, _ALL, problem, mirrored=True)
 
 
 def _widened(data: Tensor, margin: int) -> Tensor:

@@ -249,7 +249,7 @@ class FineTune:
         def answer(x: "Tensor", why: Outcome, index: int = 0) -> Iterate:
             return Iterate(index, x, problem(x), outcome=why, note=note, state=restorer.weights)
 
-        note = verdict.in_words()
+        note = held.in_words()
         if self.action == "network":
             yield answer(x, Outcome.COMPUTED)
             return restorer.weights
@@ -260,14 +260,13 @@ class FineTune:
             return restorer.weights
         if not ended:
             yield first
-        noisy = held.noisy
-        left = None
+        noisy, left = held.noisy, None
+        x = held.projected(x) if self.action == "back-projection" else held.begun()
         if not noisy or self.action == "back-projection":
-            x = held.projected(x)
             left = residual(problem, x)
-            note = verdict.in_words(left)
+            note = held.in_words(left)
             if isinstance(problem.operator, Identity) and self.action == "auto":
-                note = f"{verdict.in_words()} No noise was found: the answer is the data as they are."
+                note = f"{held.in_words()} No noise was found: the answer is the data as they are."
                 yield answer(x, ended or Outcome.COMPUTED)
                 return restorer.weights
             if self.action == "back-projection":
@@ -305,7 +304,7 @@ class FineTune:
         finally:
             steps.close()
         assert ended is not None
-        note = verdict.in_words(left, tuned=True)
+        note = held.in_words(left, tuned=True)
         yield replace(answer(held.last(flips=self.flips), ended, step.index), score=step.score, judge=judge)
         return restorer.weights
 
