@@ -37,12 +37,12 @@ def house(data: Path) -> dict:
     began = time.perf_counter()
     for iterate in solve(noisy, Denoise(), DIP()):
         paused = time.perf_counter()
-        if reached is None and iterate.index % 5 == 0 and psnr(iterate.x.numpy(), truth) >= CLASSIC_DB:
+        if reached is None and iterate.index % 5 == 0 and psnr(iterate.x.cpu().numpy(), truth) >= CLASSIC_DB:
             reached = {"updates": iterate.index, "seconds": round(paused - began - scoring, 1)}
         scoring += time.perf_counter() - paused
     seconds = time.perf_counter() - began - scoring
     return {
-        "dB": round(psnr(iterate.x.numpy(), truth), 2),
+        "dB": round(psnr(iterate.x.cpu().numpy(), truth), 2),
         "seconds": round(seconds, 1),
         "chosen_at": iterate.index,
         f"to_{CLASSIC_DB}_dB": reached,

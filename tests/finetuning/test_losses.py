@@ -118,7 +118,7 @@ def test_edges_count_less_in_the_masked_loss(generator):
         wrong = data.clone()
         wrong[..., 4:12, column] += 30
         problem = Problem(wrong, task.operator((16, 16)), Gaussian(5.0), torch.ones_like(data))
-        whole = View(problem, torch.tensor(5.0)).whole
+        whole = View(problem, torch.tensor(0.0)).whole
         restorer = Restorer(Pretrained(Whatever(step), "x", 2, 1, "test"), 2, Reading(0, 1))
         losses[column] = float(evaluated(restorer, masked(whole, generator)))
         assert losses[column] < float(evaluated(restorer, consistency(whole, generator)))

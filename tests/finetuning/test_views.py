@@ -118,3 +118,41 @@ def test_what_is_held_for_judging_is_not_learnt_from(generator):
 def test_there_is_no_pair_where_nothing_is_made_coarser_or_too_little_is_left(generator):
     assert view(Denoise()).pair(generator) is None
     assert view(SuperResolve(factor=4), (1, 1, 24, 24)).pair(generator) is None
+
+
+def cut_off_at_the_left(sigma=10.0):
+    """Half of the data lie at the darkest grey level but for their noise, which is cut off there."""
+    data = 100 + sigma * torch.randn((1, 1, 96, 96), generator=torch.Generator().manual_seed(1))
+    data[..., :48] -= 100
+    data = data.clamp_min(0)
+    return Problem(data, Denoise().operator((96, 96)), Gaussian(sigma), torch.ones_like(data))
+
+
+def test_where_noise_is_cut_off_data_have_no_weight():
+    one = cut_off_at_the_left()
+    weights = View(one, torch.tensor(10.0)).whole.weights
+    assert weights[..., :40].max() == 0
+    assert weights[..., 56:].min() == 1
+    assert View(one, torch.tensor(0.0)).whole.weights.min() == 1  # there is no noise to be cut off
+
+
+def test_made_pictures_are_cut_off_as_the_data_are(generator):
+    seen = View(cut_off_at_the_left(), torch.tensor(10.0))
+    part, truth = seen.made([torch.zeros(160, 160)], generator)
+    assert truth.max() == 0
+    assert part.data.min() == 0
+    assert float((part.data == 0).float().mean()) == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize("n", [160, 400])  # all of it at once, and in parts
+def test_rows_that_judge_noise_are_not_learnt_from(n, generator):
+    data = torch.arange(float(n))[:, None].expand(1, 1, n, n).contiguous()  # each row has its own grey level
+    seen = View(
+        Problem(data, Denoise().operator((n, n)), Gaussian(0.1), torch.ones_like(data)), torch.tensor(0.1)
+    )
+
+    def rows(**which):
+        parts = [seen.parts(generator, **which) for _ in range(10)]
+        return torch.cat([part.data[part.weights > 0] for part in parts])
+
+    assert rows().max() < rows(held=True).min()

@@ -128,6 +128,15 @@ def test_noise_is_not_learnt(phantom, random, known):
     assert result.frames[0].score < 400  # of the error's square; that of the noise
 
 
+def test_a_denoiser_serves_for_noise_that_it_was_not_trained_for(phantom, random):
+    noisy = (phantom + random.normal(0, 50, phantom.shape)).astype(np.float32)
+    first, matched, *_, answer = solve(noisy, Denoise(Gaussian(50.0)), FineTune(iterations=10))
+    scores = [psnr(iterate.x.numpy(), phantom) for iterate in (first, matched, answer)]
+    assert scores[0] + 1 < scores[1]
+    assert scores[0] + 1 < scores[2]
+    assert "times the contrast" in answer.note
+
+
 def test_data_without_noise_are_not_denoised(phantom):
     result = restore(phantom.round(), Denoise(), network(blank=False))
     np.testing.assert_allclose(result.image, phantom.round(), atol=0.01)

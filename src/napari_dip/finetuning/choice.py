@@ -156,6 +156,8 @@ def _error(restorer: Restorer, view: "View", reading: Reading) -> float:
             else:
                 part = middle(view.data, (_SIDE, _SIDE))
                 square = (_coarse(restorer(part), restorer.factor) - part).square().mean()
+                if view.only_noise:  # what is taken out should be as strong as the noise
+                    square = (square - view.noise**2).abs()
     finally:
         restorer.reading = usual
     error = float(square.sqrt())

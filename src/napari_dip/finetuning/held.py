@@ -45,7 +45,7 @@ class Held:
         """Let a network, which will be changed where it learns, restore a problem's data."""
         sigma = noise_of(problem)
         view = View(problem, sigma)
-        restorer = Restorer(pretrained, view.factor, Reading.of(view.calm, problem.weights > 0))
+        restorer = Restorer(pretrained, view.factor, view.reading)
         restorer.reading = reading_of(restorer, view)
         first = _made(restorer, view)
         verdict = judged(restorer, view, first)

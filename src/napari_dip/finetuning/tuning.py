@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from napari_dip.finetuning.losses import Loss, consistency, masked, pair, risk
-from napari_dip.finetuning.restorer import Reading, Restorer
+from napari_dip.finetuning.restorer import Restorer
 from napari_dip.finetuning.views import View
 from napari_dip.pkn.pictures import picture
 from napari_dip.solver.fit import fit
@@ -27,6 +27,8 @@ _RATES, _TRIED = (1e-4, 3e-4, 1e-3), 8
 _EVERY, _PATIENCE = 5, 30
 #: Samples of each kind that the score is taken of.
 _JUDGED = 2
+#: Squares of errors below this are as good as none, in grey levels².
+_TINY = 1e-9
 #: Made pictures, and their pixels along an axis.
 _PICTURES, _SIDE = 24, 160
 
@@ -78,17 +80,19 @@ class Tuning:
 
     def __init__(self, restorer: Restorer, view: View, loss: str, generator: torch.Generator) -> None:
         self._restorer, self._view, self._loss, self._generator = restorer, view, LOSSES[loss], generator
-        reading = Reading.of(view.calm, view.problem.weights > 0)
-        # What pictures teach of dark images they teach best if they are dark too; but not these alone.
-        ranges = cycle([(reading.low, reading.high), view.levels])
+        ranges = [(view.reading.low, view.reading.high)]
+        if view.noisy:  # what becomes of noise in the dark has to be learnt in the dark, but not there alone
+            ranges.append(view.levels)
         self._pictures = [
-            low + (high - low) / 255 * image for image, (low, high) in zip(_pictures(), ranges, strict=False)
+            low + (high - low) / 255 * image
+            for image, (low, high) in zip(_pictures(), cycle(ranges), strict=False)
         ]
         data, pair = self._of_data, self._of_coarser
         held_data, held_pair = (partial(one, held=True) for one in (data, pair))
         self._lessons: list[Lesson] = [data, self._of_pictures]
         judges: list[Lesson] = [self._of_pictures, held_pair]
-        if loss == "sure":
+        self._noisy = loss == "sure"
+        if self._noisy:
             self._lessons.append(pair)
             judges.append(held_data)
             if view.only_noise:  # that the data say all is worth more than that others say the same
@@ -177,7 +181,9 @@ class Tuning:
     def _score(self) -> float:
         with torch.no_grad():
             values = [energy(self._restorer(*inputs)) for inputs, energy in self._judging]
-        return float(torch.stack(values).mean())
+        errors = torch.stack(values)
+        # By their ratios: none counts for more because it is larger. Stein's estimate may fall below 0.
+        return float(errors.mean() if self._noisy else errors.clamp_min(_TINY).log().mean().exp())
 
 
 @cache

@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 
 from napari_dip.cut_off import cut_off, shared_ends
 from napari_dip.filling import filled
+from napari_dip.finetuning.restorer import Reading
 from napari_dip.grid import cut, middle
 from napari_dip.operators import Identity
 from napari_dip.pkn.examples import crops
@@ -141,6 +142,11 @@ class View:
         if not self.noisy:
             return self.data
         return F.avg_pool2d(self.data, _CALM, 1, _CALM // 2, count_include_pad=False)
+
+    @cached_property
+    def reading(self) -> Reading:
+        """How networks usually read grey levels like these."""
+        return Reading.of(self.calm, self.problem.weights > 0)
 
     @property
     def levels(self) -> tuple[float, float]:
