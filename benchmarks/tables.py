@@ -264,7 +264,7 @@ def finetuning_cases(measured: dict[str, Row]) -> str:
         verdicts = ", ".join(f"{count} {word}" for word, count in row["verdicts"].items() if count)  # type: ignore[attr-defined]
         signed = {"gain", "plain_loss"}
         numbers = (f"{row[key]:+.2f}" if key in signed else cell("", row[key]) for key in keys)
-        body.append([name.replace(".pt", "").replace(".pth", ""), *numbers, verdicts])
+        body.append([name.replace(".pth", "").replace(".pt", ""), *numbers, verdicts])
     heads = ("network", "back-projected", "**answer**", "gain", "plain", "gap", "verdicts")
     return table(["", *heads], body)
 
