@@ -1,5 +1,7 @@
 """Each method on the accelerator that is there; on a machine without one there is nothing to test."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -16,6 +18,7 @@ from napari_dip import (
     SuperResolve,
     restore,
 )
+from napari_dip.networks import recorded as recorded_module
 from napari_dip.pkn.kernels import KERNELS
 from napari_dip.pkn.prediction import StructureTensor
 from napari_dip.refilter import Refilter
@@ -95,6 +98,37 @@ def test_deep_image_prior(phantom, device, task):
     inside = np.s_[6:-6, 6:-6]
     truth = image if task is FINER else phantom
     assert np.abs(image - truth)[inside].mean() < 15
+
+
+def test_a_volume(device):
+    rows, columns = np.mgrid[:24, :24] / 24
+    volume = np.stack([100 + 60 * np.sin(5 * rows + plane * columns) for plane in range(8)]).astype(
+        np.float32
+    )
+    image = restore(volume, NOISY, DIP(iterations=60), axes="ZYX", device=device).image
+    assert image.shape == volume.shape
+    assert np.isfinite(image).all()
+
+
+@pytest.mark.skipif("cuda" not in DEVICES, reason="needs CUDA")
+def test_playing_back_what_was_recorded_makes_no_difference(phantom, monkeypatch):
+    """In float32: what bfloat16 rounds differently grows with each update."""
+    method = DIP(iterations=25, runs=1, precision="float32", stopping="budget", first_guess=False)
+    played = restore(phantom, NOISY, method, device="cuda").image
+    monkeypatch.setattr(recorded_module, "recorded", lambda network, z: network)
+    launched = restore(phantom, NOISY, method, device="cuda").image
+    spread = np.abs(launched - phantom).mean()
+    assert np.abs(played - launched).mean() < 0.2 * spread
+
+
+@pytest.mark.skipif("cuda" not in DEVICES, reason="needs CUDA")
+def test_two_runs_at_once(phantom):
+    """One records while the other takes memory."""
+    with ThreadPoolExecutor(2) as pool:
+        method = DIP(iterations=30, runs=2)
+        images = [np.pad(phantom, n, mode="reflect") for n in (0, 16, 32, 48)]
+        results = list(pool.map(lambda image: restore(image, NOISY, method, device="cuda").image, images))
+    assert all(np.isfinite(result).all() for result in results)
 
 
 def test_memory_is_given_back(phantom, device):

@@ -316,6 +316,7 @@ class DIP:
         import torch
 
         from napari_dip.networks.precision import compute_dtype
+        from napari_dip.networks.recorded import recorded
         from napari_dip.scaling import Range, ToGreyLevels
 
         device, shape = problem.data.device, problem.grid.shape
@@ -332,7 +333,10 @@ class DIP:
         z = z.to(device, compute_dtype(self.precision, device), memory_format=layout)
         seed = int(torch.randint(2**62, (), generator=generator))
         range_ = Range.of(problem.data, problem.weights > 0).through(problem.gain)
-        scaled = ToGreyLevels(network.train(), range_, self._sieve(problem), problem.floor)
+        network.train()
+        if device.type == "cuda":
+            recorded(network, z)
+        scaled = ToGreyLevels(network, range_, self._sieve(problem), problem.floor)
         return scaled, z, torch.Generator(device).manual_seed(seed)
 
     def _sieve(self, problem: "Problem") -> "torch.nn.Module | None":
