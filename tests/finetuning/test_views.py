@@ -136,6 +136,14 @@ def test_where_noise_is_cut_off_data_have_no_weight():
     assert View(one, torch.tensor(0.0)).whole.weights.min() == 1  # there is no noise to be cut off
 
 
+def test_pixels_without_a_photon_are_no_sign_of_noise_that_is_cut_off():
+    counts = torch.poisson(torch.full((1, 1, 96, 96), 0.5), generator=torch.Generator().manual_seed(1))
+    one = Problem(counts, Denoise().operator((96, 96)), Poisson(1.0), torch.ones_like(counts))
+    seen = View(one, torch.tensor(0.7))
+    assert seen.fair
+    assert seen.whole.weights.min() == 1
+
+
 def test_made_pictures_are_cut_off_as_the_data_are(generator):
     seen = View(cut_off_at_the_left(), torch.tensor(10.0))
     part, truth = seen.made([torch.zeros(160, 160)], generator)

@@ -120,9 +120,9 @@ def reading_of(restorer: Restorer, view: "View") -> Reading:
         replace(usual, scale=scale, swapped=swapped)
         for scale, swapped in product(_SCALES, (False, True) if colours else (False,))
     ]
-    errors = [_error(restorer, view, reading) for reading in readings]
+    errors = [_squared_error(restorer, view, reading) for reading in readings]
     least = min(errors)
-    return readings[errors.index(least) if _BETTER * least < errors[0] else 0]
+    return readings[errors.index(least) if _BETTER**2 * max(least, 0.0) < errors[0] else 0]
 
 
 def matched_reading(restorer: Restorer, view: "View") -> Reading:
@@ -141,18 +141,21 @@ def matched_reading(restorer: Restorer, view: "View") -> Reading:
     elif not view.fair:  # there is no such estimate
         return usual
     readings = [usual.stretched(contrast, level) for contrast in contrasts]
-    errors = [_error(restorer, view, reading) for reading in readings]
+    errors = [_squared_error(restorer, view, reading) for reading in readings]
     return readings[errors.index(min(errors))]
 
 
-def _error(restorer: Restorer, view: "View", reading: Reading) -> float:
-    """Return the root-mean-square error of what is made of the middle of the data, as far as is known."""
+def _squared_error(restorer: Restorer, view: "View", reading: Reading) -> float:
+    """Return the mean squared error of what is made of the middle of the data, as far as is known.
+
+    An estimate of it may lie below 0.
+    """
     usual, restorer.reading = restorer.reading, reading
     try:
         with torch.no_grad():
             if view.only_noise and view.fair:
                 inputs, energy = risk(view.middle(_SIDE), torch.Generator().manual_seed(0))
-                square = energy(restorer(*inputs)).clamp_min(0)
+                square = energy(restorer(*inputs))
             else:
                 part = middle(view.data, (_SIDE, _SIDE))
                 square = (_coarse(restorer(part), restorer.factor) - part).square().mean()
@@ -160,7 +163,7 @@ def _error(restorer: Restorer, view: "View", reading: Reading) -> float:
                     square = (square - view.noise**2).abs()
     finally:
         restorer.reading = usual
-    error = float(square.sqrt())
+    error = float(square)
     return error if math.isfinite(error) else math.inf
 
 

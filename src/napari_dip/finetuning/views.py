@@ -15,6 +15,7 @@ from napari_dip.cut_off import cut_off, shared_ends
 from napari_dip.filling import filled
 from napari_dip.finetuning.restorer import Reading
 from napari_dip.grid import cut, middle
+from napari_dip.noise import Poisson
 from napari_dip.operators import Identity
 from napari_dip.pkn.examples import crops
 from napari_dip.problem import Problem
@@ -117,7 +118,9 @@ class View:
         #: Whether enough pixels have noise that is not cut off.
         self.fair, self._ends = True, (-math.inf, math.inf)
         if self.noisy:
-            whole, self._ends = _uncut(self.data, seen)
+            # Many pixels without a photon are no sign of a range that ends.
+            counts = isinstance(problem.noise, Poisson)
+            whole, self._ends = _uncut(self.data, seen, dark=not counts)
             self.fair = float(whole.mean()) > _FAIR
             self._weights = self._weights * whole if self.fair else self._weights
 
@@ -293,11 +296,19 @@ def _filled(data: Tensor, seen: Tensor) -> Tensor:
     return torch.stack([torch.from_numpy(filled(*pair)) for pair in pairs]).view_as(data).to(data)
 
 
-def _uncut(data: Tensor, seen: Tensor) -> tuple[Tensor, tuple[float, float]]:
-    """Return 1 where noise is not cut off and else 0, and between which grey levels it is cut off."""
+def _uncut(data: Tensor, seen: Tensor, *, dark: bool) -> tuple[Tensor, tuple[float, float]]:
+    """Return 1 where noise is not cut off and else 0, and the grey levels beyond which it is cut off.
+
+    Parameters
+    ----------
+    data, seen : Tensor
+        Grey levels, and which of them were measured.
+    dark : bool
+        Whether it may be cut off at the darkest one.
+    """
     images, values = data.cpu().numpy(), data[seen].cpu().numpy()
-    ends = shared_ends(values)
     low, high = values.min(), values.max()
+    ends = [end for end in shared_ends(values) if dark or end != low]
     whole = ~np.stack([[cut_off(plane, ends) for plane in image] for image in images])
     limits = float(low) if low in ends else -math.inf, float(high) if high in ends else math.inf
     return torch.from_numpy(whole).to(data), limits
