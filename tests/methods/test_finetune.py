@@ -137,6 +137,14 @@ def test_a_denoiser_serves_for_noise_that_it_was_not_trained_for(phantom, random
     assert "times the contrast" in answer.note
 
 
+def test_noise_that_is_taken_for_too_strong_is_not_tuned_to(phantom, random):
+    """Stein's estimate is below 0 then, and would fall with every detail that is lost."""
+    noisy = (phantom + random.normal(0, 20, phantom.shape)).astype(np.float32)
+    result = restore(noisy, Denoise(Gaussian(26.0)), FineTune(iterations=40, learning_rate=1e-3, flips=False))
+    assert result.frames[0].updates == 0
+    assert result.frames[0].score == 0
+
+
 def test_data_without_noise_are_not_denoised(phantom):
     result = restore(phantom.round(), Denoise(), network(blank=False))
     np.testing.assert_allclose(result.image, phantom.round(), atol=0.01)

@@ -182,8 +182,12 @@ class Tuning:
         with torch.no_grad():
             values = [energy(self._restorer(*inputs)) for inputs, energy in self._judging]
         errors = torch.stack(values)
-        # By their ratios: none counts for more because it is larger. Stein's estimate may fall below 0.
-        return float(errors.mean() if self._noisy else errors.clamp_min(_TINY).log().mean().exp())
+        if self._noisy:
+            # An estimate below 0 says that the noise was taken for stronger than it is, or that no error can
+            # be told: to fall further is no gain.
+            return float(errors.mean().clamp_min(0))
+        # By their ratios: none counts for more because it is larger.
+        return float(errors.clamp_min(_TINY).log().mean().exp())
 
 
 @cache
