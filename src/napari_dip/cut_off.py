@@ -8,10 +8,23 @@ _SHARED, _SEVERAL = 1e-3, 4
 _AROUND, _SOME = 11, 0.03
 
 
-def shared_ends(values: np.ndarray) -> list[float]:
-    """Return the least and the largest of the values, each if many pixels have it."""
-    least = max(_SEVERAL, _SHARED * values.size)
-    return [end for end in (values.min(), values.max()) if np.count_nonzero(values == end) >= least]
+def shared_ends(values: np.ndarray, *, counts: bool = False) -> list[float]:
+    """Return the least and the largest of the values, each if many pixels have it.
+
+    Parameters
+    ----------
+    values : ndarray
+        Grey levels.
+    counts : bool
+        They count photons: many pixels without any are no sign of a range that ends, so the least is none.
+    """
+    enough = max(_SEVERAL, _SHARED * values.size)
+    low, high = values.min(), values.max()
+    return [
+        end
+        for end in (low, high)
+        if np.count_nonzero(values == end) >= enough and not (counts and end == low)
+    ]
 
 
 def cut_off(image: np.ndarray, ends: list[float]) -> np.ndarray:

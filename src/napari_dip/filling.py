@@ -54,3 +54,20 @@ def nearest(image: "Tensor", seen: "Tensor") -> "Tensor":
             index = distance_transform_edt(~known[at], return_distances=False, return_indices=True)
             result[at] = values[at][tuple(index)]
     return torch.from_numpy(result).to(image)
+
+
+def filled_planes(images: "Tensor", seen: "Tensor") -> "Tensor":
+    """Return images whose missing pixels are the mean of what is around them, each channel by itself.
+
+    Parameters
+    ----------
+    images : Tensor, shape ``(N, C, *spatial)``
+        Grey levels.
+    seen : Tensor of bool, the same shape
+        False where a pixel is missing.
+    """
+    import torch
+
+    values, there = images.cpu().double().numpy(), seen.cpu().numpy()
+    planes = [filled(values[at], there[at]) for at in np.ndindex(values.shape[:2])]
+    return torch.from_numpy(np.reshape(planes, values.shape)).to(images)

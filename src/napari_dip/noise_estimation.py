@@ -160,8 +160,7 @@ class _Neighbourhoods:
         seen = np.concatenate([values[valid] for values, valid in planes])
         if not len(seen):
             raise ValueError("every pixel is missing: there is nothing to measure the noise from")
-        # Many pixels without a photon are no sign of a range that ends.
-        ends = [end for end in shared_ends(seen) if not (zeros_are_counts and end == seen.min())]
+        ends = shared_ends(seen, counts=zeros_are_counts)
         parts = zip(*(_measured(values, valid, ends) for values, valid in planes), strict=True)
         found = cls(*(np.concatenate(part) for part in parts))
         if len(found.noise) < _ENOUGH:

@@ -87,19 +87,19 @@ class Tuning:
             low + (high - low) / 255 * image
             for image, (low, high) in zip(_pictures(), cycle(ranges), strict=False)
         ]
-        data, pair = self._of_data, self._of_coarser
-        held_data, held_pair = (partial(one, held=True) for one in (data, pair))
-        self._lessons: list[Lesson] = [data, self._of_pictures]
-        judges: list[Lesson] = [self._of_pictures, held_pair]
         self._noisy = loss == "sure"
-        if self._noisy:
-            self._lessons.append(pair)
-            judges.append(held_data)
-            if view.only_noise:  # that the data say all is worth more than that others say the same
-                judges = [held_data, held_data]
-            if not view.fair:
-                self._lessons.remove(data)
-                judges = [self._of_pictures, held_pair]
+        data, made, coarser = self._of_data, self._of_pictures, self._of_coarser
+        held_data, held_coarser = (partial(one, held=True) for one in (data, coarser))
+        self._lessons: list[Lesson]
+        judges: list[Lesson]
+        if not self._noisy:
+            self._lessons, judges = [data, made], [made, held_coarser]
+        elif not view.fair:
+            self._lessons, judges = [made, coarser], [made, held_coarser]
+        elif view.only_noise:
+            self._lessons, judges = [data, made], [held_data, held_data]
+        else:
+            self._lessons, judges = [data, made, coarser], [made, held_coarser, held_data]
         fixed = torch.Generator().manual_seed(0)
         samples = [judge(fixed) for judge in judges for _ in range(_JUDGED)]
         self._judging = [sample for sample in samples if sample is not None]

@@ -102,6 +102,7 @@ def noise_of(problem: Problem) -> Tensor:
         return problem.noise.variance(problem.data).sqrt()
     seen = (problem.weights > 0).expand_as(problem.data)[0].cpu().numpy()
     images = problem.data[0].double().cpu().numpy()
+    # A denoiser's score stands on it: too weak a noise would let it keep some.
     caution = 1.0 if isinstance(problem.operator, Identity) else _CAUTION
     sigmas = [caution * weakest_noise(image, there) for image, there in zip(images, seen, strict=True)]
     return problem.data.new_tensor(sigmas).reshape(1, -1, 1, 1)
@@ -167,12 +168,10 @@ def _habitual(restorer: Restorer, data: Tensor) -> float:
     wanted, trained = restorer.factor, restorer.pretrained.factor
     factor = trained if min(wanted, trained) > 1 else wanted
     usual: Operator = Resample((factor, factor), "bicubic") if factor > 1 else Identity()
-    restorer.factor = factor
-    try:
+    restorer = Restorer(restorer.pretrained, factor, restorer.reading)
+    with torch.no_grad():
         own = usual(in_tiles(restorer, data))
         again = usual(in_tiles(restorer, own))
-    finally:
-        restorer.factor = wanted
     return float((again - own).square().mean().sqrt())
 
 

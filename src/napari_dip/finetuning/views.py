@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from napari_dip.cut_off import cut_off, shared_ends
-from napari_dip.filling import filled
+from napari_dip.filling import filled_planes
 from napari_dip.finetuning.restorer import Reading
 from napari_dip.grid import cut, middle
 from napari_dip.noise import Poisson
@@ -114,13 +114,11 @@ class View:
         self._weights = problem.weights.expand_as(data)
         self._sigma = sigma.expand_as(data)
         #: The data without gaps.
-        self.data = data if bool(seen.all()) else _filled(data, seen)
+        self.data = data if bool(seen.all()) else filled_planes(data, seen)
         #: Whether enough pixels have noise that is not cut off.
         self.fair, self._ends = True, (-math.inf, math.inf)
         if self.noisy:
-            # Many pixels without a photon are no sign of a range that ends.
-            counts = isinstance(problem.noise, Poisson)
-            whole, self._ends = _uncut(self.data, seen, dark=not counts)
+            whole, self._ends = _uncut(self.data, seen, counts=isinstance(problem.noise, Poisson))
             self.fair = float(whole.mean()) > _FAIR
             self._weights = self._weights * whole if self.fair else self._weights
 
@@ -290,25 +288,19 @@ class View:
         return min(_PART // self.factor, (n - 2 * self._beyond[axis]) // self.factor)
 
 
-def _filled(data: Tensor, seen: Tensor) -> Tensor:
-    """Return data whose missing pixels are the mean of what is around them."""
-    pairs = zip(data.flatten(0, 1).double().cpu().numpy(), seen.flatten(0, 1).cpu().numpy(), strict=True)
-    return torch.stack([torch.from_numpy(filled(*pair)) for pair in pairs]).view_as(data).to(data)
-
-
-def _uncut(data: Tensor, seen: Tensor, *, dark: bool) -> tuple[Tensor, tuple[float, float]]:
+def _uncut(data: Tensor, seen: Tensor, *, counts: bool) -> tuple[Tensor, tuple[float, float]]:
     """Return 1 where noise is not cut off and else 0, and the grey levels beyond which it is cut off.
 
     Parameters
     ----------
     data, seen : Tensor
         Grey levels, and which of them were measured.
-    dark : bool
-        Whether it may be cut off at the darkest one.
+    counts : bool
+        They count photons: noise is not cut off at the darkest one.
     """
     images, values = data.cpu().numpy(), data[seen].cpu().numpy()
     low, high = values.min(), values.max()
-    ends = [end for end in shared_ends(values) if dark or end != low]
+    ends = shared_ends(values, counts=counts)
     whole = ~np.stack([[cut_off(plane, ends) for plane in image] for image in images])
     limits = float(low) if low in ends else -math.inf, float(high) if high in ends else math.inf
     return torch.from_numpy(whole).to(data), limits

@@ -316,7 +316,7 @@ class DIP:
         import torch
 
         from napari_dip.networks.precision import compute_dtype
-        from napari_dip.networks.recorded import recorded
+        from napari_dip.networks.recorded import record
         from napari_dip.scaling import Range, ToGreyLevels
 
         device, shape = problem.data.device, problem.grid.shape
@@ -335,7 +335,7 @@ class DIP:
         range_ = Range.of(problem.data, problem.weights > 0).through(problem.gain)
         network.train()
         if device.type == "cuda":
-            recorded(network, z)
+            record(network, z)
         scaled = ToGreyLevels(network, range_, self._sieve(problem), problem.floor)
         return scaled, z, torch.Generator(device).manual_seed(seed)
 

@@ -13,8 +13,8 @@ _WARM_UP = 3
 _ALONE = "thread_local"
 
 
-def recorded(network: nn.Module, z: Tensor) -> nn.Module:
-    """Let a network play back its forward and its backward pass, and return it.
+def record(network: nn.Module, z: Tensor) -> None:
+    """Let a network play back its forward and its backward pass from now on.
 
     For small images launching the kernels one by one takes longer than they run. Weights and results are as
     before; statistics that normalisation keeps of earlier passes are a few passes ahead.
@@ -35,7 +35,6 @@ def recorded(network: nn.Module, z: Tensor) -> nn.Module:
         return played
 
     network.forward = forward
-    return network
 
 
 @dataclass(frozen=True, eq=False)

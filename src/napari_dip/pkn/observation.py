@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -59,12 +57,9 @@ class Observation:
         """Return the image with the mean of the surroundings where pixels are missing."""
         if self.seen is None or bool(self.seen.all()):
             return self.image
-        from napari_dip.filling import filled
+        from napari_dip.filling import filled_planes
 
-        seen = (self.seen > 0).expand_as(self.image).cpu().numpy()
-        images = self.image.cpu().double().numpy()
-        planes = [filled(images[at], seen[at]) for at in np.ndindex(images.shape[:2])]
-        return torch.from_numpy(np.reshape(planes, images.shape)).to(self.image)
+        return filled_planes(self.image, (self.seen > 0).expand_as(self.image))
 
 
 def reflected(x: Tensor, margin: int) -> Tensor:
