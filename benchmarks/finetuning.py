@@ -28,12 +28,12 @@ from torch import Tensor
 
 from napari_dip import Denoise, FineTune, Gaussian, GaussianPSF, SuperResolve, Task
 from napari_dip.device import choose
-from napari_dip.finetuning.held import Held
+from napari_dip.finetuning.consistency import Finding
 from napari_dip.finetuning.losses import consistency
-from napari_dip.finetuning.tuning import Tuning
-from napari_dip.finetuning.verdict import Finding
+from napari_dip.finetuning.session import Held
+from napari_dip.finetuning.tuner import Tuning
+from napari_dip.optim.fit import fit
 from napari_dip.problem import Problem
-from napari_dip.solver.fit import fit
 
 SIDE, BORDER = 192, 4
 PHOTOGRAPHS = ("butterfly", "bird", "zebra")

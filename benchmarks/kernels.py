@@ -24,15 +24,15 @@ from tasks import calibrated
 from torch import Tensor, nn
 
 from napari_dip import PKN, Deconvolve, Denoise, Gaussian, GaussianPSF, SuperResolve, restore
-from napari_dip.pkn import teaching
-from napari_dip.pkn.examples import Noise
-from napari_dip.pkn.kernel import ProceduralKernel
-from napari_dip.pkn.kernels import kernel_of
+from napari_dip.optim.fit import fit
+from napari_dip.pkn import train as teaching
+from napari_dip.pkn.degradations import Noise
+from napari_dip.pkn.kernels.base import ProceduralKernel
+from napari_dip.pkn.kernels.registry import kernel_of
 from napari_dip.pkn.observation import Observation
-from napari_dip.pkn.prediction import Constant, Filter, StructureTensor
-from napari_dip.pkn.storage import shipped
-from napari_dip.pkn.training import supervised
-from napari_dip.solver.fit import fit
+from napari_dip.pkn.predictors import Constant, Filter, StructureTensor
+from napari_dip.pkn.trainer import supervised
+from napari_dip.pkn.weights_file import shipped
 
 SIDE = 256  # of a crop, in pixels
 PHOTOGRAPHS = ("f16", "house", "kodim03")

@@ -22,9 +22,9 @@ from torch import Tensor
 
 from napari_dip.operators import Resample
 from napari_dip.pretrained import files
-from napari_dip.pretrained.degrading import enlarged
-from napari_dip.pretrained.network import Pretrained
-from napari_dip.pretrained.shipped import shipped
+from napari_dip.pretrained.bundled import shipped
+from napari_dip.pretrained.degradation import enlarged
+from napari_dip.pretrained.model import Pretrained
 
 NAMES = ("butterfly", "bird", "zebra")
 SIGMAS = (15, 25, 50)

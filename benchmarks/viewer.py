@@ -23,7 +23,7 @@ from qtpy.QtCore import QEvent, QEventLoop, QTimer
 from qtpy.QtWidgets import QApplication, QWidget
 from skimage.data import camera
 
-from napari_dip.plugin.runner import QUEUE
+from napari_dip.plugin.runs.runner import QUEUE
 
 _BEAT = 0.005  # seconds
 

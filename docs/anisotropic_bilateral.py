@@ -2,11 +2,11 @@
 
 from torch import Tensor
 
-from napari_dip.pkn.distances import patch_distances
-from napari_dip.pkn.gaussian import SHAPE, oval_weights, precision
+from napari_dip.pkn.kernels.distances import patch_distances
+from napari_dip.pkn.kernels.gaussian import SHAPE, oval_weights, precision
+from napari_dip.pkn.kernels.parameters import Parameter
+from napari_dip.pkn.kernels.window import LOG2E, Weights, WindowKernel
 from napari_dip.pkn.observation import Observation
-from napari_dip.pkn.parameters import Parameter
-from napari_dip.pkn.window import LOG2E, Weights, WindowKernel
 
 
 class AnisotropicBilateral(WindowKernel):

@@ -22,7 +22,7 @@ from skimage.filters import threshold_local
 from skimage.restoration import inpaint_biharmonic
 from skimage.transform import iradon, radon, resize
 
-import napari_dip.demo
+import napari_dip.cli.demo
 from napari_dip import (
     DIP,
     PKN,
@@ -39,10 +39,10 @@ from napari_dip import (
     restore,
     solve,
 )
-from napari_dip.grid import Grid
+from napari_dip.cli.reporter import Reporter
+from napari_dip.image.grid import Grid
 from napari_dip.operators import Operator, Radon
-from napari_dip.progress import Reporter
-from napari_dip.restoration import residual
+from napari_dip.restoration.api import residual
 
 SIDE = 256  # of a drawn panel, in pixels
 GAP, LINE = 8, 18  # between panels, and from one line of words to the next
@@ -132,11 +132,11 @@ def plot(curve: Curve, mark: int, *, width: int = 640, height: int = 190) -> Ima
 
 def demo(method: DIP) -> Image.Image:
     """Return the README's picture, from the demonstration: before, after and residual."""
-    settings = napari_dip.demo.SETTINGS
+    settings = napari_dip.cli.demo.SETTINGS
     if method.iterations != DIP().iterations:
-        napari_dip.demo.SETTINGS = replace(settings, iterations=method.iterations)
+        napari_dip.cli.demo.SETTINGS = replace(settings, iterations=method.iterations)
     with tempfile.TemporaryDirectory() as folder, Reporter() as reporter:
-        reporter.say(napari_dip.demo.run(Path(folder), reporter))
+        reporter.say(napari_dip.cli.demo.run(Path(folder), reporter))
         names = ("before", "after", "residual")
         return row([Image.open(Path(folder) / f"{name}.png").convert("RGB") for name in names])
 

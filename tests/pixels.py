@@ -219,7 +219,11 @@ def summary(image):
     """Return a digest of all bits, and a few pixels with which another machine's may be compared."""
     places = np.linspace(0, image.size - 1, SAMPLES).astype(int)
     digest = hashlib.sha256(np.ascontiguousarray(image, "<f4").tobytes()).hexdigest()[:16]
-    return {"shape": list(image.shape), "digest": digest, "pixels": np.round(image.flat[places].astype(float), 2).tolist()}
+    return {
+        "shape": list(image.shape),
+        "digest": digest,
+        "pixels": np.round(image.flat[places].astype(float), 2).tolist(),
+    }
 
 
 def record():

@@ -18,11 +18,11 @@ from napari_dip import (
     SuperResolve,
     restore,
 )
-from napari_dip.networks import recorded
-from napari_dip.pkn.kernels import KERNELS
-from napari_dip.pkn.prediction import StructureTensor
-from napari_dip.refilter import Refilter
-from napari_dip.retune import Retuned
+from napari_dip.networks import cuda_graph as recorded
+from napari_dip.pkn.kernels.registry import KERNELS
+from napari_dip.pkn.predictors import StructureTensor
+from napari_dip.restoration.readapt import Retuned
+from napari_dip.restoration.refilter import Refilter
 
 DEVICES = [name for name in ("cuda", "mps") if getattr(torch, name).is_available()]
 pytestmark = pytest.mark.skipif(not DEVICES, reason="needs an accelerator")

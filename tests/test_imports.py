@@ -85,7 +85,7 @@ def test_the_core_imports_no_gui(path):
     [
         "import napari_dip",
         "from napari_dip import DIP, PRESETS, Denoise, Inpaint, Gaussian, Outcome, Asked, TimeLimit",
-        "import napari_dip.cli",
+        "import napari_dip.cli.main",
         "from napari_dip import restore, solve, estimate",
     ],
 )

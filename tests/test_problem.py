@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from napari_dip.noise import Gaussian, Poisson, PoissonGaussian, Unknown
+from napari_dip.noise.models import Gaussian, Poisson, PoissonGaussian, Unknown
 from napari_dip.operators import Blur, Identity, Resample
 from napari_dip.problem import Problem, rolled
 

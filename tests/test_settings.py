@@ -25,7 +25,7 @@ from napari_dip import (
     Unknown,
     Wiener,
 )
-from napari_dip.noise import NoiseModel
+from napari_dip.noise.models import NoiseModel
 from napari_dip.settings import check, descriptions, hints, record, restored
 from napari_dip.tasks import Task
 

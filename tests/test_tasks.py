@@ -19,9 +19,9 @@ from napari_dip import (
     restore,
 )
 from napari_dip.errors import InputError
-from napari_dip.grid import Grid
+from napari_dip.image.grid import Grid
 from napari_dip.operators import Blur, Resample
-from napari_dip.restoration import residual
+from napari_dip.restoration.api import residual
 
 #: A run of about two seconds.
 QUICK = DIP(

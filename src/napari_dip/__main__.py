@@ -1,6 +1,6 @@
 """``python -m napari_dip``."""
 
-from napari_dip.cli import main
+from napari_dip.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from napari_dip.noise import NoiseModel, weighted_mean
+from napari_dip.noise.models import NoiseModel, weighted_mean
 from napari_dip.operators import Grid, Operator
 
 

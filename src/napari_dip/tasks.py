@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from annotated_types import Interval
 
 from napari_dip.errors import InputError
-from napari_dip.grid import Grid, by, cut
-from napari_dip.noise import NoiseModel, Unknown
-from napari_dip.psf import PSF, GaussianPSF, MeasuredPSF, checked, resampled
+from napari_dip.image.grid import Grid, by, cut
+from napari_dip.noise.models import NoiseModel, Unknown
+from napari_dip.psf.models import PSF, GaussianPSF, MeasuredPSF, checked, resampled
 from napari_dip.settings import check
 
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from napari_dip.pretrained.degrading import enlarged
-from napari_dip.pretrained.network import Pretrained
+from napari_dip.pretrained.degradation import enlarged
+from napari_dip.pretrained.model import Pretrained
 
 
 class Enlarger(nn.Module):

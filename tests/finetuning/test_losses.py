@@ -4,9 +4,9 @@ from torch import nn
 
 from napari_dip import Denoise, Gaussian, GaussianPSF, SuperResolve
 from napari_dip.finetuning.losses import consistency, masked, pair, risk
+from napari_dip.finetuning.patches import View
 from napari_dip.finetuning.restorer import Reading, Restorer
-from napari_dip.finetuning.views import View
-from napari_dip.pretrained.network import Pretrained
+from napari_dip.pretrained.model import Pretrained
 from napari_dip.problem import Problem
 
 

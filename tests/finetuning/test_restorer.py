@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from napari_dip.finetuning.restorer import _AROUND, _TILE, Reading, Restorer, all_ways, in_tiles, learning
-from napari_dip.pretrained.network import Pretrained
+from napari_dip.pretrained.model import Pretrained
 
 BYTES = Reading(0.0, 255.0)
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from napari_dip.errors import FileError
 from napari_dip.io import Picture, provenance, read, read_mask, replaceable, writable, write
-from napari_dip.io.picture import as_dtype
+from napari_dip.io.image_file import as_dtype
 from napari_dip.io.tiff import NAMESPACE
 
 fits = pytest.importorskip("astropy.io.fits")

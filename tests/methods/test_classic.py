@@ -9,7 +9,7 @@ from napari_dip.methods.classic import RichardsonLucy, Wiener
 from napari_dip.operators import Identity
 from napari_dip.operators.blur import Blur
 from napari_dip.problem import Problem
-from napari_dip.psf import GaussianPSF, MoffatPSF
+from napari_dip.psf.models import GaussianPSF, MoffatPSF
 from napari_dip.settings import descriptions, hints, record, restored
 
 METHODS = [RichardsonLucy(), Wiener()]

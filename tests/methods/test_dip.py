@@ -17,9 +17,9 @@ from napari_dip import (
     Unknown,
 )
 from napari_dip.operators import Blur, Identity, Resample
+from napari_dip.optim.iterate import Judge
+from napari_dip.optim.stopping import Budget
 from napari_dip.problem import Problem
-from napari_dip.solver.iterate import Judge
-from napari_dip.solver.stopping import Budget
 
 
 def problem(image, weights=None, noise=None):
@@ -223,7 +223,7 @@ def test_a_first_guess_is_not_made_of_correlated_noise(blur, used, phantom, monk
         asked.append(problem)
         return problem.data
 
-    monkeypatch.setattr("napari_dip.methods.guess.first_guess", guess)
+    monkeypatch.setattr("napari_dip.dip.initial_estimate.first_guess", guess)
     next(QUICK.solve(problem(noisy(phantom, blur=blur))))
     assert bool(asked) is used
 

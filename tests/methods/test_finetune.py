@@ -22,8 +22,8 @@ from napari_dip import (
 )
 from napari_dip.errors import InputError
 from napari_dip.operators import Resample
-from napari_dip.pretrained.degrading import enlarged
-from napari_dip.restoration import residual
+from napari_dip.pretrained.degradation import enlarged
+from napari_dip.restoration.api import residual
 from napari_dip.settings import record
 
 

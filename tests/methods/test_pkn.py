@@ -25,10 +25,10 @@ from napari_dip import (
     solve,
 )
 from napari_dip.operators import Blur, Resample
-from napari_dip.pkn.kernels import KERNELS, kernel_of
+from napari_dip.optim.iterate import Outcome
+from napari_dip.pkn.kernels.registry import KERNELS, kernel_of
 from napari_dip.pkn.maps import NOISE_LEFT
-from napari_dip.restoration import restoring
-from napari_dip.solver.iterate import Outcome
+from napari_dip.restoration.api import restoring
 
 STRUCTURE = PKN(predictor="structure-tensor")
 SIGMA = 25.0

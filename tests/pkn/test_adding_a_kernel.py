@@ -9,9 +9,9 @@ import pytest
 import torch
 from scipy.linalg import expm
 
-from napari_dip.pkn import training
-from napari_dip.pkn.bilateral import Bilateral
-from napari_dip.pkn.gaussian import Anisotropic
+from napari_dip.pkn import trainer as training
+from napari_dip.pkn.kernels.bilateral import Bilateral
+from napari_dip.pkn.kernels.gaussian import Anisotropic
 from napari_dip.pkn.observation import Observation
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -3,13 +3,13 @@ import pytest
 import torch
 
 from napari_dip.errors import InputError
-from napari_dip.pkn import kernel as tiles
 from napari_dip.pkn.filtering import Filtering
-from napari_dip.pkn.gaussian import Anisotropic
+from napari_dip.pkn.kernels import base as tiles
+from napari_dip.pkn.kernels.gaussian import Anisotropic
+from napari_dip.pkn.kernels.upsample import Upsample
 from napari_dip.pkn.maps import NOISE_LEFT, maps_of
 from napari_dip.pkn.observation import Observation
-from napari_dip.pkn.prediction import Constant
-from napari_dip.pkn.upsample import Upsample
+from napari_dip.pkn.predictors import Constant
 
 SIZE = 12, 15
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_dip.pkn.gaussian import Anisotropic
+from napari_dip.pkn.kernels.gaussian import Anisotropic
 from napari_dip.pkn.maps import elongations
 from napari_dip.pkn.observation import Observation
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from napari_dip.pkn import network as networks
-from napari_dip.pkn.kernels import KERNELS, kernel_of
+from napari_dip.pkn.kernels.registry import KERNELS, kernel_of
 from napari_dip.pkn.network import ParameterNetwork
 from napari_dip.pkn.observation import Observation
 

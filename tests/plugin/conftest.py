@@ -12,7 +12,7 @@ from napari.settings import _clear_plugin_settings_cache
 from qtpy.QtCore import QSettings, Qt
 from qtpy.QtWidgets import QApplication
 
-from napari_dip.plugin.runner import QUEUE
+from napari_dip.plugin.runs.runner import QUEUE
 
 
 @pytest.fixture(autouse=True)

@@ -2,9 +2,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from napari_dip import Denoise, Gaussian, demo
+from napari_dip import Denoise, Gaussian
+from napari_dip.cli import demo
 from napari_dip.plugin.demo import begin
-from napari_dip.recipe import Recipe
+from napari_dip.restoration.recipe import Recipe
 
 
 def test_the_demonstration_runs_by_itself(viewer, user, monkeypatch):

@@ -8,8 +8,8 @@ import psutil
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication
 
-from napari_dip.plugin.dock import Dock
-from napari_dip.plugin.runner import QUEUE
+from napari_dip.plugin.docks.dock import Dock
+from napari_dip.plugin.runs.runner import QUEUE
 
 _CYCLES, _WARM = 50, 10
 _THREADS = 2  # Qt's pool and OpenMP may still be about to end some
@@ -26,7 +26,7 @@ def census():
 
 
 def test_fifty_cycles_of_open_run_and_close_leave_nothing(viewer, user, image, monkeypatch):
-    monkeypatch.setattr("napari_dip.plugin.check._PATIENCE", 0)
+    monkeypatch.setattr("napari_dip.plugin.runs.check._PATIENCE", 0)
     viewer.add_image(image[:32, :32], name="cells")
     docks = []
     for cycle in range(_CYCLES):

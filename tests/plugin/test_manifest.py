@@ -53,6 +53,8 @@ def test_a_page_is_in_the_preferences(viewer):
 
 
 def test_the_dock_opens_before_torch_is_loaded():
-    code = "import sys, napari_dip.plugin.menus, napari_dip.plugin.samples; print('torch' in sys.modules)"
+    code = (
+        "import sys, napari_dip.plugin.docks.menus, napari_dip.plugin.samples; print('torch' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

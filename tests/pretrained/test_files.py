@@ -10,10 +10,11 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from napari_dip.errors import FileError
-from napari_dip.pretrained import files, states
+from napari_dip.pretrained import files
+from napari_dip.pretrained import state_dicts as states
 from napari_dip.pretrained.architectures import EDSR, RRDB, VDSR, Compact, DnCNN
 from napari_dip.pretrained.files import load, save
-from napari_dip.pretrained.network import Pretrained
+from napari_dip.pretrained.model import Pretrained
 
 from .conftest import randomised
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from napari_dip.pretrained import training
-from napari_dip.pretrained.degrading import degraded, enlarged
+from napari_dip.pretrained.bundled import shipped
+from napari_dip.pretrained.degradation import degraded, enlarged
 from napari_dip.pretrained.files import load, save
-from napari_dip.pretrained.shipped import shipped
 from napari_dip.pretrained.training import courses, graduated, pictures, train
 
 NAMES = ["compact", "dncnn", "vdsr"]

@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from napari_dip.finetuning.views import Part
-from napari_dip.noise import weighted_mean
-from napari_dip.solver.samples import Sample
-from napari_dip.solver.stein import moves, squared_errors
+from napari_dip.finetuning.patches import Part
+from napari_dip.noise.models import weighted_mean
+from napari_dip.noise.sure import moves, squared_errors
+from napari_dip.optim.samples import Sample
 
 Loss = Callable[[Part, Generator], Sample]
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.dropout import _DropoutNd
 
-from napari_dip.grid import cut
-from napari_dip.pretrained.degrading import enlarged
-from napari_dip.pretrained.network import Pretrained
+from napari_dip.image.grid import cut
+from napari_dip.pretrained.degradation import enlarged
+from napari_dip.pretrained.model import Pretrained
 
 #: Ranges that data of a computer's usual formats have: bytes, numbers from 0 to 1, words.
 _USUAL = (1.0, 255.0, 65535.0)

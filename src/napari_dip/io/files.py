@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from napari_dip.errors import FileError
-from napari_dip.io.picture import Picture, as_dtype
+from napari_dip.io.image_file import Picture, as_dtype
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from napari_dip.errors import FileError
-from napari_dip.io.picture import Picture
+from napari_dip.io.image_file import Picture
 
 _MARK = "Restored by napari-dip"
 

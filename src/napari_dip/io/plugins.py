@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_dip.errors import FileError
-from napari_dip.io.picture import Picture
+from napari_dip.io.image_file import Picture
 
 
 def read(path: Path) -> Picture:

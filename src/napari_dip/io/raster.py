@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps, PngImagePlugin
 
 from napari_dip.errors import FileError
-from napari_dip.io.picture import Picture
+from napari_dip.io.image_file import Picture
 
 
 def read(path: Path) -> Picture:

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import tifffile
 
-from napari_dip.io.picture import Picture
+from napari_dip.io.image_file import Picture
 
 NAMESPACE = "napari-dip/provenance"
 _OME_DTYPES = ("int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64")

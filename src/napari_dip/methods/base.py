@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from napari_dip.optim.iterate import Iterate
+    from napari_dip.optim.stopping import StoppingRule
     from napari_dip.problem import Problem
-    from napari_dip.solver.iterate import Iterate
-    from napari_dip.solver.stopping import StoppingRule
     from napari_dip.tasks import Task
 
 #: What a run leaves behind for the next one: the weights by name.

@@ -9,18 +9,18 @@ import numpy as np
 from annotated_types import Gt, Interval
 from numpy.typing import NDArray
 
-from napari_dip.filling import filled
+from napari_dip.image.fill import filled
 from napari_dip.methods.base import State
-from napari_dip.noise import Poisson, PoissonGaussian
+from napari_dip.noise.models import Poisson, PoissonGaussian
 from napari_dip.settings import check
 from napari_dip.tasks import Deconvolve, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from napari_dip.optim.iterate import Iterate
+    from napari_dip.optim.stopping import StoppingRule
     from napari_dip.problem import Problem
-    from napari_dip.solver.iterate import Iterate
-    from napari_dip.solver.stopping import StoppingRule
 
 Image = NDArray[np.float64]
 
@@ -96,7 +96,7 @@ class _Deconvolution(ABC):
         """
         import torch
 
-        from napari_dip.solver.iterate import Iterate, Outcome
+        from napari_dip.optim.iterate import Iterate, Outcome
 
         psf = np.asarray(problem.operator.psf.cpu(), np.float64)
         observed = problem.weights.expand_as(problem.data) > 0

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 from annotated_types import Ge, Gt, Interval, Unit
 
 from napari_dip.errors import DivergenceError, RestorationError
-from napari_dip.grid import by
+from napari_dip.image.grid import by
 from napari_dip.methods.base import State
-from napari_dip.networks.architecture import Architecture
 from napari_dip.networks.hourglass import Hourglass
+from napari_dip.networks.settings import Architecture
 from napari_dip.settings import check
 from napari_dip.tasks import TASKS, Task
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from napari_dip.methods.judging import Trial
+    from napari_dip.dip.validation import Trial
+    from napari_dip.image.intensity import ToGreyLevels
+    from napari_dip.optim.iterate import Iterate
+    from napari_dip.optim.stopping import StoppingRule
     from napari_dip.problem import Problem
-    from napari_dip.scaling import ToGreyLevels
-    from napari_dip.solver.iterate import Iterate
-    from napari_dip.solver.stopping import StoppingRule
 
 #: Range of the images that the network sees, beside noise from 0 to 0.1.
 _CONTRAST = 0.3
@@ -197,11 +197,11 @@ class DIP:
         """
         import torch
 
-        from napari_dip.methods.judging import Trial
-        from napari_dip.methods.last_filter import filtered_last
+        from napari_dip.dip.postfilter import filtered_last
+        from napari_dip.dip.validation import Trial
         from napari_dip.operators import Identity
-        from napari_dip.solver.stages import best_last, stopped
-        from napari_dip.solver.stopping import Never, TimeLimit
+        from napari_dip.optim.stages import best_last, stopped
+        from napari_dip.optim.stopping import Never, TimeLimit
 
         # One choice of held-out pixels for all runs, so that none has seen those that judge their mean.
         generator = torch.Generator().manual_seed(seed)
@@ -224,9 +224,9 @@ class DIP:
 
     def _seen(self, trial: "Trial", guide: "Tensor | None") -> "list[Tensor]":
         """Return the images that the network sees beside its own input, each about 0 and of one contrast."""
-        from napari_dip.methods.guess import first_guess
+        from napari_dip.dip.initial_estimate import first_guess
+        from napari_dip.image.intensity import Range
         from napari_dip.operators import Blur, Identity
-        from napari_dip.scaling import Range
 
         images = [] if guide is None else [guide]
         # Classic filters take white noise out. Of noise that is correlated they keep most, and of what is
@@ -248,11 +248,11 @@ class DIP:
         """Yield the iterates of all runs; each x is the mean with the answers of the runs before."""
         import torch
 
-        from napari_dip.solver.fit import fit
-        from napari_dip.solver.iterate import Outcome
-        from napari_dip.solver.samples import jittered
-        from napari_dip.solver.stages import averaged, best_last, joined, mean, stopped
-        from napari_dip.solver.stopping import Budget, Diverged
+        from napari_dip.optim.fit import fit
+        from napari_dip.optim.iterate import Outcome
+        from napari_dip.optim.samples import jittered
+        from napari_dip.optim.stages import averaged, best_last, joined, mean, stopped
+        from napari_dip.optim.stopping import Budget, Diverged
 
         rule = Diverged() | Budget(self.iterations) | trial.rule(self.patience)
         answers: list[Tensor] = []
@@ -315,9 +315,9 @@ class DIP:
         """Return a network, its input, and the generator of the jitter, on the device of the data."""
         import torch
 
+        from napari_dip.image.intensity import Range, ToGreyLevels
+        from napari_dip.networks.cuda_graph import record
         from napari_dip.networks.precision import compute_dtype
-        from napari_dip.networks.recorded import record
-        from napari_dip.scaling import Range, ToGreyLevels
 
         device, shape = problem.data.device, problem.grid.shape
         own = [] if self.input == "guide" else [self._input(self.network.input_shape(shape), generator)]
@@ -341,8 +341,8 @@ class DIP:
 
     def _sieve(self, problem: "Problem") -> "torch.nn.Module | None":
         """Return what takes details away that are finer than a share of the point spread function."""
+        from napari_dip.networks.sieve import Sieve
         from napari_dip.operators import Blur
-        from napari_dip.operators.sieve import Sieve
 
         if not isinstance(problem.operator, Blur) or not self.resolution:
             return None

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from annotated_types import Gt, Interval, Unit
 
 from napari_dip.errors import InputError
-from napari_dip.grid import by
+from napari_dip.image.grid import by
 from napari_dip.methods.base import State
-from napari_dip.noise import Laplace
+from napari_dip.noise.models import Laplace
 from napari_dip.settings import check
 from napari_dip.tasks import Deconvolve, Denoise, SuperResolve, Task
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from napari_dip.finetuning.held import Held
-    from napari_dip.pretrained.network import Pretrained
+    from napari_dip.finetuning.session import Held
+    from napari_dip.optim.iterate import Iterate
+    from napari_dip.optim.stopping import StoppingRule
+    from napari_dip.pretrained.model import Pretrained
     from napari_dip.problem import Problem
-    from napari_dip.solver.iterate import Iterate
-    from napari_dip.solver.stopping import StoppingRule
 
 #: Pixels of the data along each axis at the least.
 _SMALLEST = 16
@@ -113,7 +113,7 @@ class FineTune:
         **settings
             As for the class.
         """
-        from napari_dip.pretrained.network import Pretrained
+        from napari_dip.pretrained.model import Pretrained
 
         name = f"{_GIVEN}{type(network).__name__}"
         own = Pretrained(
@@ -198,7 +198,7 @@ class FineTune:
         ValueError
             It is for another task, other channels, or there is none.
         """
-        from napari_dip.finetuning.choice import chosen, suitable
+        from napari_dip.finetuning.selection import chosen, suitable
 
         return chosen(self.weights, problem) if self.network is None else suitable(self.network, problem)
 
@@ -233,11 +233,11 @@ class FineTune:
         """
         import torch
 
-        from napari_dip.finetuning.tuning import Tuning
-        from napari_dip.finetuning.verdict import Finding, residual
+        from napari_dip.finetuning.consistency import Finding, residual
+        from napari_dip.finetuning.tuner import Tuning
         from napari_dip.operators import Identity
-        from napari_dip.solver.iterate import Iterate, Judge, Outcome
-        from napari_dip.solver.stopping import Never, TimeLimit
+        from napari_dip.optim.iterate import Iterate, Judge, Outcome
+        from napari_dip.optim.stopping import Never, TimeLimit
 
         rule = until or Never()
         if self.time_limit is not None:
@@ -318,7 +318,7 @@ class FineTune:
         start : dict, optional
             Weights in place of the network's own.
         """
-        from napari_dip.finetuning.held import Held
+        from napari_dip.finetuning.session import Held
 
         found = self.pretrained(problem)
         own = replace(found, network=copy.deepcopy(found.network).to(problem.data.device))

@@ -12,7 +12,7 @@ from annotated_types import Interval
 
 from napari_dip.errors import RestorationError
 from napari_dip.methods.base import State
-from napari_dip.noise import Laplace
+from napari_dip.noise.models import Laplace
 from napari_dip.pkn.settings import KernelName
 from napari_dip.settings import check
 from napari_dip.tasks import Deconvolve, Denoise, SuperResolve, Task
@@ -20,14 +20,14 @@ from napari_dip.tasks import Deconvolve, Denoise, SuperResolve, Task
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from napari_dip.noise import NoiseModel
+    from napari_dip.noise.models import NoiseModel
     from napari_dip.operators import Operator
+    from napari_dip.optim.iterate import Iterate
+    from napari_dip.optim.stopping import StoppingRule
     from napari_dip.pkn.filtering import Filtering
-    from napari_dip.pkn.kernel import ProceduralKernel
+    from napari_dip.pkn.kernels.base import ProceduralKernel
     from napari_dip.pkn.observation import Observation
     from napari_dip.problem import Problem
-    from napari_dip.solver.iterate import Iterate
-    from napari_dip.solver.stopping import StoppingRule
 
 #: Side of the square that photon noise takes its brightness from, in pixels.
 _BRIGHTNESS = 5
@@ -88,7 +88,7 @@ class PKN:
 
     def refuses(self, problem: "Problem", *, guided: bool = False) -> str | None:
         """Return why it can't do this one, in words for the user, or None."""
-        from napari_dip.pkn.prediction import StructureTensor
+        from napari_dip.pkn.predictors import StructureTensor
 
         if len(problem.grid.shape) != 2:
             return f"{self.title} filters planes, and this has {len(problem.grid.shape)} spatial axes."
@@ -142,8 +142,8 @@ class PKN:
         dict
             `start`: the next frame is predicted afresh, or has the same maps.
         """
+        from napari_dip.optim.iterate import Iterate, Outcome
         from napari_dip.pkn.maps import maps_of
-        from napari_dip.solver.iterate import Iterate, Outcome
 
         filtering = self.filtering(problem, guide, start)
         image, blind = filtering.image()
@@ -197,7 +197,7 @@ class PKN:
             The chosen one doesn't, in words for the user.
         """
         from napari_dip.operators import Blur, Compose, Identity, Resample
-        from napari_dip.pkn.kernels import KERNELS, kernel_of
+        from napari_dip.pkn.kernels.registry import KERNELS, kernel_of
 
         factor = 2
         if isinstance(operator, Identity):
@@ -225,8 +225,8 @@ class PKN:
         return kernel_of(name, factor)
 
     def _predictor(self, kernel: "ProceduralKernel") -> "nn.Module":
-        from napari_dip.pkn.prediction import Constant, StructureTensor
-        from napari_dip.pkn.storage import load, shipped
+        from napari_dip.pkn.predictors import Constant, StructureTensor
+        from napari_dip.pkn.weights_file import load, shipped
 
         if self.predictor == "structure-tensor":
             return StructureTensor(kernel)
@@ -243,7 +243,7 @@ def observed(problem: "Problem", guide: "Tensor | None" = None) -> "Observation"
         The noise can't be measured.
     """
     from napari_dip.operators import Blur
-    from napari_dip.pkn.gaussian import covariance_of, log_precision
+    from napari_dip.pkn.kernels.gaussian import covariance_of, log_precision
     from napari_dip.pkn.observation import Observation
 
     data, weights = problem.data, problem.weights
@@ -264,7 +264,7 @@ def measured(problem: "Problem") -> "NoiseModel":
     RestorationError
         The noise can't be measured.
     """
-    from napari_dip.noise_estimation import found_noise
+    from napari_dip.noise.estimate import found_noise
 
     if problem.noise.known:
         return problem.noise
@@ -295,8 +295,8 @@ def _scaled(guide: "Tensor | None", sigma: "Tensor", image: "Tensor") -> "Tensor
     """
     if guide is None:
         return None
-    from napari_dip.noise import Gaussian
-    from napari_dip.noise_estimation import estimate_noise
+    from napari_dip.noise.estimate import estimate_noise
+    from napari_dip.noise.models import Gaussian
 
     whole, noise = image.var((2, 3)).mean(), sigma.square().mean()
     structure = (whole - noise).maximum(0.1 * whole).sqrt()

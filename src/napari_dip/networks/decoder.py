@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Ge
 
-from napari_dip.networks.architecture import Architecture
+from napari_dip.networks.settings import Architecture
 
 if TYPE_CHECKING:
     from napari_dip.networks.blocks import Untrained
@@ -33,7 +33,7 @@ class Decoder(Architecture):
 
     def build(self, channels_in: int, channels_out: int, spatial: tuple[int, ...]) -> "Untrained":
         """Return the network, its weights not yet drawn."""
-        from napari_dip.networks.decoding import DecoderNetwork
+        from napari_dip.networks.deep_decoder import DecoderNetwork
 
         return DecoderNetwork(self, channels_in, channels_out, spatial)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Ge, Len
 
-from napari_dip.networks.architecture import Architecture
+from napari_dip.networks.settings import Architecture
 
 if TYPE_CHECKING:
     from napari_dip.networks.blocks import Untrained

@@ -1,6 +1,6 @@
 """Linear operators A that take an image x to noise-free data A x."""
 
-from napari_dip.grid import Grid
+from napari_dip.image.grid import Grid
 from napari_dip.operators.base import Compose, Identity, Operator
 from napari_dip.operators.blur import Blur
 from napari_dip.operators.radon import Radon

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from napari_dip.grid import Grid
+from napari_dip.image.grid import Grid
 
 
 class Operator(nn.Module, ABC):

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from napari_dip.grid import Grid
+from napari_dip.image.grid import Grid
 from napari_dip.operators.base import Operator
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from napari_dip.grid import Grid
+from napari_dip.image.grid import Grid
 from napari_dip.operators.base import Operator
 
 

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from napari_dip.errors import InputError
-from napari_dip.filling import nearest
-from napari_dip.pkn.kernel import ProceduralKernel
+from napari_dip.image.fill import nearest
+from napari_dip.pkn.kernels.base import ProceduralKernel
 from napari_dip.pkn.observation import Observation
-from napari_dip.pkn.prediction import Predictor, decoded
+from napari_dip.pkn.predictors import Predictor, decoded
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dip.solver.iterate import Map
+from napari_dip.optim.iterate import Map
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from napari_dip.pkn.kernel import ProceduralKernel
+from napari_dip.pkn.kernels.base import ProceduralKernel
 from napari_dip.pkn.observation import Observation
 
 #: Channels, and 3 x 3 filters one after another: fewer than 20,000 weights with any filter's last layer.

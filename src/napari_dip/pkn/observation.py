@@ -57,7 +57,7 @@ class Observation:
         """Return the image with the mean of the surroundings where pixels are missing."""
         if self.seen is None or bool(self.seen.all()):
             return self.image
-        from napari_dip.filling import filled_planes
+        from napari_dip.image.fill import filled_planes
 
         return filled_planes(self.image, (self.seen > 0).expand_as(self.image))
 

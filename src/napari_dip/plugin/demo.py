@@ -6,8 +6,8 @@ import napari
 import numpy as np
 from qtpy.QtCore import QTimer
 
-from napari_dip import demo
-from napari_dip.plugin.dock import Dock
+from napari_dip.cli import demo
+from napari_dip.plugin.docks.dock import Dock
 from napari_dip.plugin.preferences import PLUGIN
 from napari_dip.tasks import Denoise
 

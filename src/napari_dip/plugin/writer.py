@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from napari_dip.axes import Axes
+from napari_dip.image.axes import Axes
 from napari_dip.io import Picture
 from napari_dip.io import write as write_picture
-from napari_dip.plugin.layers import KEY
+from napari_dip.plugin.forms.layers import KEY
 
 
 def write(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:

@@ -7,11 +7,11 @@ from typing import Any
 from torch import Tensor
 
 from napari_dip.errors import FileError
+from napari_dip.io.tensors import read_tensors, write_tensors
 from napari_dip.pretrained.architectures import recognised
-from napari_dip.pretrained.network import Pretrained
-from napari_dip.pretrained.spandrels import from_spandrel
-from napari_dip.pretrained.states import PICKLED, nested, read_pickled
-from napari_dip.tensor_files import read_tensors, write_tensors
+from napari_dip.pretrained.model import Pretrained
+from napari_dip.pretrained.spandrel import from_spandrel
+from napari_dip.pretrained.state_dicts import PICKLED, nested, read_pickled
 
 _FORMAT = "napari-dip network 1"
 
@@ -57,7 +57,7 @@ def save(pretrained: Pretrained, path: Path) -> None:
     FileError
         The folder can't be written to.
     """
-    from napari_dip import __version__
+    from napari_dip._version import __version__
 
     header = {
         "factor": pretrained.factor,

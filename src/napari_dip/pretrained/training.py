@@ -7,15 +7,15 @@ from functools import partial
 import torch
 from torch import Generator, Tensor, nn
 
-from napari_dip.pkn.examples import crops
-from napari_dip.pkn.pictures import picture
+from napari_dip.optim.fit import fit
+from napari_dip.optim.iterate import Iterate
+from napari_dip.optim.rates import falling
+from napari_dip.optim.samples import Sample
+from napari_dip.pkn.degradations import crops
 from napari_dip.pretrained.architectures import VDSR, Architecture, Compact, DnCNN
-from napari_dip.pretrained.degrading import degraded
-from napari_dip.pretrained.network import Pretrained
-from napari_dip.solver.fit import fit
-from napari_dip.solver.iterate import Iterate
-from napari_dip.solver.rates import falling
-from napari_dip.solver.samples import Sample
+from napari_dip.pretrained.degradation import degraded
+from napari_dip.pretrained.model import Pretrained
+from napari_dip.synthetic.images import picture
 
 #: Made pictures, their pixels along an axis, and how many more there are for validation.
 _PICTURES, _SIDE, _MORE = 600, 256, 24

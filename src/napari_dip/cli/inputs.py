@@ -1,0 +1,96 @@
+"""What a run reads: the image, and whatever lies beside it, brought onto its pixels."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_dip.image.axes import Axes
+from napari_dip.image.region import index, parsed
+from napari_dip.io import Picture, read, read_mask
+from napari_dip.psf.models import resampled
+from napari_dip.restoration.crop import factors, guide_part
+
+if TYPE_CHECKING:
+    from napari_dip.cli.options import Common
+    from napari_dip.tasks import Task
+
+_SAME = 1e-3  # difference of pixel sizes that comes from how files round them
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """An image and what is beside it, ready to be restored.
+
+    Parameters
+    ----------
+    picture : Picture
+        The part of the image that was asked for.
+    restored : Picture
+        What its restoration will look like, but for the pixels.
+    axes : Axes
+        Of both.
+    beside : dict
+        Arrays that `solve` takes beside the image, by argument.
+    origin : dict
+        Where all of them come from, as plain JSON values.
+    notes : tuple of str
+        What the user should know of how they were understood.
+    """
+
+    picture: Picture
+    restored: Picture
+    axes: Axes
+    beside: dict[str, Any]
+    origin: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+def opened(path: Path, task: "Task", common: "Common", psf: Path | None = None) -> Source:
+    """Read the files of a run, and take the area out that was asked for."""
+    whole = read(path)
+    shape = whole.data.shape
+    axes = Axes.of(shape, whole.axes if common.axes is None else common.axes, common.channels)
+    finer = factors(task, axes)
+    area = None if common.area is None else parsed(common.area, axes, shape)
+    picture = whole if area is None else whole.part(area)
+    beside: dict[str, Any] = {}
+    origin: dict[str, Any] = {**_place(path), "area": area, "missing": None, "guide": None, "psf": None}
+    notes: list[str] = []
+    if common.missing is not None:
+        missing = axes.broadcast("missing", read_mask(common.missing, common.missing_label), shape)
+        beside["missing"] = missing if area is None else missing[index(area)]
+        origin["missing"] = {**_place(common.missing), "label": common.missing_label}
+    if common.guide is not None:
+        guide = read(common.guide).data
+        beside["guide"] = guide if area is None else guide_part(guide, shape, axes, finer, area)
+        origin["guide"] = _place(common.guide)
+    if psf is not None:
+        beside["psf"], ratio, note = _psf(psf, whole, axes)
+        origin["psf"] = {**_place(psf), "ratio": ratio}
+        notes += [note] if note else []
+    return Source(picture, picture.refined(axes.letters, finer), axes, beside, origin, tuple(notes))
+
+
+def _psf(path: Path, image: Picture, axes: Axes) -> tuple[np.ndarray, list[float] | None, str | None]:
+    """Return a point spread function on the image's pixels, the ratio of their sizes, and a note."""
+    picture = read(path)
+    letters = [axes.letters[axis] for axis in axes.spatial]
+    ratio = picture.pixel_ratio(image, letters)
+    if ratio is None:
+        return (
+            picture.data,
+            None,
+            f"{path}: taken to have the image's pixels, since not both files state their size",
+        )
+    if all(math.isclose(r, 1, rel_tol=_SAME) for r in ratio):
+        return picture.data, None, None
+    times = ", ".join(f"{r:.4g} along {letter}" for r, letter in zip(ratio, letters, strict=True))
+    note = f"{path}: resampled to the image's pixels; its own are larger by a factor of {times}"
+    return resampled(picture.data, ratio), list(ratio), note
+
+
+def _place(path: Path) -> dict[str, Any]:
+    return {"layer": path.stem, "path": str(path)}

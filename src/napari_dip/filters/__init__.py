@@ -1,0 +1,1 @@
+"""Classic filters that several methods use."""

@@ -1,0 +1,58 @@
+"""A part of an image, from pixel to pixel."""
+
+from napari_dip.image.axes import Axes
+
+#: First pixel, and the one after the last, along each axis of an array.
+Area = tuple[tuple[int, int], ...]
+
+
+def parsed(text: str, axes: Axes, shape: tuple[int, ...]) -> Area:
+    """Return the area that ``"first:last,first:last"`` names; either end may be left out, as in Python.
+
+    Parameters
+    ----------
+    text : str
+        One range for each spatial axis, or for each axis of the array; the pixel `last` is not in it.
+    axes : Axes
+        Of the array.
+    shape : tuple of int
+        Of the array.
+
+    Raises
+    ------
+    ValueError
+        Names the range, what was wanted and what came.
+    """
+    ranges = text.split(",")
+    counts = {len(axes.spatial): axes.spatial, len(shape): tuple(range(len(shape)))}
+    if len(ranges) not in counts:
+        wanted = " or ".join(map(str, sorted(counts)))
+        raise ValueError(
+            f"the area must have {wanted} ranges for an image of shape {shape}, got {len(ranges)}: {text!r}"
+        )
+    area = [(0, size) for size in shape]
+    for axis, one in zip(counts[len(ranges)], ranges, strict=True):
+        area[axis] = _range(one, shape[axis])
+    return tuple(area)
+
+
+def _range(text: str, size: int) -> tuple[int, int]:
+    first, colon, last = (word.strip() for word in text.partition(":"))
+    if not colon or any(word and not word.isdecimal() for word in (first, last)):
+        raise ValueError(f"the area must have ranges like 100:356, got {text!r}")
+    start, stop = int(first or 0), int(last or size)
+    if not start < stop <= size:
+        raise ValueError(
+            f"the area's range must be first < last <= {size}, the image's size there, got {text!r}"
+        )
+    return start, stop
+
+
+def index(area: Area) -> tuple[slice, ...]:
+    """Return what takes an area out of an array."""
+    return tuple(slice(*ends) for ends in area)
+
+
+def written(area: Area) -> str:
+    """Return an area as `parsed` reads it."""
+    return ",".join(f"{start}:{stop}" for start, stop in area)

@@ -1,0 +1,1 @@
+"""Noise: its models, and how it is measured."""

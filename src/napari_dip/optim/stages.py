@@ -1,0 +1,130 @@
+"""What happens to iterates on their way from the loop to the reader: small generators to be nested."""
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from torch import Tensor, no_grad, stack
+
+from napari_dip.optim.iterate import Iterate, Outcome
+from napari_dip.optim.stopping import DIVERGENCE_CHECK, StoppingRule
+
+
+def averaged(iterates: Iterable[Iterate], *, decay: float) -> Iterator[Iterate]:
+    """Replace each x by the exponential moving average of all so far, free of the bias towards the start.
+
+    Parameters
+    ----------
+    iterates : iterable of Iterate
+        Any stream.
+    decay : float
+        Weight of the past, in [0, 1); 0.99 remembers about 100 updates.
+    """
+    total: Tensor | None = None
+    weight = 0.0
+    for iterate in iterates:
+        weight = decay * weight + (1 - decay)
+        new = (1 - decay) * iterate.x
+        total = new if total is None else new.add_(total, alpha=decay)
+        yield replace(iterate, x=total / weight)
+
+
+def joined(iterates: Iterable[Iterate], others: Sequence[Tensor]) -> Iterator[Iterate]:
+    """Replace each x by its mean with other images."""
+    for iterate in iterates:
+        yield replace(iterate, x=mean([*others, iterate.x]))
+
+
+def mean(images: Sequence[Tensor]) -> Tensor:
+    """Return the mean of images."""
+    return stack(tuple(images)).mean(0)
+
+
+def scored(
+    iterates: Iterable[Iterate], score: Callable[[Tensor], Tensor], *, every: int = 5
+) -> Iterator[Iterate]:
+    """Score the first x's, then each whose index is a multiple of `every`: a GPU has to wait for a score.
+
+    Parameters
+    ----------
+    iterates : iterable of Iterate
+        Any stream.
+    score : callable
+        Lower is better; 0-d.
+    every : int
+        Updates from one score to the next.
+    """
+    for iterate in iterates:
+        if iterate.index % every == 0 or iterate.index < 4 * every:
+            with no_grad():
+                value = float(score(iterate.x))
+            iterate = replace(iterate, score=value)
+        yield iterate
+
+
+def varied(iterates: Iterable[Iterate], *, decay: float, warm_up: int, every: int = 5) -> Iterator[Iterate]:
+    """Score iterates by how much the latest outputs vary, without keeping them.
+
+    With the moving average m and variance v of the outputs x (ES-EMV in section 3 of Wang et al., *Early
+    Stopping for Deep Image Prior*, TMLR 2023), from m = x and v = 0 at the start,
+
+        v ← decay (v + (1 − decay) mean (x − m)²),   m ← decay m + (1 − decay) x.
+
+    It has to see the single outputs: nest it inside `averaged`.
+
+    Parameters
+    ----------
+    iterates : iterable of Iterate
+        Single outputs.
+    decay : float
+        Weight of the past, in [0, 1); 0.95 remembers about 20 updates.
+    warm_up : int
+        Index of the first score. Outputs vary little until a network has begun to learn.
+    every : int
+        Updates from one score to the next: a GPU has to wait for each.
+    """
+    average: Tensor | None = None
+    for iterate in iterates:
+        if average is None:
+            average, variance = iterate.x.clone(), iterate.x.new_zeros(())
+        step = iterate.x - average
+        variance = decay * (variance + (1 - decay) * step.square().mean())
+        average.add_(step, alpha=1 - decay)
+        if iterate.index >= warm_up and iterate.index % every == 0:
+            iterate = replace(iterate, score=float(variance))
+        yield iterate
+
+
+def stopped(iterates: Iterable[Iterate], rule: StoppingRule) -> Iterator[Iterate]:
+    """End the stream when the rule says so, with the reason on the last iterate, or where it has one."""
+    check = rule.start()
+    for iterate in iterates:
+        outcome = iterate.outcome or check(iterate)
+        yield replace(iterate, outcome=outcome)
+        if outcome:
+            return
+
+
+def best_last(iterates: Iterable[Iterate]) -> Iterator[Iterate]:
+    """After the stream has ended yield its best-scored iterate once more, with the reason of the end.
+
+    A stream without scores passes unchanged; if it diverged, its last finite iterate is the best one.
+    """
+    best: Iterate | None = None
+    lowest = math.inf
+    recent: deque[Iterate] = deque(maxlen=DIVERGENCE_CHECK + 1)
+    for iterate in iterates:
+        recent.append(iterate)
+        if iterate.score is not None and iterate.score <= lowest:
+            best, lowest = iterate, iterate.score
+        yield iterate
+    if not recent:
+        return
+    last = recent[-1]
+    outcome = last.outcome
+    if not last.x.isfinite().all():
+        outcome = Outcome.DIVERGED
+        best = best or next((one for one in reversed(recent) if one.x.isfinite().all()), None)
+    if best is not None and best is not last:
+        yield replace(best, outcome=outcome)

@@ -1,0 +1,1 @@
+"""Classic filters with parameters at each pixel."""

@@ -1,0 +1,1 @@
+"""The docks, and the menus that open them."""

@@ -1,0 +1,213 @@
+"""The part of the dock that says how the image is to be restored."""
+
+import contextlib
+from typing import Annotated, Any
+
+from annotated_types import Interval
+from qtpy.QtCore import QSignalBlocker, Signal
+from qtpy.QtWidgets import QComboBox, QPushButton, QWidget
+
+from napari_dip.device import Device
+from napari_dip.methods import METHODS, PKN, PRESETS, FineTune, Method
+from napari_dip.plugin.forms.fields import Entry, Field, offer
+from napari_dip.plugin.forms.file_dialogs import KERNELS, PRETRAINED, ask_for
+from napari_dip.plugin.forms.form import Form
+from napari_dip.plugin.forms.layout import Rows, Section, fold, vertical
+from napari_dip.plugin.preferences import (
+    Preferences,
+    remember,
+    remember_settings,
+    remembered,
+    remembered_settings,
+)
+from napari_dip.settings import record
+from napari_dip.tasks import Task
+
+_CUSTOM = "custom"
+#: Files that a method takes weights from, and what they are.
+_NETWORKS: dict[type[Method], tuple[str, str]] = {
+    PKN: (KERNELS, "Choose the file of a network that you have trained."),
+    FineTune: (
+        PRETRAINED,
+        "<qt>Choose the file of a pretrained network: .safetensors, or the state dictionary that torch has "
+        "saved. Nothing that is in it will run.</qt>",
+    ),
+}
+
+
+class MethodForm(QWidget):
+    """A method with its settings and their presets, the device, and the seed.
+
+    Parameters
+    ----------
+    preferences : Preferences
+        Device and time limit at first; the rest is as in the last run.
+    """
+
+    changed = Signal()
+
+    def __init__(self, preferences: Preferences) -> None:
+        super().__init__()
+        self._preferences = preferences
+        self.choice = QComboBox()
+        self.choice.setToolTip("How the image is restored.")
+        self.device = Entry(Device, "Where to compute; “auto” takes a graphics card where there is one.")
+        self.seed = Entry(
+            Annotated[int, Interval(ge=0)],
+            "Of all random numbers. The same seed gives the same pixels on this machine.",
+        )
+        self.preset = QComboBox()
+        self.preset.setToolTip(
+            "<qt>Settings to start from. “tapered” is the fast default, “fine” takes three times as "
+            "long and is better where thin lines are missing; the others are published settings.</qt>"
+        )
+        self.device.set(preferences.device)
+        self.seed.set(remembered("seed") or 0)
+        self._forms = {cls: self._made(cls) for cls in METHODS}
+
+        self._rows, machine = Rows(), QWidget()
+        self._rows.add("Method", self.choice)
+        self._rows.add("Settings", self.preset)
+        self._box = Section("Method")
+        self._box.column.addLayout(self._rows)
+        for form in self._forms.values():
+            self._box.column.addWidget(form)
+        fields = Rows(machine)
+        fields.add("Device", self.device)
+        fields.add("Seed", self.seed)
+        folded = fold("Device and seed")
+        folded.addWidget(machine)
+        column = vertical(self)
+        column.setSpacing(10)
+        column.addWidget(self._box)
+        column.addWidget(folded)
+        self.choice.activated.connect(self._chosen)
+        self.preset.textActivated.connect(self._preset_chosen)
+        for entry in (self.device, self.seed):
+            entry.changed.connect(self.changed)
+
+    def _made(self, cls: type[Method]) -> Form:
+        form = Form(cls, cls.essential)
+        if (last := remembered_settings(cls)) is not None:
+            form.set(last)
+        self._limit(form)
+        if cls in _NETWORKS:
+            form.fields["weights"].row.addWidget(self._browser(form.fields["weights"], *_NETWORKS[cls]))
+        form.changed.connect(self._form_changed)
+        return form
+
+    def _browser(self, field: Field, kinds: str, tooltip: str) -> QPushButton:
+        """Return a button that enters a file's name into a field."""
+        button = QPushButton("Choose…")
+        button.setToolTip(tooltip)
+
+        def choose() -> None:
+            if path := ask_for(self, kinds):
+                field.set(path)
+
+        button.clicked.connect(choose)
+        return button
+
+    def offer(self, task: type[Task]) -> None:
+        """Offer the methods that can do a task; the chosen one stays if it is among them."""
+        offered = [cls for cls in METHODS if task in cls.tasks]
+        if [self.choice.itemData(at) for at in range(self.choice.count())] == offered:
+            return
+        before = self.choice.currentData()
+        with QSignalBlocker(self.choice):
+            self.choice.clear()
+            offer(self.choice, {cls.title: cls for cls in offered})
+            self.choice.setCurrentIndex(max(0, self.choice.findData(before)))
+        self._show_form()
+
+    def choose(self, method: type[Method]) -> None:
+        """Choose a method, if it is among those that are offered."""
+        if (at := self.choice.findData(method)) >= 0:
+            self.choice.setCurrentIndex(at)
+            self._show_form()
+
+    @property
+    def form(self) -> Form:
+        """The form of the chosen method."""
+        return self._forms[self.choice.currentData()]
+
+    @property
+    def value(self) -> Method:
+        """The method with its settings.
+
+        Raises
+        ------
+        ValueError or TypeError
+            A field is wrong.
+        """
+        method: Method = self.form.value
+        return method
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keyword arguments of `restore` that go with a method."""
+        return {"device": self.device.value, "seed": self.seed.value}
+
+    def show_method(self, method: Method, device: str, seed: int) -> None:
+        """Show a method with its settings, and where it runs; it has to be among those that are offered."""
+        self.choose(type(method))
+        self.form.set(method)
+        self.device.set(device)
+        self.seed.set(seed)
+
+    def problems(self) -> list[str]:
+        """Mark the fields that are wrong, and return the reasons."""
+        self.device.complain("")
+        return self.form.problems()
+
+    def complain(self, argument: str, reason: str) -> bool:
+        """Mark what an argument of `solve` is entered in as wrong, if that is here; return whether it is."""
+        field = self.device if argument == "device" else self.form.fields.get(argument)
+        if field is not None:
+            field.complain(reason)
+        return field is not None
+
+    def keep(self) -> None:
+        """Begin with these values the next time."""
+        remember_settings(self.value)
+        remember("seed", self.seed.value)
+
+    def _limit(self, form: Form) -> None:
+        if "time_limit" in form.fields:
+            form.fields["time_limit"].set(self._preferences.time_limit)
+
+    def _chosen(self, _: int = 0) -> None:
+        self._show_form()
+        self.changed.emit()
+
+    def _show_form(self) -> None:
+        """Show the chosen method's form, and its presets where it has some."""
+        for form in self._forms.values():
+            form.setVisible(form is self.form)
+        several, cls = self.choice.count() > 1, self.choice.currentData()
+        self._box.entitle("Method" if several else cls.title)
+        self._rows.setRowVisible(self.choice, several)
+        presets = [name for name, preset in PRESETS.items() if isinstance(preset, cls)]
+        self.preset.clear()
+        self.preset.addItems([*presets, _CUSTOM])
+        self._rows.setRowVisible(self.preset, bool(presets))
+        self._name_preset()
+
+    def _preset_chosen(self, name: str) -> None:
+        if name in PRESETS:
+            self.form.set(PRESETS[name])
+            self._limit(self.form)
+
+    def _form_changed(self) -> None:
+        self._name_preset()
+        self.changed.emit()
+
+    def _name_preset(self) -> None:
+        """Show the name of the preset that the settings are, whatever their time limit."""
+        name = _CUSTOM
+        with contextlib.suppress(ValueError, TypeError):
+            now = record(self.value)
+            for one, preset in PRESETS.items():
+                if {**record(preset), "time_limit": now.get("time_limit")} == now:
+                    name = one
+        self.preset.setCurrentText(name)

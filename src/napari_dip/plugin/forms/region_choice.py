@@ -1,0 +1,183 @@
+"""Which part of an image is restored."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Shapes
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox
+
+from napari_dip.image.axes import Axes
+from napari_dip.image.region import Area, written
+from napari_dip.plugin.forms.layers import shape_of, vertices
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+
+_WHOLE, _VIEW, _SAME = "whole image", "current view", "as before"
+
+
+class AreaChoice(QComboBox):
+    """All of an image, what the canvas shows, or a rectangle that somebody drew.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        Whose canvas and Shapes layers are offered.
+    """
+
+    changed = Signal()
+
+    def __init__(self, viewer: Any) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._same: Area | None = None
+        self._drawn: list[tuple[Any, Any]] = []
+        layers = viewer.layers
+        self._followed = [
+            (layers.events.inserted, self._offer),
+            (layers.events.removed, self._offer),
+            (viewer.scene.camera.events, self._view_moved),
+            (viewer.dims.events, self._view_moved),
+        ]
+        for event, slot in self._followed:
+            event.connect(slot)
+        self.activated.connect(lambda _: self.changed.emit())
+        self._offer()
+
+    def release(self) -> None:
+        """Stop following the viewer."""
+        for event, slot in self._followed:
+            event.disconnect(slot)
+        self._followed = []
+        self._follow_shapes([])
+
+    def begin(self, same: Area | None) -> None:
+        """Begin with another image: with all of it, or with the area of an earlier run."""
+        self._same = same
+        self._offer()
+        self.setCurrentIndex(max(0, self.findData(_SAME)) if same else 0)
+
+    def of(self, image: "Image", axes: Axes) -> Area | None:
+        """Return the chosen area of an image, or None for all of it.
+
+        Raises
+        ------
+        ValueError
+            There is no such area in the image.
+        """
+        chosen, shape = self.currentData(), shape_of(image)
+        if chosen is None:
+            return None
+        if chosen == _SAME:
+            area = _fitting(self._same, shape)
+        elif chosen == _VIEW:
+            area = visible_area(image, axes, self._viewer)
+        else:
+            area = drawn_area(image, chosen)
+        return None if area == tuple((0, size) for size in shape) else area
+
+    def _view_moved(self, event: Any = None) -> None:
+        if self.currentData() == _VIEW:
+            self.changed.emit()
+
+    def _redrawn(self, event: Any = None) -> None:
+        if isinstance(self.currentData(), Shapes):
+            self.changed.emit()
+
+    def _follow_shapes(self, layers: list[Shapes]) -> None:
+        """Listen to what is drawn, and to new names."""
+        for event, slot in self._drawn:
+            event.disconnect(slot)
+        self._drawn = [(layer.events.data, self._redrawn) for layer in layers]
+        self._drawn += [(layer.events.name, self._offer) for layer in layers]
+        for event, slot in self._drawn:
+            event.connect(slot)
+
+    def _offer(self, event: Any = None) -> None:
+        before = self.currentData()
+        self.clear()
+        self.addItem(_WHOLE, None)
+        self.addItem(_VIEW, _VIEW)
+        if self._same is not None:
+            self.addItem(f"{_SAME}: {written(self._same)}", _SAME)
+        shapes = [layer for layer in self._viewer.layers if isinstance(layer, Shapes)]
+        self._follow_shapes(shapes)
+        for layer in shapes:
+            self.addItem(f"rectangle in {layer.name}", layer)
+        for at in range(self.count()):
+            if self.itemData(at) == before:
+                self.setCurrentIndex(at)
+        if self.currentData() != before:
+            self.changed.emit()
+
+
+def _fitting(area: Area | None, shape: tuple[int, ...]) -> Area | None:
+    if area is not None and (
+        len(area) != len(shape) or any(stop > size for (_, stop), size in zip(area, shape, strict=True))
+    ):
+        raise ValueError(f"the area {written(area)} doesn't fit the image's shape {shape}")
+    return area
+
+
+def visible_area(layer: "Image", axes: Axes, viewer: Any) -> Area:
+    """Return the part of an image that the canvas shows: of looped axes, the current frame alone.
+
+    Raises
+    ------
+    ValueError
+        It shows nothing of the image.
+    """
+    shape = shape_of(layer)
+    area = [(0, size) for size in shape]
+    offset = viewer.dims.ndim - layer.ndim  # a layer's axes are the viewer's last ones
+    shown = [axis - offset for axis in viewer.dims.displayed if axis >= offset]
+    if viewer.dims.ndisplay == 2:
+        level = np.array(shape[: layer.ndim]) / np.array(_level(layer).shape[: layer.ndim])
+        first, last = np.asarray(layer.corner_pixels)
+        for axis in shown:
+            begin = int(np.floor(first[axis] * level[axis]))
+            end = int(np.ceil((last[axis] + 1) * level[axis]))
+            if last[axis] <= first[axis] and shape[axis] > 1:
+                raise ValueError("the image lies outside of what the canvas shows")
+            area[axis] = _within((begin, end), shape[axis])
+    here = np.asarray(layer.world_to_data(viewer.dims.point))
+    for axis in axes.looped:
+        if axis < layer.ndim and axis not in shown:
+            frame = int(np.clip(np.rint(here[axis]), 0, shape[axis] - 1))
+            area[axis] = (frame, frame + 1)
+    return tuple(area)
+
+
+def drawn_area(layer: "Image", shapes: "Shapes") -> Area:
+    """Return the part of an image within the selected rectangle of a Shapes layer, or its last one.
+
+    Raises
+    ------
+    ValueError
+        There is no rectangle, or it lies outside of the image.
+    """
+    chosen = sorted(shapes.selected_data) or range(len(shapes.data))
+    rectangles = [at for at in chosen if shapes.shape_type[at] == "rectangle"]
+    if not rectangles:
+        raise ValueError(f"draw a rectangle in the layer {shapes.name!r}: there is none")
+    pixels = vertices(shapes.data[rectangles[-1]], shapes, layer)
+    shape = shape_of(layer)
+    area = [(0, size) for size in shape]
+    for axis in range(layer.ndim):
+        low, high = pixels[:, axis].min(), pixels[:, axis].max()
+        if high - low > 0.5:  # a rectangle lies in a plane: along its other axes it cuts nothing
+            begin, end = int(np.rint(low)), int(np.rint(high)) + 1
+            if end <= 0 or begin >= shape[axis]:
+                raise ValueError(f"the rectangle in the layer {shapes.name!r} lies outside of the image")
+            area[axis] = _within((begin, end), shape[axis])
+    return tuple(area)
+
+
+def _within(ends: tuple[int, int], size: int) -> tuple[int, int]:
+    begin = min(max(ends[0], 0), size - 1)
+    return begin, min(max(ends[1], begin + 1), size)
+
+
+def _level(layer: "Image") -> Any:
+    return layer.data[layer.data_level] if layer.multiscale else layer.data

@@ -1,0 +1,172 @@
+"""The part of the dock that says what is to be undone."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QPushButton, QWidget
+
+from napari_dip.noise.estimate import estimate_noise
+from napari_dip.noise.models import NoiseModel, Unknown
+from napari_dip.plugin.forms.fields import offer, words
+from napari_dip.plugin.forms.form import Form, Variants
+from napari_dip.plugin.forms.layout import Rows, vertical
+from napari_dip.plugin.forms.source_form import SourceForm
+from napari_dip.plugin.preferences import remembered_settings
+from napari_dip.plugin.runs.check import Check
+from napari_dip.plugin.runs.inputs import Inputs
+from napari_dip.psf.estimate import estimate_psf
+from napari_dip.psf.models import GaussianPSF, MeasuredPSF
+from napari_dip.restoration.text import sentence
+from napari_dip.tasks import TASKS, Task
+
+
+class TaskForm(QWidget):
+    """A task and its settings; the noise can be measured in the image.
+
+    Parameters
+    ----------
+    source : SourceForm
+        Says what the image is.
+    """
+
+    changed = Signal()
+    #: A sentence for the user.
+    said = Signal(str)
+
+    def __init__(self, source: SourceForm) -> None:
+        super().__init__()
+        self._source = source
+        self._measures: Callable[[Inputs], Any] = lambda _: None
+        self._check = Check(self, self._to_measure)
+        self._check.found.connect(self._measured)
+        self.choice = QComboBox()
+        self._forms: dict[type[Task], Form] = {}
+        rows = Rows()
+        rows.add("Task", self.choice)
+        column = vertical(self)
+        column.addLayout(rows)
+        offer(self.choice, {words(cls.__name__).capitalize(): cls for cls in TASKS})
+        for cls in TASKS:
+            self._forms[cls] = self._made(cls)
+            column.addWidget(self._forms[cls])
+        self.choice.activated.connect(self._chosen)
+        self._chosen()
+
+    def _made(self, cls: type[Task]) -> Form:
+        form = Form(cls)
+        noise = cast(Variants, form.fields["noise"])
+        button = _estimate("Measure the noise in the image, and enter what was found.")
+        button.setEnabled(False)
+        button.clicked.connect(self.measure_noise)
+        noise.choice.changed.connect(lambda kind: button.setEnabled(kind is not Unknown))
+        noise.row.addWidget(button)
+        if isinstance(psf := form.fields.get("psf"), Variants) and not psf.optional:
+            blur = _estimate("Measure the blur at the image's sharpest edges, and enter what was found.")
+            blur.clicked.connect(self.measure_psf)
+            psf.row.addWidget(blur)
+        if (last := remembered_settings(cls)) is not None:
+            form.set(last)
+        form.changed.connect(self.changed)
+        return form
+
+    @property
+    def form(self) -> Form:
+        """The form of the chosen task."""
+        return self._forms[self.kind]
+
+    @property
+    def noise(self) -> Variants:
+        """The form of the noise."""
+        return cast(Variants, self.form.fields["noise"])
+
+    @property
+    def kind(self) -> type[Task]:
+        """The class of the chosen task."""
+        kind: type[Task] = self.choice.currentData()
+        return kind
+
+    @property
+    def needs_psf(self) -> bool:
+        """Whether a measured point spread function has to be given, whatever is wrong elsewhere."""
+        psf = self.form.fields.get("psf")
+        return isinstance(psf, Variants) and psf.choice.value is MeasuredPSF
+
+    @property
+    def value(self) -> Task:
+        """The chosen task with its settings.
+
+        Raises
+        ------
+        ValueError or TypeError
+            A field is wrong.
+        """
+        task: Task = self.form.value
+        return task
+
+    def choose(self, task: type[Task]) -> None:
+        """Show the form of a task."""
+        self.choice.setCurrentIndex(self.choice.findData(task))
+        self._chosen()
+
+    def show_task(self, task: Task) -> None:
+        """Show a task with its settings."""
+        self.choose(type(task))
+        self.form.set(task)
+
+    def problems(self) -> list[str]:
+        """Mark the fields that are wrong, and return the reasons."""
+        return self.form.problems()
+
+    def measure_noise(self) -> None:
+        """Enter what the image says of the noise, as soon as it is known."""
+        model = self.noise.start()
+        self._measures = lambda inputs: estimate_noise(
+            model, inputs.image, missing=inputs.hidden, axes=inputs.axes.letters
+        )
+        self.said.emit("Measuring the noise…")
+        self._check.request(0)
+
+    def measure_psf(self) -> None:
+        """Enter what the image says of its blur, as soon as it is known."""
+        self._measures = lambda inputs: estimate_psf(
+            inputs.image, missing=inputs.hidden, axes=inputs.axes.letters
+        )
+        self.said.emit("Measuring the blur…")
+        self._check.request(0)
+
+    def drop(self) -> None:
+        """What is being measured is no longer of interest: something has changed."""
+        self._check.drop()
+
+    def _chosen(self) -> None:
+        for form in self._forms.values():
+            form.setVisible(form is self.form)
+        self.changed.emit()
+
+    def _to_measure(self) -> Any:
+        """Return the function that measures, to be called in a thread."""
+        try:
+            inputs = self._source.captured(copy=False)
+        except ValueError as error:
+            self.said.emit(sentence(str(error)))
+            return None
+        measures = self._measures
+        return lambda: measures(inputs)
+
+    def _measured(self, found: Any) -> None:
+        notes = map(sentence, self._check.notes)
+        if isinstance(found, NoiseModel):
+            self.noise.set(found)
+            self.said.emit(" ".join(["The noise was measured in the image.", *notes]))
+        elif isinstance(found, GaussianPSF):
+            self.form.fields["psf"].set(found)
+            self.said.emit(" ".join(["The blur was measured in the image.", *notes]))
+        else:
+            self.said.emit(sentence(str(found)))
+
+
+def _estimate(tooltip: str) -> QPushButton:
+    button = QPushButton("Estimate")
+    button.setToolTip(f"<qt>{tooltip}</qt>")
+    return button

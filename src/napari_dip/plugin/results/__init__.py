@@ -1,0 +1,1 @@
+"""What a run has given, and what can be done with it."""

@@ -1,0 +1,175 @@
+"""The maps of a restored image's parameters, as layers on its pixels."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_dip.pkn.maps import NOISE_LEFT, elongations
+from napari_dip.plugin.forms.layers import KEY
+from napari_dip.plugin.results.map_region import region_in
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Labels, Shapes, Vectors
+
+    from napari_dip.restoration.result import RestoredMap
+
+_UNITS = {"noise": "σ", "blur": "× blur"}
+_SHOWN = (1, 99)  # percent of the values
+
+
+class MapLayers:
+    """One layer for each map, held by identity; and vectors where the filter is longer along one direction.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        Where they are shown.
+    maps : mapping of str to RestoredMap
+        Of a restored image.
+    name : str
+        Of the source, with which the layers' names begin.
+    placement : dict
+        Where the restored image lies, as napari's arguments.
+    channel : int, optional
+        Axis of the restored image that the maps lack. They are shown in each channel.
+    channels : int
+        How many there are.
+    origin : dict
+        Of which restored image they are, as plain JSON values; their layers' metadata keep it.
+    """
+
+    def __init__(
+        self,
+        viewer: Any,
+        maps: "Mapping[str, RestoredMap]",
+        *,
+        name: str,
+        placement: dict[str, Any],
+        channel: int | None,
+        channels: int,
+        origin: dict[str, Any],
+    ) -> None:
+        self._viewer, self.maps, self._name = viewer, maps, name
+        self._placement, self._channel, self._channels = placement, channel, channels
+        self._origin = origin
+        self.layers: dict[str, Image] = {key: self._added(key, one) for key, one in maps.items()}
+        self.vectors: Vectors | None = None
+        self.draw_vectors()
+
+    @property
+    def parameters(self) -> list[str]:
+        """Names of the maps that can be applied again."""
+        return [name for name in self.maps if name != NOISE_LEFT]
+
+    def values(self, name: str) -> np.ndarray:
+        """Return a map as its layer has it now; where that was removed, as it was found."""
+        layer = self.layers[name]
+        if layer not in self._viewer.layers:
+            return self.maps[name].values
+        data = np.asarray(layer.data, np.float32)
+        if self._channel is not None and data.ndim > self._channel:
+            return np.take(data, 0, self._channel)
+        return data
+
+    def region(self, layer: "Labels | Shapes | None", name: str) -> np.ndarray:
+        """Return where a layer marks a map, which has to be in the viewer.
+
+        Raises
+        ------
+        ValueError
+            It marks nothing of the map.
+        """
+        region = region_in(layer, self.layers[name])
+        return region if self._channel is None else np.take(region, 0, self._channel)
+
+    def show(self, name: str | None) -> None:
+        """Show one map and hide the others; with no name, hide all."""
+        for other, layer in self.layers.items():
+            layer.visible = other == name
+        if self.vectors is not None and name is None:
+            self.vectors.visible = False
+
+    def edit(self, name: str, values: np.ndarray) -> None:
+        """Show other values; where the layer was removed, in a new one."""
+        if self.layers[name] in self._viewer.layers:
+            self.layers[name].data = self._spread(values)
+        else:
+            self.layers[name] = self._added(name, self.maps[name], values)
+        if name in ("a", "b"):
+            self.draw_vectors()
+
+    def draw_vectors(self) -> None:
+        """Show the directions that the maps a and b say; nothing where there are none."""
+        if not {"a", "b"} <= set(self.maps):
+            return
+        a, b = self.values("a"), self.values("b")
+        vectors, ratios, side = [], [], 1
+        for frame in np.ndindex(a.shape[:-2]):
+            found = elongations(a[frame], b[frame])
+            side = found.side
+            halves = found.directions * side / 2
+            ends = np.stack([found.positions - halves, 2 * halves], 1)  # (N, start and way, row and column)
+            fixed = np.zeros((len(ends), 2, len(frame)))
+            fixed[:, 0] = frame
+            vectors.append(self._spread_vectors(np.concatenate([fixed, ends], -1)))
+            ratios.append(np.tile(found.ratios, len(vectors[-1]) // max(len(ends), 1)))
+        data, features = np.concatenate(vectors), {"ratio": np.concatenate(ratios)}
+        if self.vectors is not None and self.vectors in self._viewer.layers:
+            self.vectors.data, self.vectors.features = data, features
+        elif self.vectors is None:
+            self.vectors = self._viewer.add_vectors(
+                data,
+                name=f"{self._name}: elongation",
+                features=features,
+                edge_width=side / 8,
+                vector_style="line",
+                edge_color="#ffb000",
+                visible=False,
+                metadata={KEY: {"map": "elongation", **self._origin}},
+                **self._placement,
+            )
+
+    def _added(self, name: str, one: "RestoredMap", values: np.ndarray | None = None) -> "Image":
+        unit = f" ({_UNITS.get(one.unit, one.unit)})" if one.unit else ""
+        return self._viewer.add_image(
+            self._spread(one.values if values is None else values),
+            name=f"{self._name}: {name}{unit}",
+            visible=False,
+            metadata={KEY: {"map": name, "meaning": one.meaning, "unit": one.unit, **self._origin}},
+            **_looks(name, one),
+            **self._placement,
+        )
+
+    def _spread(self, values: np.ndarray) -> np.ndarray:
+        """Return a map with an axis for the channels, all of which show the same."""
+        if self._channel is None:
+            return np.array(values, np.float32)
+        whole = np.expand_dims(values, self._channel)
+        shape = list(whole.shape)
+        shape[self._channel] = self._channels
+        return np.broadcast_to(whole, shape)
+
+    def _spread_vectors(self, vectors: np.ndarray) -> np.ndarray:
+        if self._channel is None:
+            return vectors
+        copies = []
+        for channel in range(self._channels):
+            whole = np.insert(vectors, self._channel, 0, axis=-1)
+            whole[:, 0, self._channel] = channel
+            copies.append(whole)
+        return np.concatenate(copies)
+
+
+def _looks(name: str, one: "RestoredMap") -> dict[str, Any]:
+    """Return colormap and contrast limits: from the lowest values to the highest, or about the neutral."""
+    if name == NOISE_LEFT:
+        return {"colormap": "magma", "contrast_limits": (one.low, one.high)}
+    seen = one.values[np.isfinite(one.values)]
+    low, high = np.percentile(seen, _SHOWN) if seen.size else (one.low, one.high)
+    if one.neutral is not None:
+        limit = max(abs(low - one.neutral), abs(high - one.neutral), 1e-3)
+        return {"colormap": "PiYG", "contrast_limits": (one.neutral - limit, one.neutral + limit)}
+    if high <= low:
+        low, high = one.low, one.high
+    return {"colormap": "viridis", "contrast_limits": (low, high)}

@@ -1,0 +1,221 @@
+"""What can be done with a restored layer."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtWidgets import (
+    QApplication,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QPushButton,
+    QSlider,
+    QWidget,
+)
+
+from napari_dip.errors import FileError
+from napari_dip.plugin.forms.layers import KEY
+from napari_dip.plugin.forms.layout import Rows, beside, vertical
+from napari_dip.plugin.results.filter_panel import FilterPanel
+from napari_dip.plugin.results.result import Result
+from napari_dip.plugin.results.tuning_panel import TunedPanel
+from napari_dip.restoration.recipe import Recipe
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+
+_STEPS = 100
+#: What may go with an image: by the argument of `restore` its name, and whose pixels it has to have.
+_OTHERS = {
+    "missing": ("mask", "image"),
+    "guide": ("guide", "restored image"),
+    "psf": ("point spread function", "image"),
+}
+
+
+class AfterPanel(QWidget):
+    """What can be done with the restored layer that is selected, or the last one, and how it was made."""
+
+    #: The provenance of the layer that is to be made once more.
+    again = Signal(object)
+    #: A result that is to be made.
+    wanted = Signal(object)
+    #: A sentence for the user.
+    said = Signal(str)
+
+    def __init__(self, viewer: Any) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._results: list[Result] = []
+        self._layer: Layer | None = None
+        self._read: WeakKeyDictionary[Layer, dict[str, Any] | None] = WeakKeyDictionary()
+        self.title = QLabel()
+        self.title.setWordWrap(True)
+        self.blend = QSlider(Qt.Orientation.Horizontal)
+        self.blend.setRange(0, _STEPS)
+        self.blend.setToolTip(
+            "<qt>Mix with the original: 0 % is the original, 100 % the restored image. Missing pixels stay "
+            "restored.</qt>"
+        )
+        self._percent = QLabel("100 %")
+        self.residual = QPushButton("Residual")
+        self.residual.setToolTip("Add what was taken away as a layer: original minus restored.")
+        self.repeat = QPushButton("Run again")
+        self.repeat.setToolTip("Bring these settings into the dock, and run them.")
+        self.copy = QPushButton("Copy as")
+        self.copy.setToolTip("Copy what gives the same pixels again, to be pasted elsewhere.")
+        self.filter, self.tuned = FilterPanel(viewer), TunedPanel(viewer)
+        menu = QMenu(self.copy)
+        self.copy_python = menu.addAction("Python", self._copy_python)
+        self.copy_command = menu.addAction("command line", self._copy_command)
+        self.copy.setMenu(menu)
+
+        column = vertical(self)
+        column.addWidget(self.title)
+        rows = Rows()
+        rows.add("Blend", beside(self.blend, self._percent))
+        column.addLayout(rows)
+        buttons = QHBoxLayout()
+        for button in (self.residual, self.repeat, self.copy):
+            buttons.addWidget(button)
+        column.addLayout(buttons)
+        for panel in (self.filter, self.tuned):
+            column.addWidget(panel)
+            panel.said.connect(self.said)
+            panel.wanted.connect(self.wanted)
+        self.blend.valueChanged.connect(self._blend)
+        self.residual.clicked.connect(self._add_residual)
+        self.repeat.clicked.connect(lambda: self.again.emit(self._provenance))
+        self._events = [viewer.layers.selection.events.active, viewer.layers.events.removed]
+        for event in self._events:
+            event.connect(self.look)
+        self.look()
+
+    def add(self, result: Result) -> None:
+        """Take care of the result of a run that has ended."""
+        self._results.append(result)
+        self.look()
+
+    def release(self) -> None:
+        """Stop following the viewer."""
+        for event in self._events:
+            event.disconnect(self.look)
+        self._events = []
+        self._results = []
+        self.filter.release()
+        self.tuned.release()
+
+    def look(self, event: Any = None) -> None:
+        """Show what can be done with the restored layer that is selected, or else with the last result."""
+        self._results = [result for result in self._results if result.layer in self._viewer.layers]
+        active = self._viewer.layers.selection.active
+        results = self._results[::-1]
+        owners = [one.layer for one in results if active in one.companions]
+        offered = (active, *owners, *(one.layer for one in results))
+        self._layer = next((layer for layer in offered if self._provenance_of(layer) is not None), None)
+        self.setVisible(self._layer is not None)
+        self.filter.look(self._result)
+        self.tuned.look(self._result)
+        if self._layer is None:
+            return
+        self.title.setText(f"<b>{self._layer.name}</b>")
+        result = self._result
+        for widget in (self.blend, self.residual):
+            widget.setEnabled(result is not None)
+        strength = _STEPS if result is None else round(result.strength * _STEPS)
+        with QSignalBlocker(self.blend):
+            self.blend.setValue(strength)
+        self._percent.setText(f"{strength} %")
+
+    @property
+    def _provenance(self) -> dict[str, Any] | None:
+        """How the layer that is shown was made; the panels change that."""
+        return self._provenance_of(self._layer)
+
+    def _provenance_of(self, layer: "Layer | None") -> dict[str, Any] | None:
+        if layer is None:
+            return None
+        if layer not in self._read:
+            self._read[layer] = _from_file(layer)
+        found = layer.metadata.get(KEY, self._read[layer])
+        return found if isinstance(found, dict) and "map" not in found else None
+
+    @property
+    def _result(self) -> Result | None:
+        """The result of this dock's that is shown, if its layer still has the pixels of the run."""
+        return next((one for one in self._results if one.layer is self._layer and one.complete), None)
+
+    def _blend(self, percent: int) -> None:
+        self._percent.setText(f"{percent} %")
+        if self._result is not None:
+            self._result.blend(percent / _STEPS)
+
+    def _add_residual(self) -> None:
+        if self._result is not None:
+            self._result.add_residual()
+
+    def _copy_python(self) -> None:
+        self._copy(lambda recipe, image, others: recipe.python(image, **others), _expression)
+
+    def _copy_command(self) -> None:
+        def command(recipe: Recipe, image: str, others: dict[str, str]) -> str:
+            return recipe.command(image, f"{Path(image).stem} {recipe.task.done}.tif", **others)
+
+        self._copy(command, _file)
+
+    def _copy(self, write: Any, place: Any) -> None:
+        provenance = self._provenance or {}
+        source = provenance.get("source") or {}
+        notes = ["Its maps were edited: give them as maps, too."] if source.get("maps") else []
+        if (share := provenance.get("tuned", 1)) < 1:
+            notes.append(f"Its network has {share:.0%} of what it learnt: repeated, it has all of it.")
+        image = place(source, notes)
+        others = {}
+        for part, (name, of) in _OTHERS.items():
+            if source.get(part):
+                others[part] = place(source[part], notes)
+                if not source[part].get("same_grid", True):
+                    notes.append(f"The {name} has other pixels than the {of}: bring it onto those first.")
+        try:
+            recipe = Recipe.of(provenance)
+            notes += recipe.caveats
+            text = write(recipe, image, others)
+        except ValueError as error:
+            self.said.emit(str(error))
+            return
+        QApplication.clipboard().setText("".join(f"# {note}\n" for note in notes) + text)
+        self.said.emit(" ".join(["Copied.", *notes]))
+
+
+def _from_file(layer: "Layer") -> dict[str, Any] | None:
+    """Return how a layer was made, if the file that it was read from says so."""
+    path = layer.source.path
+    if path is None or not Path(path).is_file():
+        return None
+    from napari_dip.io import provenance
+
+    try:
+        return provenance(Path(path))
+    except FileError:  # napari could read it, so that is no concern of the user's
+        return None
+
+
+def _expression(place: dict[str, Any], notes: list[str]) -> str:
+    """Return the Python expression for a layer's pixels."""
+    if not place.get("layer"):
+        return f"read(Path({place.get('path')!r})).data"
+    return f"viewer.layers[{place['layer']!r}].data" + "[0]" * bool(place.get("multiscale"))
+
+
+def _file(place: dict[str, Any], notes: list[str]) -> str:
+    """Return the file that holds a layer's pixels."""
+    if place.get("ratio"):
+        notes.append("Both files have to state their pixel sizes, by which the PSF is resampled.")
+    path = place.get("path")
+    if path is not None and Path(path).is_file():
+        return str(path)
+    layer = place.get("layer") or "image"
+    notes.append(f"Save the layer “{layer}” as {layer}.tif first.")
+    return f"{layer}.tif"

@@ -1,0 +1,1 @@
+"""A run in the viewer, from its inputs to its end."""

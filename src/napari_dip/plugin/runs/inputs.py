@@ -1,0 +1,196 @@
+"""What a run reads, as it was when Run was pressed."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.utils.transforms import Affine
+
+from napari_dip.image.affine import aligned, crop_translation, grid_to_pixels
+from napari_dip.image.axes import Axes
+from napari_dip.image.region import Area, index
+from napari_dip.plugin.forms.layers import finest, held, named, to_world
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Labels
+
+    from napari_dip.plugin.runs.guide_and_psf import Guide, MeasuredPoint
+    from napari_dip.restoration.measurement import Following
+    from napari_dip.tasks import Task
+
+_PLACEMENT = ("scale", "translate", "rotate", "shear", "units", "axis_labels")
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """An image, what is missing in it, and where it lies.
+
+    Parameters
+    ----------
+    name : str
+        Of the source layer.
+    image : array
+        The part of the layer's data to restore; for a multiscale layer of its finest level.
+    missing : ndarray of bool, optional
+        Of the image's shape.
+    axes : Axes
+        Of the image.
+    saturated : float, optional
+        Grey level from which on values are missing.
+    rgb : bool
+        The last axis holds the samples of an RGB image.
+    to_world : ndarray
+        Homogeneous matrix from the image's pixels to the world; the samples of RGB are no axis of it.
+    placement : dict
+        Scale, translation, rotation, shear, affine, units and axis labels of the part, as napari takes them.
+    looks : dict
+        Colormap, contrast limits and the like of the source.
+    source : dict
+        Where the image and what goes with it come from, as plain JSON values.
+    guide : Guide, optional
+        What guides the restoration.
+    psf : MeasuredPoint, optional
+        What the instrument makes of a point.
+    series : {"warm", "drift", "alone"}
+        How a frame follows the one before.
+    """
+
+    name: str
+    image: Any
+    missing: np.ndarray | None
+    axes: Axes
+    saturated: float | None
+    rgb: bool
+    to_world: np.ndarray
+    placement: dict[str, Any]
+    looks: dict[str, Any]
+    source: dict[str, Any]
+    guide: "Guide | None" = None
+    psf: "MeasuredPoint | None" = None
+    series: "Following" = "warm"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keyword arguments of `restore` that say what the image is; resampling may take its time."""
+        return {
+            "missing": self.missing,
+            "axes": self.axes.letters,
+            "channels": self.axes.channels,
+            "saturated": self.saturated,
+            "guide": None if self.guide is None else self.guide.array,
+            "psf": None if self.psf is None else self.psf.array,
+            "series": self.series,
+        }
+
+    @property
+    def hidden(self) -> np.ndarray:
+        """Where there is no original, beside pixels that are not finite: masked, or saturated."""
+        hidden = np.zeros(self.image.shape, bool)
+        if self.missing is not None:
+            hidden |= self.missing
+        if self.saturated is not None:
+            hidden |= np.asarray(self.image) >= self.saturated
+        return hidden
+
+    def original(self) -> np.ndarray:
+        """Return the image as float32, NaN where there is none."""
+        with np.errstate(over="ignore"):  # what float32 can't hold becomes infinite, and so missing
+            original = np.array(self.image, np.float32)
+        original[self.hidden] = np.nan
+        return original
+
+    def from_restored(self, task: "Task", ndim: int) -> np.ndarray:
+        """Return the homogeneous matrix that takes a restored image's pixels to those of the image.
+
+        Parameters
+        ----------
+        task : Task
+            Says how fine the restored image is.
+        ndim : int
+            How many axes are counted: all, or all but the samples of an RGB image.
+        """
+        spatial = self.axes.spatial
+        return grid_to_pixels(task.grid(tuple(self.image.shape[axis] for axis in spatial)), spatial, ndim)
+
+
+def captured(
+    layer: "Image",
+    axes: Axes,
+    *,
+    area: Area | None = None,
+    mask: "Labels | None" = None,
+    label: int | None = None,
+    saturated: float | None = None,
+    copy: bool = True,
+) -> Inputs:
+    """Take a picture of layers that no later edit changes, or a mere look at them where nothing is copied.
+
+    Arrays in memory are copied. Lazy ones (dask, zarr) are read when their turn comes.
+
+    Raises
+    ------
+    ValueError
+        The mask can't be brought onto the image's grid.
+    """
+    data = finest(layer)
+    image = held(data if area is None else data[index(area)], copy=copy)
+    moved = np.eye(layer.ndim + 1)
+    moved[:-1, -1] = [first for first, _ in area][: layer.ndim] if area else 0
+    here = to_world(layer) @ moved
+    missing, same_grid = None, True
+    if mask is not None:
+        marked = np.asarray(finest(mask))
+        marked = marked != 0 if label is None else marked == label
+        missing = aligned(marked, to_world(mask), here, tuple(image.shape[: layer.ndim]))
+        if layer.rgb:
+            missing = np.broadcast_to(missing[..., None], image.shape)
+        same_grid = marked.shape == tuple(data.shape[: layer.ndim]) and np.allclose(
+            to_world(mask), to_world(layer)
+        )
+    whole = {name: getattr(layer, name) for name in _PLACEMENT} | {"affine": layer.affine.affine_matrix}
+    return Inputs(
+        layer.name,
+        image,
+        missing,
+        axes,
+        saturated,
+        bool(layer.rgb),
+        here,
+        placed(whole, moved),
+        _looks(layer),
+        {
+            **named(layer),
+            "area": None if area is None else [list(ends) for ends in area],
+            "missing": None
+            if mask is None
+            else {**named(mask), "label": label, "same_grid": bool(same_grid)},
+        },
+    )
+
+
+def placed(placement: dict[str, Any], to_pixels: np.ndarray) -> dict[str, Any]:
+    """Return where an image lies that is a part of another one, or finer, as napari's arguments.
+
+    Parameters
+    ----------
+    placement : dict
+        Of the other one.
+    to_pixels : ndarray
+        Homogeneous matrix from its own pixels to those of the other one: a scale and a translation.
+    """
+    of_scale = {name: placement[name] for name in ("scale", "rotate", "shear")}
+    linear = Affine(**of_scale).linear_matrix
+    return {
+        **{name: np.array(placement[name]) for name in ("rotate", "shear", "affine")},
+        "scale": placement["scale"] * to_pixels.diagonal()[:-1],
+        "translate": placement["translate"] + crop_translation(linear, to_pixels[:-1, -1]),
+        "units": placement["units"],
+        "axis_labels": placement["axis_labels"],
+    }
+
+
+def _looks(layer: "Image") -> dict[str, Any]:
+    names = ["blending", "gamma", "interpolation2d", "interpolation3d", "rendering"]
+    if not layer.rgb:
+        names += ["colormap", "contrast_limits"]
+    return {name: getattr(layer, name) for name in names}

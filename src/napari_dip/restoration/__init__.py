@@ -1,0 +1,1 @@
+"""What is measured, restored and reported."""

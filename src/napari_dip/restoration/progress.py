@@ -1,0 +1,62 @@
+"""How far a run is."""
+
+import math
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_dip.methods import Method
+    from napari_dip.optim.iterate import Iterate
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a run.
+
+    Parameters
+    ----------
+    completed, total : int
+        Updates until now, and at the most, for all frames.
+    seconds_left : float
+        At the most; runs mostly end earlier.
+    frame : int
+        How many frames have been finished before.
+    """
+
+    completed: int
+    total: int
+    seconds_left: float
+    frame: int
+
+
+class Pace:
+    """Follows the iterates of a run.
+
+    Parameters
+    ----------
+    method : Method
+        Its updates and its time limit bound the run.
+    frames : int
+        How many are restored, one after another.
+    """
+
+    def __init__(self, method: "Method", frames: int = 1) -> None:
+        self._updates, self._frames = method.updates, frames
+        self._limit = math.inf if method.time_limit is None else method.time_limit * frames
+        self._frame: tuple[int, ...] | None = None
+        self._finished = self._completed = 0
+        self._began = time.monotonic()
+
+    def at(self, iterate: "Iterate") -> Position:
+        """Return where the run is; every iterate of a frame but the first may be left out."""
+        if iterate.frame != self._frame:
+            self._finished += self._frame is not None
+            self._frame = iterate.frame
+        took = time.monotonic() - self._began
+        total = self._updates * self._frames
+        # A run ends with its best iterate, which was before: that is no step back.
+        done = min(self._finished * self._updates + iterate.index, total)
+        completed = self._completed = max(self._completed, done)
+        left = min(took * (total - completed) / max(completed, 1), self._limit - took)
+        return Position(completed, total, max(0.0, left), self._finished)

@@ -1,0 +1,136 @@
+"""The network of a restored image once more: with weights between first and tuned ones, or as a file."""
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_dip.device import Device, choose
+from napari_dip.errors import cured
+from napari_dip.restoration.measurement import Series
+from napari_dip.settings import record
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from torch import Tensor
+
+    from napari_dip.finetuning.session import Held
+    from napari_dip.methods import FineTune
+    from napari_dip.pretrained.model import Pretrained
+    from napari_dip.tasks import Task
+
+Frame = tuple[int, ...]
+Weights = Mapping[str, "Tensor"]
+
+
+class Retuned:
+    """What a run with a pretrained network needs to be done again without any update.
+
+    Parameters
+    ----------
+    image, task, method, device
+        As for `solve`. Nothing is read before it is needed; the network once.
+    states : mapping of tuple of int to mapping of str to Tensor
+        The weights that the run came to, by frame, as a `Restoration` has them.
+    **source
+        What else `solve` was told of the image: missing, saturated, psf, axes, channels, series.
+    """
+
+    def __init__(
+        self,
+        image: "ArrayLike",
+        task: "Task",
+        method: "FineTune",
+        states: Mapping[Frame, Weights],
+        *,
+        device: Device = "auto",
+        **source: Any,
+    ) -> None:
+        self._image, self._task, self._states, self._source = image, task, states, source
+        self._given, self._device = method, device
+        self._last: tuple[Frame, Held] | None = None
+
+    def restored(self, share: float) -> Iterator[tuple[Frame, np.ndarray]]:
+        """Yield each frame with weights that have so much of what was learnt: 0 nothing, 1 all of it.
+
+        Frames of which the run changed no weight stay as they are, and are left out.
+        """
+        for frame in self._states:
+            with cured():
+                if self._unchanged(frame):
+                    continue
+                held = self._held(frame)
+                held.restorer.network.load_state_dict(self._between(frame, share))
+                x = self._task.finish(held.last(flips=self._method.flips), held.view.problem)
+            yield frame, self._series.axes.from_batch(x).cpu().numpy()
+
+    def save(self, path: Path, frame: Frame, share: float = 1.0) -> None:
+        """Write the network as it was tuned for a frame to a file that `FineTune.weights` takes.
+
+        Parameters
+        ----------
+        path : Path
+            Ends in .safetensors.
+        frame : tuple of int
+            Which one's.
+        share : float
+            As for `restored`.
+
+        Raises
+        ------
+        FileError
+            It can't be written.
+        """
+        from napari_dip.pretrained.files import save
+
+        network = copy.deepcopy(self._pretrained.network)
+        network.load_state_dict(self._between(frame, share))
+        tuned = {"task": record(self._task), "method": record(self._method), "share": share}
+        history = {**self._pretrained.record, "tuned": tuned}
+        save(replace(self._pretrained, network=network, record=history), path)
+
+    @cached_property
+    def _series(self) -> Series:
+        with cured():
+            return Series.of(self._image, self._task, self._given, **self._source)
+
+    @cached_property
+    def _method(self) -> "FineTune":
+        """The method with its network, whatever happens to the file."""
+        first = self._series.problem(self._series.frames[0])
+        return replace(self._given, network=self._given.pretrained(first))
+
+    @property
+    def _pretrained(self) -> "Pretrained":
+        found: Pretrained = self._method.network
+        return found
+
+    def _held(self, frame: Frame) -> "Held":
+        """Return the network held against a frame as the run found it."""
+        if self._last is None or self._last[0] != frame:
+            self._last = None  # two frames at a time would be one too many
+            problem = self._series.problem(frame, choose(self._device))
+            self._last = frame, self._method.held(problem, self._start(frame))
+        return self._last[1]
+
+    def _start(self, frame: Frame) -> dict[str, "Tensor"]:
+        """Return the weights that the run of a frame began with."""
+        frames, scene = self._series.frames, self._series.axes.scene
+        before = [one for one in frames[: frames.index(frame)] if scene(one) == scene(frame)]
+        follows = before and self._series.following != "alone"
+        return dict(self._states[before[-1]] if follows else self._pretrained.network.state_dict())
+
+    def _unchanged(self, frame: Frame) -> bool:
+        start = self._start(frame)
+        return all(bool((value == start[name].cpu()).all()) for name, value in self._states[frame].items())
+
+    def _between(self, frame: Frame, share: float) -> dict[str, "Tensor"]:
+        first = self._pretrained.network.state_dict()
+        return {
+            name: first[name].cpu().lerp(tuned, share) if tuned.is_floating_point() else tuned
+            for name, tuned in self._states[frame].items()
+        }

@@ -1,0 +1,332 @@
+"""How to repeat a run: as a Python script, and as a command."""
+
+import ast
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, is_dataclass, replace
+from textwrap import indent
+from typing import Any
+
+from napari_dip.device import Device
+from napari_dip.image.axes import Axes, Channels
+from napari_dip.image.region import Area, written
+from napari_dip.methods import DIP, METHODS, PRESETS, FineTune, Method
+from napari_dip.noise.models import NOISE_MODELS
+from napari_dip.optim.iterate import Outcome
+from napari_dip.psf.models import PSFS
+from napari_dip.restoration.crop import factors, refined
+from napari_dip.restoration.measurement import Following
+from napari_dip.settings import hints, plain, restored
+from napari_dip.tasks import Task
+
+_STOPPED = (Outcome.TIME_LIMIT.name, Outcome.ASKED.name)
+_OPTIONS = ("channels", "saturated", "series", "device", "seed", "stop_after")
+_WIDTH = 80  # of a line of a script, without its indent
+#: What the expressions for arrays may need.
+_IMPORTS = {
+    "Path": "from pathlib import Path",
+    "np": "import numpy as np",
+    "read": "from napari_dip.io import read",
+    "read_mask": "from napari_dip.io import read_mask",
+    "Axes": "from napari_dip.image.axes import Axes",
+    "guide_part": "from napari_dip.restoration.crop import guide_part",
+    "resampled": "from napari_dip.psf.models import resampled",
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that a run needs, beside the arrays, to give the same pixels again on the same machine.
+
+    Parameters
+    ----------
+    task : Task
+        What is to be undone.
+    method : Method
+        How.
+    axes : str
+        One letter per axis.
+    channels : {"together", "alone"}
+        Fit channels together, or each as an image of its own.
+    saturated : float, optional
+        Grey level from which on values are missing.
+    series : {"warm", "drift", "alone"}
+        How a frame follows the one before.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where to compute.
+    seed : int
+        Of all random numbers.
+    stop_after : int, optional
+        Updates after which each frame is stopped.
+    area : tuple of (int, int), optional
+        First pixel, and the one after the last, along each axis of the whole image.
+    missing_label : int, optional
+        Only the pixels of the mask with this value are missing.
+    psf_ratio : tuple of float, optional
+        Pixel size of the measured point spread function divided by the image's, along each spatial axis.
+    caveats : tuple of str
+        Sentences that say where the repeated run will differ.
+    """
+
+    task: Task
+    method: Method
+    axes: str
+    channels: Channels = "together"
+    saturated: float | None = None
+    series: Following = "warm"
+    device: Device = "auto"
+    seed: int = 0
+    stop_after: int | None = None
+    area: Area | None = None
+    missing_label: int | None = None
+    psf_ratio: tuple[float, ...] | None = None
+    caveats: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, provenance: Mapping[str, Any]) -> "Recipe":
+        """Read the recipe of a restoration off its provenance.
+
+        A run that the clock or the user stopped gave the best iterate until then. Stopped after the updates
+        of that one, it gives it again.
+
+        Raises
+        ------
+        ValueError
+            Something is absent, or not known to this version.
+        """
+        if absent := {"task", "method", "axes"} - provenance.keys():
+            raise ValueError(f"the provenance lacks {', '.join(sorted(absent))}")
+        source = provenance.get("source") or {}
+        area, ratio = source.get("area"), (source.get("psf") or {}).get("ratio")
+        recipe = cls(
+            restored(Task, provenance["task"]),
+            restored(METHODS, provenance["method"]),
+            provenance["axes"],
+            area=None if area is None else tuple((start, stop) for start, stop in area),
+            missing_label=(source.get("missing") or {}).get("label"),
+            psf_ratio=None if ratio is None else tuple(ratio),
+            **{name: provenance[name] for name in _OPTIONS if name in provenance},
+        )
+        return recipe._ending_as(provenance.get("frames", ()), provenance.get("shape"))
+
+    def _ending_as(self, frames: Sequence[Mapping[str, Any]], shape: Sequence[int] | None) -> "Recipe":
+        """Return the recipe with what follows from how the frames ended, and from how many there are."""
+        looped = Axes(self.axes, self.channels).looped
+        total = len(frames) if shape is None else math.prod(shape[axis] for axis in looped)
+        ends = {frame["updates"] if frame["outcome"] in _STOPPED else None for frame in frames}
+        stop_after, caveats = self.stop_after, []
+        if isinstance(self.method, FineTune) and self.method.given:
+            caveats.append(
+                f"Its network, the {self.method.weights}, is in no file: give it in Python, "
+                "by FineTune.of(network)."
+            )
+        if ends - {None}:
+            if len(ends) == 1 and len(frames) == total:
+                (stop_after,) = ends
+            else:
+                caveats.append(
+                    "Frames were stopped before their end, and not all after the same number of updates: "
+                    "repeated, they run on."
+                )
+        if len(frames) < total:
+            caveats.append(f"Only {len(frames)} of {total} frames were reached: repeated, all are restored.")
+        method: Any = self.method
+        if stop_after is not None and method.time_limit is not None:
+            method = replace(method, time_limit=None)
+        return replace(self, method=method, stop_after=stop_after, caveats=tuple(caveats))
+
+    def python(
+        self, image: str, missing: str | None = None, guide: str | None = None, psf: str | None = None
+    ) -> str:
+        """Return a Python script that ends with ``restored = restore(...)``.
+
+        Parameters
+        ----------
+        image : str
+            Expression for the whole image, such as ``read(Path("cells.tif")).data``.
+        missing : str, optional
+            Expression for the mask, or for the labels, of the whole image.
+        guide : str, optional
+            Expression for the guide of the whole restored image.
+        psf : str, optional
+            Expression for the point spread function as it was measured.
+        """
+        lines = [f"image = {image}"]
+        index = _index(self.area)
+        arguments = [f"image{index}", _expression(self.task), _expression(self.method)]
+        names = ["restore", *_classes(self.task), *_classes(self.method)]
+        needed = {name for one in (image, missing, guide, psf) if one is not None for name in _names(one)}
+        if missing is not None:
+            if self.missing_label is None:
+                lines.append(f"missing = {missing}")
+            else:
+                lines += [f"labels = {missing}", f"missing = labels == {self.missing_label}"]
+            if index and set(self.axes) != {"Y", "X"}:  # it may have fewer axes
+                needed.add("Axes")
+                lines.append(f'missing = Axes("{self.axes}").broadcast("missing", missing, image.shape)')
+            arguments.append(f"missing=missing{index}")
+        if guide is not None:
+            lines.append(f"guide = {guide}")
+            part = ""
+            if self.area is not None:
+                finer = factors(self.task, Axes(self.axes))
+                if set(self.axes) <= set("ZYX"):
+                    part = _index(refined(self.area, finer))
+                else:  # it may have fewer axes
+                    needed |= {"Axes", "guide_part"}
+                    place = f'image.shape, Axes("{self.axes}"), {finer}, {self.area}'
+                    lines.append(f"guide = guide_part(guide, {place})")
+            arguments.append(f"guide=guide{part}")
+        if psf is not None:
+            if self.psf_ratio is not None:
+                needed.add("resampled")
+                psf = f"resampled({psf}, {self.psf_ratio})"
+            arguments.append(f"psf={psf}")
+        changed = _changed(self)
+        stop_after = changed.pop("stop_after", None)
+        plain = [name for name in ("axes", *_OPTIONS) if name in changed]
+        arguments += [f"{name}={_expression(changed[name])}" for name in plain]
+        if stop_after is not None:
+            names.append("Budget")
+            arguments.append(f"until=Budget({stop_after})")
+        imports = [line for name, line in _IMPORTS.items() if name in needed]
+        imports.append(f"from napari_dip import {', '.join(sorted(set(names)))}")
+        imports.sort(key=lambda line: line.split()[1])
+        return "\n".join([*imports, "", *lines, f"restored = {_call('restore', arguments)}", ""])
+
+    def command(
+        self,
+        image: str,
+        output: str,
+        missing: str | None = None,
+        guide: str | None = None,
+        psf: str | None = None,
+    ) -> str:
+        """Return a command line that does the same with files.
+
+        Parameters
+        ----------
+        image, output : str
+            Paths of the whole image, and of the file to write.
+        missing : str, optional
+            Path of the mask, or of the labels, of the whole image.
+        guide : str, optional
+            Path of the guide of the whole restored image.
+        psf : str, optional
+            Path of the point spread function as it was measured. It is resampled where this file and the
+            image state their pixel sizes.
+
+        Raises
+        ------
+        ValueError
+            No flags say these settings.
+        """
+        common = {name: value for name, value in _changed(self).items() if name in ("axes", *_OPTIONS)}
+        if self.area is not None:
+            common["area"] = written(self.area)
+        if missing is not None:
+            common |= {"missing": missing, "missing_label": self.missing_label}
+        common["guide"] = guide
+        words = ["napari-dip", self.task.command, image, output]
+        return shlex.join(
+            [*words, *_flags({**common, **_task(self.task, psf), **_method(self.method, self.task)})]
+        )
+
+
+def _index(area: Area | None) -> str:
+    """Return what takes an area out of an array."""
+    return "" if area is None else f"[{written(area).replace(',', ', ')}]"
+
+
+def _task(task: Task, psf: str | None) -> dict[str, Any]:
+    """Return the flags of a task, and of its noise and blur."""
+    if task.needs_psf and psf is None:
+        raise ValueError("the point spread function is a measured one: save it as a file, and name that")
+    values = _changed(task)
+    noise = values.pop("noise", None)
+    if noise is not None:
+        values |= {"noise": _name(NOISE_MODELS, noise), **_changed(noise)}
+    blur = getattr(task, "psf", None)
+    if blur is not None:
+        values.pop("psf", None)
+        values |= {"psf": psf} if task.needs_psf else _formula(blur)
+    return values
+
+
+def _formula(psf: Any) -> dict[str, Any]:
+    """Return the flags of a point spread function by formula; its width has no default."""
+    name = _name(PSFS, psf)
+    kind = {} if name == next(iter(PSFS)) else {"psf_kind": name}
+    sizes = {"fwhm": psf.fwhm, **_changed(psf)}
+    return {**kind, **{f"psf_{name}": value for name, value in sizes.items()}}
+
+
+def _method(method: Method, task: Task) -> dict[str, Any]:
+    """Return the flags of a method."""
+    if isinstance(method, DIP):
+        return _preset(method)
+    # What the task calls by the same name is another thing, and leaves the method no choice.
+    own = {name: value for name, value in _changed(method).items() if name not in hints(type(task))}
+    return {"method": method.command, **own}
+
+
+def _name(kinds: Mapping[str, type], settings: Any) -> str:
+    return next(name for name, kind in kinds.items() if type(settings) is kind)
+
+
+def _preset(method: DIP) -> dict[str, Any]:
+    """Return the preset that is nearest to a method, and the fields that differ from it."""
+    found = {name: _changed(method, preset) for name, preset in PRESETS.items()}
+    found = {name: changes for name, changes in found.items() if "network" not in changes}
+    if not found:
+        raise ValueError(
+            "the command line has no flags for this network, only presets with theirs: use the Python script"
+        )
+    name = min(found, key=lambda name: len(found[name]))
+    usual = next(iter(PRESETS))
+    return {**({} if name == usual else {"preset": name}), **found[name]}
+
+
+def _flags(values: Mapping[str, Any]) -> list[str]:
+    words = []
+    for name, value in values.items():
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        elif value is not None:
+            words += [f"--{flag}", str(value)]
+    return words
+
+
+def _changed(settings: Any, usual: Any = None) -> dict[str, Any]:
+    """Return the fields that differ from the usual settings, by default from the class's own defaults."""
+    values = {field.name: getattr(settings, field.name) for field in plain(type(settings))}
+    defaults = {field.name: getattr(usual, field.name, field.default) for field in plain(type(settings))}
+    return {name: value for name, value in values.items() if value != defaults[name]}
+
+
+def _classes(settings: Any) -> list[str]:
+    """Return the names of the classes in the expression for some settings."""
+    nested = [value for value in _changed(settings).values() if is_dataclass(value)]
+    return [type(settings).__name__, *(name for value in nested for name in _classes(value))]
+
+
+def _expression(value: Any) -> str:
+    if not is_dataclass(value):
+        return f'"{value}"' if isinstance(value, str) else repr(value)
+    changes = _changed(value).items()
+    return _call(type(value).__name__, [f"{name}={_expression(one)}" for name, one in changes])
+
+
+def _call(name: str, arguments: Sequence[str]) -> str:
+    """Return a call on one line where it fits, else with one argument on each."""
+    line = f"{name}({', '.join(arguments)})"
+    if len(line) <= _WIDTH and "\n" not in line:
+        return line
+    inside = indent(",\n".join(arguments), "    ")
+    return f"{name}(\n{inside},\n)"
+
+
+def _names(expression: str) -> set[str]:
+    return {node.id for node in ast.walk(ast.parse(expression)) if isinstance(node, ast.Name)}

@@ -1,0 +1,48 @@
+"""Times, sizes and ends of runs in words."""
+
+import math
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from napari_dip.optim.iterate import Outcome
+
+if TYPE_CHECKING:
+    from napari_dip.restoration.result import Restoration
+
+
+def summary(result: "Restoration") -> str:
+    """Return in words how the frames of a run ended."""
+    ends = Counter(frame.outcome for frame in result.frames)
+    why = " ".join(
+        outcome.value if len(ends) == 1 else f"{outcome.value} ({count} of {len(result.frames)} frames)"
+        for outcome, count in ends.items()
+    )
+    frames = len(result.frames)
+    time = duration(sum(frame.seconds for frame in result.frames))
+    if set(ends) <= {Outcome.COMPUTED, Outcome.CONSISTENT}:
+        end = f"{why.rstrip('.')}, in {time}."
+    else:
+        what = (
+            f"Update {result.frames[0].updates} was kept" if frames == 1 else f"{frames} frames are restored"
+        )
+        end = f"{why} {what}, after {time}."
+    notes = dict.fromkeys(frame.note for frame in result.frames if frame.note)
+    return " ".join([*notes, end]) if len(notes) == 1 else end
+
+
+def memory(count: int) -> str:
+    """Return a number of bytes in the unit that suits it."""
+    return f"{count / 2**30:.1f} GiB" if count > 2**30 / 10 else f"{count / 2**20:.0f} MiB"
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the unit that suits it."""
+    if seconds < 180:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} minutes" if minutes < 90 else f"{math.ceil(minutes / 6) / 10:.1f} hours"
+
+
+def sentence(reason: str) -> str:
+    """Return a reason with a capital and a full stop."""
+    return reason[:1].upper() + reason[1:].rstrip(".") + "."

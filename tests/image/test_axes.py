@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_dip.image.axes import Axes
+
+
+@pytest.mark.parametrize(
+    ("shape", "letters"),
+    [((9, 9), "YX"), ((9, 9, 3), "YXC"), ((9, 9, 4), "YXC"), ((5, 9, 9), "TYX"), ((2, 5, 9, 9, 3), "TPYXC")],
+)
+def test_guess(shape, letters):
+    assert Axes.guess(shape).letters == letters
+
+
+def test_words():
+    assert (
+        Axes("TCZYX").describe((12, 2, 5, 64, 32))
+        == "3-D volume of 5 x 64 x 32, 2 channels fitted together, 12 frames one after another"
+    )
+    assert Axes("YXC", "alone").describe((64, 32, 3)) == "2-D image of 64 x 32, 3 frames one after another"
+
+
+@pytest.mark.parametrize(
+    ("letters", "message"),
+    [("YX1", "must be letters"), ("YYX", "each once"), ("TX", "two or three"), ("CSYX", "one channel axis")],
+)
+def test_impossible_letters_are_refused(letters, message):
+    with pytest.raises(ValueError, match=message):
+        Axes(letters)
+
+
+def test_shapes_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="one letter for each axis"):
+        Axes.of((4, 4), "ZYX", "together")
+    with pytest.raises(ValueError, match="at least two axes"):
+        Axes.guess((4,))
+    with pytest.raises(ValueError, match="'together' or 'alone'"):
+        Axes("YX", "apart")
+
+
+@given(st.permutations("TPCZYX"), st.sampled_from(["together", "alone"]))
+def test_frames_go_to_batches_and_back_to_where_they_were(letters, channels):
+    axes = Axes("".join(letters), channels)
+    array = np.arange(2 * 3 * 4 * 5 * 6 * 7).reshape(2, 3, 4, 5, 6, 7)
+    again = np.zeros_like(array)
+    for frame in axes.frames(array.shape):
+        batch = axes.to_batch(torch.from_numpy(array[axes.at(frame)]))
+        assert batch.ndim == 5
+        again[axes.at(frame)] = axes.from_batch(batch).numpy()
+    assert np.array_equal(again, array)
+
+
+def test_a_batch_has_channels_first_and_space_in_its_own_order():
+    batch = Axes("YXC").to_batch(torch.zeros(5, 6, 3))
+    assert batch.shape == (1, 3, 5, 6)
+    assert Axes("YX").to_batch(torch.zeros(5, 6)).shape == (1, 1, 5, 6)
+
+
+@pytest.mark.parametrize("shape", [(4, 5, 6, 3), (4, 5, 6), (5, 6)])
+def test_a_mask_may_leave_out_channels_and_frames(shape, random):
+    mask = random.random(shape) < 0.5
+    full = Axes("TYXC").broadcast("missing", mask, (4, 5, 6, 3))
+    assert full.shape == (4, 5, 6, 3)
+    expected = mask if len(shape) == 4 else mask[..., None] if len(shape) == 3 else mask[None, ..., None]
+    assert np.array_equal(full, np.broadcast_to(expected, full.shape))
+
+
+def test_a_mask_of_another_shape_is_refused():
+    with pytest.raises(
+        ValueError, match=r"missing must have the shape \(5, 6, 3\) or \(5, 6\) .* got \(6, 5\)"
+    ):
+        Axes("YXC").broadcast("missing", np.zeros((6, 5)), (5, 6, 3))
+
+
+def test_a_mask_of_one_plane_serves_a_volume(random):
+    mask = random.random((5, 6)) < 0.5
+    full = Axes("TZYX").broadcast("missing", mask, (2, 4, 5, 6))
+    assert np.array_equal(full, np.broadcast_to(mask, (2, 4, 5, 6)))
+
+
+@pytest.mark.parametrize(
+    ("labels", "colour", "letters"),
+    [
+        (("time", "z", "y", "x"), False, "TZYX"),
+        (("Channel", "Y", "X"), False, "CYX"),
+        (("planes", "rows", "columns"), False, "ZYX"),
+        (("axis -3", "axis -2", "axis -1"), False, "TYX"),
+        (("c", "axis -2", "axis -1"), False, "CYX"),
+        (("t", "", ""), True, "TYXC"),
+        (("c", "y", "x"), True, "TYXC"),
+        (("z", "z", "y", "x"), False, "ZTYX"),
+        (("x", "y", "t"), False, "XYT"),
+    ],
+)
+def test_axes_are_guessed_from_their_names(labels, colour, letters):
+    assert Axes.named(labels, colour=colour).letters == letters
+
+
+def test_too_many_unnamed_axes_are_refused():
+    with pytest.raises(ValueError, match="too many axes: 9"):
+        Axes.named([""] * 9)
+
+
+@pytest.mark.parametrize(
+    ("letters", "roles", "assigned"),
+    [
+        ("TYX", ("spatial", "spatial", "spatial"), "ZYX"),
+        ("TZYX", ("looped", "looped", "spatial", "spatial"), "TPYX"),
+        ("TYX", ("channel", "spatial", "spatial"), "CYX"),
+        ("XYT", ("spatial", "spatial", "looped"), "XYT"),
+        ("TYXC", ("looped", "spatial", "spatial", "looped"), "TYXP"),
+    ],
+)
+def test_roles_can_be_changed(letters, roles, assigned):
+    axes = Axes(letters).assigned(roles, "alone")
+    assert (axes.letters, axes.roles, axes.channels) == (assigned, roles, "alone")
+
+
+@pytest.mark.parametrize(
+    "roles",
+    [("spatial",) * 4, ("looped", "looped", "looped", "spatial"), ("channel",) * 2 + ("spatial",) * 2],
+)
+def test_impossible_roles_are_refused(roles):
+    with pytest.raises(ValueError, match="axes must"):
+        Axes("TZYX").assigned(roles, "together")

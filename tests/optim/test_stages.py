@@ -1,0 +1,124 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from napari_dip.optim.iterate import Iterate, Outcome
+from napari_dip.optim.stages import averaged, best_last, joined, scored, stopped, varied
+from napari_dip.optim.stopping import Budget
+
+
+def stream(values, scores=None):
+    for index, value in enumerate(values):
+        score = None if scores is None else scores[index]
+        yield Iterate(index, torch.tensor([float(value)]), torch.tensor(0.0), score)
+
+
+def test_the_average_of_a_constant_is_the_constant():
+    for iterate in averaged(stream([4] * 50), decay=0.99):
+        assert float(iterate.x) == pytest.approx(4)
+
+
+def test_the_average_weighs_the_past_by_its_decay():
+    *_, last = averaged(stream([1, 2, 4]), decay=0.5)
+    assert float(last.x) == pytest.approx((0.25 * 1 + 0.5 * 2 + 1 * 4) / 1.75)
+
+
+def test_averages_do_not_share_memory():
+    first, second = averaged(stream([1, 3]), decay=0.5)
+    assert float(first.x) == 1
+    assert first.x.data_ptr() != second.x.data_ptr()
+
+
+def test_the_first_are_scored_and_then_multiples():
+    scores = [iterate.score for iterate in scored(stream(range(13)), lambda x: x.sum(), every=2)]
+    assert scores == [*range(9), None, 10, None, 12]
+
+
+def test_the_mean_with_other_images():
+    others = [torch.tensor([1.0]), torch.tensor([2.0])]
+    assert [float(iterate.x) for iterate in joined(stream([3, 6]), others)] == [2, 3]
+    assert [float(iterate.x) for iterate in joined(stream([3]), [])] == [3]
+
+
+def test_a_reason_that_an_iterate_has_ends_the_stream():
+    iterates = (
+        replace(one, outcome=Outcome.DIVERGED if one.index == 1 else None) for one in stream(range(5))
+    )
+    assert [one.outcome for one in stopped(iterates, Budget(9))] == [None, Outcome.DIVERGED]
+
+
+def test_without_scores_the_last_finite_iterate_survives_a_divergence():
+    def diverging():
+        yield from stream([1, 2, 3])
+        for index in (3, 4):
+            yield Iterate(index, torch.tensor([float("nan")]), torch.tensor(float("nan")))
+        yield Iterate(5, torch.tensor([float("nan")]), torch.tensor(float("nan")), outcome=Outcome.DIVERGED)
+
+    *_, answer = best_last(diverging())
+    assert (answer.index, answer.outcome) == (2, Outcome.DIVERGED)
+
+
+def test_the_stream_ends_with_the_reason():
+    iterates = list(stopped(stream(range(10)), Budget(3)))
+    assert [iterate.outcome for iterate in iterates] == [None, None, None, Outcome.BUDGET]
+
+
+def test_a_stopped_stream_asks_for_no_further_sample():
+    def endless():
+        yield from stream([0, 1])
+        raise AssertionError("one sample too many")
+
+    assert len(list(stopped(endless(), Budget(1)))) == 2
+
+
+def test_the_best_comes_last_with_the_reason_of_the_end():
+    *_, answer = best_last(stopped(stream([10, 11, 12, 13], [3.0, 1.0, None, 2.0]), Budget(3)))
+    assert (answer.index, float(answer.x), answer.outcome) == (1, 11, Outcome.BUDGET)
+
+
+def test_the_best_is_not_repeated_when_it_is_the_last():
+    assert [iterate.index for iterate in best_last(stream([1, 2], [2.0, 1.0]))] == [0, 1]
+
+
+def test_without_scores_the_last_is_the_answer():
+    assert [iterate.index for iterate in best_last(stream([1, 2, 3]))] == [0, 1, 2]
+
+
+def test_nan_is_never_the_best():
+    *_, answer = best_last(stream([1, 2, 3], [float("nan"), 5.0, float("nan")]))
+    assert answer.index == 1
+
+
+def test_a_stream_that_ends_in_nan_has_diverged_whatever_it_says():
+    last = Iterate(2, torch.tensor([float("nan")]), torch.tensor(0.0), outcome=Outcome.BUDGET)
+    *_, answer = best_last([*stream([1, 2]), last])
+    assert (answer.index, answer.outcome) == (1, Outcome.DIVERGED)
+
+
+def test_no_iterates_no_answer():
+    assert list(best_last(stream([]))) == []
+
+
+def test_outputs_that_stay_do_not_vary_and_the_first_are_not_scored():
+    scores = [one.score for one in varied(stream([4] * 9), decay=0.9, warm_up=3, every=2)]
+    assert scores == [None, None, None, None, 0, None, 0, None, 0]
+
+
+def test_the_variance_of_the_outputs_is_that_of_their_noise():
+    values = torch.randn(600, generator=torch.Generator().manual_seed(0))
+    scores = [one.score for one in varied(stream(7 + 3 * values), decay=0.95, warm_up=100, every=1)]
+    # About its mean over the last 20 the outputs' own variance is 9, less that of the mean.
+    assert sum(scores[100:]) / 500 == pytest.approx(9 / (1 + 0.05), rel=0.1)
+
+
+def test_the_variance_is_least_where_the_outputs_are_steadiest():
+    noise = torch.randn(300, generator=torch.Generator().manual_seed(0))
+    spread = (torch.arange(300.0) - 150).abs() / 10 + 0.1
+    *_, answer = best_last(varied(stream(noise * spread), decay=0.9, warm_up=20))
+    assert answer.index == pytest.approx(160, abs=15)  # it looks back
+
+
+def test_the_variance_leaves_the_outputs_alone():
+    values = [1.0, 5.0, 2.0]
+    assert [float(one.x) for one in varied(stream(values), decay=0.5, warm_up=0)] == values

@@ -1,0 +1,595 @@
+import threading
+import time
+
+import numpy as np
+import pytest
+from napari.layers import Image
+from qtpy.QtWidgets import QApplication, QMessageBox
+
+from napari_dip import DIP, Gaussian, Poisson, RestorationError, restore
+from napari_dip.plugin.runs.runner import QUEUE
+from napari_dip.restoration.recipe import Recipe
+
+
+def text(dock):
+    return dock.message.text()
+
+
+def test_a_run_from_the_menu_to_the_result(viewer, user, image):
+    source = viewer.add_image(image, name="cells", colormap="magma", contrast_limits=(10, 200))
+    dock = user.opens("Denoise")
+    assert dock.source.image.layer is source
+    assert dock.source.axes.words.text() == "2-D image of 64 x 64"
+    layer = user.restores(dock)
+    assert layer.name == "cells denoised"
+    assert layer.data.dtype == np.float32
+    assert layer.colormap.name == "magma"
+    assert tuple(layer.contrast_limits) == (10, 200)
+    assert text(dock).startswith("The number of updates asked for was reached.")
+    assert np.array_equal(source.data, image)
+    recipe = Recipe.of(layer.metadata["napari-dip"])
+    again = restore(
+        image, recipe.task, recipe.method, axes=recipe.axes, seed=recipe.seed, device=recipe.device
+    )
+    assert np.array_equal(again.image, layer.data)
+
+
+def test_it_shows_its_work_live(viewer, user, image):
+    viewer.add_image(image, name="cells")
+    dock = user.opens()
+    user.sets(dock, iterations=4000, patience=4000)
+    panel = user.runs(dock)
+    user.sees(lambda: len(viewer.layers) == 2 and panel.curves.best is not None)
+    live = viewer.layers["cells denoised"]
+    first = live.data.copy()
+    user.sees(lambda: not np.array_equal(live.data, first))
+    assert panel.bar.value() > 0
+    assert "of at most 4000" in panel.numbers.text()
+    assert "held-out error" in panel.numbers.text()
+    assert panel.curves.grab().toImage().width() > 50
+    user.clicks(panel.cancel_button)
+    user.sees(lambda: not dock._panels)
+
+
+def test_stop_keeps_the_best(viewer, user, image):
+    viewer.add_image(image, name="cells")
+    dock = user.opens()
+    user.sets(dock, iterations=100_000, patience=100_000)
+    panel = user.runs(dock)
+    user.sees(lambda: panel.curves.best is not None)
+    user.clicks(panel.stop_button)
+    user.sees(lambda: not dock._panels)
+    assert "You stopped it." in text(dock)
+    report = viewer.layers["cells denoised"].metadata["napari-dip"]["frames"][0]
+    assert report["outcome"] == "ASKED"
+    assert np.isfinite(viewer.layers["cells denoised"].data).all()
+
+
+def test_cancel_leaves_the_layers_as_they_were(viewer, user, image):
+    viewer.add_image(image, name="cells")
+    dock = user.opens()
+    user.sets(dock, iterations=100_000, patience=100_000)
+    panel = user.runs(dock)
+    user.sees(lambda: len(viewer.layers) == 2)
+    user.clicks(panel.cancel_button)
+    user.sees(lambda: not dock._panels)
+    assert [layer.name for layer in viewer.layers] == ["cells"]
+    assert viewer.layers.selection.active is viewer.layers["cells"]
+    assert text(dock) == "Cancelled: the layers are as they were."
+
+
+def test_a_second_run_waits_for_the_first(viewer, user, image):
+    viewer.add_image(image, name="cells")
+    dock = user.opens()
+    user.sets(dock, iterations=100_000, patience=100_000)
+    first = user.runs(dock)
+    user.sets(dock, iterations=10)
+    second = user.runs(dock)
+    assert second.numbers.text() == "Waits: another run has to end first."
+    user.clicks(first.cancel_button)
+    user.sees(lambda: not dock._panels)
+    assert [layer.name for layer in viewer.layers] == ["cells", "cells denoised"]
+
+
+def test_a_waiting_run_can_be_cancelled(viewer, user, image):
+    viewer.add_image(image, name="cells")
+    dock = user.opens()
+    user.sets(dock, iterations=100_000, patience=100_000)
+    first = user.runs(dock)
+    user.sets(dock, iterations=10)
+    second = user.runs(dock)
+    user.clicks(second.cancel_button)
+    assert dock._panels == [first]
+    user.clicks(first.cancel_button)
+    user.sees(lambda: not dock._panels)
+    assert len(viewer.layers) == 1
+
+
+def test_docks_share_the_device(viewer, user, image):
+    viewer.add_image(image, name="cells")
+    first, second = user.opens("Denoise"), user.opens("Deep Image Prior")
+    assert first is not second
+    user.sets(first, iterations=100_000, patience=100_000)
+    user.sets(second, iterations=10)
+    panel = user.runs(first)
+    waiting = user.runs(second)
+    assert "Waits" in waiting.numbers.text()
+    user.clicks(panel.cancel_button)
+    user.sees(lambda: not second._panels)
+    assert [layer.name for layer in viewer.layers] == ["cells", "cells denoised"]
+
+
+def test_the_menu_opens_a_dock_once(viewer, user, image):
+    viewer.add_image(image, name="cells")
+    assert user.opens("Denoise") is user.opens("Denoise")
+
+
+def test_inpaint_needs_missing_pixels_and_says_so(viewer, user, image):
+    viewer.add_image(image, name="cells")
+    dock = user.opens("Inpaint")
+    user.sees(lambda: "needs missing pixels" in dock.status.text())
+    assert not dock.run_button.isEnabled()
+    assert "needs missing pixels" in dock.source.fields["missing"].reason
+    mask = np.zeros((64, 64), int)
+    mask[20:24], mask[40:44] = 1, 2
+    labels = viewer.add_labels(mask, name="scratches")
+    dock.source.mask.choose(labels)
+    dock.source.label.setValue(2)
+    layer = user.restores(dock)
+    assert layer.name == "cells inpainted"
+    assert np.array_equal(layer.data[mask != 2], image[mask != 2])
+    assert not np.array_equal(layer.data[mask == 2], image[mask == 2])
+
+
+def test_what_is_read_is_captured_at_run(viewer, user, image):
+    source = viewer.add_image(image.copy(), name="cells")
+    dock = user.opens()
+    panel = user.runs(dock)
+    source.data[:] = 0
+    source.name = "renamed"
+    viewer.layers.remove(source)
+    user.sees(lambda: not dock._panels)
+    assert viewer.layers["cells denoised"].data.mean() > 50
+    assert panel.result.run.inputs.image.mean() > 50
+
+
+@pytest.mark.parametrize("change", ["removed", "replaced", "renamed"])
+def test_a_result_layer_that_somebody_changes_is_left_alone(viewer, user, image, change):
+    viewer.add_image(image, name="cells")
+    dock = user.opens()
+    user.sets(dock, iterations=100_000, patience=100_000)
+    panel = user.runs(dock)
+    user.sees(lambda: len(viewer.layers) == 2)
+    live = viewer.layers["cells denoised"]
+    if change == "removed":
+        viewer.layers.remove(live)
+    elif change == "replaced":
+        live.data = np.ones((64, 64), np.float32)
+    else:
+        live.name = "mine"
+    if change != "renamed":
+        user.sees(lambda: "will be a new layer" in panel.numbers.text())
+    user.clicks(panel.stop_button)
+    user.sees(lambda: not dock._panels)
+    if change == "replaced":
+        assert (live.data == 1).all()
+        assert len(viewer.layers) == 3
+    else:
+        assert len(viewer.layers) == 2
+    result = viewer.layers[-1]
+    assert result.name == (
+        "mine" if change == "renamed" else "cells denoised" + (" [1]" * (change == "replaced"))
+    )
+    assert "napari-dip" in result.metadata
+
+
+def test_a_residual_and_a_blend(viewer, user, image):
+    viewer.add_image(image, name="cells")
+    dock = user.opens()
+    layer = user.restores(dock)
+    restored = layer.data.copy()
+    assert dock.after.isVisible()
+    dock.after.blend.setValue(25)
+    assert np.allclose(layer.data, image + 0.25 * (restored - image), atol=1e-3)
+    user.clicks(dock.after.residual)
+    assert np.allclose(viewer.layers["cells denoised: residual"].data, image - restored, atol=1e-3)
+    viewer.layers.selection.active = layer
+    dock.after.blend.setValue(100)
+    assert np.array_equal(layer.data, restored)
+
+
+def test_run_again_gives_the_same_pixels(viewer, user, image):
+    mask = np.zeros((64, 64), int)
+    mask[30:34] = 3
+    viewer.add_image(image, name="cells")
+    viewer.add_labels(mask, name="dust")
+    dock = user.opens("Inpaint")
+    dock.source.image.choose(viewer.layers["cells"])
+    dock.source.mask.choose(viewer.layers["dust"])
+    dock.source.label.setValue(3)
+    dock.method.seed.editor.value = 5
+    first = user.restores(dock)
+    dock.source.mask.choose(None)
+    dock.method.seed.editor.value = 0
+    user.sets(dock, iterations=7)
+    viewer.layers.selection.active = first
+    user.clicks(dock.after.repeat)
+    user.sees(lambda: len(viewer.layers) == 4 and not dock._panels)
+    assert np.array_equal(viewer.layers[-1].data, first.data)
+
+
+def test_run_again_after_saving_and_reopening(viewer, user, image, tmp_path):
+    viewer.add_image(image, name="cells", scale=(0.25, 0.25), units=("um", "um"))
+    dock = user.opens()
+    first = user.restores(dock)
+    (path,) = first.save(str(tmp_path / "kept.ome.tif"), plugin="napari-dip")
+    (opened,) = viewer.open(path, plugin="napari")
+    assert np.array_equal(opened.data, first.data)
+    viewer.layers.selection.active = opened
+    user.clicks(dock.after.repeat)
+    user.sees(lambda: len(viewer.layers) == 4 and not dock._panels)
+    assert np.array_equal(viewer.layers[-1].data, first.data)
+    assert not dock.after.blend.isEnabled() or viewer.layers.selection.active is not opened
+
+
+def test_copy_as_python_and_as_command_give_the_same_pixels(viewer, user, image, tmp_path, monkeypatch):
+    import shlex
+
+    from napari_dip.cli import main as cli
+
+    mask = np.zeros((64, 64), np.uint8)
+    mask[30:34] = 1
+    viewer.add_image(image, name="cells")
+    viewer.add_labels(mask, name="dust")
+    dock = user.opens("Denoise")
+    dock.source.image.choose(viewer.layers["cells"])
+    dock.source.mask.choose(viewer.layers["dust"])
+    layer = user.restores(dock)
+    dock.after.copy_python.trigger()
+    names = {"viewer": viewer}
+    exec(QApplication.clipboard().text(), names)
+    assert np.array_equal(np.asarray(names["restored"]), layer.data)
+    dock.after.copy_command.trigger()
+    monkeypatch.chdir(tmp_path)
+    viewer.layers["cells"].save("cells.tif")
+    viewer.layers["dust"].save("dust.tif")
+    *notes, command = QApplication.clipboard().text().splitlines()
+    assert all(note.startswith("#") for note in notes)
+    words = shlex.split(command)
+    assert words[0] == "napari-dip"
+    cli.main([*words[1:], "--quiet"])
+    import tifffile
+
+    assert np.array_equal(tifffile.imread("cells denoised.tif"), layer.data)
+
+
+def test_a_series_stopped_keeps_its_frames_and_says_how_many(viewer, user, image):
+    viewer.add_image(np.stack([image] * 4), name="movie", axis_labels=("t", "y", "x"))
+    dock = user.opens()
+    assert "4 frames" in dock.source.axes.words.text()
+    user.sets(dock, iterations=150, patience=150)
+    panel = user.runs(dock)
+    user.sees(lambda: panel.numbers.text().startswith("Frame 2 of 4"), seconds=40)
+    user.clicks(panel.stop_button)
+    user.sees(lambda: not dock._panels)
+    result = viewer.layers["movie denoised"].data
+    reached = [bool(np.isfinite(frame).all()) for frame in result]
+    assert reached[:2] == [True, True]
+    assert not reached[3]
+    assert f"{reached.count(False)} were not reached, and are empty." in text(dock)
+
+
+def test_wrong_fields_are_marked_and_run_is_disabled(viewer, user, image):
+    viewer.add_image(image, name="cells")
+    dock = user.opens()
+    user.sees(dock.run_button.isEnabled)
+    rate = dock.method.form.fields["learning_rate"]
+    rate.editor.value = "2"
+    assert rate.reason == "must be <= 1, got 2.0"
+    assert not dock.run_button.isEnabled()
+    rate.editor.value = "fast"
+    assert rate.reason == "must be a number, got 'fast'"
+    rate.editor.value = "1e-3"
+    assert rate.reason == ""
+    user.sees(dock.run_button.isEnabled)
+    assert dock.method.value.learning_rate == 1e-3
+
+
+def test_without_an_image_it_says_what_to_do(viewer, user):
+    viewer.window.add_plugin_dock_widget("napari-dip", "Denoise")
+    dock = viewer.window.dock_widgets["Denoise (napari-dip)"]
+    assert dock.status.text() == "Choose an image layer."
+    assert not dock.run_button.isEnabled()
+
+
+def test_a_constant_image_is_refused_before_the_run(viewer, user):
+    viewer.add_image(np.ones((32, 32)), name="flat")
+    dock = user.opens()
+    user.sees(lambda: "constant" in dock.status.text())
+    assert not dock.run_button.isEnabled()
+    assert "constant" in dock.source.fields["image"].reason
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (RuntimeError("CUDA out of memory. Tried to allocate 8 GiB"), "There is not enough memory"),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), "The run failed: mat1"),
+        (RestorationError("Lower the learning rate."), "Lower the learning rate."),
+        (KeyError("oops"), "The run failed (KeyError)"),
+    ],
+)
+def test_an_error_in_the_run_is_one_message_and_the_dock_stays_usable(
+    viewer, user, image, monkeypatch, error, words
+):
+    viewer.add_image(image, name="cells")
+    dock = user.opens()
+    right = DIP._runs
+
+    def fails(self, *args):
+        for iterate in right(self, *args):
+            if iterate.index == 8:
+                raise error
+            yield iterate
+
+    monkeypatch.setattr(DIP, "_runs", fails)
+    user.sees(dock.run_button.isEnabled)
+    user.clicks(dock.run_button)
+    user.sees(lambda: not dock._panels)
+    assert text(dock).startswith(words)
+    assert [layer.name for layer in viewer.layers] == ["cells"]
+    monkeypatch.setattr(DIP, "_runs", right)
+    assert user.restores(dock)
+
+
+def test_a_long_run_is_confirmed_first(viewer, user, image, monkeypatch):
+    viewer.add_image(image, name="cells")
+    dock = user.opens()
+    user.sets(dock, iterations=1_000_000)
+    dock.method.form.fields["time_limit"].editor.value = ""
+    asked = []
+
+    def answer(*args):
+        asked.append(args[-1])
+        return QMessageBox.StandardButton.No
+
+    monkeypatch.setattr(QMessageBox, "question", answer)
+    user.sees(dock.run_button.isEnabled)
+    user.clicks(dock.run_button)
+    assert "may take up to" in asked[0]
+    assert not dock._panels
+
+
+def test_values_are_remembered_and_preferences_are_the_start(viewer, user, image):
+    from napari.settings import get_plugin_settings
+
+    page = get_plugin_settings("napari-dip").restore
+    page.time_limit, page.device = 3.0, "cpu"
+    viewer.add_image(image, name="cells")
+    dock = user.opens("Denoise")
+    assert dock.method.value.time_limit == 180
+    assert dock.method.device.value == "cpu"
+    user.sets(dock, iterations=12)
+    dock.method.seed.editor.value = 9
+    user.restores(dock)
+    other = user.viewer.window.add_plugin_dock_widget("napari-dip", "Deep Image Prior")[1]
+    assert (other.method.value.iterations, other.method.seed.value) == (12, 9)
+
+
+def test_the_noise_is_measured_at_a_click(viewer, user, image):
+    viewer.add_image(image, name="cells")
+    dock = user.opens()
+    noise = dock.task.noise
+    noise.choice.value = Gaussian
+    button = noise.row.itemAt(1).widget()
+    assert noise.form.fields["sigma"].reason == "must be a number"
+    user.clicks(button)
+    user.sees(lambda: noise.form.fields["sigma"].editor.value != "")
+    assert 8 < noise.value.sigma < 12
+
+
+def test_closing_the_dock_ends_its_run(viewer, user, image):
+    viewer.add_image(image, name="cells")
+    dock = user.opens()
+    user.sets(dock, iterations=100_000, patience=100_000)
+    user.runs(dock)
+    user.sees(lambda: len(viewer.layers) == 2)
+    began = time.monotonic()
+    viewer.window.remove_dock_widget(dock)
+    user.sees(lambda: len(QUEUE) == 0, seconds=2)
+    assert time.monotonic() - began < 2
+    assert [layer.name for layer in viewer.layers] == ["cells"]
+
+
+def test_closing_the_viewer_ends_its_run(make_napari_viewer, sit_before, image):
+    viewer = make_napari_viewer(show=True)
+    user = sit_before(viewer)
+    viewer.add_image(image, name="cells")
+    dock = user.opens()
+    user.sets(dock, iterations=100_000, patience=100_000)
+    user.runs(dock)
+    user.sees(lambda: len(viewer.layers) == 2)
+    threads = threading.active_count()
+    viewer.close()
+    user.sees(lambda: len(QUEUE) == 0, seconds=2)
+    assert threading.active_count() <= threads
+
+
+def test_layers_of_other_kinds_are_not_offered(viewer, user, image):
+    viewer.add_image(image, name="cells")
+    dock = user.opens()
+    viewer.add_points(np.zeros((3, 2)))
+    viewer.add_labels(np.zeros((64, 64), int), name="marks")
+    images = [dock.source.image.itemText(at) for at in range(dock.source.image.count())]
+    masks = [dock.source.mask.itemText(at) for at in range(dock.source.mask.count())]
+    assert images == ["choose an image", "cells"]
+    assert masks == ["none", "marks"]
+    viewer.layers["cells"].name = "neurons"
+    assert dock.source.image.currentText() == "neurons"
+    viewer.layers.remove("neurons")
+    assert dock.source.image.layer is None
+    assert dock.status.text() == "Choose an image layer."
+    assert isinstance(viewer.layers["marks"], Image) is False
+
+
+def test_menu_items_are_enabled_when_they_can_do_something(viewer, user, image):
+    assert not user.menu("Layers", "Filter", "Restore", "Denoise").isEnabled()
+    viewer.add_image(image)
+    assert user.menu("Layers", "Filter", "Restore", "Denoise").isEnabled()
+    viewer.add_points(np.zeros((3, 2)))
+    assert not user.menu("Layers", "Filter", "Restore", "Denoise").isEnabled()
+
+
+def test_the_current_view_stays_chosen_when_layers_come_and_go(viewer, user, image):
+    viewer.add_image(image, name="cells")
+    dock = user.opens()
+    viewer.scene.camera.zoom *= 2.5
+    user.waits(0.3)
+    dock.source.area.setCurrentIndex(dock.source.area.findData("current view"))
+    dock.source.area.activated.emit(1)
+    layer = user.restores(dock)
+    assert layer.data.shape < image.shape
+    assert dock.source.area.currentText() == "current view"
+    (rows, columns) = layer.metadata["napari-dip"]["source"]["area"]
+    assert np.allclose(layer.translate, (rows[0], columns[0]))
+    viewer.scene.camera.center = (0, 1000, 1000)
+    user.sees(lambda: "outside" in dock.source.fields["area"].reason)
+
+
+def test_drawing_the_rectangle_that_is_asked_for_mends_the_form(viewer, user, image):
+    viewer.add_image(image, name="cells")
+    shapes = viewer.add_shapes(name="marks")
+    viewer.layers.selection = {viewer.layers["cells"]}
+    dock = user.opens()
+    dock.source.area.setCurrentIndex(dock.source.area.findText("rectangle in marks"))
+    dock.source.area.activated.emit(2)
+    assert "draw a rectangle" in dock.source.fields["area"].reason
+    shapes.add_rectangles(np.array([[10, 10], [40, 50]]))
+    assert dock.source.fields["area"].reason == ""
+    assert user.restores(dock).data.shape == (31, 41)
+
+
+def test_painting_labels_mends_the_form(viewer, user, image):
+    viewer.add_image(image, name="cells")
+    labels = viewer.add_labels(np.zeros((64, 64), int), name="marks")
+    dock = user.opens("Inpaint")
+    dock.source.image.choose(viewer.layers["cells"])
+    user.sees(lambda: "needs missing pixels" in dock.status.text())
+    labels.paint((20, 20), 1)
+    user.sees(dock.run_button.isEnabled)
+
+
+def test_other_data_in_the_chosen_layer_are_looked_at_anew(viewer, user, image):
+    layer = viewer.add_image(np.stack([image] * 3), name="movie")
+    dock = user.opens()
+    user.sees(dock.run_button.isEnabled)
+    layer.data = image
+    assert dock.source.axes.words.text() == "2-D image of 64 x 64"
+    assert dock.source.axes.rows.rowCount() == 2
+    assert user.restores(dock).data.shape == (64, 64)
+
+
+def test_a_dock_that_is_closed_at_once_says_nothing_more(viewer, user, image):
+    viewer.add_image(image, name="cells")
+    dock = user.opens()
+    layer = user.restores(dock)
+    viewer.layers.selection.active = layer
+    dock.after.repeat.click()
+    viewer.window.remove_dock_widget(dock)
+    user.waits(1.5)
+    assert len(QUEUE) == 0
+    assert len(viewer.layers) == 2
+
+
+def test_run_again_waits_for_the_layer_that_is_absent(viewer, user, image):
+    stack = np.stack([image[:24, :24]] * 9)
+    source = viewer.add_image(stack, name="stack", axis_labels=("t", "y", "x"))
+    dock = user.opens()
+    user.sets(dock, iterations=6)
+    dock.source.axes.roles[0].setCurrentIndex(0)
+    dock.source.axes.roles[0].activated.emit(0)
+    assert dock.source.axes.words.text().startswith("3-D volume")
+    first = user.restores(dock)
+    source.name = "renamed"
+    viewer.layers.selection.active = first
+    user.clicks(dock.after.repeat)
+    assert "Choose the layer to use in place of “stack”" in text(dock)
+    dock.source.image.choose(source)
+    assert dock.source.axes.words.text().startswith("3-D volume")
+    again = user.restores(dock)
+    assert np.array_equal(again.data, first.data)
+
+
+def test_run_again_on_a_layer_that_has_become_smaller_says_so(viewer, user, image):
+    source = viewer.add_image(image, name="cells")
+    dock = user.opens()
+    layer = user.restores(dock)
+    layer.metadata["napari-dip"]["source"]["area"] = [[0, 32], [0, 60]]
+    source.data = image[:40, :40]
+    viewer.layers.selection.active = layer
+    user.clicks(dock.after.repeat)
+    assert "doesn't fit" in dock.source.fields["area"].reason
+    assert not dock._run_when_checked
+
+
+def test_a_seed_is_not_negative_and_an_absent_device_is_marked(viewer, user, image):
+    import torch
+
+    viewer.add_image(image, name="cells")
+    dock = user.opens()
+    dock.method.seed.editor.native.setValue(-3)
+    assert dock.method.seed.value == 0
+    absent = "mps" if torch.cuda.is_available() else "cuda"
+    dock.method.device.editor.value = absent
+    user.sees(lambda: "is not available" in dock.method.device.reason)
+    assert not dock.run_button.isEnabled()
+    dock.method.device.editor.value = "cpu"
+    user.sees(dock.run_button.isEnabled)
+
+
+def test_somebody_at_work_in_another_layer_keeps_it_selected(viewer, user, image):
+    viewer.add_image(image, name="cells")
+    labels = viewer.add_labels(np.zeros((64, 64), int), name="marks")
+    dock = user.opens()
+    dock.source.image.choose(viewer.layers["cells"])
+    dock.source.mask.choose(None)
+    viewer.layers.selection.active = labels
+    user.restores(dock)
+    assert viewer.layers.selection.active is labels
+
+
+def test_one_noise_is_not_entered_for_another(viewer, user, image):
+    viewer.add_image(image, name="cells")
+    dock = user.opens()
+    dock.task.noise.choice.value = Gaussian
+    user.clicks(dock.task.noise.row.itemAt(1).widget())
+    dock.task.noise.choice.value = Poisson
+    user.waits(1)
+    assert dock.task.noise.choice.value is Poisson
+
+
+def test_a_multiscale_layer_is_restored_and_repeated(viewer, user, image):
+    viewer.add_image([image, image[::2, ::2]], name="pyramid", multiscale=True)
+    dock = user.opens()
+    layer = user.restores(dock)
+    assert layer.data.shape == image.shape
+    dock.after.copy_python.trigger()
+    names = {"viewer": viewer}
+    exec(QApplication.clipboard().text(), names)
+    assert np.array_equal(np.asarray(names["restored"]), layer.data)
+
+
+def test_colours_one_after_another_with_a_mask(viewer, user, image):
+    colours = np.stack([image, image[::-1], image.T], -1).clip(0, 255).astype(np.uint8)
+    viewer.add_image(colours, name="photo", rgb=True)
+    viewer.add_labels(np.eye(64, dtype=int), name="line")
+    dock = user.opens("Inpaint")
+    dock.source.image.choose(viewer.layers["photo"])
+    dock.source.mask.choose(viewer.layers["line"])
+    dock.source.axes.roles[-1].setCurrentIndex(2)
+    dock.source.axes.roles[-1].activated.emit(2)
+    user.sets(dock, iterations=5)
+    layer = user.restores(dock)
+    off = ~np.eye(64, dtype=bool)
+    assert layer.data.dtype == np.uint8
+    assert np.array_equal(layer.data[off], colours[off])

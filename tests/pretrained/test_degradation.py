@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from napari_dip.operators import Resample
+from napari_dip.pretrained.degradation import degraded, enlarged
+from napari_dip.pretrained.model import Pretrained
+
+X = torch.rand(2, 1, 24, 36, generator=torch.Generator().manual_seed(0))
+
+
+def of(**facts):
+    return Pretrained(nn.Identity(), "none", facts.pop("factor", 1), 1, "made", **facts)
+
+
+def drawn(pretrained, seed=0):
+    return degraded(pretrained, X, torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+def test_images_are_enlarged_as_pillow_does(factor):
+    image = X[0, 0].numpy()
+    size = image.shape[1] * factor, image.shape[0] * factor
+    expected = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
+    np.testing.assert_allclose(enlarged(X, factor)[0, 0].numpy(), expected, atol=1e-5)
+
+
+def test_enlarging_keeps_a_ramp_where_its_pixels_lie():
+    """A result's pixel i lies at (i + 1/2) / f − 1/2 of the data, as the operator has it."""
+    x = torch.arange(12.0).expand(1, 1, 12, 12)
+    expected = (torch.arange(36.0) + 0.5) / 3 - 0.5
+    torch.testing.assert_close(enlarged(x, 3)[0, 0, 0, 6:-6], expected[6:-6])
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+def test_super_resolution_is_of_images_that_were_shrunk(factor):
+    small = Resample((factor, factor), "bicubic")(X)
+    assert torch.equal(drawn(of(factor=factor)), small)
+    assert torch.equal(drawn(of(factor=factor, enlarged=True)), enlarged(small, factor))
+
+
+def test_denoising_is_of_noise_as_strong_as_told():
+    noise = drawn(of(sigma=25.0)) - X
+    assert noise.std() * 255 == pytest.approx(25, rel=0.05)
+    assert abs(noise.mean()) * 255 < 2
+    assert torch.equal(drawn(of(sigma=25.0)), drawn(of(sigma=25.0)))
+    assert not torch.equal(drawn(of(sigma=25.0)), drawn(of(sigma=25.0), seed=1))
+
+
+def test_nothing_is_done_without_a_reason():
+    assert torch.equal(drawn(of()), X)

@@ -1,0 +1,42 @@
+import pytest
+
+from napari_dip import Outcome
+from napari_dip.methods import METHODS
+from napari_dip.restoration.result import FrameReport, Restoration
+from napari_dip.restoration.text import duration, memory, summary
+
+
+def test_the_summary_says_why_and_how_many():
+    def result(*outcomes):
+        frames = [FrameReport((i,), outcome, 70, 1.0, 30.0) for i, outcome in enumerate(outcomes)]
+        return Restoration(None, tuple(frames), {})
+
+    assert summary(result(Outcome.BUDGET)) == (
+        "The number of updates asked for was reached. Update 70 was kept, after 30 s."
+    )
+    assert summary(result(Outcome.BUDGET, Outcome.TIME_LIMIT, Outcome.BUDGET)) == (
+        "The number of updates asked for was reached. (2 of 3 frames) "
+        "The time limit was reached. (1 of 3 frames) "
+        "3 frames are restored, after 90 s."
+    )
+
+
+def test_what_is_computed_in_one_step_keeps_no_update():
+    frames = (FrameReport((), Outcome.COMPUTED, 10, None, 2.0),)
+    assert summary(Restoration(None, frames, {})) == "It was computed in one step, in 2 s."
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(3.2, "3 s"), (179, "179 s"), (240, "4 minutes"), (5400, "1.5 hours")]
+)
+def test_durations(seconds, words):
+    assert duration(seconds) == words
+
+
+def test_methods_have_names_in_small_letters():
+    assert [cls.command for cls in METHODS] == ["dip", "pkn", "finetune", "richardson-lucy", "wiener"]
+
+
+def test_memory():
+    assert memory(3 * 2**29) == "1.5 GiB"
+    assert memory(40 * 2**20) == "40 MiB"
