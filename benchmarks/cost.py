@@ -54,7 +54,7 @@ def update(data: Path, preset: str, size: int) -> dict:
     import torch
 
     image = np.random.default_rng(0).normal(128, 30, (size, size, 3)).astype(np.float32)
-    method = replace(PRESETS[preset], stopping="budget", first_guess=False)
+    method = replace(PRESETS[preset], stopping="max-iterations", initial_estimate=False)
     for _ in islice(solve(image[:32, :32], Denoise(), method), 3):  # loads libraries
         pass
     before = _memory(torch)

@@ -26,11 +26,11 @@ import torch
 from common import centre, gray, load, main, psnr
 from torch import Tensor
 
-from napari_dip import Denoise, FineTune, Gaussian, GaussianPSF, SuperResolve, Task
+from napari_dip import Denoise, FineTune, GaussianNoise, GaussianPSF, SuperResolve, Task
 from napari_dip.device import choose
-from napari_dip.finetuning.consistency import Finding
+from napari_dip.finetuning.consistency import Diagnosis
 from napari_dip.finetuning.losses import consistency
-from napari_dip.finetuning.session import Held
+from napari_dip.finetuning.session import Session
 from napari_dip.finetuning.tuner import Tuning
 from napari_dip.optim.fit import fit
 from napari_dip.problem import Problem
@@ -62,7 +62,7 @@ def degraded(truth: np.ndarray, factor: int, blur: float, sigma: float) -> tuple
         clean = torch.from_numpy(truth)[None, None]
     else:
         psf = GaussianPSF(FWHM * blur / factor) if blur else None
-        task = SuperResolve(factor=factor, kernel="bicubic", psf=psf)
+        task = SuperResolve(factor=factor, downsampling="bicubic", psf=psf)
         operator = task.operator((len(truth) // factor,) * 2)
         beyond = (operator.grid((len(truth) // factor,) * 2).shape[0] - len(truth)) // 2
         wide = torch.nn.functional.pad(torch.from_numpy(truth)[None, None], (beyond,) * 4, mode="reflect")
@@ -71,7 +71,7 @@ def degraded(truth: np.ndarray, factor: int, blur: float, sigma: float) -> tuple
     return (clean[0, 0].numpy() + noise).round().clip(0, 255).astype(np.float32), task
 
 
-def score(x: Tensor, held: Held, truth: np.ndarray) -> float:
+def score(x: Tensor, held: Session, truth: np.ndarray) -> float:
     """Return the PSNR of an image on the problem's grid."""
     inside = np.s_[BORDER:-BORDER, BORDER:-BORDER]
     return psnr(held.view.whole.on_data(x)[0, 0].cpu().numpy()[inside], truth[inside])
@@ -103,7 +103,7 @@ def restored(method: FineTune, truth: np.ndarray, data: np.ndarray, task: Task) 
     row["back_projection"] = score(held.begun(), held, truth)
     row["verdict_s"] = time.perf_counter() - began
     row["plain"] = plain(method, problem, truth)
-    if held.verdict.finding is Finding.CONSISTENT:
+    if held.verdict.finding is Diagnosis.CONSISTENT:
         return row | {"answer": row["network"], "gap": 0.0, "updates": 0, "answer_s": row["verdict_s"]}
     tuning = Tuning(held.restorer, held.view, "sure" if held.noisy else "plain", generator())
     looks = {}
@@ -112,10 +112,10 @@ def restored(method: FineTune, truth: np.ndarray, data: np.ndarray, task: Task) 
     for step in tuning.steps(method.iterations, rate):
         paused = time.perf_counter()
         if step.outcome is None and step.index % EVERY == 0:
-            looks[step.index] = score(held.last(flips=False), held, truth)
+            looks[step.index] = score(held.last(self_ensemble=False), held, truth)
         spent += time.perf_counter() - paused
-    chosen = score(held.last(flips=False), held, truth)
-    row |= {"answer": score(held.last(flips=True), held, truth), "updates": step.index}
+    chosen = score(held.last(self_ensemble=False), held, truth)
+    row |= {"answer": score(held.last(self_ensemble=True), held, truth), "updates": step.index}
     row["gap"] = max(max(looks.values()) - chosen, 0.0)
     row["answer_s"] = time.perf_counter() - began - spent
     return row
@@ -154,7 +154,7 @@ def summarised(rows: dict[str, dict]) -> dict:
         "worst_gain": round(min(one["answer"] - one["network"] for one in rows.values()), 2),
         "plain_loss": round(mean("plain") - network, 2),
         "gap": mean("gap"),
-        "verdicts": {one.value: sum(r["finding"] == one.value for r in rows.values()) for one in Finding},
+        "verdicts": {one.value: sum(r["finding"] == one.value for r in rows.values()) for one in Diagnosis},
         "each": {name: round(one["answer"] - one["network"], 2) for name, one in rows.items()},
         "sigma": {name: round(one["sigma"], 2) for name, one in rows.items()},
         "verdict_s": mean("verdict_s"),
@@ -178,7 +178,7 @@ def case(
     for name, truth in images(data).items():
         if not names or name in names:
             observed, task = degraded(truth, factor, blur, sigma)
-            task = replace(task, noise=Gaussian(sigma)) if told else task
+            task = replace(task, noise=GaussianNoise(sigma)) if told else task
             rows[name] = restored(method, truth, observed, task)
     return summarised(rows)
 

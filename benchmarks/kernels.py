@@ -23,7 +23,7 @@ from skimage import restoration
 from tasks import calibrated
 from torch import Tensor, nn
 
-from napari_dip import PKN, Deconvolve, Denoise, Gaussian, GaussianPSF, SuperResolve, restore
+from napari_dip import PKN, Deconvolve, Denoise, GaussianNoise, GaussianPSF, SuperResolve, restore
 from napari_dip.optim.fit import fit
 from napari_dip.pkn import train as teaching
 from napari_dip.pkn.degradations import Noise
@@ -170,7 +170,7 @@ def deconvolve(data: Path, blur: float, sigma: int) -> dict:
     # Beyond the border the crops are mirrored, as all methods take them to be.
     blurred = np.stack([gaussian_filter(image, blur, mode="mirror", truncate=6) for image in truth])
     seen = noisy(blurred, sigma)
-    task = Deconvolve(noise=Gaussian(float(sigma)), psf=GaussianPSF(fwhm=2.35482 * blur))
+    task = Deconvolve(noise=GaussianNoise(float(sigma)), psf=GaussianPSF(fwhm=2.35482 * blur))
     row = {"input": mean(scores(seen, truth))}
     for name in ("reblur", "anisotropic-reblur"):
         row[name] = mean(
@@ -215,7 +215,7 @@ def upsample(data: Path, factor: int, sigma: int) -> dict:
 
     seen = noisy(np.stack([resized(image, size // factor) for image in truth]), sigma)
     lanczos = np.stack([resized(image, size) for image in seen])
-    task = SuperResolve(noise=Gaussian(float(sigma)), factor=factor)
+    task = SuperResolve(noise=GaussianNoise(float(sigma)), factor=factor)
     ours = np.stack([restore(one, task, PKN()).image for one in seen])
     tensor = np.stack([restore(one, task, PKN(predictor="structure-tensor")).image for one in seen])
     found = {"lanczos": lanczos, "local": ours, "structure_tensor": tensor}
@@ -226,7 +226,7 @@ def speed(data: Path, name: str) -> dict:
     """Megapixels per second from array to array, all cores, noise known; the best of three."""
     clean = np.tile(images(data)[0], (12, 16))  # 12.6 megapixels
     image = noisy(clean, 25)
-    task, method = Denoise(Gaussian(25.0)), PKN(kernel=name)
+    task, method = Denoise(GaussianNoise(25.0)), PKN(kernel=name)
     times = []
     for _ in range(3):
         began = time.perf_counter()
@@ -257,9 +257,11 @@ def speed(data: Path, name: str) -> dict:
 def memory(data: Path, name: str) -> dict:
     """Memory above that of process, image and result: 12.6 megapixels, noise known, no maps kept."""
     image = noisy(np.tile(images(data)[0], (12, 16)), 25)
-    restore(image[:64, :64], Denoise(Gaussian(25.0)), PKN(kernel=name))  # what loads on first use is loaded
+    restore(
+        image[:64, :64], Denoise(GaussianNoise(25.0)), PKN(kernel=name)
+    )  # what loads on first use is loaded
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    result = restore(image, Denoise(Gaussian(25.0)), PKN(kernel=name)).image
+    result = restore(image, Denoise(GaussianNoise(25.0)), PKN(kernel=name)).image
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
         "above_MiB": round((after - before) / 1024 - result.nbytes / 2**20),

@@ -23,7 +23,7 @@ from torch import Tensor
 from napari_dip.operators import Resample
 from napari_dip.pretrained import files
 from napari_dip.pretrained.bundled import shipped
-from napari_dip.pretrained.degradation import enlarged
+from napari_dip.pretrained.degradation import pre_upsampled
 from napari_dip.pretrained.model import Pretrained
 
 NAMES = ("butterfly", "bird", "zebra")
@@ -34,7 +34,7 @@ def run(network: Pretrained, data: Tensor) -> tuple[Tensor, float]:
     """Return what a network makes of images from 0 to 255, and in how many seconds."""
     began = time.perf_counter()
     with torch.no_grad():
-        seen = enlarged(data, network.factor) if network.enlarged else data
+        seen = pre_upsampled(data, network.factor) if network.pre_upsampled else data
         result = 255 * network.network(seen / 255)
     return result, time.perf_counter() - began
 
@@ -66,7 +66,7 @@ def super_resolve(data: Path, factor: int, *, foreign: bool = False) -> dict:
     """Each of the images, enlarged again by bicubic interpolation and by networks."""
     found = {
         "compact": shipped("super-resolve", factor),
-        "vdsr": shipped("super-resolve", factor, enlarged=True),
+        "vdsr": shipped("super-resolve", factor, pre_upsampled=True),
     }
     row: dict = {}
     for name in NAMES:
@@ -74,7 +74,7 @@ def super_resolve(data: Path, factor: int, *, foreign: bool = False) -> dict:
         truth = luma(clean)
         shrink = Resample((factor, factor), "bicubic")
         small = shrink(torch.from_numpy(truth).float()[None, None])
-        results = {"bicubic": enlarged(small, factor)[0, 0].numpy()}
+        results = {"bicubic": pre_upsampled(small, factor)[0, 0].numpy()}
         if foreign:  # they want colours
             other = files.load(data / "pretrained" / "dctlsa_x4.pt")
             results = {"dctlsa": luma(run(other, shrink(clean))[0].clamp(0, 255))}
@@ -106,7 +106,7 @@ def sizes(_: Path) -> dict:
     row = {}
     wanted = [("super-resolve", factor, False) for factor in (2, 3, 4)]
     for purpose, factor, large in [*wanted, ("super-resolve", 4, True), ("denoise", 1, False)]:
-        network = shipped(purpose, factor, enlarged=large)
+        network = shipped(purpose, factor, pre_upsampled=large)
         side = 960
         image = torch.rand(1, 1, side // factor, side // factor) * 255
         seconds = min(run(network, image)[1] for _ in range(3))

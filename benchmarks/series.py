@@ -45,7 +45,7 @@ def main() -> None:
         "where it has been": [discs[max(n - 1, 0)] & ~discs[n] for n in range(FRAMES)],
     }
     print("| series |", " | ".join(places), "| seconds |")
-    for following in ("alone", "warm", "drift"):
+    for following in ("independent", "warm_start", "drift"):
         began = time.process_time()
         restored = restore(noisy, Denoise(), DIP(), axes="TYX", series=following).image
         seconds = time.process_time() - began

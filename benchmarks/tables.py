@@ -48,7 +48,7 @@ WORDS = {
     "mse_oracle": "best of the fit",
     "flux_rms_in_noise": "change of the stars' flux, in its noise",
     "chosen_at": "updates",
-    "judge": "judge",
+    "criterion": "criterion",
     "seconds": "seconds",
 }
 #: The columns of each kind of row, before what it cost.
@@ -63,7 +63,7 @@ COLUMNS = {
     "hot": ("input", "median_3x3", "fit", "ours", "oracle"),
     "guided": ("input", "unguided", "ours", "oracle"),
 }
-COST = ("chosen_at", "judge", "seconds")
+COST = ("chosen_at", "criterion", "seconds")
 TITLES = {
     "denoise": "Gaussian noise, σ = 25",
     "fluorescence": "a microscope's own noise",
@@ -86,7 +86,7 @@ def cell(key: str, value: object) -> str:
     """Return a value as it stands in a table."""
     if value is None:
         return NOTHING
-    if key == "judge":
+    if key == "criterion":
         return str(value).lower().replace("_", "-")
     if key == "chosen_at":
         return f"{value:.0f}"

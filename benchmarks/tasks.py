@@ -24,11 +24,11 @@ from napari_dip import (
     PRESETS,
     Deconvolve,
     Denoise,
-    Gaussian,
+    GaussianNoise,
     GaussianPSF,
     Inpaint,
-    Laplace,
-    Poisson,
+    LaplaceNoise,
+    PoissonNoise,
     SuperResolve,
     estimate_noise,
     solve,
@@ -68,7 +68,7 @@ def follow(image: np.ndarray, score: Callable[[np.ndarray], float], **options: o
         "updates": updates,
         "seconds": round(seconds, 1),
         "outcome": iterate.outcome.name,
-        "judge": None if iterate.judge is None else iterate.judge.name,
+        "criterion": None if iterate.criterion is None else iterate.criterion.name,
         "peak_GiB": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
     }
 
@@ -170,7 +170,7 @@ def deconvolve(data: Path, name: str) -> dict:
         score(restoration.wiener(padded, kernel, balance, clip=False)[inside])
         for balance in 10.0 ** np.arange(-4, 2, 0.25)
     )
-    task = Deconvolve(noise=Poisson(), psf=psf, floor=0.0)
+    task = Deconvolve(noise=PoissonNoise(), psf=psf, floor=0.0)
     row = follow(image, score, task=task)
     return row | rounded(input=score(image), richardson_lucy_best=lucy, wiener_best=wiener)
 
@@ -219,7 +219,7 @@ def globular_cluster(data: Path, name: str) -> dict:
         for n in (1, 2)
     )
     second = second + np.median(first) - np.median(second)  # the sky is not as bright in both
-    noise = estimate_noise(Gaussian(1.0), first)  # the sky's, hardly stronger in the stars
+    noise = estimate_noise(GaussianNoise(1.0), first)  # the sky's, hardly stronger in the stars
     row = follow(first, lambda x: -float(np.mean((x - second) ** 2)), task=Denoise(noise))
     others = {"input": first, "gaussian_1px": gaussian_filter(first, 1)}
     row |= {f"mse_{kind}": round(float(np.mean((x - second) ** 2)), 1) for kind, x in others.items()}
@@ -236,7 +236,7 @@ def hot_pixels(data: Path, name: str) -> dict:
     image = truth + draw.normal(0, 5, truth.shape)
     hot = draw.random(truth.shape) < 0.05
     image[hot] += draw.uniform(80, 255, hot.sum())
-    row = follow(image, lambda x: psnr(x, truth), task=Denoise(Laplace(sigma=10)))
+    row = follow(image, lambda x: psnr(x, truth), task=Denoise(LaplaceNoise(sigma=10)))
     median = median_filter(image, 3)
     return row | rounded(input=psnr(image, truth), median_3x3=psnr(median, truth))
 
@@ -252,7 +252,7 @@ def guided(data: Path, name: str) -> dict:
     def score(x: np.ndarray) -> float:
         return psnr(255 * x / 8, 255 * truth / 8)
 
-    task = Denoise(Poisson())
+    task = Denoise(PoissonNoise())
     alone = follow(image, score, task=task)
     row = follow(image, score, task=task, guide=bright)
     return row | {"unguided": alone["ours"], "input": round(score(image), 2)}

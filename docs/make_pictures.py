@@ -1,6 +1,6 @@
 """Make the pictures of the documentation, each from a real run on images that come with the program.
 
-    python docs/make_pictures.py [NAME ...] [--updates N] [--folder FOLDER]
+    python docs/make_pictures.py [NAME ...] [--iterations N] [--folder FOLDER]
 
 By default all are made, with the default settings. A few updates make a quick trial, not a picture to keep.
 """
@@ -31,8 +31,8 @@ from napari_dip import (
     FineTune,
     GaussianPSF,
     Inpaint,
-    Laplace,
-    Poisson,
+    LaplaceNoise,
+    PoissonNoise,
     RichardsonLucy,
     SuperResolve,
     Task,
@@ -149,7 +149,7 @@ def denoising(method: DIP) -> Image.Image:
     hot = random.random(truth.shape) < 0.04
     image[hot] += random.uniform(80, 255, hot.sum())
     median = median_filter(image, 3)
-    ours = restore(image, Denoise(Laplace(sigma=15)), method).image
+    ours = restore(image, Denoise(LaplaceNoise(sigma=15)), method).image
     return row(
         [
             panel(image, "noise and 4 % hot pixels", decibels(image, truth)),
@@ -207,7 +207,7 @@ def deconvolution(method: DIP) -> Image.Image:
     # Blurred before it is cut out: what lies beyond the border shines in, as it does in a microscope.
     blurred = gaussian_filter(whole, 2, truncate=6)[part]
     image = np.random.default_rng(0).poisson(blurred).astype(np.float32)
-    task = Deconvolve(Poisson(), GaussianPSF(fwhm=4.7), floor=0.0)
+    task = Deconvolve(PoissonNoise(), GaussianPSF(fwhm=4.7), floor=0.0)
     lucy = restore(image, task, RichardsonLucy()).image
     ours = restore(image, task, method).image
     drawn = partial(panel, low=truth.min(), high=truth.max())
@@ -227,7 +227,7 @@ def guided(method: DIP) -> Image.Image:
     bright = _tissue(192)
     truth = peak * (0.15 + 0.85 * np.sqrt(1 - bright / 255))  # the same structures, inverted and curved
     image = np.random.default_rng(0).poisson(truth).astype(np.float32)
-    task = Denoise(Poisson())
+    task = Denoise(PoissonNoise())
     alone = restore(image, task, method).image
     ours = restore(image, task, method, guide=bright).image
     drawn = partial(panel, low=0, high=truth.max())
@@ -321,7 +321,7 @@ def kernel_networks(method: DIP) -> Image.Image:
     truth = _tissue(SIDE)
     noisy = truth + np.random.default_rng(0).normal(0, 20, truth.shape)
     single = restore(noisy, Denoise(), PKN(predictor="constant")).image
-    found = restore(noisy, Denoise(), PKN(), keep_maps=True)
+    found = restore(noisy, Denoise(), PKN(), return_maps=True)
     width, a, b = (found.maps[name].values for name in ("width", "a", "b"))
     stretch = np.hypot(a, b)
     # a and b turn twice while an edge turns once: so does the hue.
@@ -342,7 +342,7 @@ def kernel_networks(method: DIP) -> Image.Image:
 def fine_tuning(method: DIP) -> Image.Image:
     """Return data that are softer than a network expects, what it makes of them, and what was corrected."""
     truth = _tissue(SIDE)
-    task = SuperResolve(factor=2, kernel="bicubic", psf=GaussianPSF(fwhm=1.9))
+    task = SuperResolve(factor=2, downsampling="bicubic", psf=GaussianPSF(fwhm=1.9))
     operator = task.operator((SIDE // 2,) * 2)
     beyond = (operator.grid((SIDE // 2,) * 2).shape[0] - SIDE) // 2
     wide = torch.from_numpy(np.pad(truth, beyond, mode="reflect")).float()[None, None]
@@ -387,7 +387,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(PICTURES)}")
-    parser.add_argument("--updates", type=int, help="updates at the most, in each run")
+    parser.add_argument("--iterations", type=int, help="updates at the most, in each run")
     parser.add_argument("--folder", type=Path, default=Path(__file__).parent / "images")
     arguments = parser.parse_args()
     if unknown := [name for name in arguments.names if name not in PICTURES]:

@@ -14,7 +14,7 @@ from PIL import Image
 from qtpy.QtCore import QSettings
 from qtpy.QtWidgets import QApplication
 
-from napari_dip import Gaussian, GaussianPSF, PoissonGaussian, SuperResolve
+from napari_dip import GaussianNoise, GaussianPSF, PoissonGaussianNoise, SuperResolve
 
 FOLDER = Path(__file__).parent / "images"
 SIZE = 1400, 880
@@ -58,7 +58,7 @@ def opened(sample, dock):
 def micrograph():
     """Before, during and after a run on a micrograph."""
     viewer, dock = opened("micrograph", "Denoise")
-    dock.task.noise.choice.value = Gaussian
+    dock.task.noise.choice.value = GaussianNoise
     dock.task.measure_noise()
     wait(30, lambda: dock.message.isVisible())
     wait(30, dock.run_button.isEnabled)
@@ -97,7 +97,7 @@ def kernel_network():
     _, dock = viewer.window.add_plugin_dock_widget("napari-dip", "Train a kernel network")
     dock.choose_image(viewer.layers[0])
     dock.origin.set("a noisy image itself")
-    dock.form.fields["updates"].set(800)
+    dock.form.fields["iterations"].set(800)
     dock.train_button.click()
     wait(10 * SECONDS, lambda: len(dock._panels[0].curves._network) > 3)
     keep(viewer, "dock-training")
@@ -120,7 +120,7 @@ def fine_tuned():
 def sky():
     """A sky with dead pixels and cosmic rays, before and after they are filled in."""
     viewer, dock = opened("sky", "Inpaint")
-    dock.task.noise.set(PoissonGaussian(gain=1, offset=0, read_noise=5))  # as the sample was made
+    dock.task.noise.set(PoissonGaussianNoise(gain=1, offset=0, read_noise=5))  # as the sample was made
     wait(60, dock.run_button.isEnabled)
     dock.run_button.click()
     wait(2 * SECONDS, lambda: not dock._panels)

@@ -29,7 +29,7 @@ def phantom():
 def tiny():
     """Settings of a run that takes milliseconds; for what does not depend on the quality."""
     return DIP(
-        runs=1,
+        ensemble_size=1,
         iterations=6,
         input_channels=2,
         precision="float32",

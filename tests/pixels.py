@@ -24,17 +24,17 @@ from napari_dip import (
     Deconvolve,
     Denoise,
     FineTune,
-    Gaussian,
+    GaussianNoise,
     GaussianPSF,
     Hourglass,
     Inpaint,
-    Laplace,
+    LaplaceNoise,
     MeasuredPSF,
-    Poisson,
-    PoissonGaussian,
+    PoissonGaussianNoise,
+    PoissonNoise,
     RichardsonLucy,
     SuperResolve,
-    Unknown,
+    UnknownNoise,
     Wiener,
     restore,
 )
@@ -53,10 +53,10 @@ SMALL = DIP(
 METHODS = {
     "dip": SMALL,
     "dip default": DIP(iterations=4, precision="float32"),
-    "dip ensemble": DIP(runs=2, iterations=8, precision="float32", network=SMALL.network),
+    "dip ensemble": DIP(ensemble_size=2, iterations=8, precision="float32", network=SMALL.network),
     "dip variance": DIP(iterations=60, stopping="variance", precision="float32", network=SMALL.network),
     "dip discrepancy": DIP(iterations=20, stopping="discrepancy", precision="float32", network=SMALL.network),
-    "dip budget": DIP(iterations=12, stopping="budget", precision="float32", network=SMALL.network),
+    "dip budget": DIP(iterations=12, stopping="max-iterations", precision="float32", network=SMALL.network),
     "dip coordinates": DIP(iterations=8, input="coordinates", precision="float32", network=SMALL.network),
     "dip decoder": DIP(iterations=8, precision="float32", network=Decoder()),
     "pkn": PKN(),
@@ -136,14 +136,14 @@ def cases():
         if name.startswith(("dip", "pkn", "finetune")) and name != "finetune masked":
             case(f"denoise, {name}", noisy(scene()), Denoise(), name)
     noises = {
-        "gaussian": (noisy(scene()), Gaussian(10.0)),
-        "poisson": (photons(), Poisson(2.0)),
+        "gaussian": (noisy(scene()), GaussianNoise(10.0)),
+        "poisson": (photons(), PoissonNoise(2.0)),
         "poisson-gaussian": (
             photons(offset=100.0, read_noise=3.0),
-            PoissonGaussian(gain=2.0, offset=100.0, read_noise=3.0),
+            PoissonGaussianNoise(gain=2.0, offset=100.0, read_noise=3.0),
         ),
-        "laplace": (noisy(scene()), Laplace(8.0)),
-        "unknown": (noisy(scene(), 25.0), Unknown()),
+        "laplace": (noisy(scene()), LaplaceNoise(8.0)),
+        "unknown": (noisy(scene(), 25.0), UnknownNoise()),
     }
     for noise, (image, model) in noises.items():
         for name in ("dip", "pkn", "finetune"):
@@ -174,7 +174,7 @@ def cases():
     case("guided, pkn bilateral", noisy(scene(), 20.0), Denoise(), "pkn bilateral", guide=guide)
     for name in ("dip", "pkn", "finetune"):
         case(f"colour, {name}", colour(), Denoise(), name)
-        case(f"channels apart, {name}", colour(), Denoise(), name, channels="alone")
+        case(f"channels apart, {name}", colour(), Denoise(), name, channels="separate")
         case(f"series, {name}", series(), Denoise(), name)
         case(
             f"volume, {name}",
@@ -183,11 +183,11 @@ def cases():
             name,
             axes="ZYX",
         )
-    case("series alone, dip", series(), Denoise(), "dip", series="alone")
+    case("series alone, dip", series(), Denoise(), "dip", series="independent")
     case("series drift, dip", series(3), Denoise(), "dip", series="drift")
     narrow = Deconvolve(psf=GaussianPSF(fwhm=2.0))
     case("volume deconvolved, dip", volume(), narrow, "dip", axes="ZYX")
-    case("saturated, dip", noisy(scene()), Denoise(), "dip", saturated=215.0)
+    case("saturated, dip", noisy(scene()), Denoise(), "dip", saturation_level=215.0)
     return found
 
 

@@ -12,7 +12,7 @@ from napari_dip import (
     Deconvolve,
     Denoise,
     FineTune,
-    Gaussian,
+    GaussianNoise,
     GaussianPSF,
     Inpaint,
     SuperResolve,
@@ -27,10 +27,10 @@ from napari_dip.restoration.refilter import Refilter
 DEVICES = [name for name in ("cuda", "mps") if getattr(torch, name).is_available()]
 pytestmark = pytest.mark.skipif(not DEVICES, reason="needs an accelerator")
 
-NOISY = Denoise(Gaussian(10.0))
+NOISY = Denoise(GaussianNoise(10.0))
 FINER = SuperResolve(factor=2)
 BLURRED = SuperResolve(factor=2, psf=GaussianPSF(2.0))
-SHARPER = Deconvolve(Gaussian(5.0), psf=GaussianPSF(3.0))
+SHARPER = Deconvolve(GaussianNoise(5.0), psf=GaussianPSF(3.0))
 TASKS = {"denoise": NOISY, "deblur": SHARPER, "refine": FINER}
 
 
@@ -63,9 +63,9 @@ def test_missing_pixels(phantom, device):
 
 def test_maps_and_another_strength(phantom, device):
     method = PKN(kernel="anisotropic")
-    first = restore(phantom, NOISY, method, device=device, keep_maps=True)
+    first = restore(phantom, NOISY, method, device=device, return_maps=True)
     maps = {name: one.values for name, one in first.maps.items() if name in ("width", "a", "b")}
-    again = restore(phantom, NOISY, method, device=device, maps=maps)
+    again = restore(phantom, NOISY, method, device=device, parameter_maps=maps)
     np.testing.assert_allclose(again.image, first.image, atol=1e-2)
     refilter = Refilter(phantom, NOISY, method, device=device)
     ((_, same),) = refilter.restored(1.0)
@@ -113,7 +113,9 @@ def test_a_volume(device):
 @pytest.mark.skipif("cuda" not in DEVICES, reason="needs CUDA")
 def test_playing_back_what_was_recorded_makes_no_difference(phantom, monkeypatch):
     """In float32: what bfloat16 rounds differently grows with each update."""
-    method = DIP(iterations=25, runs=1, precision="float32", stopping="budget", first_guess=False)
+    method = DIP(
+        iterations=25, ensemble_size=1, precision="float32", stopping="max-iterations", initial_estimate=False
+    )
     played = restore(phantom, NOISY, method, device="cuda").image
     monkeypatch.setattr(recorded, "record", lambda network, z: None)
     launched = restore(phantom, NOISY, method, device="cuda").image
@@ -125,7 +127,7 @@ def test_playing_back_what_was_recorded_makes_no_difference(phantom, monkeypatch
 def test_two_runs_at_once(phantom):
     """One records while the other takes memory."""
     with ThreadPoolExecutor(2) as pool:
-        method = DIP(iterations=30, runs=2)
+        method = DIP(iterations=30, ensemble_size=2)
         images = [np.pad(phantom, n, mode="reflect") for n in (0, 16, 32, 48)]
         results = list(pool.map(lambda image: restore(image, NOISY, method, device="cuda").image, images))
     assert all(np.isfinite(result).all() for result in results)

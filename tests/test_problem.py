@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from napari_dip.noise.models import Gaussian, Poisson, PoissonGaussian, Unknown
+from napari_dip.noise.models import GaussianNoise, PoissonGaussianNoise, PoissonNoise, UnknownNoise
 from napari_dip.operators import Blur, Identity, Resample
 from napari_dip.problem import Problem, rolled
 
@@ -10,7 +10,7 @@ from napari_dip.problem import Problem, rolled
 def problem(generator):
     data = torch.randn(1, 3, 20, 30, generator=generator)
     weights = (torch.rand(1, 1, 20, 30, generator=generator) < 0.7).float()
-    return Problem(data, Identity(), Gaussian(1.0), weights)
+    return Problem(data, Identity(), GaussianNoise(1.0), weights)
 
 
 def test_split_deals_out_the_observed_pixels(problem, generator):
@@ -44,14 +44,14 @@ def test_held_out_pixels_do_not_see_the_fitted_ones(problem, generator):
 def test_a_pixel_is_observed_where_any_channel_is():
     weights = torch.zeros(1, 2, 2, 2)
     weights[0, 1, 0, 0] = 1
-    problem = Problem(torch.zeros(1, 2, 2, 2), Identity(), Unknown(), weights)
+    problem = Problem(torch.zeros(1, 2, 2, 2), Identity(), UnknownNoise(), weights)
     assert problem.observed.sum() == 1
     assert problem.grid.shape == (2, 2)
 
 
 @pytest.mark.parametrize(
     "noise",
-    [Gaussian(5.0), Poisson(gain=3.0, offset=10.0), PoissonGaussian(gain=2.0, read_noise=6.0)],
+    [GaussianNoise(5.0), PoissonNoise(gain=3.0, offset=10.0), PoissonGaussianNoise(gain=2.0, read_noise=6.0)],
     ids=lambda noise: type(noise).__name__,
 )
 def test_the_discrepancy_of_the_truth_is_one(noise, generator):
@@ -69,7 +69,7 @@ def test_the_discrepancy_of_the_truth_is_one(noise, generator):
 def test_each_channel_has_its_own_variance_to_reach(generator):
     sigma = torch.tensor([1.0, 100.0]).view(1, 2, 1, 1)
     data = sigma * torch.randn(1, 2, 100, 100, generator=generator)
-    problem = Problem(data, Identity(), Unknown(), torch.ones(1, 1, 100, 100))
+    problem = Problem(data, Identity(), UnknownNoise(), torch.ones(1, 1, 100, 100))
     assert float(problem.discrepancy(torch.zeros_like(data), sigma**2)) == pytest.approx(1, abs=0.05)
 
 
@@ -81,7 +81,7 @@ def test_the_gain_is_one_unless_light_is_gathered(random):
         (Blur(psf / psf.sum()), 1),
         (Blur(psf), psf.sum()),
     ]:
-        problem = Problem(torch.zeros(1, 2, 8, 9), operator, Unknown(), torch.ones(1, 1, 8, 9))
+        problem = Problem(torch.zeros(1, 2, 8, 9), operator, UnknownNoise(), torch.ones(1, 1, 8, 9))
         assert problem.gain == pytest.approx(float(gain), rel=1e-5)
 
 

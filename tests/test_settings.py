@@ -12,21 +12,21 @@ from napari_dip import (
     Decoder,
     Deconvolve,
     Denoise,
-    Gaussian,
+    GaussianNoise,
     GaussianPSF,
     Hourglass,
     Inpaint,
-    Laplace,
+    LaplaceNoise,
     MoffatPSF,
-    Poisson,
-    PoissonGaussian,
+    PoissonGaussianNoise,
+    PoissonNoise,
     RichardsonLucy,
     SuperResolve,
-    Unknown,
+    UnknownNoise,
     Wiener,
 )
 from napari_dip.noise.models import NoiseModel
-from napari_dip.settings import check, descriptions, hints, record, restored
+from napari_dip.settings import check, descriptions, from_dict, hints, to_dict
 from napari_dip.tasks import Task
 
 SETTINGS = (
@@ -42,11 +42,11 @@ SETTINGS = (
     GaussianPSF,
     AiryPSF,
     MoffatPSF,
-    Gaussian,
-    Laplace,
-    Poisson,
-    PoissonGaussian,
-    Unknown,
+    GaussianNoise,
+    LaplaceNoise,
+    PoissonNoise,
+    PoissonGaussianNoise,
+    UnknownNoise,
 )
 
 
@@ -102,25 +102,31 @@ def test_every_setting_is_described_for_the_user(cls):
 
 
 def test_a_record_is_plain_json():
-    assert record(Denoise(Gaussian(25.0))) == {
+    assert to_dict(Denoise(GaussianNoise(25.0))) == {
         "type": "Denoise",
-        "noise": {"type": "Gaussian", "sigma": 25.0},
+        "noise": {"type": "GaussianNoise", "sigma": 25.0},
     }
     with pytest.raises(TypeError):
-        record(3)
+        to_dict(3)
 
 
-MODELS = [Unknown(), Gaussian(25.0), Poisson(2.0, -3.5), PoissonGaussian(2.0, 1.0, 0.0), Laplace(1.5)]
-TASKS = [*map(Denoise, MODELS), Inpaint(), Inpaint(Laplace(3.0), keep_observed=False)]
+MODELS = [
+    UnknownNoise(),
+    GaussianNoise(25.0),
+    PoissonNoise(2.0, -3.5),
+    PoissonGaussianNoise(2.0, 1.0, 0.0),
+    LaplaceNoise(1.5),
+]
+TASKS = [*map(Denoise, MODELS), Inpaint(), Inpaint(LaplaceNoise(3.0), keep_observed=False)]
 
 
 @pytest.mark.parametrize("settings", [*PRESETS.values(), *MODELS, *TASKS, Example(share=0.25, sizes=(4, 5))])
 def test_what_was_recorded_can_be_restored(settings):
-    values = json.loads(json.dumps(record(settings)))
+    values = json.loads(json.dumps(to_dict(settings)))
     families = [type(settings), (str, type(settings))]
     families += [family for family in (NoiseModel, Task) if isinstance(settings, family)]
     for family in families:
-        again = restored(family, values)
+        again = from_dict(family, values)
         assert (type(again), again) == (type(settings), settings)
 
 
@@ -135,15 +141,15 @@ def test_what_was_recorded_can_be_restored(settings):
         (Task, {"type": "Task"}, "must be one of Denoise"),
         (Task, {"type": "Denoise", "noise": {"type": "Hourglass"}}, "must be one of .*Gaussian.*'Hourglass'"),
         (Task, {"type": "Denoise", "noise": None}, None),
-        (NoiseModel, {"type": "Gaussian", "gain": 3, "loss": 4}, "Gaussian has no field gain, loss"),
-        (NoiseModel, {"type": "Gaussian"}, "Gaussian needs sigma"),
-        (NoiseModel, {"type": "Gaussian", "sigma": -1.0}, "Gaussian.sigma must be > 0"),
+        (NoiseModel, {"type": "GaussianNoise", "gain": 3, "loss": 4}, "Gaussian has no field gain, loss"),
+        (NoiseModel, {"type": "GaussianNoise"}, "Gaussian needs sigma"),
+        (NoiseModel, {"type": "GaussianNoise", "sigma": -1.0}, "Gaussian.sigma must be > 0"),
     ],
 )
 def test_an_impossible_record_is_refused_in_words(family, values, message):
     with pytest.raises(TypeError if message is None else ValueError, match=message):
-        restored(family, values)
+        from_dict(family, values)
 
 
 def test_a_record_without_a_field_means_its_default():
-    assert restored(DIP, {"type": "DIP", "runs": 1}) == DIP(runs=1)
+    assert from_dict(DIP, {"type": "DIP", "ensemble_size": 1}) == DIP(ensemble_size=1)

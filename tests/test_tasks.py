@@ -9,7 +9,7 @@ from napari_dip import (
     DIP,
     Deconvolve,
     Denoise,
-    Gaussian,
+    GaussianNoise,
     GaussianPSF,
     Hourglass,
     Inpaint,
@@ -26,8 +26,8 @@ from napari_dip.restoration.api import residual
 #: A run of about two seconds.
 QUICK = DIP(
     iterations=200,
-    stopping="budget",
-    averaging=0.95,
+    stopping="max-iterations",
+    ema_decay=0.95,
     input_channels=4,
     precision="float32",
     network=Hourglass(widths=(16, 16, 16), skips=(4, 4, 4)),
@@ -78,7 +78,7 @@ def test_deconvolution_comes_closer_to_the_truth(phantom, random):
 def test_a_bright_guide_helps_a_dim_image(phantom, random):
     noisy = phantom + random.normal(0, 80, phantom.shape)
     guide = 4000 - 10 * phantom + random.normal(0, 10, phantom.shape)
-    method = replace(QUICK, iterations=60, averaging=0.9, first_guess=False)
+    method = replace(QUICK, iterations=60, ema_decay=0.9, initial_estimate=False)
     guided, alone = (restore(noisy, Denoise(), method, guide=one).image for one in (guide, None))
     assert psnr(guided, phantom) > psnr(alone, phantom) + 1.5
 
@@ -155,7 +155,7 @@ MEASURED = np.array([[0, 1, 0], [1, 4, 2], [0, 1, 0.0]])
         (Denoise(), None),
         (Inpaint(), None),
         (SuperResolve(), None),
-        (SuperResolve(factor=3, kernel="area"), None),
+        (SuperResolve(factor=3, downsampling="area"), None),
         (Deconvolve(), None),
         (Deconvolve(psf=MeasuredPSF(), floor=10.0), MEASURED),
     ],
@@ -257,7 +257,7 @@ def test_the_residual_of_denoising_is_what_was_taken_away(phantom, random):
     np.testing.assert_array_equal(left, noisy - phantom)
 
 
-@pytest.mark.parametrize("task", [SuperResolve(), SuperResolve(factor=4, kernel="area")])
+@pytest.mark.parametrize("task", [SuperResolve(), SuperResolve(factor=4, downsampling="area")])
 def test_the_residual_of_super_resolution_is_that_of_the_coarse_pixels(task, phantom, random):
     clean = applied(task.operator((64 // task.factor,) * 2), phantom)
     noise = random.normal(0, 5, clean.shape).astype(np.float32)
@@ -286,7 +286,9 @@ def test_the_residual_is_unknown_where_a_pixel_is_missing(random):
     image[0, 1, 2, 1] = np.nan
     missing = np.zeros((16, 16), bool)
     missing[5] = True
-    left = residual(image, np.zeros_like(image), Denoise(), missing=missing, saturated=0.99, axes="TYXC")
+    left = residual(
+        image, np.zeros_like(image), Denoise(), missing=missing, saturation_level=0.99, axes="TYXC"
+    )
     hidden = np.isnan(image) | missing[..., None] | (image >= 0.99)
     np.testing.assert_array_equal(np.isnan(left), hidden)
 
@@ -316,6 +318,6 @@ def test_the_residual_needs_a_result_of_the_right_shape(restored, task, message,
 
 def test_the_residual_of_a_good_result_is_as_strong_as_the_noise(phantom, random):
     noisy = phantom + random.normal(0, 25, phantom.shape)
-    result = restore(noisy, Denoise(Gaussian(25.0)), QUICK)
-    assert result.outcome is Outcome.BUDGET
+    result = restore(noisy, Denoise(GaussianNoise(25.0)), QUICK)
+    assert result.outcome is Outcome.MAX_ITERATIONS
     assert residual(noisy, result, Denoise()).std() == pytest.approx(25, rel=0.15)

@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from napari_dip.methods import FineTune as FineTune
     from napari_dip.methods.classic import RichardsonLucy as RichardsonLucy
     from napari_dip.methods.classic import Wiener as Wiener
-    from napari_dip.networks.decoder import Decoder as Decoder
-    from napari_dip.networks.hourglass import Hourglass as Hourglass
+    from napari_dip.networks.settings import Decoder as Decoder
+    from napari_dip.networks.settings import Hourglass as Hourglass
     from napari_dip.noise.estimate import estimate_noise as estimate_noise
-    from napari_dip.noise.models import Gaussian as Gaussian
-    from napari_dip.noise.models import Laplace as Laplace
-    from napari_dip.noise.models import Poisson as Poisson
-    from napari_dip.noise.models import PoissonGaussian as PoissonGaussian
-    from napari_dip.noise.models import Unknown as Unknown
+    from napari_dip.noise.models import GaussianNoise as GaussianNoise
+    from napari_dip.noise.models import LaplaceNoise as LaplaceNoise
+    from napari_dip.noise.models import PoissonGaussianNoise as PoissonGaussianNoise
+    from napari_dip.noise.models import PoissonNoise as PoissonNoise
+    from napari_dip.noise.models import UnknownNoise as UnknownNoise
     from napari_dip.optim.iterate import Iterate as Iterate
-    from napari_dip.optim.iterate import Judge as Judge
     from napari_dip.optim.iterate import Outcome as Outcome
-    from napari_dip.optim.stopping import Asked as Asked
-    from napari_dip.optim.stopping import Budget as Budget
+    from napari_dip.optim.iterate import StoppingCriterion as StoppingCriterion
+    from napari_dip.optim.stopping import MaxIterations as MaxIterations
+    from napari_dip.optim.stopping import StopRequested as StopRequested
     from napari_dip.optim.stopping import TimeLimit as TimeLimit
     from napari_dip.psf.estimate import estimate_psf as estimate_psf
     from napari_dip.psf.models import AiryPSF as AiryPSF
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from napari_dip.psf.models import MoffatPSF as MoffatPSF
     from napari_dip.restoration.api import restore as restore
     from napari_dip.restoration.api import solve as solve
-    from napari_dip.restoration.cost import Estimate as Estimate
-    from napari_dip.restoration.cost import estimate as estimate
+    from napari_dip.restoration.cost import CostEstimate as CostEstimate
+    from napari_dip.restoration.cost import estimate_cost as estimate_cost
     from napari_dip.restoration.recipe import Recipe as Recipe
     from napari_dip.restoration.result import Restoration as Restoration
     from napari_dip.tasks import Deconvolve as Deconvolve
@@ -51,20 +51,19 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "errors": ("FileError", "RestorationError"),
-    "restoration.cost": ("Estimate", "estimate"),
+    "restoration.cost": ("CostEstimate", "estimate_cost"),
     "methods": ("DIP", "PKN", "PRESETS", "FineTune"),
     "methods.classic": ("RichardsonLucy", "Wiener"),
-    "networks.decoder": ("Decoder",),
-    "networks.hourglass": ("Hourglass",),
-    "noise.models": ("Gaussian", "Laplace", "Poisson", "PoissonGaussian", "Unknown"),
+    "networks.settings": ("Decoder", "Hourglass"),
+    "noise.models": ("GaussianNoise", "LaplaceNoise", "PoissonNoise", "PoissonGaussianNoise", "UnknownNoise"),
     "noise.estimate": ("estimate_noise",),
     "psf.models": ("AiryPSF", "GaussianPSF", "MeasuredPSF", "MoffatPSF"),
     "psf.estimate": ("estimate_psf",),
     "restoration.recipe": ("Recipe",),
     "restoration.result": ("Restoration",),
     "restoration.api": ("restore", "solve"),
-    "optim.iterate": ("Iterate", "Judge", "Outcome"),
-    "optim.stopping": ("Asked", "Budget", "TimeLimit"),
+    "optim.iterate": ("Iterate", "StoppingCriterion", "Outcome"),
+    "optim.stopping": ("StopRequested", "MaxIterations", "TimeLimit"),
     "tasks": ("Deconvolve", "Denoise", "Inpaint", "SuperResolve", "Task"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -41,7 +41,7 @@ class FileError(ValueError):
 
 
 @contextmanager
-def cured() -> Iterator[None]:
+def translated_errors() -> Iterator[None]:
     """Turn what torch and numpy raise when a run fails into what to do about it.
 
     Raises

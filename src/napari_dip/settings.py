@@ -18,7 +18,7 @@ _BOUNDS = {
 }
 
 
-def plain(cls: type) -> tuple[Field[Any], ...]:
+def plain_fields(cls: type) -> tuple[Field[Any], ...]:
     """Return the fields of a settings class that are plain values: all but what only Python can give."""
     return tuple(field for field in fields(cls) if field.metadata.get("plain", True))
 
@@ -27,7 +27,7 @@ def plain(cls: type) -> tuple[Field[Any], ...]:
 def hints(cls: type) -> Mapping[str, Any]:
     """Return the annotation of each plain field of a settings class, limits included."""
     annotations = get_type_hints(cls, include_extras=True)
-    return {field.name: annotations[field.name] for field in plain(cls)}
+    return {field.name: annotations[field.name] for field in plain_fields(cls)}
 
 
 @cache
@@ -103,19 +103,19 @@ def _check_limit(name: str, value: Any, limit: Any) -> None:
             raise ValueError(f"{name} must be {sign} {bound}, got {value}")
 
 
-def record(settings: Any) -> dict[str, Any]:
+def to_dict(settings: Any) -> dict[str, Any]:
     """Return settings as plain JSON values, with their class's name under ``"type"``."""
     if not is_dataclass(settings) or isinstance(settings, type):
         raise TypeError(f"settings are dataclasses, got {settings!r}")
     values: dict[str, Any] = {"type": type(settings).__name__}
-    for field in plain(type(settings)):
+    for field in plain_fields(type(settings)):
         value = getattr(settings, field.name)
-        values[field.name] = record(value) if is_dataclass(value) else value
+        values[field.name] = to_dict(value) if is_dataclass(value) else value
     return values
 
 
-def restored(kinds: type | tuple[type, ...], values: Any) -> Any:
-    """Return the settings that `record` wrote down, also after a journey through JSON.
+def from_dict(kinds: type | tuple[type, ...], values: Any) -> Any:
+    """Return the settings that `to_dict` wrote down, also after a journey through JSON.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def _restored(value: Any, hint: Any) -> Any:
         return tuple(_restored(item, get_args(hint)[0]) for item in value)
     options = get_args(hint) or (hint,)
     settings = tuple(kind for kind in options if isinstance(kind, type) and is_dataclass(kind))
-    return restored(settings, value) if settings and value is not None else value
+    return from_dict(settings, value) if settings and value is not None else value
 
 
 def family(kind: type) -> list[type]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from annotated_types import Interval
 
 from napari_dip.errors import InputError
-from napari_dip.image.grid import Grid, by, cut
-from napari_dip.noise.models import NoiseModel, Unknown
+from napari_dip.image.grid import Grid, cut, format_shape
+from napari_dip.noise.models import NoiseModel, UnknownNoise
 from napari_dip.psf.models import PSF, GaussianPSF, MeasuredPSF, checked, resampled
 from napari_dip.settings import check
 
@@ -33,7 +33,7 @@ class Task(ABC):
     needs_missing: ClassVar[bool] = False
     done: ClassVar[str] = "restored"  #: what its results are called
     command: ClassVar[str] = ""  #: its name on the command line
-    noise: NoiseModel = Unknown()
+    noise: NoiseModel = UnknownNoise()
 
     def __post_init__(self) -> None:
         check(self)
@@ -131,7 +131,7 @@ class SuperResolve(Task):
         Noise of the data; its strength may be unknown.
     factor : int
         Pixels of the result for one of the data, along each refined axis.
-    kernel : {"lanczos3", "lanczos2", "bicubic", "area"}
+    downsampling : {"lanczos3", "lanczos2", "bicubic", "area"}
         How fine pixels make a measured one. "area" is their mean, as on a camera; the others are the filters
         with which programs shrink images.
     along : {"all", "axial", "lateral"}
@@ -144,7 +144,7 @@ class SuperResolve(Task):
     done: ClassVar[str] = "super-resolved"
     command: ClassVar[str] = "super-resolve"
     factor: Annotated[int, Interval(ge=2, le=8)] = 2
-    kernel: Literal["lanczos3", "lanczos2", "bicubic", "area"] = "lanczos3"
+    downsampling: Literal["lanczos3", "lanczos2", "bicubic", "area"] = "lanczos3"
     along: Literal["all", "axial", "lateral"] = "all"
     psf: PSF | None = None
 
@@ -165,7 +165,7 @@ class SuperResolve(Task):
         from napari_dip.operators import Resample
 
         factors = self.factors(len(shape))
-        coarser = Resample(factors, self.kernel)
+        coarser = Resample(factors, self.downsampling)
         return coarser if self.psf is None else coarser @ _blur(self.psf, psf, shape, factors)
 
     def grid(self, shape: tuple[int, ...]) -> Grid:
@@ -223,8 +223,8 @@ def _blur(
         if any(k > n for k, n in zip(kernel.shape, fine, strict=True)):
             raise InputError(
                 "psf",
-                f"a point spread function of this width has {by(kernel.shape)} pixels, and the restored "
-                f"image only {by(fine)}: give a smaller width, or restore a larger part",
+                f"a point spread function of this width has {format_shape(kernel.shape)} pixels, and the "
+                f"restored image only {format_shape(fine)}: give a smaller width, or restore a larger part",
             )
     return Blur(torch.from_numpy(checked(kernel, fine)).to(torch.float32))
 

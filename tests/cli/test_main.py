@@ -13,13 +13,13 @@ import tifffile
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from napari_dip import DIP, AiryPSF, GaussianPSF, MoffatPSF, Poisson, PoissonGaussian, Unknown
+from napari_dip import DIP, AiryPSF, GaussianPSF, MoffatPSF, PoissonGaussianNoise, PoissonNoise, UnknownNoise
 from napari_dip.cli import main as cli
 from napari_dip.cli import options as flags
 from napari_dip.methods import PRESETS
 
-FAST = ["--runs", "1", "--iterations", "3", "--input-channels", "1", "--precision", "float32"]
-METHOD = DIP(runs=1, iterations=3, input_channels=1, precision="float32")
+FAST = ["--ensemble-size", "1", "--iterations", "3", "--input-channels", "1", "--precision", "float32"]
+METHOD = DIP(ensemble_size=1, iterations=3, input_channels=1, precision="float32")
 
 
 def run(*arguments, **options):
@@ -108,7 +108,7 @@ def test_a_part_of_an_image_with_its_mask_and_pixel_size(image, tmp_path, random
 
     mask = random.random((20, 24)) < 0.2
     np.save(tmp_path / "mask.npy", mask)
-    arguments = ("--missing", tmp_path / "mask.npy", "--area", "2:18,:20", "--quiet", *FAST)
+    arguments = ("--missing", tmp_path / "mask.npy", "--roi", "2:18,:20", "--quiet", *FAST)
     assert inside("inpaint", image, tmp_path / "out.tif", *arguments) == 0
     picture = read(tmp_path / "out.tif")
     part = np.s_[2:18, :20]
@@ -123,7 +123,7 @@ def test_the_sky_stays_where_it_is_in_a_part(tmp_path, random):
     fits = pytest.importorskip("astropy.io.fits")
     header = fits.Header({"CRPIX1": 12.0, "CRPIX2": 10.0, "CRPIX1A": 3.0, "CRVAL1": 250.4})
     fits.PrimaryHDU(random.random((20, 24)), header).writeto(tmp_path / "in.fits")
-    arguments = ("--area", "2:18,5:21", "--quiet", *FAST)
+    arguments = ("--roi", "2:18,5:21", "--quiet", *FAST)
     assert inside("denoise", tmp_path / "in.fits", tmp_path / "out.fits", *arguments) == 0
     new = fits.getheader(tmp_path / "out.fits")
     assert [new[name] for name in ("CRPIX1", "CRPIX2", "CRPIX1A", "CRVAL1")] == [7.0, 8.0, -2.0, 250.4]
@@ -155,11 +155,11 @@ def test_super_resolution_with_a_guide_of_an_area(image, tmp_path, random, endin
     guide = random.random((60, 72))
     np.save(tmp_path / "guide.npy", guide)
     out = tmp_path / f"out{ending}"
-    arguments = ("--factor", 3, "--kernel", "area", "--guide", tmp_path / "guide.npy", "--area", "2:18,4:20")
+    arguments = ("--factor", 3, "--kernel", "area", "--guide", tmp_path / "guide.npy", "--roi", "2:18,4:20")
     assert inside("super-resolve", image, out, *arguments, "--quiet", *FAST) == 0
     picture = read(out)
     part, finer = np.s_[2:18, 4:20], np.s_[6:54, 12:60]
-    task = SuperResolve(factor=3, kernel="area")
+    task = SuperResolve(factor=3, downsampling="area")
     expected = restore(tifffile.imread(image)[part], task, METHOD, guide=guide[finer]).image
     assert expected.shape == (48, 48)
     np.testing.assert_array_equal(picture.data, expected)
@@ -174,7 +174,7 @@ def test_a_guide_of_a_series_is_cut_whatever_axes_it_has(tmp_path, random):
     guide, results = random.random((24, 28)), []
     for name, array in {"one": guide, "all": np.stack([guide] * 2)}.items():
         np.save(tmp_path / f"{name}.npy", array)
-        arguments = ("--guide", tmp_path / f"{name}.npy", "--area", "1:2,2:12,:10", "--quiet", *FAST)
+        arguments = ("--guide", tmp_path / f"{name}.npy", "--roi", "1:2,2:12,:10", "--quiet", *FAST)
         assert inside("super-resolve", tmp_path / "in.npy", tmp_path / f"{name}_out.npy", *arguments) == 0
         results.append(np.load(tmp_path / f"{name}_out.npy"))
     assert results[0].shape == (1, 20, 20)
@@ -262,7 +262,7 @@ def test_frames_of_a_series_can_be_restored_alone(tmp_path, random):
 
     stack = random.random((2, 20, 24)).astype(np.float32)
     np.save(tmp_path / "in.npy", stack)
-    arguments = ("--series", "alone", "--quiet", *FAST)
+    arguments = ("--series", "independent", "--quiet", *FAST)
     assert inside("denoise", tmp_path / "in.npy", tmp_path / "out.npy", *arguments) == 0
     expected = restore(stack[1], Denoise(), METHOD).image
     np.testing.assert_array_equal(np.load(tmp_path / "out.npy")[1], expected)
@@ -271,11 +271,11 @@ def test_frames_of_a_series_can_be_restored_alone(tmp_path, random):
 def test_stop_after_counts_the_updates_of_all_runs(image, tmp_path, capsys):
     from napari_dip.io import provenance
 
-    slow = ["--runs", "2", "--iterations", "20", *FAST[4:]]
-    arguments = ("--stop-after", 25, "--stopping", "budget", *slow)
+    slow = ["--ensemble-size", "2", "--iterations", "20", *FAST[4:]]
+    arguments = ("--stop-after", 25, "--stopping", "max-iterations", *slow)
     assert inside("denoise", image, tmp_path / "out.tif", *arguments) == 0
     record = provenance(tmp_path / "out.tif")
-    assert record["stop_after"] == record["frames"][0]["updates"] == 25
+    assert record["stop_after"] == record["frames"][0]["iterations"] == 25
     assert "The number of updates asked for was reached." in capsys.readouterr().err
 
 
@@ -309,7 +309,7 @@ def test_png_counts_clipped_pixels(tmp_path, capsys):
     data = np.zeros((20, 24), np.uint8)
     data[::2] = 255
     Image.fromarray(data).save(tmp_path / "in.png")
-    command = ("denoise", tmp_path / "in.png", tmp_path / "out.png", "--no-last-filter", *FAST)
+    command = ("denoise", tmp_path / "in.png", tmp_path / "out.png", "--no-postfilter", *FAST)
     assert inside(*command) == 0
     assert "values clipped" in capsys.readouterr().err
     assert np.array(Image.open(tmp_path / "out.png")).dtype == np.uint8
@@ -357,11 +357,11 @@ def test_fits_from_end_to_end(tmp_path, random):
         (["inpaint", "IN", "OUT"], "needs missing pixels"),
         (["inpaint", "IN", "OUT", "--missing", "nothing.png"], "no such file: nothing.png"),
         (["denoise", "IN", "OUT", "--missing-label", "2"], "give one"),
-        (["denoise", "IN", "OUT", "--saturated", "nan"], "saturated must be finite, got nan"),
-        (["inpaint", "IN", "OUT", "--saturated", "300"], "needs missing pixels"),
-        (["denoise", "IN", "OUT", "--stop-after", "-1"], "Budget.updates must be >= 0, got -1"),
-        (["denoise", "IN", "OUT", "--area", "1:9"], "the area must have 2 ranges"),
-        (["denoise", "IN", "OUT", "--area", "1:25,2:9"], "must be first < last <= 20"),
+        (["denoise", "IN", "OUT", "--saturation_level", "nan"], "saturation_level must be finite, got nan"),
+        (["inpaint", "IN", "OUT", "--saturation_level", "300"], "needs missing pixels"),
+        (["denoise", "IN", "OUT", "--stop-after", "-1"], "MaxIterations.updates must be >= 0, got -1"),
+        (["denoise", "IN", "OUT", "--roi", "1:9"], "the area must have 2 ranges"),
+        (["denoise", "IN", "OUT", "--roi", "1:25,2:9"], "must be first < last <= 20"),
         (["denoise", "BROKEN", "OUT"], "can't read"),
         (["denoise", "IN", "x" * 300 + ".tif"], "File name too long"),
         (["denoise", "IN", "MASK.png", "--missing", "MASK.png", "--overwrite"], "is an input"),
@@ -369,7 +369,7 @@ def test_fits_from_end_to_end(tmp_path, random):
         (["denoise", "IN", "OUT", "--seed", "1.5"], 'unable to convert "1.5" into a whole number'),
         (["denoise", "IN", "OUT", "--guide", "nothing.tif"], "no such file: nothing.tif"),
         (
-            ["denoise", "IN", "OUT", "--guide", "MASK.png", "--area", ":9,:9"],
+            ["denoise", "IN", "OUT", "--guide", "MASK.png", "--roi", ":9,:9"],
             "must have the shape (20, 24)",
         ),
         (["denoise", "IN", "OUT", "--method", "wiener"], "Wiener filter undoes blur"),
@@ -462,10 +462,10 @@ def test_nothing_of_the_users_is_overwritten(image, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("name", "given", "expected"),
     [
-        (None, {}, Unknown()),
-        (None, {"gain": 2.0}, Poisson(2.0)),
-        (None, {"gain": 2.0, "read_noise": 3.0}, PoissonGaussian(2.0, 0.0, 3.0)),
-        ("poisson-gaussian", {"offset": 9.0}, PoissonGaussian(1.0, 9.0, 1.0)),
+        (None, {}, UnknownNoise()),
+        (None, {"gain": 2.0}, PoissonNoise(2.0)),
+        (None, {"gain": 2.0, "read_noise": 3.0}, PoissonGaussianNoise(2.0, 0.0, 3.0)),
+        ("poisson-gaussian", {"offset": 9.0}, PoissonGaussianNoise(1.0, 9.0, 1.0)),
     ],
 )
 def test_the_kind_of_noise_follows_from_its_parameters(name, given, expected):
@@ -498,7 +498,7 @@ def test_the_demo_improves_its_picture(tmp_path, monkeypatch):
 
     from napari_dip.cli import demo
 
-    monkeypatch.setattr(demo, "SETTINGS", replace(demo.SETTINGS, runs=1, iterations=100))
+    monkeypatch.setattr(demo, "SETTINGS", replace(demo.SETTINGS, ensemble_size=1, iterations=100))
     assert inside("demo", "--output", tmp_path / "made", "--quiet") == 0
     assert sorted(os.listdir(tmp_path / "made")) == ["after.png", "before.png", "residual.png", "summary.txt"]
     words = (tmp_path / "made" / "summary.txt").read_text().split()
@@ -584,7 +584,7 @@ def test_super_resolve_keeps_its_own_kernel(cells, tmp_path):
 
 def test_a_network_of_ones_own_is_trained_and_used(cells, tmp_path, capsys):
     weights = tmp_path / "mine.safetensors"
-    training = ["train-pkn", cells, "--noisy", "--sigma", 20, "--updates", 3, "--out", weights]
+    training = ["train-pkn", cells, "--noisy", "--sigma", 20, "--iterations", 3, "--out", weights]
     assert inside(*training) == 0
     assert "written after" in capsys.readouterr().err
     assert inside("denoise", cells, tmp_path / "out.tif", *PKN, "--weights", weights) == 0

@@ -4,13 +4,13 @@ import pytest
 import torch
 from rich.console import Console
 
-from napari_dip import DIP, Estimate, Judge
+from napari_dip import DIP, CostEstimate, StoppingCriterion
 from napari_dip.cli.reporter import Reporter
 from napari_dip.optim.iterate import Iterate
 
 
-def iterate(index, frame=(), judge=Judge.HELD_OUT, score=1.25):
-    return Iterate(index, torch.zeros(1), torch.zeros(()), score=score, frame=frame, judge=judge)
+def iterate(index, frame=(), criterion=StoppingCriterion.HELD_OUT, score=1.25):
+    return Iterate(index, torch.zeros(1), torch.zeros(()), score=score, frame=frame, criterion=criterion)
 
 
 @pytest.fixture
@@ -24,41 +24,48 @@ def reporter(monkeypatch):
 
 
 def test_a_log_gets_a_line_now_and_then(reporter):
-    reporter.begin(DIP(runs=1, iterations=100))
+    reporter.begin(DIP(ensemble_size=1, iterations=100))
     for index in range(0, 50, 5):
         reporter.clock[0] = index
         reporter.watch(iterate(index))
     assert reporter.text.getvalue().splitlines() == [
-        Judge.HELD_OUT.value,
+        StoppingCriterion.HELD_OUT.value,
         "20 of at most 100 updates, 80 s left at most, held-out error 1.2500",
         "40 of at most 100 updates, 60 s left at most, held-out error 1.2500",
     ]
 
 
-@pytest.mark.parametrize(("judge", "score"), [(Judge.VARIANCE, 1.25), (None, None)])
-def test_only_held_out_pixels_have_an_error(reporter, judge, score):
-    reporter.begin(DIP(runs=1, iterations=100))
+@pytest.mark.parametrize(("criterion", "score"), [(StoppingCriterion.VARIANCE, 1.25), (None, None)])
+def test_only_held_out_pixels_have_an_error(reporter, criterion, score):
+    reporter.begin(DIP(ensemble_size=1, iterations=100))
     reporter.clock[0] = 20
-    reporter.watch(iterate(20, judge=judge, score=score))
+    reporter.watch(iterate(20, criterion=criterion, score=score))
     assert reporter.text.getvalue().endswith("20 of at most 100 updates, 80 s left at most\n")
 
 
 def test_each_file_says_once_what_decides(reporter):
-    for judges in ([Judge.VARIANCE, Judge.HELD_OUT, Judge.VARIANCE], [Judge.VARIANCE]):
+    for judges in (
+        [StoppingCriterion.VARIANCE, StoppingCriterion.HELD_OUT, StoppingCriterion.VARIANCE],
+        [StoppingCriterion.VARIANCE],
+    ):
         reporter.begin(DIP(), frames=3)
-        for frame, judge in enumerate(judges):
-            reporter.watch(iterate(0, (frame,), judge))
-    said = [Judge.VARIANCE.value, Judge.HELD_OUT.value, Judge.VARIANCE.value]
+        for frame, criterion in enumerate(judges):
+            reporter.watch(iterate(0, (frame,), criterion))
+    said = [
+        StoppingCriterion.VARIANCE.value,
+        StoppingCriterion.HELD_OUT.value,
+        StoppingCriterion.VARIANCE.value,
+    ]
     assert reporter.text.getvalue().splitlines() == said
 
 
 def test_what_is_over_at_once_is_not_announced(reporter):
-    reporter.announce(Estimate(0.1, 0.1, 0, at_once=True))
+    reporter.announce(CostEstimate(0.1, 0.1, 0, at_once=True))
     assert reporter.text.getvalue() == ""
 
 
 def test_the_time_limit_counts_and_so_do_frames(reporter):
-    reporter.begin(DIP(runs=2, iterations=50, time_limit=40.0), frames=2)
+    reporter.begin(DIP(ensemble_size=2, iterations=50, time_limit=40.0), frames=2)
     reporter.watch(iterate(0, (0,)))
     reporter.clock[0] = 30
     reporter.watch(iterate(10, (1,)))
@@ -71,7 +78,7 @@ def test_a_terminal_gets_a_bar():
     reporter._bar.live.console = Console(file=screen, force_terminal=True, width=120)
     reporter._bar.disable = False
     with reporter:
-        reporter.begin(DIP(runs=1, iterations=100))
+        reporter.begin(DIP(ensemble_size=1, iterations=100))
         reporter.watch(iterate(40))
         reporter._bar.refresh()
     assert "40 of at most 100 updates" in screen.getvalue()

@@ -4,8 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from napari_dip import Gaussian, GaussianPSF, Laplace, Poisson, PoissonGaussian, Unknown
-from napari_dip.dip.initial_estimate import first_guess
+from napari_dip import (
+    GaussianNoise,
+    GaussianPSF,
+    LaplaceNoise,
+    PoissonGaussianNoise,
+    PoissonNoise,
+    UnknownNoise,
+)
+from napari_dip.dip.initial_estimate import initial_estimate
 from napari_dip.operators import Blur, Identity, Resample
 from napari_dip.problem import Problem
 
@@ -13,7 +20,7 @@ from napari_dip.problem import Problem
 def problem(data, operator=None, noise=None, weights=None):
     data = torch.from_numpy(np.asarray(data, np.float32).copy())[None]
     weights = torch.ones_like(data[:, :1]) if weights is None else torch.as_tensor(weights)[None].float()
-    return Problem(data, operator or Identity(), noise or Unknown(), weights)
+    return Problem(data, operator or Identity(), noise or UnknownNoise(), weights)
 
 
 def psnr(image, truth):
@@ -31,7 +38,7 @@ def test_pixels_without_weight_have_no_influence(operator, phantom, random):
     weights = random.random((1, 64, 64)) > 0.3
     weights[:, 10:20, 30:50] = False
     first, second = (
-        first_guess(problem(np.where(weights, phantom, hidden), operator, weights=weights))
+        initial_estimate(problem(np.where(weights, phantom, hidden), operator, weights=weights))
         for hidden in (0.0, 1e5)
     )
     assert torch.equal(first, second)
@@ -41,16 +48,16 @@ def test_each_channel_has_its_own_missing_pixels(phantom, random):
     weights = random.random((2, 64, 64)) > 0.3
     data = np.stack([phantom, phantom / 2])
     first, second = (
-        first_guess(problem(np.where(weights, data, hidden), weights=weights)) for hidden in (0.0, 1e5)
+        initial_estimate(problem(np.where(weights, data, hidden), weights=weights)) for hidden in (0.0, 1e5)
     )
     assert torch.equal(first, second)
     assert psnr(first[0, 0], phantom) > 25
 
 
 @pytest.mark.parametrize("shape", [(1, 24, 40), (3, 40, 24), (1, 6, 20, 24), (2, 5, 24, 20), (1, 1, 30)])
-@pytest.mark.parametrize("noise", [Unknown(), Laplace(10.0)], ids=["unknown", "outliers"])
+@pytest.mark.parametrize("noise", [UnknownNoise(), LaplaceNoise(10.0)], ids=["unknown", "outliers"])
 def test_it_has_the_shape_of_the_data(shape, noise, random):
-    guess = first_guess(problem(random.normal(100, 20, shape), noise=noise))
+    guess = initial_estimate(problem(random.normal(100, 20, shape), noise=noise))
     assert guess.shape == (1, *shape)
     assert guess.dtype == torch.float32
     assert guess.isfinite().all()
@@ -60,51 +67,51 @@ def test_rows_stay_rows():
     """A ramp along one axis only, of each shape that is not square."""
     ramp = np.broadcast_to(np.linspace(0, 200, 40, dtype=np.float32), (24, 40))
     for data in (ramp[None], ramp.T[None], np.stack([ramp] * 3), np.stack([ramp] * 6)[None]):
-        np.testing.assert_allclose(first_guess(problem(data))[0], data, atol=5)
+        np.testing.assert_allclose(initial_estimate(problem(data))[0], data, atol=5)
 
 
 @pytest.mark.parametrize(
     ("operator", "noise", "decibels"),
     [
-        (Identity(), Gaussian(25.0), 6),
-        (Identity(), Unknown(), 6),
-        (Identity(), Poisson(gain=4.0), 5),
-        (Identity(), PoissonGaussian(gain=3.0, read_noise=10.0), 5),
-        (Identity(), Laplace(25.0), 4),
+        (Identity(), GaussianNoise(25.0), 6),
+        (Identity(), UnknownNoise(), 6),
+        (Identity(), PoissonNoise(gain=4.0), 5),
+        (Identity(), PoissonGaussianNoise(gain=3.0, read_noise=10.0), 5),
+        (Identity(), LaplaceNoise(25.0), 4),
     ],
     ids=lambda value: type(value).__name__,
 )
 def test_it_comes_closer_to_the_truth_than_the_data(operator, noise, decibels, phantom, generator):
-    drawn = Gaussian(25.0) if isinstance(noise, Unknown) else noise
+    drawn = GaussianNoise(25.0) if isinstance(noise, UnknownNoise) else noise
     noisy = drawn.sample(torch.as_tensor(phantom), generator)
-    guess = first_guess(problem(noisy[None], operator, noise))[0, 0]
+    guess = initial_estimate(problem(noisy[None], operator, noise))[0, 0]
     assert psnr(guess, phantom) > psnr(noisy, phantom) + decibels
 
 
 def test_colours_too(phantom, random):
     truth = np.stack([phantom, phantom[::-1], phantom.T])
     noisy = truth + random.normal(0, 25, truth.shape)
-    assert psnr(first_guess(problem(noisy))[0], truth) > psnr(noisy, truth) + 5
+    assert psnr(initial_estimate(problem(noisy))[0], truth) > psnr(noisy, truth) + 5
 
 
 def test_volumes_too(phantom, random):
     truth = np.stack([phantom[:40, :40]] * 8)
     noisy = truth + random.normal(0, 25, truth.shape)
-    assert psnr(first_guess(problem(noisy[None]))[0, 0], truth) > psnr(noisy, truth) + 5
+    assert psnr(initial_estimate(problem(noisy[None]))[0, 0], truth) > psnr(noisy, truth) + 5
 
 
 @pytest.mark.parametrize(
-    "noise", [Poisson(), Poisson(gain=2.0, offset=50.0), PoissonGaussian(read_noise=3.0)]
+    "noise", [PoissonNoise(), PoissonNoise(gain=2.0, offset=50.0), PoissonGaussianNoise(read_noise=3.0)]
 )
 def test_few_photons_and_levels_below_the_offset_stay_finite(noise, random):
     data = random.poisson(0.3, (1, 24, 30)) + random.normal(0, 3, (1, 24, 30))
-    assert first_guess(problem(data, noise=noise)).isfinite().all()
+    assert initial_estimate(problem(data, noise=noise)).isfinite().all()
 
 
 def test_a_hole_without_neighbours_nearby_is_filled(phantom):
     weights = np.zeros((1, 64, 64))
     weights[0, :3, :3] = 1
-    guess = first_guess(problem(phantom[None], weights=weights))
+    guess = initial_estimate(problem(phantom[None], weights=weights))
     assert guess.isfinite().all()
     assert phantom[:3, :3].min() - 1 <= float(guess.min()) <= float(guess.max()) <= phantom[:3, :3].max() + 1
 
@@ -120,7 +127,7 @@ def test_a_hole_without_neighbours_nearby_is_filled(phantom):
 )
 @pytest.mark.parametrize("channels", [1, 3])
 def test_it_lies_on_the_grid_of_x(operator, shape, grid, channels, random):
-    guess = first_guess(problem(random.normal(100, 20, (channels, *shape)), operator))
+    guess = initial_estimate(problem(random.normal(100, 20, (channels, *shape)), operator))
     assert guess.shape == (1, channels, *grid)
 
 
@@ -128,26 +135,28 @@ def test_it_undoes_some_of_the_blur(phantom):
     data = BLUR(torch.as_tensor(phantom)[None, None])[0]
     m = BLUR.psf.shape[0] // 2  # beyond the data little is known
     truth = phantom[m:-m, m:-m]
-    guess = first_guess(problem(data, BLUR))[0, 0, m:-m, m:-m]
+    guess = initial_estimate(problem(data, BLUR))[0, 0, m:-m, m:-m]
     assert psnr(guess, truth) > psnr(data[0], truth) + 1
 
 
 def test_it_comes_closer_than_pixels_made_larger(phantom):
     data = Resample((2, 2))(torch.as_tensor(phantom)[None, None])[0]
     larger = data[0].repeat_interleave(2, 0).repeat_interleave(2, 1)
-    assert psnr(first_guess(problem(data, Resample((2, 2))))[0, 0], phantom) > psnr(larger, phantom) + 0.5
+    assert (
+        psnr(initial_estimate(problem(data, Resample((2, 2))))[0, 0], phantom) > psnr(larger, phantom) + 0.5
+    )
 
 
 def test_units_do_not_matter(phantom, random):
     noisy = phantom[None] + random.normal(0, 25, (1, 64, 64))
-    plain, scaled = (first_guess(problem(unit * noisy)) / unit for unit in (1, 1e4))
+    plain, scaled = (initial_estimate(problem(unit * noisy)) / unit for unit in (1, 1e4))
     torch.testing.assert_close(scaled, plain, rtol=1e-3, atol=0.1)
 
 
 def test_the_problem_is_left_alone(phantom):
     made = problem(phantom[None], BLUR)
     before = made.data.clone(), made.weights.clone()
-    first_guess(replace(made))
+    initial_estimate(replace(made))
     assert torch.equal(made.data, before[0])
     assert torch.equal(made.weights, before[1])
 
@@ -155,6 +164,6 @@ def test_the_problem_is_left_alone(phantom):
 def test_a_channel_without_any_pixel_does_no_harm(phantom):
     weights = np.ones((2, 64, 64))
     weights[1] = 0
-    guess = first_guess(problem(np.stack([phantom, phantom]), weights=weights))
+    guess = initial_estimate(problem(np.stack([phantom, phantom]), weights=weights))
     assert guess.isfinite().all()
     assert psnr(guess[0, 0], phantom) > 30

@@ -6,20 +6,28 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from napari_dip import Asked, Gaussian, GaussianPSF, Laplace, Outcome, Poisson, Unknown
-from napari_dip.dip.postfilter import filtered_last, last_filter
-from napari_dip.dip.validation import Trial
+from napari_dip import (
+    GaussianNoise,
+    GaussianPSF,
+    LaplaceNoise,
+    Outcome,
+    PoissonNoise,
+    StopRequested,
+    UnknownNoise,
+)
+from napari_dip.dip.postfilter import postfilter, postfiltered
+from napari_dip.dip.validation import Validation
 from napari_dip.operators import Blur, Identity
-from napari_dip.optim.iterate import Iterate, Judge
+from napari_dip.optim.iterate import Iterate, StoppingCriterion
 from napari_dip.optim.stages import stopped
 from napari_dip.problem import Problem
 
 
-def trial(data, noise=None, weights=None):
+def validation(data, noise=None, weights=None):
     data = torch.as_tensor(np.asarray(data, np.float32))[None]
     weights = torch.ones_like(data[:, :1]) if weights is None else torch.as_tensor(weights)[None].float()
-    problem = Problem(data, Identity(), noise or Unknown(), weights)
-    return Trial.of(problem, "held-out", None, torch.Generator().manual_seed(0))
+    problem = Problem(data, Identity(), noise or UnknownNoise(), weights)
+    return Validation.of(problem, "held-out", None, torch.Generator().manual_seed(0))
 
 
 def batch(image):
@@ -27,7 +35,7 @@ def batch(image):
 
 
 def filtered(x, tried):
-    *_, answer = last_filter(batch(x), tried)
+    *_, answer = postfilter(batch(x), tried)
     return answer[0].numpy()
 
 
@@ -41,20 +49,20 @@ def wide(phantom):
 
 
 @pytest.mark.parametrize(
-    "noise", [Unknown(), Gaussian(20.0), Poisson(gain=4.0)], ids=["?", "gauss", "photons"]
+    "noise", [UnknownNoise(), GaussianNoise(20.0), PoissonNoise(gain=4.0)], ids=["?", "gauss", "photons"]
 )
 def test_what_a_fit_has_smoothed_away_comes_back(noise, wide, generator):
-    drawn = Gaussian(20.0) if isinstance(noise, Unknown) else noise
+    drawn = GaussianNoise(20.0) if isinstance(noise, UnknownNoise) else noise
     noisy = drawn.sample(torch.from_numpy(wide), generator).numpy()
     smooth = gaussian_filter(wide, (0, 1.5, 1.5))
-    assert error(filtered(smooth, trial(noisy, noise)), wide) < 0.75 * error(smooth, wide)
+    assert error(filtered(smooth, validation(noisy, noise)), wide) < 0.75 * error(smooth, wide)
 
 
 def test_channels_with_noise_of_their_own(wide, random):
     truth = np.concatenate([wide, wide[:, ::-1] / 100])
     noisy = truth + random.normal(size=truth.shape) * [[[20]], [[0.2]]]
     smooth = gaussian_filter(truth, (0, 1.5, 1.5))
-    result = filtered(smooth, trial(noisy))
+    result = filtered(smooth, validation(noisy))
     for one, other, wanted in zip(result, smooth, truth, strict=True):
         assert error(one, wanted) < 0.75 * error(other, wanted)
 
@@ -63,21 +71,21 @@ def test_volumes(phantom, random):
     truth = np.stack([phantom] * 6)[None]
     noisy = truth + random.normal(0, 20, truth.shape)
     smooth = gaussian_filter(truth, (0, 0, 1.5, 1.5))
-    assert error(filtered(smooth, trial(noisy)), truth) < 0.75 * error(smooth, truth)
+    assert error(filtered(smooth, validation(noisy)), truth) < 0.75 * error(smooth, truth)
 
 
 def test_outliers_do_not_come_back(wide, random):
     noisy = wide + random.normal(0, 10, wide.shape)
     noisy[random.random(wide.shape) < 0.05] += 200
     smooth = gaussian_filter(wide, (0, 1.5, 1.5))
-    assert error(filtered(smooth, trial(noisy, Laplace(10.0))), wide) < 0.85 * error(smooth, wide)
+    assert error(filtered(smooth, validation(noisy, LaplaceNoise(10.0))), wide) < 0.85 * error(smooth, wide)
 
 
 def test_held_out_pixels_can_speak_against_it(wide, random):
     """A texture as fine and weak as the noise, of which the pilot knows more than the data tell."""
     truth = wide + random.normal(0, 14, wide.shape)
     noisy = truth + random.normal(0, 20, wide.shape)
-    np.testing.assert_array_equal(filtered(truth, trial(noisy)), truth.astype(np.float32))
+    np.testing.assert_array_equal(filtered(truth, validation(noisy)), truth.astype(np.float32))
 
 
 def test_pixels_without_weight_have_no_influence(wide, random):
@@ -85,16 +93,17 @@ def test_pixels_without_weight_have_no_influence(wide, random):
     noisy = wide + random.normal(0, 20, wide.shape)
     smooth = gaussian_filter(wide, (0, 1.5, 1.5))
     first, second = (
-        filtered(smooth, trial(np.where(weights, noisy, hidden), weights=weights)) for hidden in (0.0, 1e5)
+        filtered(smooth, validation(np.where(weights, noisy, hidden), weights=weights))
+        for hidden in (0.0, 1e5)
     )
     np.testing.assert_array_equal(first, second)
     assert error(first, wide) < 0.8 * error(smooth, wide)
 
 
 def holes(image, random, noise=0.0):
-    """A trial of data with half of the pixels missing, of which nothing else is asked."""
+    """A validation of data with half of the pixels missing, of which nothing else is asked."""
     weights = random.random((1, *image.shape[1:])) > 0.5
-    tried = trial((image + noise * random.normal(size=image.shape)) * weights, weights=weights)
+    tried = validation((image + noise * random.normal(size=image.shape)) * weights, weights=weights)
     parts = {
         name: replace(getattr(tried, name), only_missing=True) for name in ("problem", "fitted", "held_out")
     }
@@ -125,7 +134,7 @@ def test_missing_pixels_have_no_influence(wide, random):
 def test_it_has_all_pixels_in_the_end(wide, random):
     noisy = wide + random.normal(0, 20, wide.shape)
     smooth = gaussian_filter(wide, (0, 1.5, 1.5))
-    tried = trial(noisy)
+    tried = validation(noisy)
     held = (tried.held_out.weights[0] > 0).numpy()
     other = replace(tried, problem=replace(tried.problem, data=batch(np.where(held, noisy + 1, noisy))))
     assert not np.array_equal(filtered(smooth, tried), filtered(smooth, other))
@@ -134,36 +143,36 @@ def test_it_has_all_pixels_in_the_end(wide, random):
 def run(x, *, length=3):
     for index in range(length + 1):
         outcome = Outcome.NO_IMPROVEMENT if index == length else None
-        yield Iterate(index, x, torch.tensor(1.0), 0.5, outcome, judge=Judge.HELD_OUT)
+        yield Iterate(index, x, torch.tensor(1.0), 0.5, outcome, criterion=StoppingCriterion.HELD_OUT)
 
 
 def test_the_answer_keeps_what_the_run_says_of_it(wide, random):
-    tried = trial(wide + random.normal(0, 20, wide.shape))
+    tried = validation(wide + random.normal(0, 20, wide.shape))
     smooth = batch(gaussian_filter(wide, (0, 1.5, 1.5)))
-    *before, answer = filtered_last(run(smooth), tried)
+    *before, answer = postfiltered(run(smooth), tried)
     assert [one.index for one in before[:3]] == [0, 1, 2]
     assert {one.index for one in before[3:]} == {3}
     assert all(one.outcome is None and torch.equal(one.x, smooth) for one in before)
     assert answer.outcome is Outcome.NO_IMPROVEMENT
-    assert (answer.index, answer.score, answer.judge) == (3, 0.5, Judge.HELD_OUT)
+    assert (answer.index, answer.score, answer.criterion) == (3, 0.5, StoppingCriterion.HELD_OUT)
     assert not torch.equal(answer.x, smooth)
 
 
 def test_who_stops_it_while_it_works_keeps_what_the_fit_has_found(wide, random):
-    tried = trial(wide + random.normal(0, 20, wide.shape))
+    tried = validation(wide + random.normal(0, 20, wide.shape))
     smooth = batch(gaussian_filter(wide, (0, 1.5, 1.5)))
     event = Event()
-    iterates = stopped(filtered_last(run(smooth), tried), Asked(event))
+    iterates = stopped(postfiltered(run(smooth), tried), StopRequested(event))
     for iterate in iterates:
         if iterate.index == 3:
             event.set()
-    assert iterate.outcome is Outcome.ASKED
+    assert iterate.outcome is Outcome.STOPPED
     assert torch.equal(iterate.x, smooth)
 
 
 def test_what_is_not_finite_is_left_as_it_is(wide):
     broken = Iterate(0, batch(np.nan * wide), torch.tensor(0.0), outcome=Outcome.DIVERGED)
-    assert [*filtered_last([broken], trial(wide))] == [broken]
+    assert [*postfiltered([broken], validation(wide))] == [broken]
 
 
 @pytest.mark.parametrize("operator", ["blur", "missing", "identity"])
@@ -174,13 +183,13 @@ def test_where_it_is_used(operator, phantom, tiny, monkeypatch):
         asked.append(tried)
         return iterates
 
-    monkeypatch.setattr("napari_dip.dip.postfilter.filtered_last", spy)
-    made = trial(phantom[None]).problem
+    monkeypatch.setattr("napari_dip.dip.postfilter.postfiltered", spy)
+    made = validation(phantom[None]).problem
     if operator == "blur":
         made = replace(made, operator=Blur(torch.from_numpy(GaussianPSF(3.0).kernel(2)).float()))
     made = replace(made, only_missing=operator == "missing")
     method = replace(tiny, stopping="held-out")
-    for settings in (method, replace(method, last_filter=False), replace(tiny, stopping="budget")):
+    for settings in (method, replace(method, postfilter=False), replace(tiny, stopping="max-iterations")):
         [*settings.solve(made)]
     if operator == "identity":
         [*method.solve(made, guide=made.data)]

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from napari_dip.pretrained.degradation import enlarged
+from napari_dip.pretrained.degradation import pre_upsampled
 from napari_dip.pretrained.model import Pretrained
 
 
@@ -20,15 +20,15 @@ class Enlarger(nn.Module):
             nn.init.zeros_(self.layers[2].bias)
 
     def forward(self, x):
-        x = enlarged(x, self.factor) if self.factor > 1 else x
+        x = pre_upsampled(x, self.factor) if self.factor > 1 else x
         return x + self.layers(x)
 
 
 @pytest.fixture
 def made():
-    def make(factor=1, channels=1, *, enlarged=False, blank=False):
+    def make(factor=1, channels=1, *, pre_upsampled=False, blank=False):
         torch.manual_seed(3)
-        network = Enlarger(factor, channels, blank=blank, before=enlarged)
-        return Pretrained(network, "Enlarger", factor, channels, "test", enlarged=enlarged)
+        network = Enlarger(factor, channels, blank=blank, before=pre_upsampled)
+        return Pretrained(network, "Enlarger", factor, channels, "test", pre_upsampled=pre_upsampled)
 
     return make

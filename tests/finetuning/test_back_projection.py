@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from napari_dip import Denoise, GaussianPSF, SuperResolve, Unknown
+from napari_dip import Denoise, GaussianPSF, SuperResolve, UnknownNoise
 from napari_dip.finetuning.back_projection import Projection, projected
 from napari_dip.problem import Problem
 from napari_dip.synthetic.images import picture
 
-TASK = SuperResolve(factor=2, kernel="bicubic", psf=GaussianPSF(1.9))
+TASK = SuperResolve(factor=2, downsampling="bicubic", psf=GaussianPSF(1.9))
 
 
 def problem(sigma, seed=0, side=64):
@@ -16,7 +16,7 @@ def problem(sigma, seed=0, side=64):
     truth = torch.from_numpy(picture(3, 2, operator.grid((side, side)).shape[0])).float()[None, None]
     clean = operator(truth)
     noise = sigma * torch.randn(clean.shape, generator=torch.Generator().manual_seed(seed))
-    return Problem(clean + noise, operator, Unknown(), torch.ones_like(clean)), truth
+    return Problem(clean + noise, operator, UnknownNoise(), torch.ones_like(clean)), truth
 
 
 def begun(one):
@@ -48,7 +48,7 @@ def test_noise_is_noticed_and_hardly_explained():
 
 def test_denoising_leaves_nothing_to_be_asked():
     data = torch.from_numpy(np.random.default_rng(0).normal(100, 9, (1, 1, 32, 32))).float()
-    one = Problem(data, Denoise().operator((32, 32)), Unknown(), torch.ones_like(data))
+    one = Problem(data, Denoise().operator((32, 32)), UnknownNoise(), torch.ones_like(data))
     assert not Projection.of(one, torch.zeros_like(data)).noisy
     torch.testing.assert_close(projected(one, torch.zeros_like(data)), data)
 
@@ -58,6 +58,7 @@ def test_missing_pixels_judge_nothing(generator):
     weights = one.weights.clone()
     weights[..., 10:20, 10:20] = 0
     spoilt = [
-        Problem(one.data.where(weights > 0, value), one.operator, Unknown(), weights) for value in (0.0, 1e5)
+        Problem(one.data.where(weights > 0, value), one.operator, UnknownNoise(), weights)
+        for value in (0.0, 1e5)
     ]
     torch.testing.assert_close(*(projected(each, begun(one)) for each in spoilt))

@@ -2,10 +2,10 @@ import pytest
 import torch
 from torch import nn
 
-from napari_dip import Denoise, Gaussian, GaussianPSF, SuperResolve
+from napari_dip import Denoise, GaussianNoise, GaussianPSF, SuperResolve
 from napari_dip.finetuning.losses import consistency, masked, pair, risk
-from napari_dip.finetuning.patches import View
-from napari_dip.finetuning.restorer import Reading, Restorer
+from napari_dip.finetuning.patches import PatchSampler
+from napari_dip.finetuning.restorer import IntensityMapping, Restorer
 from napari_dip.pretrained.model import Pretrained
 from napari_dip.problem import Problem
 
@@ -15,7 +15,9 @@ def view(task, n=8, sigma=5.0, seed=0, missing=()):
     weights = torch.ones(1, 1, n, n)
     for at in missing:
         weights[(..., *at)] = 0
-    return View(Problem(data, task.operator((n, n)), Gaussian(sigma), weights), torch.tensor(sigma))
+    return PatchSampler(
+        Problem(data, task.operator((n, n)), GaussianNoise(sigma), weights), torch.tensor(sigma)
+    )
 
 
 def evaluated(restorer, sample):
@@ -25,21 +27,22 @@ def evaluated(restorer, sample):
 
 def test_consistency_is_the_misfit_of_what_is_explained(made, generator):
     seen = view(SuperResolve(factor=2), 16)
-    restorer = Restorer(made(2), 2, Reading(0, 255))
+    restorer = Restorer(made(2), 2, IntensityMapping(0, 255))
     x = seen.whole.x(restorer(seen.whole.shown))
     expected = (seen.problem.operator(x) - seen.problem.data).square().mean()
     torch.testing.assert_close(evaluated(restorer, consistency(seen.whole, generator)), expected)
 
 
-@pytest.mark.parametrize(("task", "n"), [(Denoise(), 8), (SuperResolve(factor=2, kernel="bicubic"), 6)])
+@pytest.mark.parametrize(("task", "n"), [(Denoise(), 8), (SuperResolve(factor=2, downsampling="bicubic"), 6)])
 def test_steins_estimate_has_the_derivatives_of_the_whole_jacobian(task, n, made):
     """The mean over probes is the sum of derivatives that automatic differentiation finds."""
     sigma, seen = 5.0, view(task, n)
-    restorer = Restorer(made(seen.factor), seen.factor, Reading(0, 255)).double()
+    restorer = Restorer(made(seen.factor), seen.factor, IntensityMapping(0, 255)).double()
 
     def explained(data):
-        moved = View(
-            Problem(data, seen.problem.operator, Gaussian(sigma), seen.problem.weights), torch.tensor(5.0)
+        moved = PatchSampler(
+            Problem(data, seen.problem.operator, GaussianNoise(sigma), seen.problem.weights),
+            torch.tensor(5.0),
         )
         part = moved.whole
         return part.explained(restorer(part.shown.double()))
@@ -77,10 +80,10 @@ def test_steins_estimate_is_the_error_of_a_known_denoiser(generator):
 
     truth = torch.full((1, 1, 128, 128), 100.0)
     noisy = truth + 20 * torch.randn(truth.shape, generator=generator)
-    problem = Problem(noisy, Denoise().operator((128, 128)), Gaussian(20.0), torch.ones_like(truth))
-    seen = View(problem, torch.tensor(20.0))
+    problem = Problem(noisy, Denoise().operator((128, 128)), GaussianNoise(20.0), torch.ones_like(truth))
+    seen = PatchSampler(problem, torch.tensor(20.0))
     for share in (1.0, 0.7, 0.0):
-        restorer = Restorer(Pretrained(Scaled(share), "x", 1, 1, "test"), 1, Reading(0, 255))
+        restorer = Restorer(Pretrained(Scaled(share), "x", 1, 1, "test"), 1, IntensityMapping(0, 255))
         error = (share * noisy - truth).square().mean()
         found = evaluated(restorer, risk(seen.whole, generator))
         assert float(found) == pytest.approx(float(error), rel=0.06)
@@ -90,8 +93,8 @@ def test_steins_estimate_is_the_error_of_a_known_denoiser(generator):
 def test_missing_pixels_have_no_influence(loss, made):
     first, second = (view(SuperResolve(), 16, missing=[(4, 4), (9, 12)]) for _ in range(2))
     second.problem.data[..., 4, 4] = 1e5
-    second = View(second.problem, torch.tensor(5.0))
-    restorer = Restorer(made(2), 2, Reading(0, 255))
+    second = PatchSampler(second.problem, torch.tensor(5.0))
+    restorer = Restorer(made(2), 2, IntensityMapping(0, 255))
     values = [
         evaluated(restorer, loss(one.whole, torch.Generator().manual_seed(1))) for one in (first, second)
     ]
@@ -111,15 +114,15 @@ def test_edges_count_less_in_the_masked_loss(generator):
 
     step = torch.full((1, 1, 32, 32), 50.0)
     step[..., 16:] = 200
-    task = SuperResolve(factor=2, kernel="area")
+    task = SuperResolve(factor=2, downsampling="area")
     data = task.operator((16, 16))(step)
     losses = {}
     for column in (3, 8):
         wrong = data.clone()
         wrong[..., 4:12, column] += 30
-        problem = Problem(wrong, task.operator((16, 16)), Gaussian(5.0), torch.ones_like(data))
-        whole = View(problem, torch.tensor(0.0)).whole
-        restorer = Restorer(Pretrained(Whatever(step), "x", 2, 1, "test"), 2, Reading(0, 1))
+        problem = Problem(wrong, task.operator((16, 16)), GaussianNoise(5.0), torch.ones_like(data))
+        whole = PatchSampler(problem, torch.tensor(0.0)).whole
+        restorer = Restorer(Pretrained(Whatever(step), "x", 2, 1, "test"), 2, IntensityMapping(0, 1))
         losses[column] = float(evaluated(restorer, masked(whole, generator)))
         assert losses[column] < float(evaluated(restorer, consistency(whole, generator)))
     assert losses[8] < 0.7 * losses[3]

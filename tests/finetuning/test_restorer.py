@@ -2,10 +2,18 @@ import pytest
 import torch
 from torch import nn
 
-from napari_dip.finetuning.restorer import _AROUND, _TILE, Reading, Restorer, all_ways, in_tiles, learning
+from napari_dip.finetuning.restorer import (
+    _AROUND,
+    _TILE,
+    IntensityMapping,
+    Restorer,
+    all_ways,
+    in_tiles,
+    learning,
+)
 from napari_dip.pretrained.model import Pretrained
 
-BYTES = Reading(0.0, 255.0)
+BYTES = IntensityMapping(0.0, 255.0)
 
 
 def data(*shape, seed=0):
@@ -26,23 +34,23 @@ def data(*shape, seed=0):
 )
 def test_the_range_is_that_of_a_usual_format_or_that_of_the_data(low, high, expected):
     image = torch.linspace(low, high, 64).reshape(1, 1, 8, 8)
-    reading = Reading.of(image, torch.ones(1, 1, 8, 8, dtype=torch.bool))
+    reading = IntensityMapping.of(image, torch.ones(1, 1, 8, 8, dtype=torch.bool))
     assert (reading.low, reading.high) == pytest.approx(expected)
 
 
 def test_missing_pixels_say_nothing_of_the_range():
     image, seen = data(1, 1, 8, 8), torch.ones(1, 1, 8, 8, dtype=torch.bool)
     image[..., 0, 0], seen[..., 0, 0] = 1e6, False
-    assert Reading.of(image, seen).high == 255
+    assert IntensityMapping.of(image, seen).high == 255
 
 
 @pytest.mark.parametrize("scale", [1.0, 255.0])
 @pytest.mark.parametrize(("factor", "enlarged"), [(1, False), (2, False), (3, True)])
-def test_grey_levels_go_in_and_come_out(made, scale, factor, enlarged):
+def test_grey_levels_go_in_and_come_out(made, scale, factor, pre_upsampled):
     """What a network adds, in its own units, is added in grey levels."""
-    pretrained = made(factor, enlarged=enlarged, blank=True)
+    pretrained = made(factor, pre_upsampled=pre_upsampled, blank=True)
     nn.init.constant_(pretrained.network.layers[2].bias, 0.1 * scale)
-    restorer = Restorer(pretrained, factor, Reading(100.0, 300.0, scale))
+    restorer = Restorer(pretrained, factor, IntensityMapping(100.0, 300.0, scale))
     image = torch.full((1, 1, 8, 9), 150.0)
     x = restorer(image)
     assert x.shape == (1, 1, 8 * factor, 9 * factor)
@@ -65,7 +73,9 @@ def test_a_network_for_colours_sees_a_grey_image_as_one_of_equal_colours(made):
 
 def test_colours_may_be_wanted_the_other_way_round(made):
     pretrained, image = made(1, 3), data(1, 3, 8, 8)
-    usual, swapped = (Restorer(pretrained, 1, Reading(0, 255, 1, swapped)) for swapped in (False, True))
+    usual, swapped = (
+        Restorer(pretrained, 1, IntensityMapping(0, 255, 1, swapped)) for swapped in (False, True)
+    )
     torch.testing.assert_close(swapped(image), usual(image.flip(1)).flip(1))
 
 
@@ -84,7 +94,7 @@ def test_a_network_that_changes_what_it_is_given_does_no_harm():
 
     image = data(1, 1, 8, 8)
     before = image.clone()
-    restorer = Restorer(Pretrained(Careless(), "Careless", 1, 1, "test"), 1, Reading(0, 1))
+    restorer = Restorer(Pretrained(Careless(), "Careless", 1, 1, "test"), 1, IntensityMapping(0, 1))
     restorer(image)
     torch.testing.assert_close(image, before)
 

@@ -37,11 +37,11 @@ def test_shapes_that_do_not_fit_are_refused():
         Axes.of((4, 4), "ZYX", "together")
     with pytest.raises(ValueError, match="at least two axes"):
         Axes.guess((4,))
-    with pytest.raises(ValueError, match="'together' or 'alone'"):
+    with pytest.raises(ValueError, match="'together' or 'separate'"):
         Axes("YX", "apart")
 
 
-@given(st.permutations("TPCZYX"), st.sampled_from(["together", "alone"]))
+@given(st.permutations("TPCZYX"), st.sampled_from(["together", "separate"]))
 def test_frames_go_to_batches_and_back_to_where_they_were(letters, channels):
     axes = Axes("".join(letters), channels)
     array = np.arange(2 * 3 * 4 * 5 * 6 * 7).reshape(2, 3, 4, 5, 6, 7)
@@ -108,10 +108,10 @@ def test_too_many_unnamed_axes_are_refused():
     ("letters", "roles", "assigned"),
     [
         ("TYX", ("spatial", "spatial", "spatial"), "ZYX"),
-        ("TZYX", ("looped", "looped", "spatial", "spatial"), "TPYX"),
+        ("TZYX", ("frame", "frame", "spatial", "spatial"), "TPYX"),
         ("TYX", ("channel", "spatial", "spatial"), "CYX"),
-        ("XYT", ("spatial", "spatial", "looped"), "XYT"),
-        ("TYXC", ("looped", "spatial", "spatial", "looped"), "TYXP"),
+        ("XYT", ("spatial", "spatial", "frame"), "XYT"),
+        ("TYXC", ("frame", "spatial", "spatial", "frame"), "TYXP"),
     ],
 )
 def test_roles_can_be_changed(letters, roles, assigned):
@@ -121,7 +121,7 @@ def test_roles_can_be_changed(letters, roles, assigned):
 
 @pytest.mark.parametrize(
     "roles",
-    [("spatial",) * 4, ("looped", "looped", "looped", "spatial"), ("channel",) * 2 + ("spatial",) * 2],
+    [("spatial",) * 4, ("frame", "frame", "frame", "spatial"), ("channel",) * 2 + ("spatial",) * 2],
 )
 def test_impossible_roles_are_refused(roles):
     with pytest.raises(ValueError, match="axes must"):

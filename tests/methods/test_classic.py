@@ -4,13 +4,13 @@ import torch
 from scipy.signal import fftconvolve
 from skimage import data
 
-from napari_dip import DIP, Gaussian, Outcome, Poisson, Unknown
+from napari_dip import DIP, GaussianNoise, Outcome, PoissonNoise, UnknownNoise
 from napari_dip.methods.classic import RichardsonLucy, Wiener
 from napari_dip.operators import Identity
 from napari_dip.operators.blur import Blur
 from napari_dip.problem import Problem
 from napari_dip.psf.models import GaussianPSF, MoffatPSF
-from napari_dip.settings import descriptions, hints, record, restored
+from napari_dip.settings import descriptions, from_dict, hints, to_dict
 
 METHODS = [RichardsonLucy(), Wiener()]
 by_name = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.title)
@@ -20,14 +20,14 @@ def problem(images, psf, noise=None, weights=None, floor=None):
     y = torch.as_tensor(np.asarray(images), dtype=torch.float32)[None]
     weights = torch.ones_like(y) if weights is None else torch.as_tensor(np.asarray(weights))[None].float()
     blur = Blur(torch.as_tensor(psf, dtype=torch.float32))
-    return Problem(y, blur, noise or Unknown(), weights, floor=floor)
+    return Problem(y, blur, noise or UnknownNoise(), weights, floor=floor)
 
 
 def answer(method, problem, **options):
     """Return the one iterate's image on the data's own pixels, after checking where it lies."""
     (iterate,) = method.solve(problem, **options)
     assert iterate.outcome is Outcome.COMPUTED
-    assert iterate.index == method.updates
+    assert iterate.index == method.max_iterations
     assert iterate.loss.ndim == 0
     assert iterate.x.dtype == torch.float32
     assert iterate.x.isfinite().all()
@@ -134,7 +134,7 @@ def test_richardson_lucy_keeps_to_the_floor(random):
     scene = np.full((40, 40), 100.0)
     scene[20, 20] = 5000
     noisy = fftconvolve(scene, psf, mode="same") + random.normal(0, 5, scene.shape)
-    for options in ({"floor": 90.0}, {"noise": Poisson(1.0, offset=90.0)}):
+    for options in ({"floor": 90.0}, {"noise": PoissonNoise(1.0, offset=90.0)}):
         assert answer(RichardsonLucy(), problem([noisy], psf, **options)).min() >= 90
     assert answer(RichardsonLucy(), problem([noisy - 100], psf)).min() >= (noisy - 100).min() - 1e-3
     assert answer(RichardsonLucy(), problem([np.zeros((20, 20))], psf)).max() == 0
@@ -146,7 +146,7 @@ def test_the_balance_chosen_is_close_to_the_best_of_all(noise, fwhm):
     psf = GaussianPSF(fwhm).kernel(2)
     truth, blurred = photograph(psf, gain=1e-6)
     noisy = blurred + np.random.default_rng(0).normal(0, noise, truth.shape)
-    (chosen,) = answer(Wiener(), problem([noisy], psf, Gaussian(noise)))
+    (chosen,) = answer(Wiener(), problem([noisy], psf, GaussianNoise(noise)))
     given = [Wiener(10.0**power) for power in np.arange(-7, 3, 0.5)]
     best = max(psnr(answer(method, problem([noisy], psf))[0], truth) for method in given)
     assert psnr(chosen, truth) > best - 0.3
@@ -155,18 +155,20 @@ def test_the_balance_chosen_is_close_to_the_best_of_all(noise, fwhm):
 @by_name
 def test_what_it_can_not_do_it_refuses_in_words(method, phantom):
     one = problem([phantom], GaussianPSF().kernel(2))
-    assert method.refuses(one) is None
-    assert "point spread function" in method.refuses(Problem(one.data, Identity(), Unknown(), one.weights))
+    assert method.unsupported_reason(one) is None
+    assert "point spread function" in method.unsupported_reason(
+        Problem(one.data, Identity(), UnknownNoise(), one.weights)
+    )
     unseen = problem([phantom], GaussianPSF().kernel(2), weights=np.zeros((1, 64, 64)))
-    assert "at least one observed pixel" in method.refuses(unseen)
+    assert "at least one observed pixel" in method.unsupported_reason(unseen)
 
 
 @by_name
 def test_settings_are_plain_and_described(method):
     assert set(hints(type(method))) == set(descriptions(type(method)))
     assert set(method.essential) <= set(hints(type(method)))
-    assert restored(type(method), record(method)) == method
-    assert method.settled("cpu") == method
+    assert from_dict(type(method), to_dict(method)) == method
+    assert method.resolved("cpu") == method
     assert method.time_limit is None
     public = {name for name in dir(DIP) if not name.startswith("_")} - set(hints(DIP))
     assert public <= set(dir(method))

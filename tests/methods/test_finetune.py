@@ -6,25 +6,25 @@ import torch
 from torch import nn
 
 from napari_dip import (
-    Asked,
-    Budget,
     Deconvolve,
     Denoise,
     FineTune,
-    Gaussian,
+    GaussianNoise,
     GaussianPSF,
-    Laplace,
+    LaplaceNoise,
+    MaxIterations,
     Outcome,
     RestorationError,
+    StopRequested,
     SuperResolve,
     restore,
     solve,
 )
 from napari_dip.errors import InputError
 from napari_dip.operators import Resample
-from napari_dip.pretrained.degradation import enlarged
+from napari_dip.pretrained.degradation import pre_upsampled
 from napari_dip.restoration.api import residual
-from napari_dip.settings import record
+from napari_dip.settings import to_dict
 
 
 class Bicubic(nn.Module):
@@ -41,7 +41,7 @@ class Bicubic(nn.Module):
             nn.init.zeros_(self.layers[2].bias)
 
     def forward(self, x):
-        x = enlarged(x, self.factor) if self.factor > 1 else x
+        x = pre_upsampled(x, self.factor) if self.factor > 1 else x
         return x + self.layers(x)
 
 
@@ -68,7 +68,7 @@ def smooth():
 @pytest.fixture
 def blurred(phantom):
     """Coarse pixels of a blurred image, and the task that says so."""
-    task = SuperResolve(factor=2, kernel="bicubic", psf=GaussianPSF(1.5))
+    task = SuperResolve(factor=2, downsampling="bicubic", psf=GaussianPSF(1.5))
     operator = task.operator((32, 32))
     margin = operator.inner.psf.shape[0] // 2
     wide = torch.from_numpy(np.pad(phantom, margin, mode="reflect"))[None, None]
@@ -87,22 +87,22 @@ def test_the_first_iterate_is_the_networks_own_output(blurred):
     inside = np.s_[8:-8, 8:-8]  # beyond the border the network sees the image mirrored
     np.testing.assert_allclose(first.x.numpy()[inside], own[0, 0].numpy()[inside], atol=1e-2)
     assert (first.index, first.outcome) == (0, None)
-    result = restore(data, task, method, until=Budget(1))
-    np.testing.assert_array_equal(result.first, first.x.numpy())
+    result = restore(data, task, method, stopping_rule=MaxIterations(1))
+    np.testing.assert_array_equal(result.network_output, first.x.numpy())
 
 
 def test_consistent_data_are_left_alone(smooth):
-    result = restore(coarse(smooth), SuperResolve(factor=2, kernel="bicubic"), network(2))
+    result = restore(coarse(smooth), SuperResolve(factor=2, downsampling="bicubic"), network(2))
     assert result.outcome is Outcome.CONSISTENT
-    np.testing.assert_array_equal(result.image, result.first)
+    np.testing.assert_array_equal(result.image, result.network_output)
     assert result.frames[0].note.startswith("Consistent: nothing to correct")
 
 
 def test_the_user_overrides_the_verdict(smooth):
-    data, task = coarse(smooth), SuperResolve(factor=2, kernel="bicubic")
+    data, task = coarse(smooth), SuperResolve(factor=2, downsampling="bicubic")
     result = restore(data, task, network(2, action="fine-tuning", iterations=3))
     assert result.outcome is not Outcome.CONSISTENT
-    assert not np.array_equal(result.image, result.first)
+    assert not np.array_equal(result.image, result.network_output)
 
 
 def test_inconsistent_data_are_explained_at_once_and_then_better(blurred, phantom):
@@ -121,7 +121,7 @@ def test_inconsistent_data_are_explained_at_once_and_then_better(blurred, phanto
 @pytest.mark.parametrize("known", [True, False])
 def test_noise_is_not_learnt(phantom, random, known):
     noisy = (phantom + random.normal(0, 20, phantom.shape)).astype(np.float32)
-    task = Denoise(Gaussian(20.0)) if known else Denoise()
+    task = Denoise(GaussianNoise(20.0)) if known else Denoise()
     result = restore(noisy, task, network(iterations=60))
     assert result.frames[0].note.startswith("Noisy (σ = ")
     assert psnr(result.image, phantom) > psnr(noisy, phantom) + 2
@@ -130,7 +130,7 @@ def test_noise_is_not_learnt(phantom, random, known):
 
 def test_a_denoiser_serves_for_noise_that_it_was_not_trained_for(phantom, random):
     noisy = (phantom + random.normal(0, 50, phantom.shape)).astype(np.float32)
-    first, matched, *_, answer = solve(noisy, Denoise(Gaussian(50.0)), FineTune(iterations=10))
+    first, matched, *_, answer = solve(noisy, Denoise(GaussianNoise(50.0)), FineTune(iterations=10))
     scores = [psnr(iterate.x.numpy(), phantom) for iterate in (first, matched, answer)]
     assert scores[0] + 1 < scores[1]
     assert scores[0] + 1 < scores[2]
@@ -140,8 +140,10 @@ def test_a_denoiser_serves_for_noise_that_it_was_not_trained_for(phantom, random
 def test_noise_that_is_taken_for_too_strong_is_not_tuned_to(phantom, random):
     """Stein's estimate is below 0 then, and would fall with every detail that is lost."""
     noisy = (phantom + random.normal(0, 20, phantom.shape)).astype(np.float32)
-    result = restore(noisy, Denoise(Gaussian(26.0)), FineTune(iterations=40, learning_rate=1e-3, flips=False))
-    assert result.frames[0].updates == 0
+    result = restore(
+        noisy, Denoise(GaussianNoise(26.0)), FineTune(iterations=40, learning_rate=1e-3, self_ensemble=False)
+    )
+    assert result.frames[0].iterations == 0
     assert result.frames[0].score == 0
 
 
@@ -200,7 +202,9 @@ def test_missing_pixels_have_no_influence(blurred, random):
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float64, ">i4"])
 def test_grey_levels_are_kept(smooth, dtype):
     data = coarse(smooth).astype(dtype)
-    result = restore(data, SuperResolve(factor=2, kernel="bicubic"), network(2, action="back-projection"))
+    result = restore(
+        data, SuperResolve(factor=2, downsampling="bicubic"), network(2, action="back-projection")
+    )
     assert result.image.dtype == np.float32
     assert result.image.mean() == pytest.approx(float(data.mean()), rel=1e-3)
 
@@ -219,20 +223,20 @@ def test_the_next_frame_starts_from_the_weights_of_the_last(blurred):
     method = network(2, action="fine-tuning", iterations=4)
     result = restore(np.stack([data, data]), task, method, axes="TYX")
     assert list(result.states) == [(0,), (1,)]
-    assert not np.array_equal(result.first[0], result.first[1])
-    alone = restore(np.stack([data, data]), task, method, axes="TYX", series="alone")
-    np.testing.assert_array_equal(alone.first[0], alone.first[1])
+    assert not np.array_equal(result.network_output[0], result.network_output[1])
+    alone = restore(np.stack([data, data]), task, method, axes="TYX", series="independent")
+    np.testing.assert_array_equal(alone.network_output[0], alone.network_output[1])
 
 
 def test_a_network_of_another_factor_serves(phantom):
     data = coarse(phantom[:63, :63], 3)
-    result = restore(data, SuperResolve(factor=3, kernel="bicubic"), network(4, iterations=2))
+    result = restore(data, SuperResolve(factor=3, downsampling="bicubic"), network(4, iterations=2))
     assert result.image.shape == (63, 63)
 
 
 def test_what_is_usual_is_that_of_the_factor_a_network_was_trained_for(phantom):
     """At another one it would contradict its own output, too."""
-    task, seen = SuperResolve(factor=3, kernel="bicubic"), []
+    task, seen = SuperResolve(factor=3, downsampling="bicubic"), []
 
     class Watched(Bicubic):
         def forward(self, x):
@@ -260,8 +264,8 @@ def test_an_update_costs_the_same_whatever_the_image(random):
 
     for n in (200, 300):
         data = random.normal(100, 20, (n, n)).astype(np.float32)
-        method = FineTune.of(Watched(2), factor=2, iterations=3, learning_rate=1e-4, flips=False)
-        restore(data, SuperResolve(Gaussian(20.0)), method)
+        method = FineTune.of(Watched(2), factor=2, iterations=3, learning_rate=1e-4, self_ensemble=False)
+        restore(data, SuperResolve(GaussianNoise(20.0)), method)
         seen.append(None)
     half = seen.index(None)
     assert seen[:half] == seen[half + 1 : -1]
@@ -273,11 +277,11 @@ def test_an_update_costs_the_same_whatever_the_image(random):
 def test_it_ends_when_asked_and_keeps_the_best(blurred):
     data, task = blurred
     event, after = Event(), 0
-    for iterate in solve(data, task, network(2), until=Asked(event)):
+    for iterate in solve(data, task, network(2), stopping_rule=StopRequested(event)):
         after += event.is_set()
         if iterate.index == 5:
             event.set()
-    assert iterate.outcome is Outcome.ASKED
+    assert iterate.outcome is Outcome.STOPPED
     assert after == 1
     assert iterate.state is not None
 
@@ -295,7 +299,7 @@ def test_a_time_limit_ends_it(blurred):
     ("shape", "task", "method", "words"),
     [
         ((12, 40), Denoise(), network(), "at least 16 pixels along each axis, got 12 x 40"),
-        ((40, 40), Denoise(Laplace(5.0)), network(), "leaves outliers in"),
+        ((40, 40), Denoise(LaplaceNoise(5.0)), network(), "leaves outliers in"),
         (
             (40, 40),
             Denoise(),
@@ -337,12 +341,12 @@ def test_settings_have_limits(field, value):
 
 
 def test_a_record_does_not_pass_off_another_network_as_that_of_the_user():
-    assert record(network(2))["weights"] == "module Bicubic"
-    assert "network" not in record(network(2))
+    assert to_dict(network(2))["weights"] == "module Bicubic"
+    assert "network" not in to_dict(network(2))
 
 
 def test_the_shipped_networks_are_better_than_interpolation(phantom):
     data = coarse(phantom)
-    task = SuperResolve(factor=2, kernel="bicubic")
+    task = SuperResolve(factor=2, downsampling="bicubic")
     shipped, bicubic = (restore(data, task, one).image for one in (FineTune(), network(2, action="network")))
     assert psnr(shipped, phantom) > psnr(bicubic, phantom) + 1

@@ -10,17 +10,17 @@ import torch
 from napari_dip import (
     DIP,
     PKN,
-    Asked,
     Deconvolve,
     Denoise,
-    Gaussian,
+    GaussianNoise,
     GaussianPSF,
-    Laplace,
-    Poisson,
-    PoissonGaussian,
+    LaplaceNoise,
+    PoissonGaussianNoise,
+    PoissonNoise,
     RestorationError,
+    StopRequested,
     SuperResolve,
-    Unknown,
+    UnknownNoise,
     restore,
     solve,
 )
@@ -32,7 +32,7 @@ from napari_dip.restoration.api import restoring
 
 STRUCTURE = PKN(predictor="structure-tensor")
 SIGMA = 25.0
-GAUSSIAN = Denoise(Gaussian(SIGMA))
+GAUSSIAN = Denoise(GaussianNoise(SIGMA))
 TASKS = {"denoise": GAUSSIAN, "deblur": Deconvolve(psf=GaussianPSF(3.0)), "refine": SuperResolve(factor=2)}
 
 #: Whose point spread function fits into a small image.
@@ -72,7 +72,7 @@ class TestQuality:
     def test_it_refines_better_than_repeated_pixels(self, phantom, random):
         data = Resample((2, 2))(torch.as_tensor(phantom)[None, None])[0, 0].numpy()
         data = data + random.normal(0, 10, data.shape)
-        restored = restore(data, SuperResolve(factor=2, noise=Gaussian(10.0)), STRUCTURE)
+        restored = restore(data, SuperResolve(factor=2, noise=GaussianNoise(10.0)), STRUCTURE)
         repeated = data.repeat(2, 0).repeat(2, 1)
         assert restored.image.shape == phantom.shape
         assert psnr(restored, phantom) > psnr(repeated, phantom) + 1
@@ -87,7 +87,10 @@ class TestQuality:
         for sigma in (10.0, 25.0, 50.0):
             data = phantom + (noisy - phantom) * (sigma / SIGMA)
             network, constant = (
-                psnr(restore(data, Denoise(Gaussian(sigma)), PKN(kernel=name, predictor=predictor)), phantom)
+                psnr(
+                    restore(data, Denoise(GaussianNoise(sigma)), PKN(kernel=name, predictor=predictor)),
+                    phantom,
+                )
                 for predictor in ("network", "constant")
             )
             assert network > psnr(data, phantom) + 3
@@ -102,18 +105,18 @@ class TestQuality:
         ].numpy()
         margin = (blurred.shape[0] - 64) // 2
         data = blurred[margin:-margin, margin:-margin] + random.normal(0, 3, phantom.shape)
-        restored = restore(data, Deconvolve(psf=psf, noise=Gaussian(3.0)), PKN(kernel=name))
+        restored = restore(data, Deconvolve(psf=psf, noise=GaussianNoise(3.0)), PKN(kernel=name))
         assert psnr(restored, phantom) > psnr(data, phantom) + 1
 
     def test_the_network_refines(self, phantom, random):
         data = Resample((2, 2))(torch.as_tensor(phantom)[None, None])[0, 0].numpy()
         data = data + random.normal(0, 10, data.shape)
-        restored = restore(data, SuperResolve(factor=2, noise=Gaussian(10.0)), PKN())
+        restored = restore(data, SuperResolve(factor=2, noise=GaussianNoise(10.0)), PKN())
         assert psnr(restored, phantom) > psnr(data.repeat(2, 0).repeat(2, 1), phantom) + 2
 
     def test_measured_noise_is_as_good_as_known_noise(self, phantom, noisy):
         known, measured = (
-            restore(noisy, Denoise(noise), STRUCTURE) for noise in (Gaussian(SIGMA), Unknown())
+            restore(noisy, Denoise(noise), STRUCTURE) for noise in (GaussianNoise(SIGMA), UnknownNoise())
         )
         assert psnr(measured, phantom) > psnr(known, phantom) - 0.3
 
@@ -121,14 +124,17 @@ class TestQuality:
         """In the light it is ten times as strong: with one strength for all most of it would stay."""
         flat = np.repeat([[20.0] * 32 + [2000.0] * 32], 64, 0)
         data = random.poisson(flat).astype(np.float32)
-        left = restore(data, Denoise(Poisson()), STRUCTURE, keep_maps=True).maps[NOISE_LEFT].values
+        left = restore(data, Denoise(PoissonNoise()), STRUCTURE, return_maps=True).maps[NOISE_LEFT].values
         inner = left[:, 4:24], left[:, 40:60]
         assert inner[0].mean() == pytest.approx(inner[1].mean(), rel=0.15)
         assert left.max() <= 1 + 1e-6
 
     def test_darkness_below_the_offset_stays_finite(self, random):
         data = 100 + random.normal(0, 2, (30, 32))
-        for noise in (Poisson(gain=2.0, offset=110.0), PoissonGaussian(offset=110.0, read_noise=0.0)):
+        for noise in (
+            PoissonNoise(gain=2.0, offset=110.0),
+            PoissonGaussianNoise(offset=110.0, read_noise=0.0),
+        ):
             assert np.isfinite(restore(data, Denoise(noise), STRUCTURE).image).all()
 
     @pytest.mark.parametrize(("kernel", "decibels"), [("bilateral", 2.0), ("nlm", 1.0)])
@@ -139,7 +145,7 @@ class TestQuality:
         guide = 3 * (phantom + random.normal(0, own, phantom.shape)) + 7
         maps = given(KERNELS[kernel], phantom.shape)
         alone, led = (
-            restore(noisy, Denoise(Gaussian(50.0)), PKN(kernel=kernel), maps=maps, guide=one)
+            restore(noisy, Denoise(GaussianNoise(50.0)), PKN(kernel=kernel), parameter_maps=maps, guide=one)
             for one in (None, guide)
         )
         assert psnr(led, phantom) > psnr(alone, phantom) + decibels
@@ -147,7 +153,9 @@ class TestQuality:
     def test_a_guide_without_structure_does_no_harm(self, noisy, phantom):
         for name in ("bilateral", "nlm"):
             maps = given(KERNELS[name], phantom.shape)
-            led = restore(noisy, GAUSSIAN, PKN(kernel=name), maps=maps, guide=np.full(phantom.shape, 5.0))
+            led = restore(
+                noisy, GAUSSIAN, PKN(kernel=name), parameter_maps=maps, guide=np.full(phantom.shape, 5.0)
+            )
             assert np.isfinite(led.image).all()
 
 
@@ -156,7 +164,7 @@ class TestContract:
     def test_any_dtype_comes_out_as_float32_in_its_grey_levels(self, dtype, phantom):
         data = phantom.astype(dtype)
         before = data.copy()
-        restored = restore(data, Denoise(Gaussian(5.0)), STRUCTURE)
+        restored = restore(data, Denoise(GaussianNoise(5.0)), STRUCTURE)
         assert restored.image.dtype == np.float32
         assert np.array_equal(data, before)
         assert restored.outcome is Outcome.COMPUTED
@@ -168,7 +176,7 @@ class TestContract:
         maps = given(KERNELS["bilateral"], noisy.shape)
         parts = [noisy, missing, guide, *maps.values()]
         before = [part.copy() for part in parts]
-        restore(noisy, GAUSSIAN, PKN(kernel="bilateral"), missing=missing, guide=guide, maps=maps)
+        restore(noisy, GAUSSIAN, PKN(kernel="bilateral"), missing=missing, guide=guide, parameter_maps=maps)
         assert all(np.array_equal(one, other) for one, other in zip(parts, before, strict=True))
 
     @pytest.mark.parametrize("name", list(KERNELS))
@@ -180,26 +188,26 @@ class TestContract:
             for one in kernel.parameters
         }
         task, method = TASKS[kernel.purpose], PKN(kernel=name)
-        first = restore(noisy, task, method, maps=maps, keep_maps=True)
+        first = restore(noisy, task, method, parameter_maps=maps, return_maps=True)
         assert list(first.maps) == [*maps, NOISE_LEFT]
         kept = {name: one.values for name, one in first.maps.items() if name != NOISE_LEFT}
         for one in maps:
             np.testing.assert_allclose(kept[one], maps[one], rtol=1e-6)
-        again = restore(noisy, task, method, maps=kept)
+        again = restore(noisy, task, method, parameter_maps=kept)
         assert np.array_equal(first.image, again.image)
 
     def test_predicted_maps_make_the_predicted_image(self, noisy):
-        first = restore(noisy, GAUSSIAN, STRUCTURE, keep_maps=True)
+        first = restore(noisy, GAUSSIAN, STRUCTURE, return_maps=True)
         kept = {name: one.values for name, one in first.maps.items() if name != NOISE_LEFT}
-        np.testing.assert_allclose(restore(noisy, GAUSSIAN, PKN(), maps=kept), first, rtol=1e-5)
+        np.testing.assert_allclose(restore(noisy, GAUSSIAN, PKN(), parameter_maps=kept), first, rtol=1e-5)
         assert restore(noisy, GAUSSIAN, STRUCTURE).maps == {}
 
     def test_a_volume_is_its_planes(self, phantom, random):
         volume = np.stack([phantom, phantom[::-1], phantom.T]) + random.normal(0, SIGMA, (3, 64, 64))
-        whole = restore(volume, GAUSSIAN, STRUCTURE, axes="ZYX", keep_maps=True)
+        whole = restore(volume, GAUSSIAN, STRUCTURE, axes="ZYX", return_maps=True)
         assert [report.index for report in whole.frames] == [(0,), (1,), (2,)]
         for at, plane in enumerate(volume):
-            alone = restore(plane, GAUSSIAN, STRUCTURE, keep_maps=True)
+            alone = restore(plane, GAUSSIAN, STRUCTURE, return_maps=True)
             assert np.array_equal(whole.image[at], alone.image)
             for name, one in alone.maps.items():
                 assert np.array_equal(whole.maps[name].values[at], one.values), name
@@ -208,11 +216,13 @@ class TestContract:
         frames = np.stack([noisy, noisy[::-1]])
         kernel = KERNELS["isotropic"]
         width = np.stack([np.full(noisy.shape, 0.5), np.full(noisy.shape, 3.0)])
-        own = restore(frames, GAUSSIAN, PKN(kernel=kernel.name), axes="TYX", maps={"width": width})
-        shared = restore(frames, GAUSSIAN, PKN(kernel=kernel.name), axes="TYX", maps={"width": width[1]})
+        own = restore(frames, GAUSSIAN, PKN(kernel=kernel.name), axes="TYX", parameter_maps={"width": width})
+        shared = restore(
+            frames, GAUSSIAN, PKN(kernel=kernel.name), axes="TYX", parameter_maps={"width": width[1]}
+        )
         for at in range(2):
             for whole, one in ((own, width[at]), (shared, width[1])):
-                alone = restore(frames[at], GAUSSIAN, PKN(kernel=kernel.name), maps={"width": one})
+                alone = restore(frames[at], GAUSSIAN, PKN(kernel=kernel.name), parameter_maps={"width": one})
                 assert np.array_equal(whole.image[at], alone.image)
 
     def test_a_frame_without_maps_of_its_own_is_predicted_afresh(self, phantom, random):
@@ -224,30 +234,34 @@ class TestContract:
     def test_colours_have_one_set_of_maps(self, phantom, random):
         truth = np.stack([phantom, phantom / 2 + 60, 240 - phantom], -1)
         colours = truth + random.normal(0, SIGMA, truth.shape)
-        together = restore(colours, GAUSSIAN, STRUCTURE, keep_maps=True)
+        together = restore(colours, GAUSSIAN, STRUCTURE, return_maps=True)
         assert together.image.shape == (64, 64, 3)
         assert all(one.values.shape == (64, 64) for one in together.maps.values())
         kept = {name: one.values for name, one in together.maps.items() if name != NOISE_LEFT}
         for c in range(3):
-            alone = restore(colours[..., c], GAUSSIAN, PKN(), maps=kept)
+            alone = restore(colours[..., c], GAUSSIAN, PKN(), parameter_maps=kept)
             np.testing.assert_allclose(together.image[..., c], alone, rtol=1e-5)
         assert psnr(together, truth) > psnr(colours, truth) + 4
 
     def test_colours_of_a_series_too(self, random):
         image = random.normal(100, 20, (2, 20, 24, 3))
         maps = {"width": random.uniform(0.5, 3, (2, 20, 24))}
-        restored = restore(image, GAUSSIAN, PKN(kernel="isotropic"), axes="TYXC", maps=maps)
+        restored = restore(image, GAUSSIAN, PKN(kernel="isotropic"), axes="TYXC", parameter_maps=maps)
         for at in range(2):
             alone = restore(
-                image[at], GAUSSIAN, PKN(kernel="isotropic"), axes="YXC", maps={"width": maps["width"][at]}
+                image[at],
+                GAUSSIAN,
+                PKN(kernel="isotropic"),
+                axes="YXC",
+                parameter_maps={"width": maps["width"][at]},
             )
             assert np.array_equal(restored.image[at], alone.image)
 
     def test_channels_alone_have_maps_of_their_own(self, random):
         image = random.normal(100, 20, (20, 24, 3))
-        alone = restore(image, GAUSSIAN, STRUCTURE, axes="YXC", channels="alone", keep_maps=True)
+        alone = restore(image, GAUSSIAN, STRUCTURE, axes="YXC", channels="separate", return_maps=True)
         assert alone.maps["width"].values.shape == (20, 24, 3)
-        one = restore(image[..., 1], GAUSSIAN, STRUCTURE, keep_maps=True)
+        one = restore(image[..., 1], GAUSSIAN, STRUCTURE, return_maps=True)
         assert np.array_equal(alone.maps["width"].values[..., 1], one.maps["width"].values)
         assert np.array_equal(alone.image[..., 1], one.image)
 
@@ -270,20 +284,20 @@ class TestContract:
                 GAUSSIAN,
                 PKN(kernel="isotropic"),
                 missing=missing,
-                maps={"width": np.full((64, 64), 4.0)},
+                parameter_maps={"width": np.full((64, 64), 4.0)},
             )
         assert np.isfinite(restored.image).all()
 
     def test_strength_0_is_the_image_itself(self, noisy):
         restored = restore(noisy, GAUSSIAN, replace(STRUCTURE, strength=0.0))
         np.testing.assert_allclose(restored, noisy, atol=0.01)
-        stronger = restore(noisy, GAUSSIAN, replace(STRUCTURE, strength=1.3), keep_maps=True)
-        usual = restore(noisy, GAUSSIAN, STRUCTURE, keep_maps=True)
+        stronger = restore(noisy, GAUSSIAN, replace(STRUCTURE, strength=1.3), return_maps=True)
+        usual = restore(noisy, GAUSSIAN, STRUCTURE, return_maps=True)
         assert stronger.maps[NOISE_LEFT].values.mean() < usual.maps[NOISE_LEFT].values.mean() - 0.01
 
     def test_a_deconvolved_image_has_the_size_of_the_data(self, noisy):
         maps = given(KERNELS["reblur"], noisy.shape)
-        restored = restore(noisy, TASKS["deblur"], PKN(kernel="reblur"), maps=maps)
+        restored = restore(noisy, TASKS["deblur"], PKN(kernel="reblur"), parameter_maps=maps)
         # Its default is the identity.
         np.testing.assert_allclose(restored, noisy, rtol=1e-4, atol=1e-3)
 
@@ -293,7 +307,9 @@ class TestContract:
         ramp = np.broadcast_to(np.arange(24.0), (24, 24))
         kernel = kernel_of("upsample", factor)
         maps = given(kernel, (24 * factor,) * 2, width=0.6, sharpness=0)
-        restored = restore(ramp, SuperResolve(factor=factor, noise=Gaussian(1.0)), PKN(), maps=maps).image
+        restored = restore(
+            ramp, SuperResolve(factor=factor, noise=GaussianNoise(1.0)), PKN(), parameter_maps=maps
+        ).image
         fine = (np.arange(24 * factor) + 0.5) / factor - 0.5
         inner = slice(4 * factor, -4 * factor)
         np.testing.assert_allclose(restored[5, inner], fine[inner], atol=0.01)
@@ -312,30 +328,30 @@ class TestRefusals:
     def test_maps_that_do_not_fit(self, changes, message, noisy):
         maps = {**given(KERNELS["anisotropic"], noisy.shape), **changes}
         with pytest.raises(ValueError, match=message):
-            restore(noisy, GAUSSIAN, PKN(), maps=maps)
+            restore(noisy, GAUSSIAN, PKN(), parameter_maps=maps)
 
     def test_a_map_too_few(self, noisy):
         maps = given(KERNELS["anisotropic"], noisy.shape)
         del maps["b"]
         with pytest.raises(ValueError, match="has the maps width, a, b, got width, a"):
-            restore(noisy, GAUSSIAN, PKN(), maps=maps)
+            restore(noisy, GAUSSIAN, PKN(), parameter_maps=maps)
 
     def test_maps_of_the_data_for_a_finer_image(self, noisy):
         with pytest.raises(ValueError, match=r"shape \(128, 128\)"):
-            restore(noisy, SuperResolve(), PKN(), maps=given(kernel_of("upsample"), noisy.shape))
+            restore(noisy, SuperResolve(), PKN(), parameter_maps=given(kernel_of("upsample"), noisy.shape))
 
     def test_values_out_of_limits_are_brought_to_these_and_counted(self, noisy):
         wide, limit = (given(KERNELS["isotropic"], noisy.shape, width=width) for width in (1.0, 4.0))
         wide["width"][:3] = 50.0
         limit["width"][3:] = 1.0
         with pytest.warns(UserWarning, match="192 values of the map width lay beyond"):
-            clamped = restore(noisy, GAUSSIAN, PKN(kernel="isotropic"), maps=wide)
-        same = restore(noisy, GAUSSIAN, PKN(kernel="isotropic"), maps=limit)
+            clamped = restore(noisy, GAUSSIAN, PKN(kernel="isotropic"), parameter_maps=wide)
+        same = restore(noisy, GAUSSIAN, PKN(kernel="isotropic"), parameter_maps=limit)
         assert np.array_equal(clamped.image, same.image)
 
     def test_another_method_takes_no_maps(self, noisy):
         with pytest.raises(ValueError, match="Deep Image Prior has no maps"):
-            restore(noisy, GAUSSIAN, DIP(), maps={"width": noisy})
+            restore(noisy, GAUSSIAN, DIP(), parameter_maps={"width": noisy})
 
     @pytest.mark.parametrize(
         ("task", "kernel", "message"),
@@ -345,7 +361,7 @@ class TestRefusals:
             (TASKS["refine"], "isotropic", "take upsample"),
             (SuperResolve(factor=5), "auto", "factor of 2, 3 or 4"),
             (SuperResolve(psf=GaussianPSF(1.5)), "auto", "undoes blur or refines pixels, not both"),
-            (Denoise(Laplace(5.0)), "auto", "leaves outliers in"),
+            (Denoise(LaplaceNoise(5.0)), "auto", "leaves outliers in"),
         ],
     )
     def test_a_kernel_that_does_not_fit_the_task(self, task, kernel, message, noisy):
@@ -369,11 +385,11 @@ class TestRefusals:
         """Of one pixel more it is filtered."""
         kernel = kernel_of(name)
         n = kernel.margin
-        task = replace(SMALL.get(kernel.purpose, TASKS[kernel.purpose]), noise=Gaussian(10.0))
+        task = replace(SMALL.get(kernel.purpose, TASKS[kernel.purpose]), noise=GaussianNoise(10.0))
         with pytest.raises(ValueError, match=f"needs more than {n} pixels along each axis, got {n}"):
             solve(random.normal(size=(n, 40)), task, PKN(kernel=name))
         maps = given(kernel, (kernel.factor * (n + 1), kernel.factor * 30))
-        restored = restore(random.normal(size=(n + 1, 30)), task, PKN(kernel=name), maps=maps)
+        restored = restore(random.normal(size=(n + 1, 30)), task, PKN(kernel=name), parameter_maps=maps)
         assert np.isfinite(restored.image).all()
 
     def test_noise_that_can_not_be_measured(self):
@@ -381,7 +397,7 @@ class TestRefusals:
         blank[10:30, 10:30] = 100
         with pytest.raises(RestorationError, match=r"can't be measured.*Say how strong it is"):
             restore(blank, Denoise(), STRUCTURE)
-        assert psnr(restore(blank, Denoise(Gaussian(1.0)), STRUCTURE), blank) > 30
+        assert psnr(restore(blank, Denoise(GaussianNoise(1.0)), STRUCTURE), blank) > 30
 
     def test_weights_that_are_not_there(self, noisy, tmp_path):
         with pytest.raises(ValueError, match="no such file"):
@@ -390,29 +406,33 @@ class TestRefusals:
     def test_nothing_is_said_where_nothing_is_wrong(self, noisy):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            restore(noisy, Denoise(), STRUCTURE, keep_maps=True)
+            restore(noisy, Denoise(), STRUCTURE, return_maps=True)
 
 
 def test_a_series_can_be_stopped_after_a_frame(random):
     """What is done by then is kept."""
     asked, series = Event(), random.normal(100, 20, (4, 40, 40))
     stream = restoring(
-        series, Denoise(Gaussian(20.0)), PKN(predictor="structure-tensor"), axes="TYX", until=Asked(asked)
+        series,
+        Denoise(GaussianNoise(20.0)),
+        PKN(predictor="structure-tensor"),
+        axes="TYX",
+        stopping_rule=StopRequested(asked),
     )
     assert next(stream).frame == (0,)
     asked.set()
-    assert next(stream).outcome is Outcome.ASKED
+    assert next(stream).outcome is Outcome.STOPPED
     with pytest.raises(StopIteration) as end:
         next(stream)
     result = end.value.value
-    assert result.outcome is Outcome.ASKED
+    assert result.outcome is Outcome.STOPPED
     assert [frame.index for frame in result.frames] == [(0,), (1,)]
     assert np.isnan(result.image[2:]).all()
 
 
 def test_maps_say_what_is_neutral_where_there_is_more_and_less(random):
     noisy = random.normal(100, 20, (40, 40))
-    maps = restore(noisy, GAUSSIAN, PKN(predictor="constant"), keep_maps=True).maps
+    maps = restore(noisy, GAUSSIAN, PKN(predictor="constant"), return_maps=True).maps
     assert {name: one.neutral for name, one in maps.items()} == {
         "width": None,
         "a": 0,
@@ -420,5 +440,5 @@ def test_maps_say_what_is_neutral_where_there_is_more_and_less(random):
         NOISE_LEFT: None,
     }
     task = Deconvolve(GAUSSIAN.noise, psf=GaussianPSF(2.0))
-    sharper = restore(noisy, task, PKN(kernel="reblur", predictor="constant"), keep_maps=True).maps
+    sharper = restore(noisy, task, PKN(kernel="reblur", predictor="constant"), return_maps=True).maps
     assert sharper["fine"].neutral == 1

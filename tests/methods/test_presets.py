@@ -3,7 +3,7 @@ import itertools
 import pytest
 import torch
 
-from napari_dip import PRESETS, Unknown
+from napari_dip import PRESETS, UnknownNoise
 from napari_dip.operators import Identity
 from napari_dip.problem import Problem
 
@@ -53,9 +53,9 @@ def test_fits_are_as_published(name, iterations, learning_rate, jitter, input):
     settings = PRESETS[name]
     assert (settings.iterations, settings.learning_rate) == (iterations, learning_rate)
     assert (settings.jitter, settings.input) == (jitter, input)
-    assert settings.second_moment == 0.999
-    assert not settings.first_guess
-    assert not settings.last_filter
+    assert settings.beta2 == 0.999
+    assert not settings.initial_estimate
+    assert not settings.postfilter
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -70,9 +70,9 @@ def test_networks_keep_any_size(name):
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_run(name, random):
     data = torch.as_tensor(random.random((1, 1, 33, 40)), dtype=torch.float32)
-    problem = Problem(data, Identity(), Unknown(), torch.ones_like(data))
+    problem = Problem(data, Identity(), UnknownNoise(), torch.ones_like(data))
     settings = PRESETS[name]
     guide = data.flip(3) if settings.input == "guide" else None
-    assert settings.refuses(problem, guided=guide is not None) is None
+    assert settings.unsupported_reason(problem, guided=guide is not None) is None
     *_, last = itertools.islice(settings.solve(problem, guide=guide), 3)
     assert last.x.isfinite().all()

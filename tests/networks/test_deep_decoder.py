@@ -3,7 +3,7 @@ import itertools
 import pytest
 import torch
 
-from napari_dip.networks.decoder import Decoder
+from napari_dip.networks.settings import Decoder
 
 
 def built(settings, channels_in=3, channels_out=1, shape=(32, 32), seed=0):

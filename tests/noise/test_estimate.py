@@ -8,7 +8,13 @@ import skimage.data
 import torch
 
 from napari_dip.noise.estimate import estimate_noise
-from napari_dip.noise.models import Gaussian, Laplace, Poisson, PoissonGaussian, Unknown
+from napari_dip.noise.models import (
+    GaussianNoise,
+    LaplaceNoise,
+    PoissonGaussianNoise,
+    PoissonNoise,
+    UnknownNoise,
+)
 
 IMAGES = ["camera", "moon", "coins", "immunohistochemistry"]
 WIDE = ["camera", "immunohistochemistry", "astronaut"]  # histograms that cover the range
@@ -31,7 +37,7 @@ def ramp(low, high, size=256):
 @pytest.mark.parametrize("name", IMAGES)
 @pytest.mark.parametrize(
     "truth",
-    [*map(Gaussian, (5.0, 10.0, 25.0, 50.0)), *map(Laplace, (10.0, 25.0, 50.0))],
+    [*map(GaussianNoise, (5.0, 10.0, 25.0, 50.0)), *map(LaplaceNoise, (10.0, 25.0, 50.0))],
     ids=str,
 )
 def test_sigma_is_found_within_a_tenth(name, truth):
@@ -44,7 +50,7 @@ def test_sigma_is_found_within_a_tenth(name, truth):
 @pytest.mark.parametrize(("photons", "offset"), [(1, 0.0), (5, 0.0), (20, 100.0), (100, 100.0)])
 def test_gain_and_offset_are_found(name, photons, offset):
     gain = 255 / photons
-    found = estimate_noise(Poisson(), drawn(Poisson(gain, offset), offset + clean(name)))
+    found = estimate_noise(PoissonNoise(), drawn(PoissonNoise(gain, offset), offset + clean(name)))
     assert found.gain == pytest.approx(gain, rel=0.15)
     assert found.offset == pytest.approx(offset, abs=max(0.2, 0.02 * photons) * gain)
 
@@ -53,21 +59,21 @@ def test_gain_and_offset_are_found(name, photons, offset):
 @pytest.mark.parametrize(("photons", "read"), [(5, 1.0), (20, 2.5), (100, 5.0)])
 def test_gain_and_read_noise_are_found_and_the_offset_is_kept(name, photons, read):
     gain = 255 / photons
-    truth = PoissonGaussian(gain, 100.0, read * gain)
-    found = estimate_noise(PoissonGaussian(offset=100.0), drawn(truth, 100 + clean(name)))
+    truth = PoissonGaussianNoise(gain, 100.0, read * gain)
+    found = estimate_noise(PoissonGaussianNoise(offset=100.0), drawn(truth, 100 + clean(name)))
     assert found.gain == pytest.approx(gain, rel=0.15)
     assert found.read_noise == pytest.approx(truth.read_noise, rel=0.25)
     assert found.offset == 100
 
 
-@pytest.mark.parametrize(("model", "error"), [(Gaussian(7.0), 0.01), (Laplace(7.0), 0.03)], ids=str)
+@pytest.mark.parametrize(("model", "error"), [(GaussianNoise(7.0), 0.01), (LaplaceNoise(7.0), 0.03)], ids=str)
 def test_without_structure_sigma_is_exact(model, error):
     found = [estimate_noise(model, drawn(model, ramp(0, 300, 512), seed)).sigma for seed in range(4)]
     assert np.mean(found) == pytest.approx(7, rel=error)
 
 
 def test_without_structure_the_line_is_exact():
-    truth = PoissonGaussian(gain=2.0, offset=100.0, read_noise=10.0)
+    truth = PoissonGaussianNoise(gain=2.0, offset=100.0, read_noise=10.0)
     found = [estimate_noise(truth, drawn(truth, ramp(100, 500, 512), seed)) for seed in range(4)]
     assert np.mean([one.gain for one in found]) == pytest.approx(2, rel=0.02)
     assert np.mean([one.read_noise for one in found]) == pytest.approx(10, rel=0.03)
@@ -77,40 +83,40 @@ def test_without_structure_the_line_is_exact():
 @pytest.mark.parametrize("name", IMAGES)
 def test_sigma_agrees_with_scikit_image(name, sigma):
     pytest.importorskip("pywt")
-    noisy = drawn(Gaussian(sigma), clean(name))
+    noisy = drawn(GaussianNoise(sigma), clean(name))
     axis = -1 if noisy.ndim == 3 else None
     theirs = skimage.restoration.estimate_sigma(noisy, channel_axis=axis, average_sigmas=True)
-    assert estimate_noise(Gaussian(1.0), noisy).sigma == pytest.approx(theirs, rel=0.15)
+    assert estimate_noise(GaussianNoise(1.0), noisy).sigma == pytest.approx(theirs, rel=0.15)
 
 
 def test_missing_pixels_do_not_count(random):
-    noisy = drawn(Gaussian(10.0), clean("camera"))
+    noisy = drawn(GaussianNoise(10.0), clean("camera"))
     missing = random.random(noisy.shape) < 0.2
     missing[40:80] = True
     spoilt, holes = np.where(missing, 1e6, noisy), np.where(missing, np.nan, noisy)
-    found = estimate_noise(Gaussian(1.0), spoilt, missing=missing)
+    found = estimate_noise(GaussianNoise(1.0), spoilt, missing=missing)
     assert found.sigma == pytest.approx(10, rel=0.1)
-    assert estimate_noise(Gaussian(1.0), holes) == found
-    assert estimate_noise(Gaussian(1.0), np.ma.array(spoilt, mask=missing)) == found
+    assert estimate_noise(GaussianNoise(1.0), holes) == found
+    assert estimate_noise(GaussianNoise(1.0), np.ma.array(spoilt, mask=missing)) == found
     assert np.isnan(holes).any()
 
 
 @pytest.mark.parametrize("dtype", ["uint8", ">u2", "int32", "float32"])
 def test_any_dtype_is_taken_and_the_image_is_not_modified(dtype):
-    noisy = np.clip(drawn(Gaussian(20.0), clean("camera")), 0, 255).round().astype(dtype)
+    noisy = np.clip(drawn(GaussianNoise(20.0), clean("camera")), 0, 255).round().astype(dtype)
     noisy.flags.writeable = False
-    assert estimate_noise(Gaussian(1.0), noisy).sigma == pytest.approx(20, rel=0.1)
+    assert estimate_noise(GaussianNoise(1.0), noisy).sigma == pytest.approx(20, rel=0.1)
 
 
 @pytest.mark.parametrize("factor", [2.0**-40, 2.0**-8, 2.0**30])
 def test_parameters_scale_with_the_grey_levels(factor):
-    noisy = drawn(Poisson(5.0, 20.0), 20 + clean("camera"))
-    once, scaled = (estimate_noise(Poisson(), image) for image in (noisy, factor * noisy))
+    noisy = drawn(PoissonNoise(5.0, 20.0), 20 + clean("camera"))
+    once, scaled = (estimate_noise(PoissonNoise(), image) for image in (noisy, factor * noisy))
     assert scaled.gain == pytest.approx(factor * once.gain, rel=1e-3)
     assert scaled.offset == pytest.approx(factor * once.offset, rel=1e-3)
 
 
-@pytest.mark.parametrize(("model", "shift"), [(Gaussian, 1e6), (Laplace, -300.0)])
+@pytest.mark.parametrize(("model", "shift"), [(GaussianNoise, 1e6), (LaplaceNoise, -300.0)])
 def test_sigma_does_not_depend_on_the_black_level(model, shift):
     noisy = drawn(model(10.0), clean("camera"))
     assert estimate_noise(model(1.0), noisy + shift).sigma == pytest.approx(
@@ -122,15 +128,17 @@ def test_sigma_does_not_depend_on_the_black_level(model, shift):
     ("letters", "shape"), [("TYX", (20, 64, 64)), ("ZYX", (20, 64, 64)), ("TCZYX", (2, 2, 3, 64, 64))]
 )
 def test_frames_channels_and_planes_are_pooled(letters, shape):
-    noisy = drawn(Gaussian(10.0), np.broadcast_to(ramp(0, 100, 64), shape))
-    assert estimate_noise(Gaussian(1.0), noisy, axes=letters).sigma == pytest.approx(10, rel=0.05)
+    noisy = drawn(GaussianNoise(10.0), np.broadcast_to(ramp(0, 100, 64), shape))
+    assert estimate_noise(GaussianNoise(1.0), noisy, axes=letters).sigma == pytest.approx(10, rel=0.05)
 
 
 def test_axes_may_stand_in_any_order():
-    noisy = drawn(Gaussian(10.0), clean("immunohistochemistry"))
-    found = estimate_noise(Gaussian(1.0), noisy)
-    assert estimate_noise(Gaussian(1.0), np.moveaxis(noisy, -1, 0), axes="CYX") == found
-    assert estimate_noise(Gaussian(1.0), noisy.swapaxes(0, 1)).sigma == pytest.approx(found.sigma, rel=0.02)
+    noisy = drawn(GaussianNoise(10.0), clean("immunohistochemistry"))
+    found = estimate_noise(GaussianNoise(1.0), noisy)
+    assert estimate_noise(GaussianNoise(1.0), np.moveaxis(noisy, -1, 0), axes="CYX") == found
+    assert estimate_noise(GaussianNoise(1.0), noisy.swapaxes(0, 1)).sigma == pytest.approx(
+        found.sigma, rel=0.02
+    )
 
 
 def test_only_some_planes_of_a_lazy_array_are_read():
@@ -139,48 +147,50 @@ def test_only_some_planes_of_a_lazy_array_are_read():
 
         def __getitem__(self, index):
             self.read += 1
-            return drawn(Gaussian(10.0), ramp(0, 100, 64), self.read)
+            return drawn(GaussianNoise(10.0), ramp(0, 100, 64), self.read)
 
     lazy = Lazy()
-    assert estimate_noise(Gaussian(1.0), lazy).sigma == pytest.approx(10, rel=0.05)
+    assert estimate_noise(GaussianNoise(1.0), lazy).sigma == pytest.approx(10, rel=0.05)
     assert lazy.read <= 8
 
 
-def saturated(truth, seed=0):
+def saturation_level(truth, seed=0):
     return np.clip(drawn(truth, ramp(40, 400), seed), 0, 250).round().astype(np.uint8)
 
 
 def test_saturation_does_not_look_like_less_noise():
-    assert estimate_noise(Gaussian(1.0), saturated(Gaussian(30.0))).sigma == pytest.approx(30, rel=0.05)
-    found = [estimate_noise(Poisson(), saturated(Poisson(4.0), seed)) for seed in range(4)]
+    assert estimate_noise(GaussianNoise(1.0), saturation_level(GaussianNoise(30.0))).sigma == pytest.approx(
+        30, rel=0.05
+    )
+    found = [estimate_noise(PoissonNoise(), saturation_level(PoissonNoise(4.0), seed)) for seed in range(4)]
     assert np.mean([one.gain for one in found]) == pytest.approx(4, rel=0.05)
     assert np.mean([one.offset for one in found]) == pytest.approx(0, abs=8)
 
 
 def test_black_and_white_borders_are_left_out():
-    noisy = drawn(Gaussian(10.0), ramp(60, 200))
+    noisy = drawn(GaussianNoise(10.0), ramp(60, 200))
     framed = np.pad(np.pad(noisy, 60), 60, constant_values=255)
-    assert estimate_noise(Gaussian(1.0), framed).sigma == pytest.approx(10, rel=0.05)
+    assert estimate_noise(GaussianNoise(1.0), framed).sigma == pytest.approx(10, rel=0.05)
 
 
 def test_unknown_noise_has_nothing_to_measure():
-    model = Unknown()
+    model = UnknownNoise()
     assert estimate_noise(model, np.zeros((2, 2))) is model
 
 
 def test_an_offset_that_is_too_low_is_told():
-    noisy = drawn(Poisson(2.0, 100.0), ramp(120, 400))
+    noisy = drawn(PoissonNoise(2.0, 100.0), ramp(120, 400))
     with pytest.warns(UserWarning, match="the offset is probably higher"):
-        assert estimate_noise(PoissonGaussian(offset=0.0), noisy).read_noise == 0
+        assert estimate_noise(PoissonGaussianNoise(offset=0.0), noisy).read_noise == 0
 
 
-@pytest.mark.parametrize("model", [Poisson(), PoissonGaussian()])
+@pytest.mark.parametrize("model", [PoissonNoise(), PoissonGaussianNoise()])
 @pytest.mark.parametrize(
     "image",
     [
-        drawn(Gaussian(10.0), ramp(0, 250)),
-        drawn(Poisson(2.0), ramp(120, 120)),
-        -drawn(Poisson(2.0), ramp(0, 250)),
+        drawn(GaussianNoise(10.0), ramp(0, 250)),
+        drawn(PoissonNoise(2.0), ramp(120, 120)),
+        -drawn(PoissonNoise(2.0), ramp(0, 250)),
     ],
     ids=["Gaussian noise", "flat", "negative"],
 )
@@ -202,18 +212,18 @@ def test_noise_that_does_not_grow_with_brightness_is_not_that_of_photons(model, 
 )
 def test_images_that_do_not_tell_are_refused(image, message):
     with pytest.raises(ValueError, match=message):
-        estimate_noise(Gaussian(1.0), image)
+        estimate_noise(GaussianNoise(1.0), image)
 
 
 def test_a_line_needs_more_than_a_few_pixels():
     with pytest.raises(ValueError, match="brightnesses, and 8 are needed"):
-        estimate_noise(Poisson(), drawn(Poisson(), ramp(10, 99, 24)))
+        estimate_noise(PoissonNoise(), drawn(PoissonNoise(), ramp(10, 99, 24)))
 
 
 def test_noise_of_photons_follows_its_own_line():
     """The variance that the found model gives is the one of the noise, whatever its parameters are."""
-    truth = PoissonGaussian(gain=3.0, offset=50.0, read_noise=8.0)
+    truth = PoissonGaussianNoise(gain=3.0, offset=50.0, read_noise=8.0)
     grey = torch.linspace(60, 400, 9)
-    found = estimate_noise(PoissonGaussian(offset=40.0), drawn(truth, ramp(60, 400, 512)))
+    found = estimate_noise(PoissonGaussianNoise(offset=40.0), drawn(truth, ramp(60, 400, 512)))
     assert found.offset == 40
     np.testing.assert_allclose(found.variance(grey), truth.variance(grey), rtol=0.12)

@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from napari_dip.noise.lower_bound import weakest_noise
+from napari_dip.noise.lower_bound import noise_lower_bound
 from napari_dip.synthetic.images import picture
 
 
 @pytest.mark.parametrize("size", [32, 48, 96, 192])
 def test_noise_alone_is_found_as_strong_as_it_is(size, random):
     found = [
-        weakest_noise(random.normal(100, 7, (size, size)), np.ones((size, size), bool)) for _ in range(8)
+        noise_lower_bound(random.normal(100, 7, (size, size)), np.ones((size, size), bool)) for _ in range(8)
     ]
     assert np.mean(found) == pytest.approx(7, rel=0.08)
 
@@ -18,26 +18,26 @@ def test_structure_is_not_taken_for_noise():
     image = picture(3, 2, 192)
     seen = np.ones(image.shape, bool)
     noise = np.random.default_rng(0).normal(0, 6, image.shape)
-    assert weakest_noise(image, seen) < 1
-    assert 4 < weakest_noise(image + noise, seen) < 7
+    assert noise_lower_bound(image, seen) < 1
+    assert 4 < noise_lower_bound(image + noise, seen) < 7
 
 
 def test_where_noise_is_cut_off_it_is_not_looked_at(random):
     noisy = random.normal(0, 10, (96, 96))
     noisy[:, 48:] += 100
     clipped = noisy.clip(0, 255)
-    assert weakest_noise(clipped, np.ones(clipped.shape, bool)) == pytest.approx(10, rel=0.15)
+    assert noise_lower_bound(clipped, np.ones(clipped.shape, bool)) == pytest.approx(10, rel=0.15)
     dark = random.normal(0, 10, (96, 96)).clip(0, 255)  # there is nothing else
-    assert 3 < weakest_noise(dark, np.ones(dark.shape, bool)) < 10
+    assert 3 < noise_lower_bound(dark, np.ones(dark.shape, bool)) < 10
 
 
 def test_missing_pixels_do_not_matter_to_the_weakest_noise(random):
     image, seen = random.normal(50, 4, (96, 96)), np.ones((96, 96), bool)
     image[::16, ::16], seen[::16, ::16] = 1e4, False
-    assert weakest_noise(image, seen) == pytest.approx(4, rel=0.25)
-    assert weakest_noise(image, np.zeros_like(seen)) == 0
+    assert noise_lower_bound(image, seen) == pytest.approx(4, rel=0.25)
+    assert noise_lower_bound(image, np.zeros_like(seen)) == 0
 
 
 @pytest.mark.parametrize("size", [1, 5, 12])
 def test_in_too_few_pixels_no_noise_is_found(size, random):
-    assert weakest_noise(random.normal(50, 4, (size, size)), np.ones((size, size), bool)) == 0
+    assert noise_lower_bound(random.normal(50, 4, (size, size)), np.ones((size, size), bool)) == 0

@@ -6,13 +6,20 @@ import pytest
 import scipy.stats
 import torch
 
-from napari_dip.noise.models import NOISE_MODELS, Gaussian, Laplace, Poisson, PoissonGaussian, Unknown
+from napari_dip.noise.models import (
+    NOISE_MODELS,
+    GaussianNoise,
+    LaplaceNoise,
+    PoissonGaussianNoise,
+    PoissonNoise,
+    UnknownNoise,
+)
 
 MODELS = {
-    "gaussian": Gaussian(7.0),
-    "poisson": Poisson(gain=2.0, offset=100.0),
-    "poisson-gaussian": PoissonGaussian(gain=2.0, offset=100.0, read_noise=6.0),
-    "laplace": Laplace(7.0),
+    "gaussian": GaussianNoise(7.0),
+    "poisson": PoissonNoise(gain=2.0, offset=100.0),
+    "poisson-gaussian": PoissonGaussianNoise(gain=2.0, offset=100.0, read_noise=6.0),
+    "laplace": LaplaceNoise(7.0),
 }
 U = 180.0  # grey levels: 40 photons of 2 above an offset of 100
 
@@ -66,56 +73,56 @@ def test_nll_agrees_with_scipy():
     y = torch.tensor([[[136.0, 140.0, 184.0]]], dtype=torch.float64)
     weights = torch.ones_like(u)
     normal = -scipy.stats.norm.logpdf(y, u, 7.0).mean()
-    assert float(Gaussian(7.0).nll(u, y, weights)) == pytest.approx(normal)
+    assert float(GaussianNoise(7.0).nll(u, y, weights)) == pytest.approx(normal)
     laplace = -scipy.stats.laplace.logpdf(y, u, 7.0 / math.sqrt(2)).mean()
-    assert float(Laplace(7.0).nll(u, y, weights)) == pytest.approx(laplace)
+    assert float(LaplaceNoise(7.0).nll(u, y, weights)) == pytest.approx(laplace)
     poisson = -scipy.stats.poisson.logpmf((y - 100) / 2, (u - 100) / 2).mean() + math.log(2)
-    assert float(Poisson(2.0, 100.0).nll(u, y, weights)) == pytest.approx(poisson)
+    assert float(PoissonNoise(2.0, 100.0).nll(u, y, weights)) == pytest.approx(poisson)
 
 
 def test_unknown_noise_scores_as_gaussian_noise_of_the_best_sigma(generator):
-    u, y, weights = drawn(Gaussian(7.0), generator)
-    best = min(float(Gaussian(sigma / 100).nll(u, y, weights)) for sigma in range(600, 800))
-    assert float(Unknown().nll(u, y, weights)) == pytest.approx(best, abs=1e-4)
+    u, y, weights = drawn(GaussianNoise(7.0), generator)
+    best = min(float(GaussianNoise(sigma / 100).nll(u, y, weights)) for sigma in range(600, 800))
+    assert float(UnknownNoise().nll(u, y, weights)) == pytest.approx(best, abs=1e-4)
 
 
 def test_unknown_noise_has_one_sigma_per_channel_and_does_not_mind_the_units(generator):
     y = torch.randn(1, 2, 1000, generator=generator, dtype=torch.float64)
     u, weights = torch.zeros_like(y), torch.ones(1, 1, 1000, dtype=torch.float64)
     scale = torch.tensor([1.0, 500.0], dtype=torch.float64).view(1, 2, 1)
-    difference = Unknown().nll(u * scale, y * scale, weights) - Unknown().nll(u, y, weights)
+    difference = UnknownNoise().nll(u * scale, y * scale, weights) - UnknownNoise().nll(u, y, weights)
     assert float(difference) == pytest.approx(math.log(500.0) / 2)
 
 
 def test_unknown_noise_is_finite_for_a_perfect_fit_and_an_empty_channel():
     y = torch.arange(20.0).view(1, 2, 10).clone()
     y[:, 1] = 0
-    assert torch.isfinite(Unknown().nll(y, y, torch.ones(1, 1, 10)))
+    assert torch.isfinite(UnknownNoise().nll(y, y, torch.ones(1, 1, 10)))
 
 
 def test_a_channel_without_observed_pixels_says_nothing():
     y = torch.arange(20.0).view(1, 2, 10)
     weights = torch.ones(1, 2, 10)
     weights[:, 1] = 0
-    whole = Unknown().nll(y + 1, y, weights)
-    assert torch.equal(whole, Unknown().nll(y[:, :1] + 1, y[:, :1], weights[:, :1]))
+    whole = UnknownNoise().nll(y + 1, y, weights)
+    assert torch.equal(whole, UnknownNoise().nll(y[:, :1] + 1, y[:, :1], weights[:, :1]))
 
 
 def test_unknown_noise_cannot_be_drawn():
     with pytest.raises(ValueError, match="choose a noise model"):
-        Unknown().sample(torch.zeros(1, 1, 3))
+        UnknownNoise().sample(torch.zeros(1, 1, 3))
     with pytest.raises(ValueError, match="choose a noise model"):
-        Unknown().variance(torch.zeros(1, 1, 3))
+        UnknownNoise().variance(torch.zeros(1, 1, 3))
 
 
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: Gaussian(-1.0),
-        lambda: Gaussian(0.0),
-        lambda: Laplace(-1.0),
-        lambda: Poisson(gain=-2.0),
-        lambda: PoissonGaussian(read_noise=-1.0),
+        lambda: GaussianNoise(-1.0),
+        lambda: GaussianNoise(0.0),
+        lambda: LaplaceNoise(-1.0),
+        lambda: PoissonNoise(gain=-2.0),
+        lambda: PoissonGaussianNoise(read_noise=-1.0),
     ],
 )
 def test_impossible_parameters_are_refused(make):
@@ -125,10 +132,10 @@ def test_impossible_parameters_are_refused(make):
 
 def test_darkness_is_no_trouble():
     u, y = torch.full((1, 1, 4), -50.0), torch.zeros(1, 1, 4)
-    for noise in (Poisson(), PoissonGaussian(read_noise=0.0)):
+    for noise in (PoissonNoise(), PoissonGaussianNoise(read_noise=0.0)):
         assert torch.isfinite(noise.nll(u, y, torch.ones(1, 1, 4)))
         assert torch.isfinite(noise.misfit(u, y, torch.ones(1, 1, 4)))
 
 
 def test_names_cover_all_models():
-    assert {type(model) for model in MODELS.values()} | {Unknown} == set(NOISE_MODELS.values())
+    assert {type(model) for model in MODELS.values()} | {UnknownNoise} == set(NOISE_MODELS.values())

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from napari_dip.operators import Blur, Resample
-from napari_dip.optim.cgls import nearest_consistent
+from napari_dip.optim.cgls import back_project
 from napari_dip.psf.models import GaussianPSF
 
 
@@ -15,7 +15,7 @@ def test_data_without_noise_are_explained(factor, kernel, phantom):
     operator = Resample((factor, factor), kernel)
     truth = torch.from_numpy(phantom)[None, None, :48, :48]
     data = operator(truth)
-    x = nearest_consistent(operator, data, torch.full_like(truth, 100.0), steps=20)
+    x = back_project(operator, data, torch.full_like(truth, 100.0), steps=20)
     assert (operator(x) - data).abs().max() < 1e-2
 
 
@@ -23,7 +23,7 @@ def test_what_the_operator_does_not_see_stays_as_it_was(random):
     """Of all images that explain the data it is the one nearest to the first."""
     operator, first = Resample((2, 2), "area"), torch.from_numpy(random.normal(0, 9, (1, 1, 16, 16))).float()
     data = torch.zeros(1, 1, 8, 8)
-    x = nearest_consistent(operator, data, first, steps=20)
+    x = back_project(operator, data, first, steps=20)
     means = torch.nn.functional.interpolate(operator(first), scale_factor=2)
     torch.testing.assert_close(x, first - means, atol=1e-4, rtol=0)
 
@@ -35,7 +35,7 @@ def test_pixels_without_weight_have_no_influence(phantom):
     weights[..., 20:24, 30:34] = 0
     spoilt = data.where(weights > 0, 1e6)
     first = torch.full_like(truth, 100.0)
-    found = [nearest_consistent(operator, y, first, weights=weights, steps=5) for y in (data, spoilt)]
+    found = [back_project(operator, y, first, weights=weights, steps=5) for y in (data, spoilt)]
     torch.testing.assert_close(*found)
 
 
@@ -45,6 +45,6 @@ def test_it_ends_where_the_residual_is_small_enough(phantom, generator):
     data = clean + 5 * torch.randn(clean.shape, generator=generator)
     rests = []
     for until in (0.0, 5.0):
-        x = nearest_consistent(operator, data, torch.full_like(truth, 100.0), steps=40, until=until)
+        x = back_project(operator, data, torch.full_like(truth, 100.0), steps=40, stopping_rule=until)
         rests.append(float((operator(x) - data).square().mean().sqrt()))
     assert rests[0] < 4.0 < rests[1] <= 5.0

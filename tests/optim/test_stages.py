@@ -5,7 +5,7 @@ import torch
 
 from napari_dip.optim.iterate import Iterate, Outcome
 from napari_dip.optim.stages import averaged, best_last, joined, scored, stopped, varied
-from napari_dip.optim.stopping import Budget
+from napari_dip.optim.stopping import MaxIterations
 
 
 def stream(values, scores=None):
@@ -45,7 +45,7 @@ def test_a_reason_that_an_iterate_has_ends_the_stream():
     iterates = (
         replace(one, outcome=Outcome.DIVERGED if one.index == 1 else None) for one in stream(range(5))
     )
-    assert [one.outcome for one in stopped(iterates, Budget(9))] == [None, Outcome.DIVERGED]
+    assert [one.outcome for one in stopped(iterates, MaxIterations(9))] == [None, Outcome.DIVERGED]
 
 
 def test_without_scores_the_last_finite_iterate_survives_a_divergence():
@@ -60,8 +60,8 @@ def test_without_scores_the_last_finite_iterate_survives_a_divergence():
 
 
 def test_the_stream_ends_with_the_reason():
-    iterates = list(stopped(stream(range(10)), Budget(3)))
-    assert [iterate.outcome for iterate in iterates] == [None, None, None, Outcome.BUDGET]
+    iterates = list(stopped(stream(range(10)), MaxIterations(3)))
+    assert [iterate.outcome for iterate in iterates] == [None, None, None, Outcome.MAX_ITERATIONS]
 
 
 def test_a_stopped_stream_asks_for_no_further_sample():
@@ -69,12 +69,12 @@ def test_a_stopped_stream_asks_for_no_further_sample():
         yield from stream([0, 1])
         raise AssertionError("one sample too many")
 
-    assert len(list(stopped(endless(), Budget(1)))) == 2
+    assert len(list(stopped(endless(), MaxIterations(1)))) == 2
 
 
 def test_the_best_comes_last_with_the_reason_of_the_end():
-    *_, answer = best_last(stopped(stream([10, 11, 12, 13], [3.0, 1.0, None, 2.0]), Budget(3)))
-    assert (answer.index, float(answer.x), answer.outcome) == (1, 11, Outcome.BUDGET)
+    *_, answer = best_last(stopped(stream([10, 11, 12, 13], [3.0, 1.0, None, 2.0]), MaxIterations(3)))
+    assert (answer.index, float(answer.x), answer.outcome) == (1, 11, Outcome.MAX_ITERATIONS)
 
 
 def test_the_best_is_not_repeated_when_it_is_the_last():
@@ -91,7 +91,7 @@ def test_nan_is_never_the_best():
 
 
 def test_a_stream_that_ends_in_nan_has_diverged_whatever_it_says():
-    last = Iterate(2, torch.tensor([float("nan")]), torch.tensor(0.0), outcome=Outcome.BUDGET)
+    last = Iterate(2, torch.tensor([float("nan")]), torch.tensor(0.0), outcome=Outcome.MAX_ITERATIONS)
     *_, answer = best_last([*stream([1, 2]), last])
     assert (answer.index, answer.outcome) == (1, Outcome.DIVERGED)
 

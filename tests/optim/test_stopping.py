@@ -3,14 +3,14 @@ import threading
 import pytest
 import torch
 
-from napari_dip.optim.iterate import Iterate, Judge, Outcome
+from napari_dip.optim.iterate import Iterate, Outcome, StoppingCriterion
 from napari_dip.optim.stopping import (
-    Asked,
-    Budget,
     Discrepancy,
     Diverged,
+    MaxIterations,
     NoImprovement,
     StoppingRule,
+    StopRequested,
     TimeLimit,
 )
 
@@ -39,7 +39,7 @@ class Recorder(StoppingRule):
 
 
 def test_budget():
-    assert first(Budget(3), map(iterate, range(9))) == (3, Outcome.BUDGET)
+    assert first(MaxIterations(3), map(iterate, range(9))) == (3, Outcome.MAX_ITERATIONS)
 
 
 def test_time_limit(monkeypatch):
@@ -79,10 +79,10 @@ def test_diverged(loss):
 
 def test_asked():
     event = threading.Event()
-    check = Asked(event).start()
+    check = StopRequested(event).start()
     assert check(iterate(0)) is None
     event.set()
-    assert check(iterate(1)) is Outcome.ASKED
+    assert check(iterate(1)) is Outcome.STOPPED
 
 
 def test_either_stops_at_the_first_and_both_sides_see_everything():
@@ -96,11 +96,11 @@ def test_both_stops_when_each_has_fired_once():
 
 
 def test_rules_can_be_started_again():
-    rule = Budget(2) | NoImprovement(5)
+    rule = MaxIterations(2) | NoImprovement(5)
     assert first(rule, map(iterate, range(9))) == first(rule, map(iterate, range(9)))
 
 
-@pytest.mark.parametrize("member", [*Outcome, *Judge])
+@pytest.mark.parametrize("member", [*Outcome, *StoppingCriterion])
 def test_every_reason_is_a_sentence(member):
     assert member.value[0].isupper()
     assert member.value.endswith(".")

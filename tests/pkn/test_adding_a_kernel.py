@@ -42,7 +42,7 @@ def test_the_page_shows_the_file():
 
 
 def test_its_row_is_in_the_table():
-    table = (Path(__file__).parent / "test_kernels.py").read_text(encoding="utf-8")
+    table = (Path(__file__).parent / "kernels" / "test_kernels.py").read_text(encoding="utf-8")
     assert BLOCKS[1].strip() in table
 
 

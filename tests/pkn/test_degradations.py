@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from napari_dip.pkn.degradations import Blurred, Noise, Shrunk, crops, degradation
+from napari_dip.pkn.degradations import Blurred, Noise, Shrunk, degradation
 from napari_dip.pkn.kernels.gaussian import precision
 from napari_dip.pkn.kernels.registry import KERNELS, kernel_of
+from napari_dip.synthetic.crops import crops
 
 
 def test_the_noise_is_as_strong_as_the_example_says(generator):

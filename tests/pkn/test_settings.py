@@ -12,7 +12,7 @@ def test_the_weakest_noise_is_not_above_the_strongest():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"kernel": "box"}, {"factor": 5}, {"updates": 0}, {"weakest": 0.0}, {"seed": -1}]
+    "wrong", [{"kernel": "box"}, {"factor": 5}, {"iterations": 0}, {"weakest": 0.0}, {"seed": -1}]
 )
 def test_limits(wrong):
     (name,) = wrong

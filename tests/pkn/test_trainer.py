@@ -60,18 +60,18 @@ def test_updates_lower_the_loss(name, images):
     kernel = kernel_of(name)
     lessons = supervised(kernel, degradation(kernel), images, images)
     same = lessons.examples(torch.Generator().manual_seed(0))
-    steps, trained = drained(train(kernel, replace(lessons, examples=lambda _: same), updates=12))
-    assert steps[-1].outcome is Outcome.BUDGET
+    steps, trained = drained(train(kernel, replace(lessons, examples=lambda _: same), iterations=12))
+    assert steps[-1].outcome is Outcome.MAX_ITERATIONS
     assert [step.index for step in steps] == [*range(12), 11]
     assert steps[-1].loss < 0.97 * steps[0].loss
-    assert trained.record["updates"] == 12
+    assert trained.record["iterations"] == 12
 
 
 def test_the_single_setting_is_fitted_first_and_the_network_begins_there(images, monkeypatch):
     monkeypatch.setattr(training, "_SETTING", 40)
     kernel = Isotropic()
     lessons = supervised(kernel, Noise(50.0, 60.0), images, images)
-    steps, trained = drained(train(kernel, lessons, updates=1))
+    steps, trained = drained(train(kernel, lessons, iterations=1))
     assert float(trained.setting) > 1.3 * float(kernel.default())  # strong noise asks for wide filters
     assert steps[0].local == pytest.approx(steps[0].single)
     best = score(lessons, kernel, Constant(kernel, trained.setting))
@@ -95,7 +95,7 @@ def test_what_did_best_is_kept(images):
         inputs, energy = lessons.examples(generator)
         return inputs, lambda outputs: -energy(outputs)
 
-    steps, trained = drained(train(kernel, replace(lessons, examples=worse), updates=12))
+    steps, trained = drained(train(kernel, replace(lessons, examples=worse), iterations=12))
     scores = [step.local for step in steps[:-1] if step.local is not None]
     assert len(scores) == 3
     assert scores[-1] < scores[0]
@@ -110,10 +110,10 @@ def test_who_asks_for_the_end_keeps_what_was_learnt(images):
     always_better = iter(range(100))
     lessons = Lessons(lambda _: same, lambda _: float(next(always_better)))
     count, asked_at = iter(range(1000)), training._SETTING + 7  # asked after each update, of the setting too
-    steps, trained = drained(train(kernel, lessons, updates=1000, asked=lambda: next(count) == asked_at))
-    assert steps[-1].outcome is Outcome.ASKED
+    steps, trained = drained(train(kernel, lessons, iterations=1000, asked=lambda: next(count) == asked_at))
+    assert steps[-1].outcome is Outcome.STOPPED
     assert len(steps) == 9
-    assert trained.record["updates"] == 7
+    assert trained.record["iterations"] == 7
     inputs, energy = same
     with torch.no_grad():
         assert float(energy(Filter(kernel, trained.network)(*inputs))) < steps[0].loss
@@ -122,7 +122,7 @@ def test_who_asks_for_the_end_keeps_what_was_learnt(images):
 def test_a_seed_gives_the_same_network_again(images):
     kernel = Isotropic()
     lessons = supervised(kernel, Noise(), images, images)
-    first, again, other = (drained(train(kernel, lessons, updates=3, seed=seed))[1] for seed in (1, 1, 2))
+    first, again, other = (drained(train(kernel, lessons, iterations=3, seed=seed))[1] for seed in (1, 1, 2))
     for name, value in first.network.state_dict().items():
         assert torch.equal(value, again.network.state_dict()[name])
     assert not torch.equal(first.network.first.weight, other.network.first.weight)
@@ -135,7 +135,7 @@ def test_a_network_that_was_trained_before_learns_on_and_is_left_as_it_is(images
     start.initialise(torch.Generator().manual_seed(5))
     start.begin_at(torch.tensor([3.5]))
     before = {name: value.clone() for name, value in start.state_dict().items()}
-    steps, trained = drained(train(kernel, lessons, updates=2, start=start))
+    steps, trained = drained(train(kernel, lessons, iterations=2, initial_state=start))
     assert all(torch.equal(value, before[name]) for name, value in start.state_dict().items())
     assert steps[0].local == pytest.approx(score(lessons, kernel, start))
     assert torch.allclose(trained.network.first.weight, start.first.weight, atol=0.01)
@@ -145,7 +145,7 @@ def test_a_loss_that_is_no_number_ends_it(images):
     images = [torch.full((64, 64), torch.nan), *images]
     kernel = Isotropic()
     with pytest.raises(RestorationError, match="no longer a finite number"):
-        drained(train(kernel, supervised(kernel, Noise(), images[:1], images[1:]), updates=3))
+        drained(train(kernel, supervised(kernel, Noise(), images[:1], images[1:]), iterations=3))
 
 
 @pytest.mark.parametrize("kernel", [Anisotropic(), Bilateral(), NonLocalMeans()], ids=lambda one: one.name)
@@ -195,7 +195,7 @@ def test_without_a_truth_it_learns_too():
     scores = [score(lessons, kernel, Constant(kernel, torch.tensor([width]))) for width in (0.2, 4.0, 1.0)]
     assert scores[0] == pytest.approx(0, abs=0.5)  # decibels by which the noise is weaker
     assert scores[2] > max(scores[:2]) + 1
-    _, trained = drained(train(kernel, lessons, updates=20))
+    _, trained = drained(train(kernel, lessons, iterations=20))
     assert trained.record["local"] > scores[2] - 1
 
 
@@ -205,7 +205,7 @@ def test_a_hole_larger_than_the_filter_does_not_end_a_training():
     seen[:, :, 5:30, 5:30] = 0
     for kernel in (Anisotropic(), Bilateral()):
         lessons = self_supervised(noisy(truth, 20.0, 0, seen=seen))
-        steps, trained = drained(train(kernel, lessons, updates=6))
+        steps, trained = drained(train(kernel, lessons, iterations=6))
         assert np.isfinite([step.loss for step in steps]).all()
         assert all(value.isfinite().all() for value in trained.network.state_dict().values())
 
@@ -217,6 +217,6 @@ def test_what_missing_pixels_hold_is_not_learnt_from():
     for hidden in (0.0, 1e4):
         observation = noisy(truth, 20.0, 0, seen=seen)
         observation = replace(observation, image=observation.image.where(seen > 0, hidden))
-        steps, _ = drained(train(Bilateral(), self_supervised(observation), updates=3))
+        steps, _ = drained(train(Bilateral(), self_supervised(observation), iterations=3))
         results.append([step.loss for step in steps])
     assert results[0] == results[1]

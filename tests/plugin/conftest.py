@@ -58,7 +58,7 @@ class User:
         """Open a dock by the menu, and return it, small enough for a test."""
         self.menu("Layers", "Filter", "Restore", name).trigger()
         dock = self.viewer.window.dock_widgets[f"{name} (napari-dip)"]
-        self.sets(dock, runs=1, iterations=40)
+        self.sets(dock, ensemble_size=1, iterations=40)
         return dock
 
     def sets(self, dock, **values):

@@ -2,20 +2,23 @@ from dataclasses import replace
 
 import numpy as np
 
-from napari_dip import Denoise, Gaussian
-from napari_dip.cli import demo
+from napari_dip import Denoise, GaussianNoise
+from napari_dip.plugin import demo
 from napari_dip.plugin.demo import begin
 from napari_dip.restoration.recipe import Recipe
+from napari_dip.synthetic.damage import damaged_micrograph
 
 
 def test_the_demonstration_runs_by_itself(viewer, user, monkeypatch):
-    monkeypatch.setattr(demo, "SETTINGS", replace(demo.SETTINGS, runs=1, iterations=10, precision="float32"))
+    monkeypatch.setattr(
+        demo, "SETTINGS", replace(demo.SETTINGS, ensemble_size=1, iterations=10, precision="float32")
+    )
     _, dock = viewer.window.add_plugin_dock_widget("napari-dip", "Denoise")
-    dock.task.show_task(Denoise(Gaussian(3.0)))  # as an earlier run may have left it
+    dock.task.show_task(Denoise(GaussianNoise(3.0)))  # as an earlier run may have left it
     assert begin(viewer) is dock
     user.sees(lambda: len(viewer.layers) == 3 and not dock._panels, seconds=60)
     tissue, scratches, result = viewer.layers
-    _, noisy, missing = demo.damaged()
+    _, noisy, missing = damaged_micrograph()
     assert tissue.rgb
     assert np.array_equal(tissue.data, np.trunc(noisy))
     assert np.array_equal(scratches.data != 0, missing)

@@ -125,7 +125,7 @@ def test_vdsr_as_others_name_its_layers():
     for n in range(11):
         y = conv(weights, f"residual_layer.{n}.conv", y).relu()
     network = recognised(weights)
-    assert network.enlarged
+    assert network.pre_upsampled
     close(network(GREY), GREY + conv(weights, "output", y))
 
 

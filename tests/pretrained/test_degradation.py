@@ -5,7 +5,7 @@ from PIL import Image
 from torch import nn
 
 from napari_dip.operators import Resample
-from napari_dip.pretrained.degradation import degraded, enlarged
+from napari_dip.pretrained.degradation import degraded, pre_upsampled
 from napari_dip.pretrained.model import Pretrained
 
 X = torch.rand(2, 1, 24, 36, generator=torch.Generator().manual_seed(0))
@@ -24,21 +24,21 @@ def test_images_are_enlarged_as_pillow_does(factor):
     image = X[0, 0].numpy()
     size = image.shape[1] * factor, image.shape[0] * factor
     expected = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
-    np.testing.assert_allclose(enlarged(X, factor)[0, 0].numpy(), expected, atol=1e-5)
+    np.testing.assert_allclose(pre_upsampled(X, factor)[0, 0].numpy(), expected, atol=1e-5)
 
 
 def test_enlarging_keeps_a_ramp_where_its_pixels_lie():
     """A result's pixel i lies at (i + 1/2) / f − 1/2 of the data, as the operator has it."""
     x = torch.arange(12.0).expand(1, 1, 12, 12)
     expected = (torch.arange(36.0) + 0.5) / 3 - 0.5
-    torch.testing.assert_close(enlarged(x, 3)[0, 0, 0, 6:-6], expected[6:-6])
+    torch.testing.assert_close(pre_upsampled(x, 3)[0, 0, 0, 6:-6], expected[6:-6])
 
 
 @pytest.mark.parametrize("factor", [2, 3, 4])
 def test_super_resolution_is_of_images_that_were_shrunk(factor):
     small = Resample((factor, factor), "bicubic")(X)
     assert torch.equal(drawn(of(factor=factor)), small)
-    assert torch.equal(drawn(of(factor=factor, enlarged=True)), enlarged(small, factor))
+    assert torch.equal(drawn(of(factor=factor, pre_upsampled=True)), pre_upsampled(small, factor))
 
 
 def test_denoising_is_of_noise_as_strong_as_told():

@@ -28,7 +28,7 @@ def pretrained(network, **facts):
         facts.pop("factor", network.factor),
         network.channels,
         "made",
-        enlarged=network.enlarged,
+        pre_upsampled=network.pre_upsampled,
         **facts,
     )
 

@@ -41,7 +41,7 @@ def file(swin, tmp_path):
 def test_an_architecture_of_spandrels_is_loaded(file, swin):
     found = load(file)
     assert (found.architecture, found.factor, found.channels) == ("SwinIR", 2, 3)
-    assert (found.source, found.enlarged) == ("swin.pth", False)
+    assert (found.source, found.pre_upsampled) == ("swin.pth", False)
     x = torch.rand(2, 3, 16, 24)
     torch.testing.assert_close(found.network(x), swin(x))
 

@@ -5,7 +5,7 @@ import torch
 
 from napari_dip.pretrained import training
 from napari_dip.pretrained.bundled import shipped
-from napari_dip.pretrained.degradation import degraded, enlarged
+from napari_dip.pretrained.degradation import degraded, pre_upsampled
 from napari_dip.pretrained.files import load, save
 from napari_dip.pretrained.training import courses, graduated, pictures, train
 
@@ -17,8 +17,8 @@ def images():
     return pictures(count=3)
 
 
-def small(name, updates=12):
-    return replace(courses()[name], updates=updates, batch=2, side=16)
+def small(name, iterations=12):
+    return replace(courses()[name], iterations=iterations, batch=2, side=16)
 
 
 def state(course):
@@ -33,7 +33,7 @@ def state(course):
 def test_a_training_gives_the_same_weights_again(name, images):
     states = []
     for seed in (0, 0, 1):
-        course = small(name, updates=3)
+        course = small(name, iterations=3)
         list(train(course, images, seed=seed))
         states.append(state(course))
     assert all(torch.equal(states[0][key], value) for key, value in states[1].items())
@@ -42,13 +42,13 @@ def test_a_training_gives_the_same_weights_again(name, images):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_network_learns(name, images):
-    course = small(name, updates=40)
+    course = small(name, iterations=40)
     losses = [float(iterate.loss) for iterate in train(course, [images[0][:48, :48]])]
     assert sum(losses[-9:]) < 0.8 * sum(losses[:9])
 
 
 def test_the_factors_of_a_course_take_turns_and_share_all_but_their_heads(images):
-    course = small("compact", updates=4)
+    course = small("compact", iterations=4)
     shapes = [tuple(iterate.x.shape) for iterate in train(course, images)]
     assert shapes == [(2, 1, 16 * f, 16 * f) for f in (2, 3, 4, 2)]
     two, three, four = (one.network.state_dict() for one in course.networks.values())
@@ -59,7 +59,7 @@ def test_the_factors_of_a_course_take_turns_and_share_all_but_their_heads(images
 
 
 def test_a_course_tells_what_its_networks_were_trained_for(images):
-    course = small("dncnn", updates=1)
+    course = small("dncnn", iterations=1)
     list(train(course, images))
     truths = torch.stack(images)[:, None, :48, :48]
     (one,) = graduated(course, truths).values()
@@ -81,23 +81,23 @@ SHIPPED = [("compact-2", 2), ("compact-3", 3), ("compact-4", 4), ("vdsr-4", 4), 
 
 def one_of(name, factor):
     purpose = "denoise" if name == "dncnn" else "super-resolve"
-    return shipped(purpose, factor, enlarged=name.startswith("vdsr"))
+    return shipped(purpose, factor, pre_upsampled=name.startswith("vdsr"))
 
 
 def test_a_network_that_does_not_come_with_the_package_is_none():
     assert shipped("super-resolve", 5) is None
-    assert shipped("super-resolve", 2, enlarged=True) is None
+    assert shipped("super-resolve", 2, pre_upsampled=True) is None
 
 
 @pytest.mark.parametrize(("name", "factor"), SHIPPED, ids=[name for name, _ in SHIPPED])
 def test_a_shipped_network_is_as_its_course_makes_it(name, factor, tmp_path):
     one = one_of(name, factor)
     (planned,) = (course.networks[name] for course in courses().values() if name in course.networks)
-    assert (one.architecture, one.factor, one.channels, one.enlarged, one.sigma) == (
+    assert (one.architecture, one.factor, one.channels, one.pre_upsampled, one.sigma) == (
         planned.architecture,
         planned.factor,
         planned.channels,
-        planned.enlarged,
+        planned.pre_upsampled,
         planned.sigma,
     )
     assert {key: value.shape for key, value in one.network.state_dict().items()} == {
@@ -117,7 +117,7 @@ def test_a_shipped_network_is_better_than_none_on_a_photograph(name, factor):
     one = one_of(name, factor)
     truth = torch.from_numpy(data.camera()[60:252, 120:312]).float()[None, None] / 255
     seen = degraded(one, truth, torch.Generator().manual_seed(0))
-    plain = seen if factor == 1 or one.enlarged else enlarged(seen, factor)
+    plain = seen if factor == 1 or one.pre_upsampled else pre_upsampled(seen, factor)
     with torch.no_grad():
         gain = 10 * torch.log10((plain - truth).square().mean() / (one.network(seen) - truth).square().mean())
     assert gain > (0.8 if factor > 1 else 7)

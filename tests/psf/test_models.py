@@ -4,7 +4,7 @@ from scipy.ndimage import gaussian_filter, shift
 
 from napari_dip.errors import InputError
 from napari_dip.psf.models import PSFS, AiryPSF, GaussianPSF, MeasuredPSF, MoffatPSF, checked, resampled
-from napari_dip.settings import descriptions, hints, record, restored
+from napari_dip.settings import descriptions, from_dict, hints, to_dict
 
 FORMULAS = [GaussianPSF, AiryPSF, MoffatPSF]
 
@@ -107,7 +107,7 @@ def test_widths_are_positive(kind, field):
 @pytest.mark.parametrize("kind", PSFS.values())
 def test_every_field_is_described_and_recorded(kind):
     assert set(hints(kind)) == set(descriptions(kind))
-    assert restored(kind, record(kind())) == kind()
+    assert from_dict(kind, to_dict(kind())) == kind()
 
 
 def test_a_measured_one_has_to_be_given():

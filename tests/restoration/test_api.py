@@ -13,27 +13,27 @@ from hypothesis.extra import numpy as npst
 
 from napari_dip import (
     DIP,
-    Asked,
-    Budget,
     Denoise,
     FineTune,
-    Gaussian,
+    GaussianNoise,
     Hourglass,
     Inpaint,
-    Laplace,
+    LaplaceNoise,
+    MaxIterations,
     Outcome,
-    Poisson,
-    PoissonGaussian,
+    PoissonGaussianNoise,
+    PoissonNoise,
     RestorationError,
+    StopRequested,
     TimeLimit,
-    Unknown,
+    UnknownNoise,
     restore,
     solve,
 )
 from napari_dip.optim.iterate import Iterate
 
 TINY = DIP(
-    runs=1,
+    ensemble_size=1,
     iterations=3,
     input_channels=1,
     precision="float32",
@@ -45,7 +45,7 @@ TINY = DIP(
 class Copy:
     """A method that gives the data back, plus the number of the iterate."""
 
-    planar: ClassVar[bool] = False
+    slicewise: ClassVar[bool] = False
     takes_maps: ClassVar[bool] = False
     begins: ClassVar[str] = ""
     iterates: int = 3
@@ -53,14 +53,16 @@ class Copy:
     error: Exception | None = None
     diverges: bool = False
 
-    def settled(self, device):
+    def resolved(self, device):
         return self
 
-    def refuses(self, problem, *, guided=False):
+    def unsupported_reason(self, problem, *, guided=False):
         return None
 
-    def solve(self, problem, *, seed, guide=None, start=None, until=None):
-        check = until.start() if until else lambda iterate: None
+    def solve(
+        self, problem, *, seed, guide=None, initial_state=None, parameter_maps=None, stopping_rule=None
+    ):
+        check = stopping_rule.start() if stopping_rule else lambda iterate: None
         for index in range(self.iterates):
             if index == self.fails_at:
                 raise self.error or RuntimeError("made up")
@@ -68,7 +70,7 @@ class Copy:
             x = problem.data + index
             if self.diverges and last:
                 x = x * float("nan")
-            iterate = Iterate(index, x, torch.tensor(0.0), outcome=Outcome.BUDGET if last else None)
+            iterate = Iterate(index, x, torch.tensor(0.0), outcome=Outcome.MAX_ITERATIONS if last else None)
             if self.diverges and last:
                 iterate = replace(iterate, outcome=Outcome.DIVERGED)
             if asked := check(iterate):
@@ -87,25 +89,30 @@ def psnr(image, truth):
 
 def test_dip_denoises(phantom, random):
     noisy = phantom + random.normal(0, 25, phantom.shape)
-    result = restore(noisy, Denoise(), DIP(runs=1, iterations=600))
+    result = restore(noisy, Denoise(), DIP(ensemble_size=1, iterations=600))
     assert psnr(result.image, phantom) > psnr(noisy, phantom) + 5
 
 
 def test_dip_inpaints(phantom, random):
     missing = random.random(phantom.shape) < 0.5
     damaged = np.where(missing, 0, phantom)
-    result = restore(damaged, Inpaint(), DIP(runs=1, iterations=600), missing=missing)
+    result = restore(damaged, Inpaint(), DIP(ensemble_size=1, iterations=600), missing=missing)
     assert psnr(result.image[missing], phantom[missing]) > 24
 
 
 @pytest.mark.parametrize(
     "noise",
-    [Gaussian(25.0), Poisson(gain=4.0), PoissonGaussian(gain=3.0, read_noise=10.0), Laplace(25.0)],
+    [
+        GaussianNoise(25.0),
+        PoissonNoise(gain=4.0),
+        PoissonGaussianNoise(gain=3.0, read_noise=10.0),
+        LaplaceNoise(25.0),
+    ],
     ids=lambda noise: type(noise).__name__,
 )
 def test_every_noise_model_serves(phantom, noise, generator):
     noisy = noise.sample(torch.as_tensor(phantom), generator).numpy()
-    result = restore(noisy, Denoise(noise), DIP(runs=1, iterations=400))
+    result = restore(noisy, Denoise(noise), DIP(ensemble_size=1, iterations=400))
     assert psnr(result.image, phantom) > psnr(noisy, phantom) + 5
 
 
@@ -157,7 +164,7 @@ def test_what_a_missing_pixel_holds_has_no_influence(phantom, tiny, hidden):
 def test_inpainting_leaves_observed_pixels_as_they_were_measured(phantom, tiny):
     missing = np.zeros(phantom.shape, bool)
     missing[10:20, 30:50] = True
-    method = replace(tiny, stopping="held-out", first_guess=False, last_filter=False)
+    method = replace(tiny, stopping="held-out", initial_estimate=False, postfilter=False)
     kept = restore(phantom, Inpaint(), method, missing=missing).image
     restored = restore(phantom, Inpaint(keep_observed=False), method, missing=missing).image
     np.testing.assert_array_equal(kept[~missing], phantom[~missing])
@@ -177,32 +184,34 @@ def test_nan_is_missing(phantom, tiny):
 def test_saturated_is_missing(phantom, tiny, dtype):
     image = phantom.astype(dtype)
     mask = image >= 200
-    by_level = restore(image, Inpaint(), tiny, saturated=200)
+    by_level = restore(image, Inpaint(), tiny, saturation_level=200)
     assert np.array_equal(by_level.image, restore(image, Inpaint(), tiny, missing=mask).image)
-    assert by_level.provenance["saturated"] == 200.0
+    assert by_level.provenance["saturation_level"] == 200.0
 
 
 def test_saturation_joins_what_else_is_missing(phantom, tiny):
     image, mask = phantom.copy(), np.zeros(phantom.shape, bool)
     image[:3], mask[30:33] = np.nan, True
-    together = restore(image, Inpaint(), tiny, missing=mask, saturated=200.0)
+    together = restore(image, Inpaint(), tiny, missing=mask, saturation_level=200.0)
     all_ = np.isnan(image) | mask | (image >= 200)
     assert np.array_equal(together.image, restore(phantom, Inpaint(), tiny, missing=all_).image)
 
 
 def test_each_channel_saturates_by_itself(phantom, tiny):
     image = np.stack([phantom, phantom / 2, phantom / 3], -1)
-    by_level = restore(image, Inpaint(), tiny, saturated=200.0).image
+    by_level = restore(image, Inpaint(), tiny, saturation_level=200.0).image
     by_nan = restore(np.where(image >= 200, np.nan, image), Inpaint(), tiny).image
     assert np.array_equal(by_level, by_nan)
     assert np.array_equal(by_level[..., 1:], image[..., 1:].astype(np.float32))
 
 
 def test_the_provenance_says_what_was_asked_for(phantom, tiny):
-    made = restore(phantom, Denoise(), tiny, saturated=np.float32(200), until=Budget(2)).provenance
-    assert (made["saturated"], made["stop_after"], made["shape"]) == (200.0, 2, [64, 64])
+    made = restore(
+        phantom, Denoise(), tiny, saturation_level=np.float32(200), stopping_rule=MaxIterations(2)
+    ).provenance
+    assert (made["saturation_level"], made["stop_after"], made["shape"]) == (200.0, 2, [64, 64])
     plain = restore(phantom, Denoise(), tiny).provenance
-    assert (plain["saturated"], plain["stop_after"]) == (None, None)
+    assert (plain["saturation_level"], plain["stop_after"]) == (None, None)
 
 
 def test_labels_are_masks(phantom, tiny):
@@ -213,7 +222,7 @@ def test_labels_are_masks(phantom, tiny):
 
 
 def test_the_same_seed_gives_the_same_pixels_also_from_two_threads(phantom):
-    method = DIP(runs=2, iterations=12)
+    method = DIP(ensemble_size=2, iterations=12)
     results = {}
 
     def run(name, seed):
@@ -246,7 +255,7 @@ def test_solve_shows_frames_with_their_own_axes(random):
 
 def test_a_series_is_its_frames_one_by_one(random, tiny):
     stack = random.random((3, 16, 16))
-    together = restore(stack, Denoise(), tiny, axes="TYX", series="alone")
+    together = restore(stack, Denoise(), tiny, axes="TYX", series="independent")
     for frame, report in zip(range(3), together.frames, strict=True):
         assert np.array_equal(together.image[frame], restore(stack[frame], Denoise(), tiny).image)
         assert report.index == (frame,)
@@ -254,7 +263,7 @@ def test_a_series_is_its_frames_one_by_one(random, tiny):
 
 def test_channels_alone_are_images_of_their_own(random, tiny):
     image = random.random((16, 16, 3))
-    alone = restore(image, Denoise(), tiny, channels="alone")
+    alone = restore(image, Denoise(), tiny, channels="separate")
     assert len(alone.frames) == 3
     assert np.array_equal(alone.image[..., 1], restore(image[..., 1], Denoise(), tiny).image)
     assert len(restore(image, Denoise(), tiny).frames) == 1
@@ -275,29 +284,29 @@ def test_lazy_arrays_are_read_frame_by_frame(random):
 def test_the_result_is_an_array_with_its_provenance(phantom, tiny):
     import json
 
-    result = restore(phantom, Denoise(Gaussian(2.0)), tiny, seed=3, device="cpu")
+    result = restore(phantom, Denoise(GaussianNoise(2.0)), tiny, seed=3, device="cpu")
     assert np.asarray(result).dtype == np.float32
     assert np.mean(result) == pytest.approx(float(result.image.mean()))
     record = json.loads(json.dumps(result.provenance))
-    assert record["task"] == {"type": "Denoise", "noise": {"type": "Gaussian", "sigma": 2.0}}
+    assert record["task"] == {"type": "Denoise", "noise": {"type": "GaussianNoise", "sigma": 2.0}}
     assert record["method"]["iterations"] == tiny.iterations
     assert (record["seed"], record["axes"], record["device"]) == (3, "YX", "cpu")
-    assert record["frames"][0]["outcome"] == "BUDGET"
+    assert record["frames"][0]["outcome"] == "MAX_ITERATIONS"
     assert isinstance(result.provenance, Mapping)
-    assert result.outcome is Outcome.BUDGET
+    assert result.outcome is Outcome.MAX_ITERATIONS
 
 
-@pytest.mark.parametrize(("stopping", "judge"), [("held-out", "HELD_OUT"), ("budget", None)])
-def test_each_frame_reports_what_judged_it(stopping, judge, phantom, tiny):
+@pytest.mark.parametrize(("stopping", "criterion"), [("held-out", "HELD_OUT"), ("max-iterations", None)])
+def test_each_frame_reports_what_judged_it(stopping, criterion, phantom, tiny):
     result = restore(np.stack([phantom] * 2), Denoise(), replace(tiny, stopping=stopping), axes="TYX")
-    assert [frame.judge and frame.judge.name for frame in result.frames] == [judge] * 2
-    assert [frame["judge"] for frame in result.provenance["frames"]] == [judge] * 2
+    assert [frame.criterion and frame.criterion.name for frame in result.frames] == [criterion] * 2
+    assert [frame["criterion"] for frame in result.provenance["frames"]] == [criterion] * 2
 
 
 def test_the_answer_is_the_last_iterate_of_each_frame(random):
     image = random.random((2, 10, 10)).astype(np.float32)
     seen = []
-    result = restore(image, Denoise(), Copy(), axes="TYX", watch=seen.append)
+    result = restore(image, Denoise(), Copy(), axes="TYX", callback=seen.append)
     np.testing.assert_array_equal(result.image, image + 2)
     assert len(seen) == 6
 
@@ -329,10 +338,10 @@ def test_bad_arguments_are_refused_in_words(phantom):
     refused(phantom, "one letter for each axis", axes="TYX")
     refused(phantom, "needs missing pixels", task=Inpaint())
     refused(phantom, "needs missing pixels", task=Inpaint(), missing=np.zeros((64, 64)))
-    refused(phantom, "needs missing pixels", task=Inpaint(), saturated=1000.0)
-    refused(phantom, "every pixel is missing", saturated=0.0)
+    refused(phantom, "needs missing pixels", task=Inpaint(), saturation_level=1000.0)
+    refused(phantom, "every pixel is missing", saturation_level=0.0)
     for level in (np.nan, np.inf, -np.inf):
-        refused(phantom, "saturated must be finite", saturated=level)
+        refused(phantom, "saturation_level must be finite", saturation_level=level)
     refused(phantom, "device must be one of", device="abacus")
     if not torch.cuda.is_available():
         refused(phantom, "not available on this machine", device="cuda")
@@ -377,7 +386,7 @@ def test_one_row_of_pixels_works(phantom, tiny):
 
 def test_a_channel_without_contrast_does_no_harm(phantom):
     image = np.stack([phantom, np.zeros_like(phantom)], -1)
-    result = restore(image, Denoise(), DIP(runs=1, iterations=200), axes="YXC")
+    result = restore(image, Denoise(), DIP(ensemble_size=1, iterations=200), axes="YXC")
     assert psnr(result.image[..., 0], phantom) > 20
     assert abs(result.image[..., 1]).max() < 1
 
@@ -407,7 +416,7 @@ def test_our_own_mistakes_are_not_dressed_up(phantom):
 
 
 @dataclass(frozen=True)
-class Breaking(Unknown):
+class Breaking(UnknownNoise):
     """Noise whose misfit is no longer finite after a few calls."""
 
     calls: list = ()
@@ -428,14 +437,14 @@ def test_a_loss_that_is_not_finite_keeps_the_best_so_far(phantom, tiny):
     assert result.outcome is Outcome.DIVERGED
     assert "Lower the learning rate" in result.outcome.value
     assert np.isfinite(result.image).all()
-    assert result.frames[0].updates <= 12
+    assert result.frames[0].iterations <= 12
 
 
-@pytest.mark.parametrize("stopping", ["budget", "held-out"])
-@pytest.mark.parametrize("runs", [1, 2, 3])
+@pytest.mark.parametrize("stopping", ["max-iterations", "held-out"])
+@pytest.mark.parametrize("ensemble_size", [1, 2, 3])
 def test_runs_that_all_diverge_at_once_are_an_error(phantom, tiny, runs, stopping):
     @dataclass(frozen=True)
-    class Poisoned(Unknown):
+    class Poisoned(UnknownNoise):
         def misfit(self, u, y, weights):
             return super().misfit(u, y, weights) + 0 * torch.sqrt(u - u).sum()  # gradient: NaN
 
@@ -446,7 +455,9 @@ def test_runs_that_all_diverge_at_once_are_an_error(phantom, tiny, runs, stoppin
 
 def test_a_stop_early_in_the_second_run_keeps_the_first(phantom):
     event = threading.Event()
-    method = DIP(runs=2, iterations=60, stopping="budget", averaging=0.5, precision="float32")
+    method = DIP(
+        ensemble_size=2, iterations=60, stopping="max-iterations", ema_decay=0.5, precision="float32"
+    )
     seen = {}
 
     def watch(iterate):
@@ -454,8 +465,8 @@ def test_a_stop_early_in_the_second_run_keeps_the_first(phantom):
         if iterate.index == 61:
             event.set()
 
-    result = restore(phantom, Denoise(), method, until=Asked(event), watch=watch)
-    assert result.outcome is Outcome.ASKED
+    result = restore(phantom, Denoise(), method, stopping_rule=StopRequested(event), callback=watch)
+    assert result.outcome is Outcome.STOPPED
     np.testing.assert_array_equal(result.image, seen[60].numpy())
 
 
@@ -472,8 +483,10 @@ def test_asked_to_stop_it_keeps_what_there_is(random):
         if iterate.frame == (1,):
             event.set()
 
-    result = restore(stack, Denoise(), Copy(iterates=5), axes="TYX", until=Asked(event), watch=watch)
-    assert [frame.outcome for frame in result.frames] == [Outcome.BUDGET, Outcome.ASKED]
+    result = restore(
+        stack, Denoise(), Copy(iterates=5), axes="TYX", stopping_rule=StopRequested(event), callback=watch
+    )
+    assert [frame.outcome for frame in result.frames] == [Outcome.MAX_ITERATIONS, Outcome.STOPPED]
     assert np.isfinite(result.image[:2]).all()
     assert np.isnan(result.image[2]).all()
 
@@ -486,7 +499,7 @@ def test_asked_between_two_frames_it_does_not_begin_the_next(random):
         if iterate.outcome:
             event.set()
 
-    result = restore(stack, Denoise(), Copy(), axes="TYX", until=Asked(event), watch=watch)
+    result = restore(stack, Denoise(), Copy(), axes="TYX", stopping_rule=StopRequested(event), callback=watch)
     assert [frame.index for frame in result.frames] == [(0,)]
     assert np.isnan(result.image[1:]).all()
 
@@ -503,14 +516,14 @@ def test_asked_before_the_first_update_of_a_frame_it_keeps_what_there_is(phantom
             event.set()
 
     stack = np.stack([phantom, phantom.T])
-    result = restore(stack, Denoise(), method, axes="TYX", until=Asked(event), watch=watch)
-    assert [frame.outcome for frame in result.frames] == [Outcome.BUDGET, Outcome.ASKED]
+    result = restore(stack, Denoise(), method, axes="TYX", stopping_rule=StopRequested(event), callback=watch)
+    assert [frame.outcome for frame in result.frames] == [Outcome.MAX_ITERATIONS, Outcome.STOPPED]
     assert len(seen) == 2
     assert np.isfinite(result.image).all()
 
 
 def test_a_time_limit_from_outside(phantom):
-    result = restore(phantom, Denoise(), DIP(iterations=100_000), until=TimeLimit(0.3))
+    result = restore(phantom, Denoise(), DIP(iterations=100_000), stopping_rule=TimeLimit(0.3))
     assert result.outcome is Outcome.TIME_LIMIT
 
 
@@ -539,7 +552,7 @@ def test_a_run_gives_no_warnings(phantom, tiny):
 def test_the_same_seed_gives_the_same_volume(random):
     stack = random.normal(100, 10, (9, 24, 24))
     first, second = (
-        restore(stack, Denoise(), DIP(runs=1, iterations=6, precision="bfloat16"), axes="ZYX")
+        restore(stack, Denoise(), DIP(ensemble_size=1, iterations=6, precision="bfloat16"), axes="ZYX")
         for _ in range(2)
     )
     assert np.array_equal(first.image, second.image)

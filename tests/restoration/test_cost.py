@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from napari_dip import DIP, PKN, Denoise, FineTune, Gaussian, Hourglass, Inpaint, estimate
+from napari_dip import DIP, PKN, Denoise, FineTune, GaussianNoise, Hourglass, Inpaint, estimate_cost
 
 METHOD = DIP(
-    runs=1,
+    ensemble_size=1,
     iterations=100,
     input_channels=4,
     precision="float32",
@@ -16,66 +16,68 @@ METHOD = DIP(
 
 
 def test_memory_grows_with_the_pixels(random):
-    small, large = (estimate(random.random((n, n)), Denoise(), METHOD) for n in (64, 512))
+    small, large = (estimate_cost(random.random((n, n)), Denoise(), METHOD) for n in (64, 512))
     assert large.bytes == pytest.approx(64 * small.bytes, rel=0.3)
     # At the least: the input, two full-resolution features of 8 channels, in float32.
     assert small.bytes > 64 * 64 * 20 * 4
 
 
 def test_time_is_that_of_all_frames_up_to_the_limits(random):
-    one = estimate(random.random((64, 64)), Denoise(), METHOD)
+    one = estimate_cost(random.random((64, 64)), Denoise(), METHOD)
     assert one.seconds == pytest.approx(100 * one.seconds_per_update)
     from dataclasses import replace
 
     limited = replace(METHOD, iterations=10**6, time_limit=3.0)
-    assert estimate(random.random((5, 64, 64)), Denoise(), limited).seconds == 15
+    assert estimate_cost(random.random((5, 64, 64)), Denoise(), limited).seconds == 15
 
 
 def test_volumes_and_missing_pixels(random):
     volume = random.random((70, 20, 60))
     volume[0] = np.nan
-    assert estimate(volume, Denoise(), METHOD, axes="ZYX").bytes > 0
+    assert estimate_cost(volume, Denoise(), METHOD, axes="ZYX").bytes > 0
 
 
 def test_the_users_rules_do_not_end_the_probe(random):
     from dataclasses import replace
 
     hasty = replace(METHOD, iterations=1, time_limit=1e-6, patience=1)
-    usual = estimate(random.random((64, 64)), Denoise(), METHOD)
-    assert estimate(random.random((64, 64)), Denoise(), hasty).seconds_per_update == pytest.approx(
+    usual = estimate_cost(random.random((64, 64)), Denoise(), METHOD)
+    assert estimate_cost(random.random((64, 64)), Denoise(), hasty).seconds_per_update == pytest.approx(
         usual.seconds_per_update, rel=5
     )
 
 
 def test_saturation_is_checked_as_in_a_run(random):
-    assert estimate(random.random((64, 64)), Inpaint(), METHOD, saturated=0.5).bytes > 0
-    with pytest.raises(ValueError, match="saturated must be finite"):
-        estimate(random.random((64, 64)), Denoise(), METHOD, saturated=np.nan)
+    assert estimate_cost(random.random((64, 64)), Inpaint(), METHOD, saturation_level=0.5).bytes > 0
+    with pytest.raises(ValueError, match="saturation_level must be finite"):
+        estimate_cost(random.random((64, 64)), Denoise(), METHOD, saturation_level=np.nan)
 
 
 def test_what_the_method_refuses_is_refused():
     with pytest.raises(ValueError, match="at least 8 pixels"):
-        estimate(np.arange(4.0).reshape(2, 2), Denoise(), METHOD)
+        estimate_cost(np.arange(4.0).reshape(2, 2), Denoise(), METHOD)
 
 
 def test_what_comes_in_one_step_takes_as_long_as_the_image_is_large(random):
     method = PKN(predictor="structure-tensor")
-    small, large = (estimate(random.random((n, n)), Denoise(Gaussian(0.1)), method) for n in (256, 1024))
+    small, large = (
+        estimate_cost(random.random((n, n)), Denoise(GaussianNoise(0.1)), method) for n in (256, 1024)
+    )
     assert small.at_once
     assert large.seconds == pytest.approx(16 * small.seconds, rel=0.9)
-    assert not estimate(random.random((64, 64)), Denoise(), METHOD).at_once
+    assert not estimate_cost(random.random((64, 64)), Denoise(), METHOD).at_once
 
 
 def test_the_noise_that_was_measured_is_remarked(random):
     noisy = random.normal(100, 12, (96, 96))
-    found = estimate(noisy, Denoise(), PKN(predictor="structure-tensor"))
+    found = estimate_cost(noisy, Denoise(), PKN(predictor="structure-tensor"))
     assert found.remarks[0].startswith("The noise was measured: σ = 1")
-    assert estimate(noisy, Denoise(Gaussian(12.0)), PKN(predictor="structure-tensor")).remarks == ()
+    assert estimate_cost(noisy, Denoise(GaussianNoise(12.0)), PKN(predictor="structure-tensor")).remarks == ()
 
 
 def test_a_network_that_looks_at_the_data_first_has_its_memory_measured(random):
     method = FineTune.of(torch.nn.Conv2d(1, 1, 3, padding=1))
-    cost = estimate(random.random((32, 32)), Denoise(), method)
+    cost = estimate_cost(random.random((32, 32)), Denoise(), method)
     assert cost.bytes >= 32 * 32 * 4
     assert not cost.at_once
-    assert estimate(random.random((32, 32)), Denoise(), replace(method, action="network")).at_once
+    assert estimate_cost(random.random((32, 32)), Denoise(), replace(method, action="network")).at_once

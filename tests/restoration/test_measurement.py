@@ -24,30 +24,32 @@ from napari_dip.image.axes import Axes
 from napari_dip.optim.iterate import Iterate
 from napari_dip.restoration.measurement import Series
 
-SHORT = DIP(iterations=3, stopping="budget", input_channels=2, precision="float32")
+SHORT = DIP(iterations=3, stopping="max-iterations", input_channels=2, precision="float32")
 
 
 @dataclass(frozen=True)
 class Watcher:
     """A method that gives back data on the grid of x, and notes what it was given."""
 
-    planar: ClassVar[bool] = False
+    slicewise: ClassVar[bool] = False
     takes_maps: ClassVar[bool] = False
     begins: ClassVar[str] = ""
     problems: list = field(default_factory=list)
     guides: list = field(default_factory=list)
     starts: list = field(default_factory=list)
 
-    def settled(self, device):
+    def resolved(self, device):
         return self
 
-    def refuses(self, problem, *, guided=False):
+    def unsupported_reason(self, problem, *, guided=False):
         return None
 
-    def solve(self, problem, *, seed, guide=None, start=None, until=None):
+    def solve(
+        self, problem, *, seed, guide=None, initial_state=None, parameter_maps=None, stopping_rule=None
+    ):
         self.problems.append(problem)
         self.guides.append(guide)
-        self.starts.append(start)
+        self.initial_states.append(initial_state)
         shape = problem.grid.shape
         x = problem.data if shape == problem.data.shape[2:] else torch.zeros(1, 1, *shape)
         yield Iterate(0, x, torch.tensor(0.0), outcome=Outcome.COMPUTED)
@@ -67,7 +69,7 @@ def test_a_frame_starts_from_what_was_learnt_of_the_last_one(phantom, random):
     stack = phantom + random.normal(0, 10, (2, 64, 64))
     method = replace(SHORT, iterations=60, network=Hourglass(widths=(16, 16), skips=(4, 4)))
     losses = {}
-    for series in ("warm", "alone"):
+    for series in ("warm_start", "independent"):
         for iterate in solve(stack, Denoise(), method, axes="TYX", series=series):
             losses.setdefault((series, iterate.frame), float(iterate.loss))
     assert losses["warm", (0,)] == losses["alone", (0,)]
@@ -75,7 +77,7 @@ def test_a_frame_starts_from_what_was_learnt_of_the_last_one(phantom, random):
 
 
 def test_each_run_hands_its_own_weights_on(phantom):
-    stream = solve(phantom, Denoise(), replace(SHORT, runs=2))
+    stream = solve(phantom, Denoise(), replace(SHORT, ensemble_size=2))
     while True:
         try:
             next(stream)
@@ -85,8 +87,8 @@ def test_each_run_hands_its_own_weights_on(phantom):
     first, second = ({k: v for k, v in weights.items() if k.startswith(f"{run}.")} for run in (0, 1))
     assert len(first) == len(second) == len(weights) / 2
     assert not all(torch.equal(v, second["1" + k[1:]]) for k, v in first.items())
-    again = list(solve(phantom, Denoise(), replace(SHORT, runs=2), start=weights))
-    assert float(again[0].loss) < float(next(solve(phantom, Denoise(), replace(SHORT, runs=2))).loss)
+    again = list(solve(phantom, Denoise(), replace(SHORT, ensemble_size=2), initial_state=weights))
+    assert float(again[0].loss) < float(next(solve(phantom, Denoise(), replace(SHORT, ensemble_size=2))).loss)
 
 
 @pytest.mark.parametrize(
@@ -105,8 +107,8 @@ def test_each_run_hands_its_own_weights_on(phantom):
 def test_another_channel_or_position_starts_afresh(axes, series, starts, random):
     method = Watcher()
     stack = random.random((2, 2, 16, 16) if len(axes) == 4 else (4, 16, 16))
-    restore(stack, Denoise(), method, axes=axes, channels="alone", series=series)
-    assert [start and start["frames"] for start in method.starts] == starts
+    restore(stack, Denoise(), method, axes=axes, channels="separate", series=series)
+    assert [state and state["frames"] for state in method.initial_states] == starts
 
 
 def test_the_second_position_is_as_if_there_were_no_first(random, tiny):
@@ -117,8 +119,8 @@ def test_the_second_position_is_as_if_there_were_no_first(random, tiny):
 
 def test_a_start_from_outside_is_for_the_first_frame(random):
     method = Watcher()
-    restore(random.random((2, 16, 16)), Denoise(), method, axes="TYX", start={"frames": "mine"})
-    assert [start["frames"] for start in method.starts] == ["mine", 1]
+    restore(random.random((2, 16, 16)), Denoise(), method, axes="TYX", initial_state={"frames": "mine"})
+    assert [state["frames"] for state in method.initial_states] == ["mine", 1]
 
 
 @pytest.mark.parametrize(
@@ -209,7 +211,8 @@ def test_a_guide_may_have_channels_last(random):
 
 
 @pytest.mark.parametrize(
-    ("axes", "channels", "frames"), [("TCYX", "together", 2), ("TCYX", "alone", 6), ("CYXT", "together", 2)]
+    ("axes", "channels", "frames"),
+    [("TCYX", "together", 2), ("TCYX", "separate", 6), ("CYXT", "together", 2)],
 )
 def test_a_guide_with_all_axes_is_taken_frame_by_frame(axes, channels, frames, random):
     sizes = {"T": 2, "C": 3, "Y": 10, "X": 12}
@@ -342,7 +345,7 @@ def test_a_measured_psf_serves_all_frames_in_any_unit(random):
         ("TYX", (2, 20, 22), Deconvolve(), (2, 20, 22)),
     ],
 )
-@pytest.mark.parametrize("channels", ["together", "alone"])
+@pytest.mark.parametrize("channels", ["together", "separate"])
 def test_restored_shapes(axes, shape, task, restored, channels, random):
     image = random.random(shape)
     frames = [iterate.x.shape for iterate in solve(image, task, SHORT, axes=axes, channels=channels)]

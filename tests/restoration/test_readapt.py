@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_dip import Deconvolve, Denoise, FineTune, Gaussian, SuperResolve, restore
+from napari_dip import Deconvolve, Denoise, FineTune, GaussianNoise, SuperResolve, restore
 from napari_dip.errors import FileError
 from napari_dip.pretrained.architectures import Compact, DnCNN
 from napari_dip.pretrained.files import load
@@ -39,19 +39,19 @@ def retuned(image, task, method, result, **source):
     return Retuned(image, task, method, result.states, device="cpu", **source)
 
 
-@pytest.mark.parametrize("flips", [True, False])
+@pytest.mark.parametrize("self_ensemble", [True, False])
 @pytest.mark.parametrize(
     ("task", "noise"),
-    [(SuperResolve(), 0), (SuperResolve(Gaussian(10.0)), 10), (Denoise(Gaussian(10.0)), 10)],
+    [(SuperResolve(), 0), (SuperResolve(GaussianNoise(10.0)), 10), (Denoise(GaussianNoise(10.0)), 10)],
     ids=["finer", "finer of noisy data", "noise"],
 )
 def test_all_of_what_was_learnt_gives_the_run_and_nothing_of_it_the_network(
-    image, random, task, noise, flips
+    image, random, task, noise, self_ensemble
 ):
     data = image + random.normal(0, noise, image.shape)
     network = nearly_bicubic() if isinstance(task, SuperResolve) else nearly_nothing()
     factor = 2 if isinstance(task, SuperResolve) else 1
-    method = FineTune.of(network, factor=factor, flips=flips, **SETTINGS)
+    method = FineTune.of(network, factor=factor, self_ensemble=self_ensemble, **SETTINGS)
     result = restore(data, task, method, device="cpu")
     again = retuned(data, task, method, result)
     ((frame, whole),) = again.restored(1.0)
@@ -59,13 +59,13 @@ def test_all_of_what_was_learnt_gives_the_run_and_nothing_of_it_the_network(
     assert np.array_equal(whole, result.image)
     ((_, none),) = again.restored(0.0)
     assert not np.allclose(none, whole)
-    if noise and not flips:  # then nothing is done to what comes out of the network
-        assert np.array_equal(none, result.first)
+    if noise and not self_ensemble:  # then nothing is done to what comes out of the network
+        assert np.array_equal(none, result.network_output)
     ((_, half),) = again.restored(0.5)
     assert np.abs(half - whole).mean() < np.abs(none - whole).mean()
 
 
-@pytest.mark.parametrize("following", ["warm", "alone"])
+@pytest.mark.parametrize("following", ["warm_start", "independent"])
 @pytest.mark.parametrize("axes", ["TYX", "ZYX"])
 def test_each_frame_has_its_own_weights(image, axes, following):
     data = np.stack([image, image.T, image[::-1]])
@@ -110,7 +110,11 @@ def test_a_saved_network_restores_as_it_does_here(image, tmp_path, share):
     tuned = replace(method, network=None, weights=str(path), action="network")
     output = restore(image, SuperResolve(), tuned, device="cpu").image
     ((_, wanted),) = Retuned(
-        image, SuperResolve(Gaussian(10.0)), replace(method, flips=False), result.states, device="cpu"
+        image,
+        SuperResolve(GaussianNoise(10.0)),
+        replace(method, self_ensemble=False),
+        result.states,
+        device="cpu",
     ).restored(share)
     assert np.allclose(output, wanted, atol=1e-3)
 

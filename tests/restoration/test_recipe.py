@@ -12,21 +12,21 @@ from napari_dip import (
     DIP,
     PRESETS,
     AiryPSF,
-    Asked,
-    Budget,
     Deconvolve,
     Denoise,
     FineTune,
-    Gaussian,
+    GaussianNoise,
     GaussianPSF,
     Hourglass,
     Inpaint,
+    MaxIterations,
     MeasuredPSF,
     MoffatPSF,
-    Poisson,
-    PoissonGaussian,
+    PoissonGaussianNoise,
+    PoissonNoise,
     Recipe,
     RichardsonLucy,
+    StopRequested,
     SuperResolve,
     TimeLimit,
     Wiener,
@@ -37,8 +37,8 @@ from napari_dip import (
 from napari_dip.io import Picture, provenance, read, write
 from napari_dip.psf.models import resampled
 
-SHORT = DIP(runs=1, iterations=3, input_channels=2, precision="float32")
-SNAIL = replace(PRESETS["snail"], iterations=2, jitter=0.0)
+SHORT = DIP(ensemble_size=1, iterations=3, input_channels=2, precision="float32")
+SNAIL = replace(PRESETS["snail"], iterations=2, input_noise_std=0.0)
 PLANE = ((4, 22), (2, 26))
 
 MEASURED = Deconvolve(psf=MeasuredPSF(), floor=-2.5)
@@ -49,19 +49,19 @@ RUNS = [
     ("plain", (24, 28), Denoise(), SHORT, None, None, {"seed": 3}),
     ("label", (24, 28), Denoise(), SHORT, None, 2, {}),
     ("mask", (24, 28), Inpaint(), SHORT, None, "any", {}),
-    ("saturated", (24, 28), Denoise(), SHORT, None, None, {"saturated": 200.5}),
+    ("saturation_level", (24, 28), Denoise(), SHORT, None, None, {"saturation_level": 200.5}),
     ("area", (24, 28), Denoise(), SHORT, PLANE, 2, {}),
     ("area of a series", (3, 24, 28), Denoise(), SHORT, ((1, 3), *PLANE), 2, {"axes": "TYX"}),
-    ("noise", (24, 28), Denoise(PoissonGaussian(2.5, -10.0, 3.0)), SHORT, None, None, {}),
-    ("usual noise", (24, 28), Denoise(Poisson()), SHORT, None, None, {}),
+    ("noise", (24, 28), Denoise(PoissonGaussianNoise(2.5, -10.0, 3.0)), SHORT, None, None, {}),
+    ("usual noise", (24, 28), Denoise(PoissonNoise()), SHORT, None, None, {}),
     (
         "not kept",
         (24, 28),
-        Inpaint(Gaussian(20.0), keep_observed=False),
+        Inpaint(GaussianNoise(20.0), keep_observed=False),
         SHORT,
         None,
         "any",
-        {"saturated": 250.0},
+        {"saturation_level": 250.0},
     ),
     ("preset", (24, 28), Denoise(), SNAIL, None, None, {}),
     ("alone", (2, 24, 28), Denoise(), SHORT, None, None, {"axes": "CYX", "channels": "alone"}),
@@ -71,13 +71,13 @@ RUNS = [
         "stopped",
         (24, 28),
         Denoise(),
-        replace(SHORT, runs=2, iterations=20),
+        replace(SHORT, ensemble_size=2, iterations=20),
         None,
         None,
-        {"until": Budget(27)},
+        {"until": MaxIterations(27)},
     ),
     ("clock", (24, 28), Denoise(), replace(SHORT, time_limit=1e-9, iterations=90), None, None, {}),
-    ("finer", (24, 28), SuperResolve(factor=3, kernel="area"), SHORT, None, 2, {}),
+    ("finer", (24, 28), SuperResolve(factor=3, downsampling="area"), SHORT, None, 2, {}),
     ("finer area", (24, 28), SuperResolve(), SHORT, PLANE, None, {"guide": (48, 56)}),
     ("finer planes", (5, 24, 28), SuperResolve(along="lateral"), SHORT, None, None, {"axes": "ZYX"}),
     (
@@ -87,7 +87,7 @@ RUNS = [
         replace(SHORT, input="guide"),
         ((1, 3), *PLANE),
         None,
-        {"axes": "TYX", "guide": (48, 56), "series": "alone"},
+        {"axes": "TYX", "guide": (48, 56), "series": "independent"},
     ),
     (
         "each guided",
@@ -100,7 +100,7 @@ RUNS = [
     ),
     ("coarse and blurred", (24, 28), SuperResolve(psf=MoffatPSF(1.5)), SHORT, PLANE, None, {}),
     ("usual blur", (24, 28), Deconvolve(), SHORT, None, None, {}),
-    ("blur", (24, 28), Deconvolve(Poisson(2.0), MoffatPSF(1.5, beta=4.0)), SHORT, PLANE, 2, {}),
+    ("blur", (24, 28), Deconvolve(PoissonNoise(2.0), MoffatPSF(1.5, beta=4.0)), SHORT, PLANE, 2, {}),
     ("measured", (24, 28), MEASURED, SHORT, None, None, {"psf": None}),
     ("resampled", (24, 28), MEASURED, RichardsonLucy(3), PLANE, None, {"psf": (0.5, 0.5)}),
     ("Wiener", (24, 28), Deconvolve(psf=AiryPSF(1.5)), Wiener(balance=0.25), None, None, {}),
@@ -180,7 +180,9 @@ def test_the_command_gives_the_same_pixels(run, tmp_path):
 
 
 def test_a_script_says_only_what_is_not_usual():
-    recipe = Recipe(Denoise(Gaussian(20.0)), DIP(runs=2, network=Hourglass(padding="reflect")), "YX", seed=4)
+    recipe = Recipe(
+        Denoise(GaussianNoise(20.0)), DIP(ensemble_size=2, network=Hourglass(padding="reflect")), "YX", seed=4
+    )
     assert recipe.python('read(Path("cells.tif")).data') == (
         "from napari_dip import DIP, Denoise, Gaussian, Hourglass, restore\n"
         "from napari_dip.io import read\n"
@@ -190,7 +192,7 @@ def test_a_script_says_only_what_is_not_usual():
         "restored = restore(\n"
         "    image,\n"
         "    Denoise(noise=Gaussian(sigma=20.0)),\n"
-        '    DIP(runs=2, network=Hourglass(padding="reflect")),\n'
+        '    DIP(ensemble_size=2, network=Hourglass(padding="reflect")),\n'
         '    axes="YX",\n'
         "    seed=4,\n"
         ")\n"
@@ -205,20 +207,23 @@ def test_a_command_says_only_what_is_not_usual():
     assert words[1] == "inpaint"
     assert words[words.index("--preset") + 1] == "snail"
     assert "--device" in words
-    assert "--runs" not in words
+    assert "--ensemble-size" not in words
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_can_be_said_in_flags(name, monkeypatch):
     got = []
     monkeypatch.setattr(cli, "_run", lambda *arguments: got.append(arguments))
-    task, method = Inpaint(Poisson(offset=-3.5), keep_observed=False), replace(PRESETS[name], time_limit=9.5)
-    recipe = Recipe(task, method, "YX", saturated=-1e-3)
+    task, method = (
+        Inpaint(PoissonNoise(offset=-3.5), keep_observed=False),
+        replace(PRESETS[name], time_limit=9.5),
+    )
+    recipe = Recipe(task, method, "YX", saturation_level=-1e-3)
     cli.main(shlex.split(recipe.command("a", "b", "m"))[1:])
     said, paths, common, own = got[0]
     assert (said, flags.method(common, own)) == (task, method)
     assert [*map(str, paths), str(common.missing)] == ["a", "b", "m"]
-    assert (common.axes, common.saturated) == ("YX", -1e-3)
+    assert (common.axes, common.saturation_level) == ("YX", -1e-3)
 
 
 def test_the_width_of_a_blur_is_always_said():
@@ -242,10 +247,10 @@ def test_a_network_without_flags_is_left_to_python():
         Recipe(Denoise(), DIP(network=Hourglass(widths=(2,), skips=(0,))), "YX").command("a", "b")
 
 
-@pytest.mark.parametrize("stopping", ["budget", "held-out"])
-@pytest.mark.parametrize("runs", [1, 2])
+@pytest.mark.parametrize("stopping", ["max-iterations", "held-out"])
+@pytest.mark.parametrize("ensemble_size", [1, 2])
 def test_a_run_stopped_anywhere_can_be_repeated(phantom, tiny, runs, stopping):
-    method = replace(tiny, runs=runs, iterations=8, stopping=stopping, averaging=0.5, time_limit=1e6)
+    method = replace(tiny, runs=runs, iterations=8, stopping=stopping, ema_decay=0.5, time_limit=1e6)
     for stop in range(runs * 8):
         event, seen = threading.Event(), []
 
@@ -254,10 +259,10 @@ def test_a_run_stopped_anywhere_can_be_repeated(phantom, tiny, runs, stopping):
             if len(seen) == stop:
                 event.set()
 
-        result = restore(phantom, Denoise(), method, until=Asked(event), watch=watch)
+        result = restore(phantom, Denoise(), method, stopping_rule=StopRequested(event), callback=watch)
         recipe = Recipe.of(result.provenance)
-        if result.provenance["frames"][0]["outcome"] == "ASKED":
-            assert recipe.stop_after == result.frames[0].updates
+        if result.provenance["frames"][0]["outcome"] == "STOPPED":
+            assert recipe.stop_after == result.frames[0].iterations
             assert recipe.method.time_limit is None
         assert recipe.caveats == ()
         again = executed(recipe.python("phantom"), phantom=phantom)
@@ -267,27 +272,27 @@ def test_a_run_stopped_anywhere_can_be_repeated(phantom, tiny, runs, stopping):
 def test_a_series_stopped_at_one_number_of_updates_can_be_repeated(random, tiny):
     stack = random.random((2, 16, 16))
     method = replace(
-        tiny, iterations=50, stopping="budget"
+        tiny, iterations=50, stopping="max-iterations"
     )  # so that the last update is the one that is kept
-    result = restore(stack, Denoise(), method, until=TimeLimit(0.0), series="alone")
+    result = restore(stack, Denoise(), method, stopping_rule=TimeLimit(0.0), series="independent")
     recipe = Recipe.of(result.provenance)
     assert (recipe.stop_after, recipe.caveats) == (1, ())
     np.testing.assert_array_equal(executed(recipe.python("stack"), stack=stack), result.image)
 
 
 def frames(*ends):
-    return [{"index": [at], "outcome": name, "updates": n} for at, (name, n) in enumerate(ends)]
+    return [{"index": [at], "outcome": name, "iterations": n} for at, (name, n) in enumerate(ends)]
 
 
 @pytest.mark.parametrize(
     ("ends", "caveats"),
     [
         ([("TIME_LIMIT", 7), ("TIME_LIMIT", 8), ("TIME_LIMIT", 7)], ["same number of updates"]),
-        ([("NO_IMPROVEMENT", 7), ("BUDGET", 9), ("TIME_LIMIT", 7)], ["same number of updates"]),
-        ([("NO_IMPROVEMENT", 7), ("ASKED", 9)], ["same number of updates", "2 of 3 frames"]),
-        ([("ASKED", 9)], ["same number of updates", "1 of 3 frames"]),
+        ([("NO_IMPROVEMENT", 7), ("MAX_ITERATIONS", 9), ("TIME_LIMIT", 7)], ["same number of updates"]),
+        ([("NO_IMPROVEMENT", 7), ("STOPPED", 9)], ["same number of updates", "2 of 3 frames"]),
+        ([("STOPPED", 9)], ["same number of updates", "1 of 3 frames"]),
         ([("NO_IMPROVEMENT", 7)], ["1 of 3 frames"]),
-        ([("NO_IMPROVEMENT", 7), ("BUDGET", 9), ("DIVERGED", 7)], []),
+        ([("NO_IMPROVEMENT", 7), ("MAX_ITERATIONS", 9), ("DIVERGED", 7)], []),
     ],
 )
 def test_what_can_not_be_repeated_is_said(random, tiny, ends, caveats):
@@ -314,11 +319,11 @@ def network():
 def test_a_fine_tuned_network_is_repeated(random, network, stopped, tmp_path):
     from napari_dip.pretrained.files import save
 
-    settings = {"action": "fine-tuning", "iterations": 6, "learning_rate": 1e-3, "flips": False}
+    settings = {"action": "fine-tuning", "iterations": 6, "learning_rate": 1e-3, "self_ensemble": False}
     path, image = tmp_path / "own.safetensors", random.integers(0, 256, (24, 28)).astype(np.uint8)
     save(FineTune.of(network, factor=2).network, path)
     method = FineTune(str(path), **settings)
-    until = {"until": Budget(3)} if stopped else {}
+    until = {"until": MaxIterations(3)} if stopped else {}
     result = restore(image, SuperResolve(), method, device="cpu", **until)
     recipe = Recipe.of(json.loads(json.dumps(result.provenance)))
     assert (recipe.method, recipe.caveats) == (method, ())

@@ -3,12 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_dip import Deconvolve, Denoise, Gaussian, SuperResolve, restore
+from napari_dip import Deconvolve, Denoise, GaussianNoise, SuperResolve, restore
 from napari_dip.methods import PKN
 from napari_dip.restoration.refilter import Refilter
 
 METHOD = PKN(predictor="structure-tensor")
-KNOWN = Gaussian(10.0)
+KNOWN = GaussianNoise(10.0)
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_another_strength_gives_what_a_run_with_it_gives(image, strength, axes):
 @pytest.mark.parametrize("task", [Denoise(KNOWN), SuperResolve(KNOWN)])
 @pytest.mark.parametrize("place", [(20, 30), (0, 0), (63, 1)])
 def test_the_kernel_gives_its_pixel(image, task, place):
-    restored = restore(image, task, METHOD, keep_maps=True)
+    restored = restore(image, task, METHOD, return_maps=True)
     kernel = Refilter(image, task, METHOD).kernel_at(place, 1.0)
     reach = len(kernel.weights) // 2
     assert kernel.weights.sum() == pytest.approx(1, abs=1e-5)
@@ -43,14 +43,14 @@ def test_the_kernel_gives_its_pixel(image, task, place):
 
 
 def test_the_noise_left_is_that_of_the_map(image):
-    restored = restore(image, Denoise(KNOWN), METHOD, keep_maps=True)
+    restored = restore(image, Denoise(KNOWN), METHOD, return_maps=True)
     kernel = Refilter(image, Denoise(KNOWN), METHOD).kernel_at((20, 30), 1.0)
     assert kernel.noise_left == pytest.approx(restored.maps["noise left"].values[20, 30], rel=1e-4)
 
 
 def test_given_maps_and_strength_are_heeded(image):
     maps = {"width": np.full((64, 64), 1.5), "a": np.zeros((64, 64)), "b": np.zeros((64, 64))}
-    again = Refilter(image, Denoise(KNOWN), METHOD, maps=maps)
+    again = Refilter(image, Denoise(KNOWN), METHOD, parameter_maps=maps)
     assert again.kernel_at((5, 5), 1.0).parameters["width"][0] == pytest.approx(1.5)
     assert again.kernel_at((5, 5), 0.0).weights.max() == pytest.approx(1, abs=1e-3)
 
@@ -66,6 +66,8 @@ def test_a_deconvolving_kernel_has_negative_weights(image):
     task = Deconvolve(noise=KNOWN)
     neumann = {"width": 1.0, "fine": 4.0, "middle": -2.0, "coarse": 2.0}
     maps = {name: np.full((64, 64), value) for name, value in neumann.items()}
-    weights = Refilter(image, task, PKN(kernel="reblur"), maps=maps).kernel_at((30, 30), 1.0).weights
+    weights = (
+        Refilter(image, task, PKN(kernel="reblur"), parameter_maps=maps).kernel_at((30, 30), 1.0).weights
+    )
     assert weights.sum() == pytest.approx(1, abs=1e-5)
     assert weights.min() < 0

@@ -11,10 +11,10 @@ def test_the_summary_says_why_and_how_many():
         frames = [FrameReport((i,), outcome, 70, 1.0, 30.0) for i, outcome in enumerate(outcomes)]
         return Restoration(None, tuple(frames), {})
 
-    assert summary(result(Outcome.BUDGET)) == (
+    assert summary(result(Outcome.MAX_ITERATIONS)) == (
         "The number of updates asked for was reached. Update 70 was kept, after 30 s."
     )
-    assert summary(result(Outcome.BUDGET, Outcome.TIME_LIMIT, Outcome.BUDGET)) == (
+    assert summary(result(Outcome.MAX_ITERATIONS, Outcome.TIME_LIMIT, Outcome.MAX_ITERATIONS)) == (
         "The number of updates asked for was reached. (2 of 3 frames) "
         "The time limit was reached. (1 of 3 frames) "
         "3 frames are restored, after 90 s."

@@ -87,7 +87,7 @@ class Files:
                     if len(pairs) == 1:
                         raise
                     failures.append(error)
-                    complain(str(error) if str(source) in str(error) else f"{source}: {error}")
+                    show_error(str(error) if str(source) in str(error) else f"{source}: {error}")
         if failures:
             ran = any(isinstance(error, RestorationError) for error in failures)
             kind = RestorationError if ran else FileError
@@ -100,7 +100,7 @@ class Files:
         from napari_dip.io import writable, write
         from napari_dip.io.parameter_maps import read_maps, refuse_maps_file
         from napari_dip.restoration.api import restore
-        from napari_dip.restoration.cost import estimate
+        from napari_dip.restoration.cost import estimate_cost
 
         common, method = self.common, self.method
         source = opened(path, self.task, common, self.psf)
@@ -109,28 +109,28 @@ class Files:
         writable(target, source.restored, axes.letters, keep_dtype=common.keep_dtype)
         arguments: dict[str, Any] = {
             **source.beside,
-            "saturated": common.saturated,
+            "saturation_level": common.saturation_level,
             "axes": axes.letters,
             "channels": common.channels,
             "series": common.series,
             "device": common.device,
         }
         if common.maps is not None:
-            arguments["maps"] = read_maps(common.maps, self._parameters(source))
+            arguments["parameter_maps"] = read_maps(common.maps, self._parameters(source))
             source.origin["maps"] = {"layer": common.maps.stem, "path": str(common.maps)}
         if maps is not None:
             refuse_maps_file(maps, axes)
-        until, longest = common.until, method
-        if until is not None:  # for what is said about the time
-            longest = method.probe(max(1, min(until.updates, method.updates)))
+        stopping_rule, longest = common.stopping_rule, method
+        if stopping_rule is not None:  # for what is said about the time
+            longest = method.probe(max(1, min(stopping_rule.iterations, method.max_iterations)))
         layout = laid_out(image.shape, axes.letters, axes.channels, method)
         for note in (f"{path}: {layout.describe(image.shape)}", *source.notes):
             reporter.say(note)
         if not common.quiet:
-            reporter.announce(estimate(image, task, longest, **arguments))
+            reporter.announce(estimate_cost(image, task, longest, **arguments))
         reporter.begin(longest, frames=len(list(layout.frames(image.shape))))
-        run: dict[str, Any] = {"seed": common.seed, "until": until, "watch": reporter.watch}
-        result = restore(image, task, method, keep_maps=maps is not None, **arguments, **run)
+        run: dict[str, Any] = {"seed": common.seed, "stopping_rule": stopping_rule, "watch": reporter.watch}
+        result = restore(image, task, method, return_maps=maps is not None, **arguments, **run)
         clipped = write(
             target,
             result.image,
@@ -230,6 +230,6 @@ def refuse_misplaced(method: "Method", common: "Common") -> None:
         raise ValueError(f"--save-weights goes with --method finetune: {method.title} has none to keep")
 
 
-def complain(message: str) -> None:
+def show_error(message: str) -> None:
     """Say on standard error what went wrong."""
     sys.stderr.write(f"napari-dip: {message}\n")

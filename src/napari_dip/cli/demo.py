@@ -10,40 +10,13 @@ from napari_dip.io import Picture, writable, write
 from napari_dip.methods import DIP
 from napari_dip.restoration.api import restore
 from napari_dip.restoration.text import summary
+from napari_dip.synthetic.damage import SIGMA, TIME_LIMIT, damaged_micrograph
 from napari_dip.tasks import Denoise
 
 if TYPE_CHECKING:
     from napari_dip.cli.reporter import Reporter
 
-_SIGMA = 20.0  # grey levels
-SETTINGS = DIP(time_limit=150.0)
-
-
-def damaged() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return a clean image, the noisy and scratched one, and where the scratches are.
-
-    The image is a stained tissue section that comes with scikit-image.
-
-    Returns
-    -------
-    clean, noisy : ndarray of float32, shape ``(256, 256, 3)``
-        Grey levels, 0 to 255.
-    missing : ndarray of bool, shape ``(256, 256)``
-        Scratches; their grey levels in `noisy` are the maximum.
-    """
-    from skimage.data import immunohistochemistry
-    from skimage.draw import line
-    from skimage.morphology import dilation, disk
-
-    clean = immunohistochemistry()[128:384, 128:384].astype(np.float32)
-    random = np.random.default_rng(0)
-    missing = np.zeros(clean.shape[:2], bool)
-    for row, column, end_row, end_column in random.integers(0, 256, (9, 4)):
-        missing[line(row, column, end_row, end_column)] = True
-    missing = dilation(missing, disk(1))
-    noisy = np.clip(clean + random.normal(0, _SIGMA, clean.shape), 0, 255).astype(np.float32)
-    noisy[missing] = 255
-    return clean, noisy, missing
+SETTINGS = DIP(time_limit=TIME_LIMIT)
 
 
 def run(folder: Path, reporter: "Reporter") -> str:
@@ -61,7 +34,7 @@ def run(folder: Path, reporter: "Reporter") -> str:
     str
         The summary.
     """
-    clean, noisy, missing = damaged()
+    clean, noisy, missing = damaged_micrograph()
     pictures = {name: folder / f"{name}.png" for name in ("before", "after", "residual")}
     words = folder / "summary.txt"
     if any(path.exists() for path in pictures.values()) and not words.exists():
@@ -74,7 +47,7 @@ def run(folder: Path, reporter: "Reporter") -> str:
     for path in pictures.values():
         writable(path, as_bytes, "YXC", keep_dtype=False)
     reporter.begin(SETTINGS)
-    result = restore(noisy, Denoise(), SETTINGS, missing=missing, watch=reporter.watch)
+    result = restore(noisy, Denoise(), SETTINGS, missing=missing, callback=reporter.watch)
 
     residual = np.where(missing[..., None], 0, noisy - result.image)
     images = {"before": noisy, "after": result.image, "residual": 128 + residual}
@@ -82,7 +55,7 @@ def run(folder: Path, reporter: "Reporter") -> str:
         write(path, images[name], as_bytes, axes="YXC", provenance=result.provenance)
     text = (
         "A stained tissue section of 256 x 256 pixels, with Gaussian noise "
-        f"(sigma = {_SIGMA:g} grey levels) and {missing.mean():.0%} of its pixels under scratches,\n"
+        f"(sigma = {SIGMA:g} grey levels) and {missing.mean():.0%} of its pixels under scratches,\n"
         "denoised and inpainted in one go by Deep Image Prior, which was told where the scratches are, "
         "but not how strong the noise is.\n"
         f"{summary(result)}\n"

@@ -9,7 +9,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from napari_dip._version import __version__
 from napari_dip.cli import options as flags
-from napari_dip.cli.batch import Files, complain, refuse_misplaced
+from napari_dip.cli.batch import Files, refuse_misplaced, show_error
 from napari_dip.errors import RestorationError
 from napari_dip.pkn.settings import Training
 from napari_dip.tasks import Deconvolve, Denoise, Inpaint, SuperResolve
@@ -167,7 +167,7 @@ def _run(
     *inputs, output = paths
     method = flags.method(common, method_flags)
     checked_seed(common.seed)
-    _ = common.until  # refuses an impossible one
+    _ = common.stopping_rule  # refuses an impossible one
     if common.missing_label is not None and common.missing is None:
         raise ValueError("--missing-label says which pixels of a --missing image are missing: give one")
     refuse_misplaced(method, common)
@@ -190,7 +190,7 @@ def _exit_codes() -> Iterator[None]:
         code, message = 2, str(error)
     except CycloptsError as error:
         code, message = 2, " ".join(str(error).split())
-    complain(message)
+    show_error(message)
     raise SystemExit(code)
 
 

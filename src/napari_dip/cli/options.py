@@ -10,11 +10,11 @@ from cyclopts import Group, Parameter, Token
 from napari_dip.device import Device
 from napari_dip.methods import DIP, METHODS, PRESETS, Method
 from napari_dip.noise.models import NOISE_MODELS, NoiseModel
-from napari_dip.optim.stopping import Budget
+from napari_dip.optim.stopping import MaxIterations
 from napari_dip.pkn.settings import Training
 from napari_dip.psf.models import PSF, PSFS, GaussianPSF, MeasuredPSF
 from napari_dip.restoration.measurement import Following
-from napari_dip.settings import descriptions, hints, plain
+from napari_dip.settings import descriptions, hints, plain_fields
 from napari_dip.tasks import Deconvolve, Inpaint, SuperResolve
 
 METHOD_NAMES = {cls.command: cls for cls in METHODS}
@@ -52,7 +52,7 @@ def _flags(
     found: dict[str, tuple[Any, Group, str]] = {}
     for cls, group in groups.items():
         types = get_type_hints(cls)  # without limits: the settings check those, in their own words
-        for field in plain(cls):
+        for field in plain_fields(cls):
             hint = types[field.name]
             if any(is_dataclass(one) for one in (hint, *get_args(hint))) or field.name in without:
                 continue
@@ -135,7 +135,7 @@ class Common:
         Image file that is non-zero where a pixel is missing. NaN pixels always are.
     missing_label : int
         Only the pixels of the --missing image with this value are missing.
-    saturated : float
+    saturation_level : float
         Grey level from which on values are missing, each channel's by itself.
     guide : Path
         Image file of the same scene that shows its structures better: with flash, of a brighter channel. It
@@ -154,9 +154,9 @@ class Common:
         holds only this part; --missing and --guide images are those of the whole.
     axes : str
         One letter per axis, such as TZYXC: Z, Y, X spatial; C channels; all others frame after frame.
-    channels : {"together", "alone"}
+    channels : {"together", "separate"}
         Fit channels together, or each as an image of its own.
-    series : {"warm", "drift", "alone"}
+    series : {"warm_start", "drift", "independent"}
         Start each frame from what was learnt of the last one; the same, and make up for the drift between
         them; or start each afresh.
     device : {"auto", "cpu", "cuda", "mps"}
@@ -177,15 +177,15 @@ class Common:
     preset: Annotated[str | None, Parameter(choices=tuple(PRESETS))] = None
     missing: Path | None = None
     missing_label: _Whole | None = None
-    saturated: float | None = None
+    saturation_level: float | None = None
     guide: Path | None = None
     maps: Path | None = None
     save_maps: Path | None = None
     save_weights: Path | None = None
     area: str | None = None
     axes: str | None = None
-    channels: Literal["together", "alone"] = "together"
-    series: Following = "warm"
+    channels: Literal["together", "separate"] = "together"
+    series: Following = "warm_start"
     device: Device = "auto"
     seed: _Whole = 0
     stop_after: _Whole | None = None
@@ -194,9 +194,9 @@ class Common:
     quiet: Annotated[bool, Parameter(negative="")] = False
 
     @property
-    def until(self) -> Budget | None:
+    def stopping_rule(self) -> MaxIterations | None:
         """Return the rule that stops a frame."""
-        return None if self.stop_after is None else Budget(self.stop_after)
+        return None if self.stop_after is None else MaxIterations(self.stop_after)
 
 
 def given(flags: Any, prefix: str = "") -> dict[str, Any]:

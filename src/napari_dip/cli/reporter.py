@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from napari_dip.methods import Method
-from napari_dip.optim.iterate import Iterate, Judge
-from napari_dip.restoration.cost import Estimate
-from napari_dip.restoration.progress import Pace
+from napari_dip.optim.iterate import Iterate, StoppingCriterion
+from napari_dip.restoration.cost import CostEstimate
+from napari_dip.restoration.progress import ProgressTracker
 from napari_dip.restoration.result import Restoration
 from napari_dip.restoration.text import duration, memory, summary
 
@@ -42,9 +42,9 @@ class Reporter:
             disable=quiet or not self._console.is_terminal,
         )
         self._task: TaskID | None = None
-        self._pace: Pace | None = None
+        self._pace: ProgressTracker | None = None
         self._said = time.monotonic()
-        self._judges: set[Judge] = set()
+        self._judges: set[StoppingCriterion] = set()
         self._notes: set[str] = set()
         self._error = ""
 
@@ -68,7 +68,7 @@ class Reporter:
         """Say a line."""
         self._console.print(message, markup=False)
 
-    def announce(self, estimate: Estimate) -> None:
+    def announce(self, estimate: CostEstimate) -> None:
         """Say what is known before the run, and what it will cost."""
         for remark in estimate.remarks:
             self.say(remark)
@@ -83,24 +83,24 @@ class Reporter:
 
     def begin(self, method: Method, frames: int = 1) -> None:
         """Begin the progress of a run."""
-        self._pace = Pace(method, frames)
+        self._pace = ProgressTracker(method, frames)
         self._said = time.monotonic()
         self._judges, self._notes, self._error = set(), set(), ""
         if self._task is not None:
             self._bar.remove_task(self._task)
-        self._task = self._bar.add_task("restoring", total=method.updates * frames, left="?", error="")
+        self._task = self._bar.add_task("restoring", total=method.max_iterations * frames, left="?", error="")
 
     def watch(self, iterate: Iterate) -> None:
         """Show an iterate; say once what decides when to stop."""
         if self._pace is None or self._task is None:
             return
-        if iterate.judge is not None and iterate.judge not in self._judges:
-            self._judges.add(iterate.judge)
-            self.say(iterate.judge.value)
+        if iterate.criterion is not None and iterate.criterion not in self._judges:
+            self._judges.add(iterate.criterion)
+            self.say(iterate.criterion.value)
         if iterate.note and iterate.note not in self._notes and iterate.outcome is None:
             self._notes.add(iterate.note)
             self.say(iterate.note)
-        if iterate.judge is Judge.HELD_OUT and iterate.score is not None:
+        if iterate.criterion is StoppingCriterion.HELD_OUT and iterate.score is not None:
             self._error = f", held-out error {iterate.score:.4f}"
         at = self._pace.at(iterate)
         left = duration(at.seconds_left)

@@ -49,20 +49,20 @@ def train_from_files(
         Says how it goes.
     """
     from napari_dip.methods.pkn import measured, observed
-    from napari_dip.pkn.train import teach
+    from napari_dip.pkn.train import train_network
     from napari_dip.pkn.weights_file import save
     from napari_dip.restoration.measurement import Series
 
     replaceable(out, overwrite=overwrite, suffixes=(_SUFFIX,))
     planes = [plane for path in images for plane in _planes(path)]
     if noise is None:
-        course = teach(settings, clean=planes)
+        course = train_network(settings, clean=planes)
     else:
         if len(images) != 1:
             raise ValueError(f"--noisy takes one image, got {len(images)}")
         problem = Series.of(planes[len(planes) // 2], Denoise(noise), None, axes="YX").problem(())
         reporter.say(f"The noise: {measured(problem).in_words}.")
-        course = teach(settings, noisy=observed(problem))
+        course = train_network(settings, noisy=observed(problem))
     began = said = time.monotonic()
     while True:
         try:
@@ -73,9 +73,9 @@ def train_from_files(
         now = time.monotonic()
         if step.local is not None and (now - said >= _SECONDS_PER_LINE or step.outcome):
             said = now
-            left = (now - began) * (settings.updates - step.index) / max(step.index, 1)
+            left = (now - began) * (settings.iterations - step.index) / max(step.index, 1)
             reporter.say(
-                f"{step.index} of {settings.updates} updates, {duration(left)} left: validation "
+                f"{step.index} of {settings.iterations} updates, {duration(left)} left: validation "
                 f"{step.local:.2f} dB, best single setting {step.single:.2f} dB"
             )
     save(trained, out)
@@ -87,5 +87,5 @@ def _planes(path: Path) -> list[np.ndarray]:
     from napari_dip.image.axes import Axes
 
     picture = read(path)
-    axes = Axes.of(picture.data.shape, picture.axes, "alone").plane_by_plane()
+    axes = Axes.of(picture.data.shape, picture.axes, "separate").plane_by_plane()
     return [np.asarray(picture.data[axes.at(frame)], np.float32) for frame in axes.frames(picture.data.shape)]

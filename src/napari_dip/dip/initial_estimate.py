@@ -7,9 +7,9 @@ from torch import Tensor
 from napari_dip.filters.nonlocal_bayes import nonlocal_bayes
 from napari_dip.filters.vst import Stabiliser
 from napari_dip.image.fill import filled
-from napari_dip.noise.models import Laplace
+from napari_dip.noise.models import LaplaceNoise
 from napari_dip.operators import Identity
-from napari_dip.optim.cgls import nearest_consistent
+from napari_dip.optim.cgls import back_project
 from napari_dip.problem import Problem
 
 #: Filters to choose among, with their strength where the noise has the standard deviation 1: those that keep
@@ -23,7 +23,7 @@ _SIDE = {2: 512, 3: 64}
 _STEPS = 4
 
 
-def first_guess(problem: Problem) -> Tensor:
+def initial_estimate(problem: Problem) -> Tensor:
     """Return a classic estimate of x from the pixels that count, shape ``(1, C, *grid)``, in grey levels.
 
     Missing pixels are filled from their neighbours. A transform gives the noise the same strength everywhere.
@@ -41,7 +41,7 @@ def first_guess(problem: Problem) -> Tensor:
     counts = (problem.weights > 0).expand_as(problem.data)[0].cpu().numpy()
     stabiliser = Stabiliser.of(problem)
     even = _filled(stabiliser(data).numpy(), counts)
-    if isinstance(problem.noise, Laplace):
+    if isinstance(problem.noise, LaplaceNoise):
         from scipy.ndimage import median_filter
 
         even = median_filter(even, (1, *(3,) * (even.ndim - 1)))
@@ -50,7 +50,7 @@ def first_guess(problem: Problem) -> Tensor:
     smooth = _filter(*_best(even, counts), even)
     noisy = np.where(counts, even, smooth)
     *_, better = nonlocal_bayes(torch.from_numpy(smooth), torch.from_numpy(noisy)[None])
-    estimate = stabiliser.undone(torch.from_numpy(sigmas) * better[0])[None].to(problem.data)
+    estimate = stabiliser.inverse(torch.from_numpy(sigmas) * better[0])[None].to(problem.data)
     return estimate if isinstance(problem.operator, Identity) else _solved(problem, estimate)
 
 
@@ -103,4 +103,4 @@ def _sigma(channel: np.ndarray) -> float:
 def _solved(problem: Problem, data: Tensor) -> Tensor:
     """Return x after a few steps from the mean towards A x = data."""
     mean = data.mean((0, *range(2, data.ndim)), keepdim=True).expand(1, -1, *problem.grid.shape)
-    return nearest_consistent(problem.operator, data, mean, steps=_STEPS)
+    return back_project(problem.operator, data, mean, steps=_STEPS)

@@ -6,10 +6,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from napari_dip.dip.validation import Trial
+from napari_dip.dip.validation import Validation
 from napari_dip.filters.nonlocal_bayes import completed, nonlocal_bayes
 from napari_dip.filters.vst import Stabiliser
-from napari_dip.noise.models import Laplace
+from napari_dip.noise.models import LaplaceNoise
 from napari_dip.optim.iterate import Iterate
 
 #: Standard errors by which held-out pixels have to prefer the image as it was.
@@ -24,7 +24,7 @@ _OUTLYING = 4.0
 _LEAST = 1e-4
 
 
-def filtered_last(iterates: Iterable[Iterate], trial: Trial) -> Iterator[Iterate]:
+def postfiltered(iterates: Iterable[Iterate], validation: Validation) -> Iterator[Iterate]:
     """Filter the answer of a run that has come to its end by itself.
 
     While the filter works the answer is yielded again and again, so that rules outside can still end the run.
@@ -33,18 +33,18 @@ def filtered_last(iterates: Iterable[Iterate], trial: Trial) -> Iterator[Iterate
     ----------
     iterates : iterable of Iterate
         A run; the one with an outcome, its last, is the answer.
-    trial : Trial
+    validation : Validation
         By held-out pixels, of a problem whose operator is the identity.
     """
     for iterate in iterates:
         if iterate.outcome is not None and iterate.x.isfinite().all():
-            for x in last_filter(iterate.x, trial):  # noqa: B007  the last one is the answer
+            for x in postfilter(iterate.x, validation):  # noqa: B007  the last one is the answer
                 yield replace(iterate, outcome=None)
             iterate = replace(iterate, x=x)
         yield iterate
 
 
-def last_filter(x: Tensor, trial: Trial) -> Iterator[Tensor]:
+def postfilter(x: Tensor, validation: Validation) -> Iterator[Tensor]:
     """Filter the data by non-local Bayes with a restored image as the pilot.
 
     What the fit has lost of the image the filter finds in the data again, by patches that are alike. It is
@@ -55,7 +55,7 @@ def last_filter(x: Tensor, trial: Trial) -> Iterator[Tensor]:
     ----------
     x : Tensor, shape ``(1, C, *spatial)``
         Fitted without the held-out pixels.
-    trial : Trial
+    validation : Validation
         By held-out pixels, of a problem whose operator is the identity.
 
     Yields
@@ -63,11 +63,11 @@ def last_filter(x: Tensor, trial: Trial) -> Iterator[Tensor]:
     Tensor, shape ``(1, C, *spatial)``
         x, again and again while it works; last the filtered image, or x where that is better.
     """
-    problem, even = trial.problem, Stabiliser.of(trial.fitted)
+    problem, even = validation.problem, Stabiliser.of(validation.fitted)
     data, before = (image[0].double().cpu() for image in (problem.data, x))
-    observed, seen = ((part.weights[0] > 0).cpu().expand_as(data) for part in (problem, trial.fitted))
+    observed, seen = ((part.weights[0] > 0).cpu().expand_as(data) for part in (problem, validation.fitted))
     noisy, pilot = even(data), even(before)
-    if isinstance(problem.noise, Laplace):  # outliers tell the filter nothing
+    if isinstance(problem.noise, LaplaceNoise):  # outliers tell the filter nothing
         apart = (noisy - pilot).abs()
         likely = apart < _OUTLYING * apart[seen].median() / 0.6745
         observed, seen = observed & likely, seen & likely
@@ -75,7 +75,7 @@ def last_filter(x: Tensor, trial: Trial) -> Iterator[Tensor]:
     act = _completed if problem.only_missing else _denoised
     for filtered in act(pilot / sigmas, noisy / sigmas, (seen, observed)):  # noqa: B007  the last is the answer
         yield x
-    blind, after = (even.undone(sigmas * one) for one in filtered)
+    blind, after = (even.inverse(sigmas * one) for one in filtered)
     errors = [((data - one) / (sigmas * even.step(before))).square() for one in (before, blind)]
     gain = (errors[0] - errors[1])[observed & ~seen]
     if not gain.mean() < -_AGAINST * gain.std() / len(gain) ** 0.5:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from napari_dip.noise.estimate import estimate_noise
-from napari_dip.noise.models import NoiseModel, Poisson, PoissonGaussian
+from napari_dip.noise.models import NoiseModel, PoissonGaussianNoise, PoissonNoise
 from napari_dip.problem import Problem
 
 
@@ -39,7 +39,7 @@ class Stabiliser:
         """Return the transform of an image, shape ``(C, *spatial)``."""
         return self._each(_stabilised, image)
 
-    def undone(self, image: Tensor) -> Tensor:
+    def inverse(self, image: Tensor) -> Tensor:
         """Return the image of which this is the transform."""
         return self._each(_straightened, image)
 
@@ -52,20 +52,24 @@ class Stabiliser:
 
 
 def _stabilised(y: Tensor, noise: NoiseModel) -> Tensor:
-    if not isinstance(noise, Poisson | PoissonGaussian):
+    if not isinstance(noise, PoissonNoise | PoissonGaussianNoise):
         return y
     return 2 / noise.gain * noise.variance(y).sqrt()
 
 
 def _straightened(t: Tensor, noise: NoiseModel) -> Tensor:
-    if not isinstance(noise, Poisson | PoissonGaussian):
+    if not isinstance(noise, PoissonNoise | PoissonGaussianNoise):
         return t
-    read = noise.read_noise if isinstance(noise, PoissonGaussian) else 0.0
+    read = noise.read_noise if isinstance(noise, PoissonGaussianNoise) else 0.0
     return ((t * noise.gain / 2) ** 2 - read**2) / noise.gain + noise.offset
 
 
 def _step(y: Tensor, noise: NoiseModel) -> Tensor:
-    return noise.variance(y).sqrt() if isinstance(noise, Poisson | PoissonGaussian) else torch.ones_like(y)
+    return (
+        noise.variance(y).sqrt()
+        if isinstance(noise, PoissonNoise | PoissonGaussianNoise)
+        else torch.ones_like(y)
+    )
 
 
 def _found(data: Tensor, counts: Tensor, unknown: NoiseModel) -> NoiseModel:
@@ -73,5 +77,5 @@ def _found(data: Tensor, counts: Tensor, unknown: NoiseModel) -> NoiseModel:
     axes = "ZYX" if data.ndim == 3 else "YX"
     with warnings.catch_warnings(), contextlib.suppress(ValueError):
         warnings.simplefilter("ignore")
-        return estimate_noise(Poisson(), data.numpy(), missing=~counts.numpy(), axes=axes)
+        return estimate_noise(PoissonNoise(), data.numpy(), missing=~counts.numpy(), axes=axes)
     return unknown

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from napari_dip.noise.models import weighted_mean
 from napari_dip.operators import Identity
-from napari_dip.optim.cgls import nearest_consistent, towards
+from napari_dip.optim.cgls import back_project, cgls
 from napari_dip.problem import Problem
 
 #: Steps of conjugate gradients at the most, and the share of the pixels that judge them.
@@ -38,7 +38,7 @@ class Projection:
     noisy: bool
 
     @classmethod
-    def of(cls, problem: Problem, x: Tensor, until: float = 0.0) -> Self:
+    def of(cls, problem: Problem, x: Tensor, tolerance: float = 0.0) -> Self:
         """Hold some pixels back, and see how well they are predicted on the way to the others.
 
         Parameters
@@ -47,25 +47,25 @@ class Projection:
             What x has to explain.
         x : Tensor
             To begin with.
-        until : float
+        tolerance : float
             Root-mean-square residual that is small enough.
         """
         if isinstance(problem.operator, Identity):  # a pixel says nothing of any other
             return cls(1, 0.0, noisy=False)
         fitted, held = problem.split(_HELD, torch.Generator().manual_seed(0))
         errors = []
-        way = towards(problem.operator, problem.data, x, weights=fitted.weights)
+        way = cgls(problem.operator, problem.data, x, weights=fitted.weights)
         for closer, left in islice(way, _STEPS + 1):
             with torch.no_grad():
                 missed = (problem.operator(closer) - problem.data).square()
             errors.append(float(weighted_mean(missed, held.weights)))
-            if left <= until:
+            if left <= tolerance:
                 break
         least = min(errors)
         return cls(errors.index(least), least**0.5, noisy=errors[-1] > _RISEN * least)
 
 
-def projected(problem: Problem, x: Tensor, until: float = 0.0) -> Tensor:
+def projected(problem: Problem, x: Tensor, tolerance: float = 0.0) -> Tensor:
     """Return an image near x that explains the data better, as far as they bear it.
 
     Parameters
@@ -74,9 +74,9 @@ def projected(problem: Problem, x: Tensor, until: float = 0.0) -> Tensor:
         The data.
     x : Tensor
         To begin with.
-    until : float
+    tolerance : float
         Root-mean-square residual that is small enough.
     """
-    steps = Projection.of(problem, x, until).steps
+    steps = Projection.of(problem, x, tolerance).steps
     operator, data, weights = problem.operator, problem.data, problem.weights
-    return nearest_consistent(operator, data, x, weights=weights, steps=steps, until=until)
+    return back_project(operator, data, x, weights=weights, steps=steps, tolerance=tolerance)

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from napari_dip.finetuning.back_projection import Projection
-from napari_dip.finetuning.patches import View
+from napari_dip.finetuning.patches import PatchSampler
 from napari_dip.finetuning.restorer import Restorer, in_tiles
-from napari_dip.noise.lower_bound import weakest_noise
+from napari_dip.noise.lower_bound import noise_lower_bound
 from napari_dip.noise.models import weighted_mean
 from napari_dip.operators import Identity, Operator, Resample
 from napari_dip.pretrained.bundled import shipped
@@ -28,7 +28,7 @@ _FOUND = 0.012
 _CAUTION = 0.95
 
 
-class Finding(Enum):
+class Diagnosis(Enum):
     """What the data say of a network's output."""
 
     CONSISTENT = "consistent"
@@ -37,7 +37,7 @@ class Finding(Enum):
 
 
 @dataclass(frozen=True, eq=False)
-class Verdict:
+class ConsistencyReport:
     """What was found, with the numbers that it rests on, all root-mean-square and in grey levels.
 
     Parameters
@@ -57,7 +57,7 @@ class Verdict:
         Of what rounding the grey levels has taken away.
     """
 
-    finding: Finding
+    finding: Diagnosis
     residual: float
     habitual: float
     tolerated: float
@@ -81,9 +81,9 @@ class Verdict:
         """
         numbers = f"the residual A f(y) − y has the rms {self.residual:.3g}"
         match self.finding:
-            case Finding.CONSISTENT:
+            case Diagnosis.CONSISTENT:
                 return f"Consistent: nothing to correct ({numbers}, up to {self.tolerated:.3g} is usual)."
-            case Finding.NOISY:
+            case Diagnosis.NOISY:
                 return f"Noisy (σ = {self.sigma:.3g}): using Stein's estimate of the error ({numbers})."
         if projected is None:
             return f"Inconsistent: {numbers}, above {self.tolerated:.3g}."
@@ -104,11 +104,11 @@ def noise_of(problem: Problem) -> Tensor:
     images = problem.data[0].double().cpu().numpy()
     # A denoiser's score stands on it: too weak a noise would let it keep some.
     caution = 1.0 if isinstance(problem.operator, Identity) else _CAUTION
-    sigmas = [caution * weakest_noise(image, there) for image, there in zip(images, seen, strict=True)]
+    sigmas = [caution * noise_lower_bound(image, there) for image, there in zip(images, seen, strict=True)]
     return problem.data.new_tensor(sigmas).reshape(1, -1, 1, 1)
 
 
-def judged(restorer: Restorer, view: View, x: Tensor) -> Verdict:
+def judged(restorer: Restorer, view: PatchSampler, x: Tensor) -> ConsistencyReport:
     """Return what the data say of what a network makes of them.
 
     Parameters
@@ -132,16 +132,16 @@ def judged(restorer: Restorer, view: View, x: Tensor) -> Verdict:
     # Weaker noise than what the network itself leaves is not worth the risk, unless the user knows of it.
     least = step if problem.noise.known else max(step, usual, _FOUND * restorer.reading.span)
     if strength > least:
-        finding = Finding.NOISY
+        finding = Diagnosis.NOISY
     elif left <= tolerated:
-        finding = Finding.CONSISTENT
+        finding = Diagnosis.CONSISTENT
     else:
-        finding = Finding.INCONSISTENT
+        finding = Diagnosis.INCONSISTENT
         # A last question, where no noise was found: whether pixels agree with what explains the others.
         plan = Projection.of(problem, x, rounding)
         if plan.noisy and not problem.noise.known and _CAUTION * plan.error > least:
-            finding, strength = Finding.NOISY, _CAUTION * plan.error
-    return Verdict(finding, left, usual, tolerated, strength, rounding)
+            finding, strength = Diagnosis.NOISY, _CAUTION * plan.error
+    return ConsistencyReport(finding, left, usual, tolerated, strength, rounding)
 
 
 def residual(problem: Problem, x: Tensor) -> float:

@@ -6,15 +6,15 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from napari_dip.finetuning.patches import Part
+from napari_dip.finetuning.patches import Patch
 from napari_dip.noise.models import weighted_mean
-from napari_dip.noise.sure import moves, squared_errors
+from napari_dip.noise.sure import perturbation, sure
 from napari_dip.optim.samples import Sample
 
-Loss = Callable[[Part, Generator], Sample]
+Loss = Callable[[Patch, Generator], Sample]
 
 
-def consistency(part: Part, generator: Generator) -> Sample:
+def consistency(part: Patch, generator: Generator) -> Sample:
     """Return what a network is shown, and the mean of (A f(y) − y)² (Lucas et al., ICIP 2019)."""
 
     def energy(outputs: Tensor) -> Tensor:
@@ -23,23 +23,23 @@ def consistency(part: Part, generator: Generator) -> Sample:
     return (part.shown,), energy
 
 
-def risk(part: Part, generator: Generator) -> Sample:
+def risk(part: Patch, generator: Generator) -> Sample:
     """Return data twice, once moved, and Stein's unbiased estimate of the error of A f(y).
 
     Missing pixels are not moved.
     """
-    moved = moves(part.sigma, part.data, generator)
+    moved = perturbation(part.sigma, part.data, generator)
     shown = part.moved(moved * part.weights)
 
     def energy(outputs: Tensor) -> Tensor:
         first, second = outputs.chunk(2)
         explained = part.explained(first), part.explained(second)
-        return weighted_mean(squared_errors(*explained, part.data, part.sigma, moved), part.weights)
+        return weighted_mean(sure(*explained, part.data, part.sigma, moved), part.weights)
 
     return (torch.cat([part.shown, shown]),), energy
 
 
-def masked(part: Part, generator: Generator) -> Sample:
+def masked(part: Patch, generator: Generator) -> Sample:
     """Return what a network is shown, and the misfit where x is smooth, for adversarially trained networks.
 
     ‖(1 − S(x)) ((A f(y))↑ − y↑)‖², ↑ bicubic, S the magnitude of Sobel's gradient scaled from 0 to 1, held
@@ -56,7 +56,7 @@ def masked(part: Part, generator: Generator) -> Sample:
     return (part.shown,), energy
 
 
-def pair(part: Part, truth: Tensor) -> Sample:
+def pair(part: Patch, truth: Tensor) -> Sample:
     """Return what an image would be measured as, and the mean of (f(A x + noise) − x)².
 
     Of made pictures, and of the data y themselves in place of x: an image may resemble itself at other scales

@@ -11,14 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from napari_dip.finetuning.restorer import Reading
+from napari_dip.finetuning.restorer import IntensityMapping
 from napari_dip.image.fill import filled_planes
 from napari_dip.image.grid import cut, middle
-from napari_dip.noise.clipping import cut_off, shared_ends
-from napari_dip.noise.models import Poisson
+from napari_dip.noise.clipping import clipping_levels, near_clipping
+from napari_dip.noise.models import PoissonNoise
 from napari_dip.operators import Identity
-from napari_dip.pkn.degradations import crops
 from napari_dip.problem import Problem
+from napari_dip.synthetic.crops import crops
 
 #: Pixels of the restored image in a part along each axis, about; images of twice as many are taken whole.
 _PART, _WHOLE = 96, 224
@@ -39,7 +39,7 @@ _ALL = slice(None), slice(None)
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class Patch:
     """What a network is shown, and what A x is compared with.
 
     Parameters
@@ -72,10 +72,12 @@ class Part:
         """Pixels of x for one of the data."""
         return self.problem.grid.factors[0]
 
-    def moved(self, moves: Tensor) -> Tensor:
+    def moved(self, perturbation: Tensor) -> Tensor:
         """Return what is shown when the data move, by moves of their shape."""
         margin = (self.shown.shape[2] - self.data.shape[2]) // 2
-        return self.shown + (_widened(moves, margin) if self.mirrored else F.pad(moves, (margin,) * 4))
+        return self.shown + (
+            _widened(perturbation, margin) if self.mirrored else F.pad(perturbation, (margin,) * 4)
+        )
 
     def x(self, outputs: Tensor) -> Tensor:
         """Return the part of the network's outputs that A is applied to."""
@@ -90,7 +92,7 @@ class Part:
         return cut(self.problem.operator(self.x(outputs)), self.compared)
 
 
-class View:
+class PatchSampler:
     """Data filled in where they miss pixels, and widened by as much as A reaches beyond them.
 
     Where their noise is cut off at an end of the range they have no weight: there it is neither of mean 0,
@@ -118,7 +120,7 @@ class View:
         #: Whether enough pixels have noise that is not cut off.
         self.fair, self._ends = True, (-math.inf, math.inf)
         if self.noisy:
-            whole, self._ends = _uncut(self.data, seen, counts=isinstance(problem.noise, Poisson))
+            whole, self._ends = _uncut(self.data, seen, counts=isinstance(problem.noise, PoissonNoise))
             self.fair = float(whole.mean()) > _FAIR
             self._weights = self._weights * whole if self.fair else self._weights
 
@@ -145,9 +147,9 @@ class View:
         return F.avg_pool2d(self.data, _CALM, 1, _CALM // 2, count_include_pad=False)
 
     @cached_property
-    def reading(self) -> Reading:
+    def reading(self) -> IntensityMapping:
         """How networks usually read grey levels like these."""
-        return Reading.of(self.calm, self.problem.weights > 0)
+        return IntensityMapping.of(self.calm, self.problem.weights > 0)
 
     @property
     def levels(self) -> tuple[float, float]:
@@ -157,21 +159,21 @@ class View:
         return float(values[few]), float(values[-1 - few])
 
     @cached_property
-    def whole(self) -> Part:
+    def whole(self) -> Patch:
         """All of the data as one part, compared as the problem says."""
         return _entire(self.problem, self.data, self._weights, self._sigma)
 
-    def middle(self, side: int) -> Part:
+    def middle(self, side: int) -> Patch:
         """Return so many pixels in the middle, of data that A leaves as they are."""
         data, weights, sigma = (middle(x, (side, side)) for x in (self.data, self._weights, self._sigma))
-        return Part(data, data, weights, sigma, _ALL, _ALL, self.problem, mirrored=True)
+        return Patch(data, data, weights, sigma, _ALL, _ALL, self.problem, mirrored=True)
 
     @property
     def small(self) -> bool:
         """Whether an update takes all of it."""
         return max(self.problem.grid.shape) <= _WHOLE
 
-    def parts(self, generator: Generator, *, held: bool = False) -> Part:
+    def parts(self, generator: Generator, *, held: bool = False) -> Patch:
         """Return random parts, so that an update costs the same whatever the image; of a small one all.
 
         Parameters
@@ -203,7 +205,7 @@ class View:
         margin = _EDGE + math.ceil(max(self._beyond) / self.factor) + _REACH
         return _widened(self.data, margin), margin
 
-    def _random(self, generator: Generator, first: int, last: int) -> Part:
+    def _random(self, generator: Generator, first: int, last: int) -> Patch:
         """Return random parts of some rows."""
         f, width = self.factor, self.data.shape[3]
         side = min(max(8, _PART // f), last - first, width)
@@ -226,9 +228,9 @@ class View:
         compared = (slice(_EDGE, _EDGE + side),) * 2
         data, weights, sigma = (taken(x) for x in (self.problem.data, self._weights, self._sigma))
         shown = taken(wide, 2 * margin)
-        return Part(shown, data, weights, sigma, inside, compared, self.problem, mirrored=False)
+        return Patch(shown, data, weights, sigma, inside, compared, self.problem, mirrored=False)
 
-    def pair(self, generator: Generator, *, held: bool = False) -> tuple[Part, Tensor] | None:
+    def pair(self, generator: Generator, *, held: bool = False) -> tuple[Patch, Tensor] | None:
         """Return data that A has made coarser once more, as noisy as they are, and the x that they come from.
 
         Nothing where A leaves images as they are, or would leave too little of these.
@@ -252,7 +254,7 @@ class View:
         left = int(torch.randint(width - sides[1] + 1, (), generator=generator))
         return self._degraded(self.data[:, :, top : top + sides[0], left : left + sides[1]], generator)
 
-    def made(self, pictures: Sequence[Tensor], generator: Generator) -> tuple[Part, Tensor]:
+    def made(self, pictures: Sequence[Tensor], generator: Generator) -> tuple[Patch, Tensor]:
         """Return what the data would be of a part of a made picture, and that part.
 
         Parameters
@@ -269,7 +271,7 @@ class View:
         images = images[:, 0, : sides[0], : sides[1]].reshape(_BATCH, channels, *sides)
         return self._degraded(images.to(self.data), generator)
 
-    def _degraded(self, truth: Tensor, generator: Generator) -> tuple[Part, Tensor]:
+    def _degraded(self, truth: Tensor, generator: Generator) -> tuple[Patch, Tensor]:
         """Return what an image becomes by A and noise as strong as that of the data, and the image."""
         sigma = self._sigma.mean((2, 3), keepdim=True)
         with torch.no_grad():
@@ -300,8 +302,8 @@ def _uncut(data: Tensor, seen: Tensor, *, counts: bool) -> tuple[Tensor, tuple[f
     """
     images, values = data.cpu().numpy(), data[seen].cpu().numpy()
     low, high = values.min(), values.max()
-    ends = shared_ends(values, counts=counts)
-    whole = ~np.stack([[cut_off(plane, ends) for plane in image] for image in images])
+    ends = clipping_levels(values, counts=counts)
+    whole = ~np.stack([[near_clipping(plane, ends) for plane in image] for image in images])
     limits = float(low) if low in ends else -math.inf, float(high) if high in ends else math.inf
     return torch.from_numpy(whole).to(data), limits
 
@@ -312,14 +314,14 @@ def _beyond(problem: Problem) -> list[int]:
     return [(n - f * m) // 2 for n, f, m in zip(grid.shape, grid.factors, shape, strict=True)]
 
 
-def _entire(problem: Problem, data: Tensor, weights: Tensor, sigma: Tensor) -> Part:
+def _entire(problem: Problem, data: Tensor, weights: Tensor, sigma: Tensor) -> Patch:
     """Return all of a problem's data as one part; `data` have no gaps."""
     f, beyond = problem.grid.factors[0], _beyond(problem)
     margin = math.ceil(max(beyond) / f)
     starts = [f * margin - one for one in beyond]
     inside = tuple(slice(start, start + n) for start, n in zip(starts, problem.grid.shape, strict=True))
     shown = _widened(data, margin)
-    return Part(shown, problem.data, weights, sigma, inside, _ALL, problem, mirrored=True)
+    return Patch(shown, problem.data, weights, sigma, inside, _ALL, problem, mirrored=True)
 
 
 def _widened(data: Tensor, margin: int) -> Tensor:

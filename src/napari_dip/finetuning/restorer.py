@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.dropout import _DropoutNd
 
 from napari_dip.image.grid import cut
-from napari_dip.pretrained.degradation import enlarged
+from napari_dip.pretrained.degradation import pre_upsampled
 from napari_dip.pretrained.model import Pretrained
 
 #: Ranges that data of a computer's usual formats have: bytes, numbers from 0 to 1, words.
@@ -24,7 +24,7 @@ _TILE, _AROUND = 192, 32
 
 
 @dataclass(frozen=True)
-class Reading:
+class IntensityMapping:
     """How a network reads grey levels.
 
     Parameters
@@ -89,7 +89,7 @@ class Restorer(nn.Module):
         How it reads grey levels.
     """
 
-    def __init__(self, pretrained: Pretrained, factor: int, reading: Reading) -> None:
+    def __init__(self, pretrained: Pretrained, factor: int, reading: IntensityMapping) -> None:
         super().__init__()
         self.network = pretrained.network
         self.pretrained, self.factor, self.reading = pretrained, factor, reading
@@ -105,8 +105,8 @@ class Restorer(nn.Module):
             unit = unit.reshape(n * c, 1, height, width).expand(-1, channels, -1, -1)
         elif reading.swapped:
             unit = unit.flip(1)
-        if self.pretrained.enlarged:
-            unit = enlarged(unit, self.factor)
+        if self.pretrained.pre_upsampled:
+            unit = pre_upsampled(unit, self.factor)
         # A copy: some networks change what they are given.
         x = self.network(unit.clone(memory_format=torch.contiguous_format))
         size = self.factor * height, self.factor * width

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_dip.finetuning.losses import risk
-from napari_dip.finetuning.restorer import Reading, Restorer
+from napari_dip.finetuning.restorer import IntensityMapping, Restorer
 from napari_dip.image.grid import middle
 from napari_dip.operators import Blur, Identity
 from napari_dip.pretrained.bundled import shipped
@@ -18,7 +18,7 @@ from napari_dip.pretrained.files import load
 from napari_dip.pretrained.model import Pretrained
 
 if TYPE_CHECKING:
-    from napari_dip.finetuning.patches import View
+    from napari_dip.finetuning.patches import PatchSampler
     from napari_dip.problem import Problem
 
 #: Networks that come with the package, by name; of two of them there is one for each factor, or one for all.
@@ -68,8 +68,10 @@ def chosen(weights: str | None, problem: "Problem") -> Pretrained:
         if name == "dncnn":
             found = shipped("denoise")
         else:
-            enlarged = name == "vdsr"
-            found = shipped("super-resolve", _ENLARGED if enlarged else factor, enlarged=enlarged)
+            pre_upsampled = name == "vdsr"
+            found = shipped(
+                "super-resolve", _ENLARGED if pre_upsampled else factor, pre_upsampled=pre_upsampled
+            )
         if found is None:
             raise ValueError(
                 f"no network {name} for a factor of {factor} comes with the package: take 2, 3 or 4, or name "
@@ -95,7 +97,7 @@ def suitable(found: Pretrained, problem: "Problem") -> Pretrained:
         Its factor or its channels are others; in words for the user.
     """
     factor, channels = factor_of(problem), problem.data.shape[1]
-    if not found.enlarged and (found.factor == 1) != (factor == 1):
+    if not found.pre_upsampled and (found.factor == 1) != (factor == 1):
         what = f"enlarges images {found.factor} times" if found.factor > 1 else "doesn't enlarge images"
         wanted = f"one that enlarges them {factor} times" if factor > 1 else "one that leaves their size"
         raise ValueError(
@@ -109,7 +111,7 @@ def suitable(found: Pretrained, problem: "Problem") -> Pretrained:
     return found
 
 
-def reading_of(restorer: Restorer, view: "View") -> Reading:
+def reading_of(restorer: Restorer, view: "PatchSampler") -> IntensityMapping:
     """Return how a network reads grey levels: what restores the middle of the data best, if clearly so.
 
     Best is what explains them; of a denoiser of noisy data, what has the least error by Stein's estimate.
@@ -125,7 +127,7 @@ def reading_of(restorer: Restorer, view: "View") -> Reading:
     return readings[errors.index(least) if _BETTER**2 * max(least, 0.0) < errors[0] else 0]
 
 
-def matched_reading(restorer: Restorer, view: "View") -> Reading:
+def matched_reading(restorer: Restorer, view: "PatchSampler") -> IntensityMapping:
     """Return with how much contrast a denoiser does best, by Stein's estimate of its error.
 
     One that was trained for noise of one strength takes stronger noise for structure, and structure for noise
@@ -145,7 +147,7 @@ def matched_reading(restorer: Restorer, view: "View") -> Reading:
     return readings[errors.index(min(errors))]
 
 
-def _squared_error(restorer: Restorer, view: "View", reading: Reading) -> float:
+def _squared_error(restorer: Restorer, view: "PatchSampler", reading: IntensityMapping) -> float:
     """Return the mean squared error of what is made of the middle of the data, as far as is known.
 
     An estimate of it may lie below 0.

@@ -7,16 +7,16 @@ from typing import Self
 from torch import Tensor
 
 from napari_dip.finetuning.back_projection import projected
-from napari_dip.finetuning.consistency import Finding, Verdict, judged, noise_of
-from napari_dip.finetuning.patches import View
-from napari_dip.finetuning.restorer import Reading, Restorer, all_ways, in_tiles
+from napari_dip.finetuning.consistency import ConsistencyReport, Diagnosis, judged, noise_of
+from napari_dip.finetuning.patches import PatchSampler
+from napari_dip.finetuning.restorer import IntensityMapping, Restorer, all_ways, in_tiles
 from napari_dip.finetuning.selection import matched_reading, reading_of
 from napari_dip.pretrained.model import Pretrained
 from napari_dip.problem import Problem
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
+class Session:
     """A network that may learn, and what its first output said of it.
 
     Parameters
@@ -34,32 +34,32 @@ class Held:
         noise out.
     """
 
-    view: View
+    view: PatchSampler
     restorer: Restorer
     first: Tensor
-    verdict: Verdict
-    usual: Reading
+    verdict: ConsistencyReport
+    usual: IntensityMapping
 
     @classmethod
     def of(cls, pretrained: Pretrained, problem: Problem) -> Self:
         """Let a network, which will be changed where it learns, restore a problem's data."""
         sigma = noise_of(problem)
-        view = View(problem, sigma)
+        view = PatchSampler(problem, sigma)
         restorer = Restorer(pretrained, view.factor, view.reading)
         restorer.reading = reading_of(restorer, view)
         first = _made(restorer, view)
         verdict = judged(restorer, view, first)
         if verdict.sigma > view.noise:  # noise was found after all
-            view = View(problem, sigma.new_full((1, 1, 1, 1), verdict.sigma))
+            view = PatchSampler(problem, sigma.new_full((1, 1, 1, 1), verdict.sigma))
         usual = restorer.reading
-        if verdict.finding is Finding.NOISY and view.only_noise:
+        if verdict.finding is Diagnosis.NOISY and view.only_noise:
             restorer.reading = matched_reading(restorer, view)
         return cls(view, restorer, first, verdict, usual)
 
     @property
     def noisy(self) -> bool:
         """The data are too noisy to be explained to the last."""
-        return self.verdict.finding is Finding.NOISY
+        return self.verdict.finding is Diagnosis.NOISY
 
     @property
     def contrast(self) -> float:
@@ -73,7 +73,7 @@ class Held:
         return self.first if self.restorer.reading == self.usual else self.seen()
 
     def in_words(self, projected: float | None = None, *, tuned: bool = False) -> str:
-        """Return what was found, and what follows for how the network is used (see `Verdict`)."""
+        """Return what was found, and what follows for how the network is used (see `ConsistencyReport`)."""
         words = [self.verdict.in_words(projected, tuned=tuned)]
         if self.restorer.reading != self.usual:
             words.append(f"It is shown {self.contrast:.2g} times the contrast, as that suits the noise.")
@@ -89,18 +89,20 @@ class Held:
         """Return an image near x that explains the data, as far as they bear it."""
         return projected(self.view.problem, x, self.verdict.explained)
 
-    def last(self, *, flips: bool) -> Tensor:
+    def last(self, *, self_ensemble: bool) -> Tensor:
         """Return the restored image with the weights as they are now.
 
         Parameters
         ----------
-        flips : bool
+        self_ensemble : bool
             Take the mean over the eight ways to turn and mirror the data.
         """
-        x = _made(self.restorer, self.view, all_ways if flips else in_tiles)
+        x = _made(self.restorer, self.view, all_ways if self_ensemble else in_tiles)
         return x if self.noisy else self.projected(x)
 
 
-def _made(restorer: Restorer, view: View, way: Callable[[Restorer, Tensor], Tensor] = in_tiles) -> Tensor:
+def _made(
+    restorer: Restorer, view: PatchSampler, way: Callable[[Restorer, Tensor], Tensor] = in_tiles
+) -> Tensor:
     """Return what a network makes of data, on the problem's grid."""
     return view.whole.x(way(restorer, view.whole.shown))

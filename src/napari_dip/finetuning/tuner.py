@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from napari_dip.finetuning.losses import Loss, consistency, masked, pair, risk
-from napari_dip.finetuning.patches import View
+from napari_dip.finetuning.patches import PatchSampler
 from napari_dip.finetuning.restorer import Restorer
 from napari_dip.optim.fit import fit
 from napari_dip.optim.iterate import Outcome
@@ -18,7 +18,7 @@ from napari_dip.optim.samples import Sample
 from napari_dip.synthetic.images import picture
 
 #: Draws a sample, where there can be one.
-Lesson = Callable[[torch.Generator], Sample | None]
+Objective = Callable[[torch.Generator], Sample | None]
 
 LOSSES: dict[str, Loss] = {"plain": consistency, "sure": risk, "masked": masked}
 #: Adam's step sizes to choose among, after so many updates of each.
@@ -78,7 +78,7 @@ class Tuning:
         Draws parts, probes, pictures and pairs.
     """
 
-    def __init__(self, restorer: Restorer, view: View, loss: str, generator: torch.Generator) -> None:
+    def __init__(self, restorer: Restorer, view: PatchSampler, loss: str, generator: torch.Generator) -> None:
         self._restorer, self._view, self._loss, self._generator = restorer, view, LOSSES[loss], generator
         ranges = [(view.reading.low, view.reading.high)]
         if view.noisy:  # what becomes of noise in the dark has to be learnt in the dark, but not there alone
@@ -90,8 +90,8 @@ class Tuning:
         self._noisy = loss == "sure"
         data, made, coarser = self._of_data, self._of_pictures, self._of_coarser
         held_data, held_coarser = (partial(one, held=True) for one in (data, coarser))
-        self._lessons: list[Lesson]
-        judges: list[Lesson]
+        self._lessons: list[Objective]
+        judges: list[Objective]
         if not self._noisy:
             self._lessons, judges = [data, made], [made, held_coarser]
         elif not view.fair:
@@ -130,19 +130,19 @@ class Tuning:
                 self._restorer.network.load_state_dict(first)
         yield best
 
-    def steps(self, updates: int, rate: float) -> Generator[Step, None, None]:
+    def steps(self, iterations: int, rate: float) -> Generator[Step, None, None]:
         """Fit, and leave the restorer with the weights that had the lowest score; the last step says why.
 
         Parameters
         ----------
-        updates : int
+        iterations : int
             At the most.
         rate : float
             Adam's step size.
         """
         best, weights, at = math.inf, self._restorer.weights, 0
-        outcome = Outcome.BUDGET
-        samples = islice(self._samples(self._generator), updates)
+        outcome = Outcome.MAX_ITERATIONS
+        samples = islice(self._samples(self._generator), iterations)
         try:
             for iterate in fit(self._restorer, samples, learning_rate=rate):
                 score = self._score() if iterate.index % _EVERY == 0 else None
@@ -158,7 +158,7 @@ class Tuning:
                 break
             else:
                 if (score := self._score()) < best:
-                    best, at, weights = score, updates, self._restorer.weights
+                    best, at, weights = score, iterations, self._restorer.weights
         finally:  # also where the reader ends it
             self._restorer.network.load_state_dict(weights)
         yield Step(at, torch.tensor(best), best, outcome)

@@ -10,8 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from torch import Tensor
 
-Channels = Literal["together", "alone"]
-Role = Literal["spatial", "channel", "looped"]
+Channels = Literal["together", "separate"]
+Role = Literal["spatial", "channel", "frame"]
 
 _SPATIAL, _CHANNEL, _LOOPED = "ZYX", "CS", "TPQRUV"
 _WORDS = {
@@ -36,7 +36,7 @@ class Axes:
     ----------
     letters : str
         As many as the array has axes, each once.
-    channels : {"together", "alone"}
+    channels : {"together", "separate"}
         Channels are fitted together, or each as an image of its own.
     """
 
@@ -52,8 +52,8 @@ class Axes:
             raise ValueError(f"axes must name two or three of Z, Y and X, got {self.letters!r}")
         if len([letter for letter in letters if letter in _CHANNEL]) > 1:
             raise ValueError(f"axes must name one channel axis at most, C or S, got {self.letters!r}")
-        if self.channels not in ("together", "alone"):
-            raise ValueError(f"channels must be 'together' or 'alone', got {self.channels!r}")
+        if self.channels not in ("together", "separate"):
+            raise ValueError(f"channels must be 'together' or 'separate', got {self.channels!r}")
 
     @classmethod
     def guess(cls, shape: tuple[int, ...], channels: Channels = "together") -> Self:
@@ -113,7 +113,7 @@ class Axes:
     def roles(self) -> tuple[Role, ...]:
         """What each axis is."""
         return tuple(
-            "spatial" if letter in _SPATIAL else "channel" if letter in _CHANNEL else "looped"
+            "spatial" if letter in _SPATIAL else "channel" if letter in _CHANNEL else "frame"
             for letter in self.letters
         )
 
@@ -122,7 +122,7 @@ class Axes:
         if tuple(roles) == self.roles:
             return type(self)(self.letters, channels)
         spatial = iter(_SPATIAL[max(0, 3 - list(roles).count("spatial")) :])
-        looped = iter(letter for letter in _LOOPED if letter not in self.letters)
+        free = iter(letter for letter in _LOOPED if letter not in self.letters)
         letters = []
         for role, was, letter in zip(roles, self.roles, self.letters, strict=True):
             if role == "spatial":
@@ -130,7 +130,7 @@ class Axes:
             elif role == "channel":
                 letters.append("C")
             else:
-                letters.append(letter if was == "looped" else next(looped))
+                letters.append(letter if was == "frame" else next(free))
         return type(self)("".join(letters), channels)
 
     def plane_by_plane(self) -> Self:
@@ -138,7 +138,7 @@ class Axes:
         if len(self.spatial) < 3:
             return self
         roles = list(self.roles)
-        roles[self.letters.index("Z")] = "looped"
+        roles[self.letters.index("Z")] = "frame"
         return self.assigned(roles, self.channels)
 
     @property
@@ -149,12 +149,12 @@ class Axes:
     @property
     def channel(self) -> int | None:
         """Position of the axis whose channels are fitted together, if there is one."""
-        if self.channels == "alone":
+        if self.channels == "separate":
             return None
         return next(iter(self._positions(lambda letter: letter in _CHANNEL)), None)
 
     @property
-    def looped(self) -> tuple[int, ...]:
+    def frame_axes(self) -> tuple[int, ...]:
         """Positions of the axes that are looped."""
         used = {*self.spatial, self.channel}
         return tuple(axis for axis in range(len(self.letters)) if axis not in used)
@@ -173,30 +173,30 @@ class Axes:
         ]
         if self.channel is not None:
             words.append(f"{shape[self.channel]} channels fitted together")
-        if self.looped:
-            words.append(f"{math.prod(shape[axis] for axis in self.looped)} frames one after another")
+        if self.frame_axes:
+            words.append(f"{math.prod(shape[axis] for axis in self.frame_axes)} frames one after another")
         return ", ".join(words)
 
     def frames(self, shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
         """Yield the index of each frame along the looped axes; ``()`` once where there are none."""
-        yield from np.ndindex(*(shape[axis] for axis in self.looped))
+        yield from np.ndindex(*(shape[axis] for axis in self.frame_axes))
 
     def scene(self, frame: tuple[int, ...]) -> tuple[int, ...]:
         """Return which channel and position a frame shows: frames that share them show one scene in time."""
-        letters = [self.letters[axis] for axis in self.looped]
+        letters = [self.letters[axis] for axis in self.frame_axes]
         return tuple(at for letter, at in zip(letters, frame, strict=True) if letter in _CHANNEL + "P")
 
     def at(self, frame: tuple[int, ...]) -> tuple[int | slice, ...]:
         """Return the index that takes a frame out of an array with all the axes."""
         index: list[int | slice] = [slice(None)] * len(self.letters)
-        for axis, place in zip(self.looped, frame, strict=True):
+        for axis, place in zip(self.frame_axes, frame, strict=True):
             index[axis] = place
         return tuple(index)
 
     @property
     def _order(self) -> tuple[int, ...]:
         """Axes of one frame, in the order channel, spatial."""
-        kept = [axis for axis in range(len(self.letters)) if axis not in self.looped]
+        kept = [axis for axis in range(len(self.letters)) if axis not in self.frame_axes]
         wanted = [*([] if self.channel is None else [self.channel]), *self.spatial]
         return tuple(kept.index(axis) for axis in wanted)
 

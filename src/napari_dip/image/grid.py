@@ -74,6 +74,6 @@ def middle(x: "Tensor", sizes: Iterable[int]) -> "Tensor":
     return cut(x, (slice(start, start + size) for start, size in starts))
 
 
-def by(shape: Iterable[int]) -> str:
+def format_shape(shape: Iterable[int]) -> str:
     """Return a shape in words, such as ``64 x 48``."""
     return " x ".join(map(str, shape))

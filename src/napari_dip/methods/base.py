@@ -1,6 +1,6 @@
 """What every method is."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 if TYPE_CHECKING:
@@ -22,12 +22,12 @@ class Method(Protocol):
     command: ClassVar[str]  #: its name on the command line
     essential: ClassVar[tuple[str, ...]]  #: the few fields that most users may want to set
     tasks: "ClassVar[tuple[type[Task], ...]]"  #: what it can undo
-    planar: ClassVar[bool]  #: whether it takes volumes plane by plane
+    slicewise: ClassVar[bool]  #: whether it takes volumes plane by plane
     takes_maps: ClassVar[bool]  #: whether maps of its parameters may be given
     begins: ClassVar[str]  #: what its first iterate is, where that is worth keeping
 
     @property
-    def updates(self) -> int:
+    def max_iterations(self) -> int:
         """Updates at the most, for one image or frame."""
         ...
 
@@ -40,11 +40,11 @@ class Method(Protocol):
         """Return settings that end after just so many updates, to measure what one costs."""
         ...
 
-    def settled(self, device: str) -> Self:
+    def resolved(self, device: str) -> Self:
         """Return the settings with nothing left for the machine to decide, to be recorded."""
         ...
 
-    def refuses(self, problem: "Problem", *, guided: bool = False) -> str | None:
+    def unsupported_reason(self, problem: "Problem", *, guided: bool = False) -> str | None:
         """Return why it can't do this one, in words for the user, or None."""
         ...
 
@@ -58,8 +58,9 @@ class Method(Protocol):
         *,
         seed: int,
         guide: "Tensor | None" = None,
-        start: State | None = None,
-        until: "StoppingRule | None" = None,
+        initial_state: State | None = None,
+        parameter_maps: "Mapping[str, Tensor] | None" = None,
+        stopping_rule: "StoppingRule | None" = None,
     ) -> Generator["Iterate", None, State]:
         """Yield iterates, the last of which is the answer; return what a warm start needs."""
         ...

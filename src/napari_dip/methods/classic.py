@@ -1,7 +1,7 @@
 """Classic deconvolution by scikit-image: the instant baselines."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from napari_dip.image.fill import filled
 from napari_dip.methods.base import State
-from napari_dip.noise.models import Poisson, PoissonGaussian
+from napari_dip.noise.models import PoissonGaussianNoise, PoissonNoise
 from napari_dip.settings import check
 from napari_dip.tasks import Deconvolve, Task
 
@@ -36,7 +36,7 @@ class _Deconvolution(ABC):
     command: ClassVar[str]
     essential: ClassVar[tuple[str, ...]]
     tasks: ClassVar[tuple[type[Task], ...]] = (Deconvolve,)
-    planar: ClassVar[bool] = False
+    slicewise: ClassVar[bool] = False
     takes_maps: ClassVar[bool] = False
     begins: ClassVar[str] = ""
     time_limit: ClassVar[float | None] = None
@@ -46,18 +46,18 @@ class _Deconvolution(ABC):
 
     @property
     @abstractmethod
-    def updates(self) -> int:
+    def max_iterations(self) -> int:
         """Steps that it takes."""
 
     def probe(self, updates: int) -> Self:
         """Return the settings themselves: there is one step to measure."""
         return self
 
-    def settled(self, device: str) -> Self:
+    def resolved(self, device: str) -> Self:
         """Return the settings themselves: they leave nothing open."""
         return self
 
-    def refuses(self, problem: "Problem", *, guided: bool = False) -> str | None:
+    def unsupported_reason(self, problem: "Problem", *, guided: bool = False) -> str | None:
         """Return why it can't do this one, in words for the user, or None."""
         from napari_dip.operators.blur import Blur
 
@@ -77,8 +77,9 @@ class _Deconvolution(ABC):
         *,
         seed: int = 0,
         guide: "Tensor | None" = None,
-        start: State | None = None,
-        until: "StoppingRule | None" = None,
+        initial_state: State | None = None,
+        parameter_maps: "Mapping[str, Tensor] | None" = None,
+        stopping_rule: "StoppingRule | None" = None,
     ) -> Generator["Iterate", None, State]:
         """Yield one iterate, the answer: it comes in one piece, whatever the other arguments say.
 
@@ -86,7 +87,7 @@ class _Deconvolution(ABC):
         ----------
         problem : Problem
             What the image has to explain, with a `Blur`.
-        seed, guide, start, until
+        seed, guide, initial_state, parameter_maps, stopping_rule
             As for other methods; unused.
 
         Returns
@@ -104,7 +105,7 @@ class _Deconvolution(ABC):
         channels = zip(data, observed[0].cpu().numpy(), strict=True)
         images = [self._deconvolved(filled(image, seen), psf, problem) for image, seen in channels]
         x = torch.as_tensor(np.stack(images)[None], dtype=torch.float32).to(problem.data.device)
-        yield Iterate(self.updates, x, problem(x), outcome=Outcome.COMPUTED)
+        yield Iterate(self.max_iterations, x, problem(x), outcome=Outcome.COMPUTED)
         return {}
 
     @abstractmethod
@@ -132,7 +133,7 @@ class RichardsonLucy(_Deconvolution):
     iterations: Annotated[int, Interval(ge=1, le=10_000)] = 10
 
     @property
-    def updates(self) -> int:
+    def max_iterations(self) -> int:
         """Iterations."""
         return self.iterations
 
@@ -174,7 +175,7 @@ class Wiener(_Deconvolution):
     balance: Annotated[float | None, Gt(0)] = None
 
     @property
-    def updates(self) -> int:
+    def max_iterations(self) -> int:
         """1."""
         return 1
 
@@ -203,7 +204,7 @@ def _floor(problem: "Problem") -> float:
     """Return the grey level that stands for no light."""
     if problem.floor is not None:
         return problem.floor
-    if isinstance(problem.noise, (Poisson, PoissonGaussian)):
+    if isinstance(problem.noise, (PoissonNoise, PoissonGaussianNoise)):
         return problem.noise.offset
     return min(0.0, float(problem.data[problem.weights.expand_as(problem.data) > 0].min()))
 

@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from annotated_types import Gt, Interval, Unit
 
 from napari_dip.errors import InputError
-from napari_dip.image.grid import by
+from napari_dip.image.grid import format_shape
 from napari_dip.methods.base import State
-from napari_dip.noise.models import Laplace
+from napari_dip.noise.models import LaplaceNoise
 from napari_dip.settings import check
 from napari_dip.tasks import Deconvolve, Denoise, SuperResolve, Task
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from napari_dip.finetuning.session import Held
+    from napari_dip.finetuning.session import Session
     from napari_dip.optim.iterate import Iterate
     from napari_dip.optim.stopping import StoppingRule
     from napari_dip.pretrained.model import Pretrained
@@ -60,7 +60,7 @@ class FineTune:
         Updates at the most.
     learning_rate : float, optional
         Adam's step size. By default the best of a few, by the loss after some updates of each.
-    flips : bool
+    self_ensemble : bool
         Take the mean over the eight ways to turn and mirror the image, at the end.
     time_limit : float, optional
         Seconds at the most for an image or frame; the best result until then is kept.
@@ -70,7 +70,7 @@ class FineTune:
     command: ClassVar[str] = "finetune"
     essential: ClassVar[tuple[str, ...]] = ("weights", "action", "iterations")
     tasks: ClassVar[tuple[type[Task], ...]] = (Denoise, SuperResolve, Deconvolve)
-    planar: ClassVar[bool] = True
+    slicewise: ClassVar[bool] = True
     takes_maps: ClassVar[bool] = False
     begins: ClassVar[str] = "network output"
 
@@ -79,7 +79,7 @@ class FineTune:
     loss: Literal["auto", "plain", "sure", "masked"] = "auto"
     iterations: Annotated[int, Interval(ge=1, le=10_000)] = 100
     learning_rate: Annotated[float | None, Interval(gt=0, le=1)] = None
-    flips: bool = True
+    self_ensemble: bool = True
     time_limit: Annotated[float | None, Gt(0), Unit("s")] = None
     #: A network that `of` was given, a `Pretrained`; no file holds it.
     network: Any = field(default=None, repr=False, compare=False, metadata={"plain": False})
@@ -91,7 +91,7 @@ class FineTune:
         *,
         factor: int = 1,
         channels: int = 1,
-        enlarged: bool = False,
+        pre_upsampled: bool = False,
         sigma: float | None = None,
         **settings: Any,
     ) -> Self:
@@ -106,7 +106,7 @@ class FineTune:
             Pixels of the result for one of the data along both axes; 1 for denoising and deblurring.
         channels : int
             1 or 3, or as many as the data have.
-        enlarged : bool
+        pre_upsampled : bool
             The network takes images that were enlarged before, and leaves their size.
         sigma : float, optional
             Of the noise that a denoiser was trained to remove, in grey levels of images from 0 to 255.
@@ -122,7 +122,7 @@ class FineTune:
             factor,
             channels,
             name,
-            enlarged=enlarged,
+            pre_upsampled=pre_upsampled,
             sigma=sigma,
         )
         # What a record says: no file has this name, so that nobody takes another network for it.
@@ -137,7 +137,7 @@ class FineTune:
         return (self.weights or "").startswith(_GIVEN)
 
     @property
-    def updates(self) -> int:
+    def max_iterations(self) -> int:
         """Updates at the most."""
         return self.iterations if self._tunes else 1
 
@@ -151,14 +151,19 @@ class FineTune:
             return replace(self, action="network")
         rate = self.learning_rate or 1e-4
         return replace(
-            self, action="fine-tuning", iterations=updates, learning_rate=rate, flips=False, time_limit=None
+            self,
+            action="fine-tuning",
+            iterations=updates,
+            learning_rate=rate,
+            self_ensemble=False,
+            time_limit=None,
         )
 
-    def settled(self, device: str) -> Self:
+    def resolved(self, device: str) -> Self:
         """Return the settings themselves: what they leave open is found in the image."""
         return self
 
-    def refuses(self, problem: "Problem", *, guided: bool = False) -> str | None:
+    def unsupported_reason(self, problem: "Problem", *, guided: bool = False) -> str | None:
         """Return why it can't do this one, in words for the user, or None.
 
         Raises
@@ -169,14 +174,14 @@ class FineTune:
         shape = problem.grid.shape
         if len(shape) != 2:
             return f"{self.title} restores planes, and this has {len(shape)} spatial axes."
-        if isinstance(problem.noise, Laplace):
+        if isinstance(problem.noise, LaplaceNoise):
             return f"{self.title} leaves outliers in: take Deep Image Prior, or mark them as missing."
         if guided:
             return f"{self.title} takes no guide: take Deep Image Prior."
         if min(problem.data.shape[2:]) < _SMALLEST:
             return (
                 f"{self.title} needs at least {_SMALLEST} pixels along each axis, got "
-                f"{by(problem.data.shape[2:])}: restore a larger part."
+                f"{format_shape(problem.data.shape[2:])}: restore a larger part."
             )
         try:
             self.pretrained(problem)
@@ -208,8 +213,9 @@ class FineTune:
         *,
         seed: int = 0,
         guide: "Tensor | None" = None,
-        start: State | None = None,
-        until: "StoppingRule | None" = None,
+        initial_state: State | None = None,
+        parameter_maps: "Mapping[str, Tensor] | None" = None,
+        stopping_rule: "StoppingRule | None" = None,
     ) -> Generator["Iterate", None, State]:
         """Yield the network's own output first, then what it was corrected to; the last one is the answer.
 
@@ -221,9 +227,11 @@ class FineTune:
             Of the parts of the image that the updates see, and of the probes.
         guide
             None.
-        start : dict, optional
+        initial_state : dict, optional
             What an earlier run with the same network returned: the weights to begin with.
-        until : StoppingRule, optional
+        parameter_maps
+            None.
+        stopping_rule : StoppingRule, optional
             Stops the run as well as the method's own rules do.
 
         Returns
@@ -233,17 +241,17 @@ class FineTune:
         """
         import torch
 
-        from napari_dip.finetuning.consistency import Finding, residual
+        from napari_dip.finetuning.consistency import Diagnosis, residual
         from napari_dip.finetuning.tuner import Tuning
         from napari_dip.operators import Identity
-        from napari_dip.optim.iterate import Iterate, Judge, Outcome
+        from napari_dip.optim.iterate import Iterate, Outcome, StoppingCriterion
         from napari_dip.optim.stopping import Never, TimeLimit
 
-        rule = until or Never()
+        rule = stopping_rule or Never()
         if self.time_limit is not None:
             rule |= TimeLimit(self.time_limit)
         check = rule.start()
-        held = self.held(problem, start)
+        held = self.held(problem, initial_state)
         restorer, verdict, x = held.restorer, held.verdict, held.first
 
         def answer(x: "Tensor", why: Outcome, index: int = 0) -> Iterate:
@@ -255,7 +263,7 @@ class FineTune:
             return restorer.weights
         first = Iterate(0, x, problem(x), note=note)
         ended = check(first)
-        if verdict.finding is Finding.CONSISTENT and self.action == "auto":
+        if verdict.finding is Diagnosis.CONSISTENT and self.action == "auto":
             yield answer(x, ended or Outcome.CONSISTENT)
             return restorer.weights
         if not ended:
@@ -287,7 +295,7 @@ class FineTune:
             yield answer(x, ended)
             return restorer.weights
         steps = tuning.steps(self.iterations, rate)
-        judge = Judge.RISK if loss == "sure" else Judge.COARSER
+        criterion = StoppingCriterion.RISK if loss == "sure" else StoppingCriterion.CROSS_SCALE
         took, shown = 0.0, time.monotonic()
         try:
             for step in steps:
@@ -296,7 +304,7 @@ class FineTune:
                     x = held.seen()
                     shown = time.monotonic()
                     took = shown - began
-                iterate = Iterate(step.index, x, step.loss, step.score, judge=judge, note=note)
+                iterate = Iterate(step.index, x, step.loss, step.score, criterion=criterion, note=note)
                 ended = step.outcome or check(iterate)
                 if ended:
                     break
@@ -305,23 +313,27 @@ class FineTune:
             steps.close()
         assert ended is not None
         note = held.in_words(left, tuned=True)
-        yield replace(answer(held.last(flips=self.flips), ended, step.index), score=step.score, judge=judge)
+        yield replace(
+            answer(held.last(self_ensemble=self.self_ensemble), ended, step.index),
+            score=step.score,
+            criterion=criterion,
+        )
         return restorer.weights
 
-    def held(self, problem: "Problem", start: State | None = None) -> "Held":
+    def held(self, problem: "Problem", initial_state: State | None = None) -> "Session":
         """Return the network, or what became of it before, held against a problem's data.
 
         Parameters
         ----------
         problem : Problem
             Of two axes.
-        start : dict, optional
+        initial_state : dict, optional
             Weights in place of the network's own.
         """
-        from napari_dip.finetuning.session import Held
+        from napari_dip.finetuning.session import Session
 
         found = self.pretrained(problem)
         own = replace(found, network=copy.deepcopy(found.network).to(problem.data.device))
-        if start:
-            own.network.load_state_dict(start)
-        return Held.of(own, problem)
+        if initial_state:
+            own.network.load_state_dict(initial_state)
+        return Session.of(own, problem)

@@ -3,7 +3,7 @@
 import contextlib
 import math
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
@@ -12,7 +12,7 @@ from annotated_types import Interval
 
 from napari_dip.errors import RestorationError
 from napari_dip.methods.base import State
-from napari_dip.noise.models import Laplace
+from napari_dip.noise.models import LaplaceNoise
 from napari_dip.pkn.settings import KernelName
 from napari_dip.settings import check
 from napari_dip.tasks import Deconvolve, Denoise, SuperResolve, Task
@@ -64,10 +64,10 @@ class PKN:
     command: ClassVar[str] = "pkn"
     essential: ClassVar[tuple[str, ...]] = ("kernel", "predictor", "strength")
     tasks: ClassVar[tuple[type[Task], ...]] = (Denoise, SuperResolve, Deconvolve)
-    planar: ClassVar[bool] = True
+    slicewise: ClassVar[bool] = True
     takes_maps: ClassVar[bool] = True
     begins: ClassVar[str] = ""
-    updates: ClassVar[int] = 1
+    max_iterations: ClassVar[int] = 1
     time_limit: ClassVar[float | None] = None
 
     kernel: Literal["auto", KernelName] = "auto"
@@ -82,11 +82,11 @@ class PKN:
         """Return the settings themselves: there is one step to measure."""
         return self
 
-    def settled(self, device: str) -> Self:
+    def resolved(self, device: str) -> Self:
         """Return the settings themselves: they leave nothing open."""
         return self
 
-    def refuses(self, problem: "Problem", *, guided: bool = False) -> str | None:
+    def unsupported_reason(self, problem: "Problem", *, guided: bool = False) -> str | None:
         """Return why it can't do this one, in words for the user, or None."""
         from napari_dip.pkn.predictors import StructureTensor
 
@@ -94,7 +94,7 @@ class PKN:
             return f"{self.title} filters planes, and this has {len(problem.grid.shape)} spatial axes."
         if problem.only_missing:
             return f"{self.title} fills no holes: take Deep Image Prior."
-        if isinstance(problem.noise, Laplace):
+        if isinstance(problem.noise, LaplaceNoise):
             return f"{self.title} leaves outliers in: take Deep Image Prior, or mark them as missing."
         try:
             kernel = self.kernel_for(problem.operator)
@@ -118,8 +118,9 @@ class PKN:
         *,
         seed: int = 0,
         guide: "Tensor | None" = None,
-        start: State | None = None,
-        until: "StoppingRule | None" = None,
+        initial_state: State | None = None,
+        parameter_maps: "Mapping[str, Tensor] | None" = None,
+        stopping_rule: "StoppingRule | None" = None,
     ) -> Generator["Iterate", None, State]:
         """Yield one iterate, the answer, with the maps of its parameters.
 
@@ -127,25 +128,25 @@ class PKN:
         ----------
         problem : Problem
             What the image has to explain; of two axes.
-        seed
+        seed, initial_state
             As for other methods; unused.
         guide : Tensor, shape ``(1, G, H, W)``, optional
             From which grey-level distances are taken, by kernels that do so.
-        until : StoppingRule, optional
+        stopping_rule : StoppingRule, optional
             May end a series after a frame.
-        start : dict, optional
+        parameter_maps : mapping of str to Tensor, optional
             Maps to apply in place of predicted ones: by the parameter's name a tensor of the restored image's
             shape ``(H, W)``.
 
         Returns
         -------
         dict
-            `start`: the next frame is predicted afresh, or has the same maps.
+            Empty: each frame is predicted afresh.
         """
         from napari_dip.optim.iterate import Iterate, Outcome
         from napari_dip.pkn.maps import maps_of
 
-        filtering = self.filtering(problem, guide, start)
+        filtering = self.filtering(problem, guide, parameter_maps)
         image, blind = filtering.image()
         if blind:
             warnings.warn(
@@ -155,14 +156,18 @@ class PKN:
         if problem.floor is not None:
             image = image.clamp_min(problem.floor)
         x = problem.widened(image)
-        answer = Iterate(self.updates, x, problem(x), outcome=Outcome.COMPUTED, maps=maps_of(filtering))
-        if until is not None and until.start()(answer) is Outcome.ASKED:  # no further frame is wanted
-            answer = replace(answer, outcome=Outcome.ASKED)
+        answer = Iterate(
+            self.max_iterations, x, problem(x), outcome=Outcome.COMPUTED, maps=maps_of(filtering)
+        )
+        if (
+            stopping_rule is not None and stopping_rule.start()(answer) is Outcome.STOPPED
+        ):  # no further frame is wanted
+            answer = replace(answer, outcome=Outcome.STOPPED)
         yield answer
-        return start or {}
+        return {}
 
     def filtering(
-        self, problem: "Problem", guide: "Tensor | None" = None, maps: State | None = None
+        self, problem: "Problem", guide: "Tensor | None" = None, maps: "Mapping[str, Tensor] | None" = None
     ) -> "Filtering":
         """Return the kernel with the image and its parameters, as `solve` applies it.
 
@@ -296,12 +301,12 @@ def _scaled(guide: "Tensor | None", sigma: "Tensor", image: "Tensor") -> "Tensor
     if guide is None:
         return None
     from napari_dip.noise.estimate import estimate_noise
-    from napari_dip.noise.models import Gaussian
+    from napari_dip.noise.models import GaussianNoise
 
     whole, noise = image.var((2, 3)).mean(), sigma.square().mean()
     structure = (whole - noise).maximum(0.1 * whole).sqrt()
     own = float(_GUIDED * noise.sqrt() * guide.var((2, 3)).mean().sqrt() / structure)
     with contextlib.suppress(ValueError):  # too small, or made by a computer
-        found = estimate_noise(Gaussian(1.0), guide[0].cpu().numpy(), axes="CYX")
+        found = estimate_noise(GaussianNoise(1.0), guide[0].cpu().numpy(), axes="CYX")
         own = max(own, math.sqrt(float(found.variance(guide.new_zeros(())))))
     return guide * (noise.sqrt() / own) if own else guide

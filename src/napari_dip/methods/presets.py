@@ -8,21 +8,20 @@ and so is the last layer: unbounded grey levels, no sigmoid.
 from dataclasses import replace
 
 from napari_dip.methods.dip import DIP
-from napari_dip.networks.decoder import Decoder
-from napari_dip.networks.hourglass import Hourglass
+from napari_dip.networks.settings import Decoder, Hourglass
 
 _CLASSIC_NETWORK = Hourglass(widths=(128,) * 5, skips=(4,) * 5, padding="reflect", joint_normalisation=True)
 _CLASSIC = DIP(
     iterations=3000,
-    runs=1,
+    ensemble_size=1,
     patience=500,
-    first_guess=False,
-    last_filter=False,
-    resolution=0.0,
+    initial_estimate=False,
+    postfilter=False,
+    sieve_width=0.0,
     learning_rate=0.01,
-    second_moment=0.999,
-    jitter=1 / 30,
-    averaging=0.99,
+    beta2=0.999,
+    input_noise_std=1 / 30,
+    ema_decay=0.99,
     input_channels=32,
     network=_CLASSIC_NETWORK,
     precision="float32",
@@ -51,42 +50,42 @@ PRESETS: dict[str, DIP] = {
     "hole": replace(
         _CLASSIC,
         iterations=5000,
-        jitter=0.03,
+        input_noise_std=0.03,
         input="coordinates",
         network=_plain(*(128,) * 5, upsampling="nearest"),
     ),
     "text": replace(
         _CLASSIC,
         iterations=6000,
-        jitter=0.03,
+        input_noise_std=0.03,
         network=replace(_CLASSIC_NETWORK, skips=(128,) * 5, upsampling="nearest"),
     ),
     "library": replace(
         _CLASSIC,
-        jitter=0.0,
+        input_noise_std=0.0,
         input_channels=1,
         network=_plain(16, 32, 64, 128, 128, 128, kernel_down=5, projection=False, upsampling="nearest"),
     ),
     # restoration.ipynb: barbara with half, kate with 2 % of the pixels
-    "half": replace(_CLASSIC, learning_rate=0.001, iterations=11_000, patience=2000, jitter=0.03),
+    "half": replace(_CLASSIC, learning_rate=0.001, iterations=11_000, patience=2000, input_noise_std=0.03),
     "sparse": replace(
         _CLASSIC,
         iterations=1000,
-        jitter=0.0,
+        input_noise_std=0.0,
         network=_plain(16, 32, 64, 128, 128, downsampling="average"),
     ),
-    # super-resolution.ipynb
-    "super-resolution-4": replace(_CLASSIC, iterations=2000, jitter=0.03),
-    "super-resolution-8": replace(_CLASSIC, iterations=4000, jitter=0.05),
+    # super-sieve_width.ipynb
+    "super-sieve_width-4": replace(_CLASSIC, iterations=2000, input_noise_std=0.03),
+    "super-sieve_width-8": replace(_CLASSIC, iterations=4000, input_noise_std=0.05),
     # flash-no-flash.ipynb
     "flash": replace(
         _CLASSIC,
         iterations=600,
         learning_rate=0.1,
-        jitter=0.0,
+        input_noise_std=0.0,
         input="guide",
         network=replace(_CLASSIC_NETWORK, upsampling="mixed"),
     ),
     # The deep decoder's denoising.ipynb
-    "decoder": replace(_CLASSIC, iterations=1900, jitter=0.0, input_channels=128, network=Decoder()),
+    "decoder": replace(_CLASSIC, iterations=1900, input_noise_std=0.0, input_channels=128, network=Decoder()),
 }

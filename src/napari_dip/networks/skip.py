@@ -1,13 +1,15 @@
 """The network that an `Hourglass` describes."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_dip.networks.blocks import Convolution, Untrained, block, normalisation
-from napari_dip.networks.hourglass import Hourglass
+
+if TYPE_CHECKING:
+    from napari_dip.networks.settings import Hourglass
 
 
 def scales_with_room(shape: tuple[int, ...], wanted: int) -> int:
@@ -18,7 +20,7 @@ def scales_with_room(shape: tuple[int, ...], wanted: int) -> int:
 class Scale(nn.Module):
     """One scale: skip beside (down, the coarser scales, up), joined and filtered."""
 
-    def __init__(self, ndim: int, shape: Hourglass, level: int, depth: int, channels_in: int) -> None:
+    def __init__(self, ndim: int, shape: "Hourglass", level: int, depth: int, channels_in: int) -> None:
         super().__init__()
         width, skip, padding = shape.widths[level], shape.skips[level], shape.padding
         down, up = shape.kernel_down, shape.kernel_up
@@ -62,7 +64,7 @@ class SkipNetwork(Untrained):
     """
 
     def __init__(
-        self, shape: Hourglass, channels_in: int, channels_out: int, spatial: tuple[int, ...]
+        self, shape: "Hourglass", channels_in: int, channels_out: int, spatial: tuple[int, ...]
     ) -> None:
         super().__init__()
         ndim = len(spatial)

@@ -8,7 +8,7 @@ _SHARED, _SEVERAL = 1e-3, 4
 _AROUND, _SOME = 11, 0.03
 
 
-def shared_ends(values: np.ndarray, *, counts: bool = False) -> list[float]:
+def clipping_levels(values: np.ndarray, *, counts: bool = False) -> list[float]:
     """Return the least and the largest of the values, each if many pixels have it.
 
     Parameters
@@ -27,7 +27,7 @@ def shared_ends(values: np.ndarray, *, counts: bool = False) -> list[float]:
     ]
 
 
-def cut_off(image: np.ndarray, ends: list[float]) -> np.ndarray:
+def near_clipping(image: np.ndarray, ends: list[float]) -> np.ndarray:
     """Return where pixels at an end of the range are common, so that the noise is cut off there.
 
     Of such a place the other pixels are no fair sample of the noise either: it took them inwards.

@@ -11,8 +11,15 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from napari_dip.image.axes import Axes
-from napari_dip.noise.clipping import shared_ends
-from napari_dip.noise.models import Gaussian, Laplace, NoiseModel, Poisson, PoissonGaussian, Unknown
+from napari_dip.noise.clipping import clipping_levels
+from napari_dip.noise.models import (
+    GaussianNoise,
+    LaplaceNoise,
+    NoiseModel,
+    PoissonGaussianNoise,
+    PoissonNoise,
+    UnknownNoise,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -83,20 +90,20 @@ def estimate_noise(
     .. [1] J. Immerkær, Fast noise variance estimation, Computer Vision and Image Understanding 64, 1996.
     .. [2] P. J. Huber, Robust Statistics, Wiley 1981, section 6.4 (proposal 2).
     """
-    if isinstance(model, Unknown):
+    if isinstance(model, UnknownNoise):
         return model
-    heavy = isinstance(model, Laplace)
+    heavy = isinstance(model, LaplaceNoise)
     levels = _Levels.of(
-        _Neighbourhoods.of(image, missing, axes, zeros_are_counts=isinstance(model, Poisson)),
+        _Neighbourhoods.of(image, missing, axes, zeros_are_counts=isinstance(model, PoissonNoise)),
         _CLIPPED_LAPLACE if heavy else _CLIPPED_NORMAL,
     )
     match model:
-        case Gaussian() | Laplace():
+        case GaussianNoise() | LaplaceNoise():
             return replace(model, sigma=_rounded(np.sqrt(np.median(levels.variance))))
-        case Poisson():
+        case PoissonNoise():
             line = _Line.through(levels)
             return replace(model, gain=_rounded(line.slope), offset=_rounded(line.root))
-        case PoissonGaussian():
+        case PoissonGaussianNoise():
             line = _Line.through(levels)
             read_variance, error = line.at(model.offset)
             if read_variance < -_SIGNIFICANT * error:
@@ -133,8 +140,8 @@ def found_noise(
     """
     with contextlib.suppress(ValueError), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return estimate_noise(Poisson(), image, missing=missing, axes=axes)
-    return estimate_noise(Gaussian(1.0), image, missing=missing, axes=axes)
+        return estimate_noise(PoissonNoise(), image, missing=missing, axes=axes)
+    return estimate_noise(GaussianNoise(1.0), image, missing=missing, axes=axes)
 
 
 def _rounded(value: float) -> float:
@@ -160,7 +167,7 @@ class _Neighbourhoods:
         seen = np.concatenate([values[valid] for values, valid in planes])
         if not len(seen):
             raise ValueError("every pixel is missing: there is nothing to measure the noise from")
-        ends = shared_ends(seen, counts=zeros_are_counts)
+        ends = clipping_levels(seen, counts=zeros_are_counts)
         parts = zip(*(_measured(values, valid, ends) for values, valid in planes), strict=True)
         found = cls(*(np.concatenate(part) for part in parts))
         if len(found.noise) < _ENOUGH:
@@ -266,7 +273,7 @@ def _planes(
     shape = tuple(array.shape)
     if array.dtype.kind not in "buif":
         raise ValueError(f"image must hold real numbers, got dtype {array.dtype}")
-    layout = Axes.of(shape, axes, "alone")
+    layout = Axes.of(shape, axes, "separate")
     hidden = None if missing is None else layout.broadcast("missing", np.asarray(missing) != 0, shape)
     if len(layout.spatial) == 3:  # a volume is looped plane by plane
         spare = next(letter for letter in ascii_uppercase if letter not in layout.letters + "CSXY")

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from napari_dip.noise.clipping import cut_off, shared_ends
+from napari_dip.noise.clipping import clipping_levels, near_clipping
 
 #: Side of a place in which the noise may be weakest, in pixels; the share of all places that count as the
 #: quietest; and the mean square there of white noise, of the fine second difference and of the coarse.
@@ -12,7 +12,7 @@ _PLACE, _QUIETEST = 5, 0.02
 _QUIET_FINE, _QUIET_COARSE = 0.316, 0.521
 
 
-def weakest_noise(image: np.ndarray, seen: np.ndarray) -> float:
+def noise_lower_bound(image: np.ndarray, seen: np.ndarray) -> float:
     """Return the standard deviation of the noise in a plane, erring low: structure is not taken for it.
 
     The second difference in the quietest places has a variance a, and that of means of 2 x 2 pixels, as many
@@ -34,7 +34,7 @@ def weakest_noise(image: np.ndarray, seen: np.ndarray) -> float:
     """
     if min(image.shape) < 2 or not seen.any():
         return 0.0
-    counts = seen & ~cut_off(image, shared_ends(image[seen]))
+    counts = seen & ~near_clipping(image, clipping_levels(image[seen]))
     # Where all is dark or little else is left, what is cut off is better than nothing.
     return _weakest(image, counts) or _weakest(image, seen)
 

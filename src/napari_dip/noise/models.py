@@ -65,7 +65,7 @@ def _normal_nll(u: "Tensor", y: "Tensor", variance: "Tensor", weights: "Tensor")
 
 
 @dataclass(frozen=True)
-class Gaussian(NoiseModel):
+class GaussianNoise(NoiseModel):
     """Additive Gaussian noise of known standard deviation.
 
     Parameters
@@ -95,7 +95,7 @@ class Gaussian(NoiseModel):
 
 
 @dataclass(frozen=True)
-class Poisson(NoiseModel):
+class PoissonNoise(NoiseModel):
     """Photon noise: (y − offset) / gain is a Poisson count.
 
     Parameters
@@ -131,7 +131,7 @@ class Poisson(NoiseModel):
 
 
 @dataclass(frozen=True)
-class PoissonGaussian(NoiseModel):
+class PoissonGaussianNoise(NoiseModel):
     """Photon noise and the camera's read noise: y = offset + gain · Poisson + Gaussian.
 
     Parameters
@@ -169,7 +169,7 @@ class PoissonGaussian(NoiseModel):
 
 
 @dataclass(frozen=True)
-class Laplace(NoiseModel):
+class LaplaceNoise(NoiseModel):
     """Heavy-tailed noise: a robust choice against hot pixels, cosmic rays, salt and pepper.
 
     Parameters
@@ -211,7 +211,7 @@ class Laplace(NoiseModel):
 
 
 @dataclass(frozen=True)
-class Unknown(NoiseModel):
+class UnknownNoise(NoiseModel):
     """Gaussian noise of unknown strength: in each channel σ is whatever the residual says."""
 
     known: ClassVar[bool] = False
@@ -253,11 +253,11 @@ class Unknown(NoiseModel):
 
 #: The names that the command line and the forms use.
 NOISE_MODELS: dict[str, type[NoiseModel]] = {
-    "unknown": Unknown,
-    "gaussian": Gaussian,
-    "poisson": Poisson,
-    "poisson-gaussian": PoissonGaussian,
-    "laplace": Laplace,
+    "unknown": UnknownNoise,
+    "gaussian": GaussianNoise,
+    "poisson": PoissonNoise,
+    "poisson-gaussian": PoissonGaussianNoise,
+    "laplace": LaplaceNoise,
 }
 
 

@@ -7,7 +7,7 @@ from torch import Generator, Tensor
 _PROBE = 0.1
 
 
-def moves(sigma: Tensor, like: Tensor, generator: Generator) -> Tensor:
+def perturbation(sigma: Tensor, like: Tensor, generator: Generator) -> Tensor:
     """Return by how much each pixel is moved: up or down by chance, by a share of the noise.
 
     Parameters
@@ -23,9 +23,7 @@ def moves(sigma: Tensor, like: Tensor, generator: Generator) -> Tensor:
     return _PROBE * sigma * signs
 
 
-def squared_errors(
-    restored: Tensor, restored_moved: Tensor, data: Tensor, sigma: Tensor, moved: Tensor
-) -> Tensor:
+def sure(restored: Tensor, restored_moved: Tensor, data: Tensor, sigma: Tensor, moved: Tensor) -> Tensor:
     """Return at each pixel an estimate of (h(y) − u)², u the data without noise, that is right on average.
 
     With noise of variance σ², independent in each pixel,
@@ -44,7 +42,7 @@ def squared_errors(
     sigma : Tensor
         σ; broadcasts to the data.
     moved : Tensor
-        Of `moves`.
+        Of `perturbation`.
     """
     slope = moved.sign() * (restored_moved - restored) * (sigma / _PROBE)
     return (restored - data).square() - sigma.square() + 2 * slope

@@ -7,34 +7,34 @@ from torch import Tensor, no_grad
 from napari_dip.operators import Operator
 
 
-def nearest_consistent(
+def back_project(
     operator: Operator,
     data: Tensor,
     x: Tensor,
     *,
     weights: Tensor | None = None,
     steps: int,
-    until: float = 0.0,
+    tolerance: float = 0.0,
 ) -> Tensor:
     """Move x towards A x = data by conjugate gradients.
 
     Parameters
     ----------
     operator, data, x, weights
-        As for `towards`.
+        As for `cgls`.
     steps : int
         At the most.
-    until : float
+    tolerance : float
         Root-mean-square residual that is small enough.
     """
-    for index, (closer, left) in enumerate(towards(operator, data, x, weights=weights)):
+    for index, (closer, left) in enumerate(cgls(operator, data, x, weights=weights)):
         x = closer
-        if index == steps or left <= until:
+        if index == steps or left <= tolerance:
             break
     return x
 
 
-def towards(
+def cgls(
     operator: Operator, data: Tensor, x: Tensor, *, weights: Tensor | None = None
 ) -> Iterator[tuple[Tensor, float]]:
     """Yield x, and what each step of conjugate gradients on the normal equations (CGLS) makes of it.

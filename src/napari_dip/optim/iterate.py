@@ -19,19 +19,19 @@ class Outcome(Enum):
         "the steadiest result until then was kept."
     )
     DISCREPANCY = "The residual is as weak as the noise: from here on the fit would follow the noise."
-    BUDGET = "The number of updates asked for was reached."
+    MAX_ITERATIONS = "The number of updates asked for was reached."
     RISK = "The estimated error has stopped falling; the best weights until then were kept."
     CONSISTENT = "The network's output agrees with the data: nothing was changed."
     COMPUTED = "It was computed in one step."
     TIME_LIMIT = "The time limit was reached."
-    ASKED = "You stopped it."
+    STOPPED = "You stopped it."
     DIVERGED = (
         "The loss was no longer a finite number; the best result until then was kept. "
         "Lower the learning rate."
     )
 
 
-class Judge(Enum):
+class StoppingCriterion(Enum):
     """What decides when a run has come far enough, in a sentence for the user."""
 
     HELD_OUT = "Pixels held out of the fit decide when to stop."
@@ -42,7 +42,7 @@ class Judge(Enum):
         "The strength of the noise decides when to stop, which suits noise that is correlated between pixels."
     )
     RISK = "Stein's estimate of the error decides when to stop."
-    COARSER = (
+    CROSS_SCALE = (
         "How well the network restores coarser pixels, of this image and of made ones, decides when to stop."
     )
 
@@ -86,12 +86,12 @@ class Iterate:
     loss : Tensor
         The energy that was minimised, 0-d.
     score : float, optional
-        What the judge measured; lower is better. Of held-out pixels the error, in nats per pixel.
+        What the criterion measured; lower is better. Of held-out pixels the error, in nats per pixel.
     outcome : Outcome, optional
         Set on the last one: why the run ended.
     frame : tuple of int
         Which frame of a series it belongs to.
-    judge : Judge, optional
+    criterion : StoppingCriterion, optional
         What decides about the end; None where the number of updates does.
     maps : mapping of str to Map
         What the method gives beside the image.
@@ -107,7 +107,7 @@ class Iterate:
     score: float | None = None
     outcome: Outcome | None = None
     frame: tuple[int, ...] = ()
-    judge: Judge | None = None
+    criterion: StoppingCriterion | None = None
     maps: "Mapping[str, Map]" = field(default_factory=dict)
     note: str = ""
     state: "Mapping[str, Tensor] | None" = None

@@ -76,17 +76,17 @@ class Never(StoppingRule):
 
 
 @dataclass(frozen=True)
-class Budget(StoppingRule):
+class MaxIterations(StoppingRule):
     """Stop after a number of updates, all runs of a frame together."""
 
-    updates: Annotated[int, Ge(0)]
+    iterations: Annotated[int, Ge(0)]
 
     def __post_init__(self) -> None:
         checked(self)
 
     def start(self) -> Check:
         """Begin a run."""
-        return lambda iterate: Outcome.BUDGET if iterate.index >= self.updates else None
+        return lambda iterate: Outcome.MAX_ITERATIONS if iterate.index >= self.iterations else None
 
 
 @dataclass(frozen=True)
@@ -160,11 +160,11 @@ class Diverged(StoppingRule):
 
 
 @dataclass(frozen=True)
-class Asked(StoppingRule):
+class StopRequested(StoppingRule):
     """Stop, and keep what there is, when another thread has set an event."""
 
     event: Event
 
     def start(self) -> Check:
         """Begin a run."""
-        return lambda iterate: Outcome.ASKED if self.event.is_set() else None
+        return lambda iterate: Outcome.STOPPED if self.event.is_set() else None

@@ -70,19 +70,20 @@ class Filtering:
         names = [parameter.name for parameter in kernel.parameters]
         if set(maps) != set(names):
             raise InputError(
-                "maps", f"{kernel.title} has the maps {', '.join(names)}, got {', '.join(maps) or 'none'}"
+                "parameter_maps",
+                f"{kernel.title} has the maps {', '.join(names)}, got {', '.join(maps) or 'none'}",
             )
         values = []
         for parameter in kernel.parameters:
             one = maps[parameter.name].to(observation.image)
             if tuple(one.shape) != filtering.shape:
                 raise InputError(
-                    "maps",
+                    "parameter_maps",
                     f"the map {parameter.name} must have the shape {filtering.shape} of the restored image, "
                     f"got {tuple(one.shape)}",
                 )
             if not one.isfinite().all():
-                raise InputError("maps", f"the map {parameter.name} must be finite everywhere")
+                raise InputError("parameter_maps", f"the map {parameter.name} must be finite everywhere")
             if beyond := int(((one < parameter.low) | (one > parameter.high)).sum()):
                 warnings.warn(
                     f"{beyond} values of the map {parameter.name} lay beyond its limits, {parameter.low:g} "

@@ -23,7 +23,7 @@ class Training:
         reblurring by a round or a stretched Gaussian; to super-resolve, upsampling.
     factor : int
         Of upsampling: pixels of the result for one of the data.
-    updates : int
+    iterations : int
         More take longer and are better: 5000 take some minutes, of reblurring a quarter of an hour.
     weakest, strongest : float, optional
         Standard deviation of the noise that is added to clean images, in grey levels when the image's range
@@ -35,7 +35,7 @@ class Training:
 
     kernel: KernelName = "anisotropic"
     factor: Annotated[int, Interval(ge=2, le=4)] = 2
-    updates: Annotated[int, Interval(ge=1, le=1_000_000)] = 5000
+    iterations: Annotated[int, Interval(ge=1, le=1_000_000)] = 5000
     weakest: Annotated[float | None, Gt(0)] = None
     strongest: Annotated[float | None, Gt(0)] = None
     seed: Annotated[int, Ge(0)] = 0

@@ -27,7 +27,7 @@ _CHECKED = 0.2
 _LEAST = 32
 
 
-def teach(
+def train_network(
     training: Training,
     *,
     clean: Sequence[np.ndarray] = (),
@@ -67,7 +67,7 @@ def teach(
     # One image says too little to begin with nothing.
     start = None if noisy is None else shipped(kernel).network
     trained = yield from train(
-        kernel, lessons, updates=training.updates, seed=training.seed, start=start, asked=asked
+        kernel, lessons, iterations=training.iterations, seed=training.seed, start=start, asked=asked
     )
     return replace(trained, record={**origin, **trained.record})
 

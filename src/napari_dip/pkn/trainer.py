@@ -10,16 +10,17 @@ import torch
 from torch import Tensor
 
 from napari_dip.errors import RestorationError
-from napari_dip.noise.sure import moves, squared_errors
+from napari_dip.noise.sure import perturbation, sure
 from napari_dip.optim.fit import fit
 from napari_dip.optim.iterate import Outcome
-from napari_dip.optim.rates import falling
+from napari_dip.optim.rates import cosine_decay
 from napari_dip.optim.samples import Sample
-from napari_dip.pkn.degradations import Degradation, crops
+from napari_dip.pkn.degradations import Degradation
 from napari_dip.pkn.kernels.base import ProceduralKernel
 from napari_dip.pkn.network import ParameterNetwork
 from napari_dip.pkn.observation import Observation
 from napari_dip.pkn.predictors import Constant, Filter
+from napari_dip.synthetic.crops import crops
 
 #: Adam's step size at first, for the network and for a single setting; both fall to 0 as half a cosine does.
 _RATE, _RATE_OF_SETTING = 3e-3, 0.1
@@ -142,13 +143,13 @@ def self_supervised(observation: Observation) -> Lessons:
     def energy(data: Observation, moved: Tensor, outputs: Tensor) -> Tensor:
         first, second = outputs.chunk(2)
         image, sigma = data.image.chunk(2)[0], data.sigma.chunk(2)[0]
-        error = squared_errors(first, second, image, sigma, moved)
+        error = sure(first, second, image, sigma, moved)
         counts = torch.ones_like(image) if data.seen is None else data.seen.chunk(2)[0].expand_as(image)
         # A missing pixel may have come out as no number, for want of others in reach.
         return (error / sigma.square()).where(counts > 0, 0).sum() / counts.sum().clamp_min(1)
 
     def shown(generator: torch.Generator, part: Observation) -> Sample:
-        moved = moves(part.sigma, part.image, generator)
+        moved = perturbation(part.sigma, part.image, generator)
         twice = Observation(
             torch.cat([part.image, part.image + moved]),
             torch.cat([part.sigma, part.sigma]),
@@ -161,10 +162,10 @@ def self_supervised(observation: Observation) -> Lessons:
 
     fixed = torch.Generator().manual_seed(0)
     # Where nothing is learnt from: on its own examples a network seems better than it is.
-    (checked,), judge = shown(fixed, _parts(observation.rows(learnt, height), fixed, count=16))
+    (checked,), misfit = shown(fixed, _parts(observation.rows(learnt, height), fixed, count=16))
 
     def score(tried: Filter) -> float:
-        return float(-10 * judge(tried(checked)).clamp_min(1e-6).log10())
+        return float(-10 * misfit(tried(checked)).clamp_min(1e-6).log10())
 
     return Lessons(examples, score)
 
@@ -173,7 +174,7 @@ def train(
     kernel: ProceduralKernel,
     lessons: Lessons,
     *,
-    updates: int,
+    iterations: int,
     seed: int = 0,
     start: ParameterNetwork | None = None,
     asked: Callable[[], bool] = lambda: False,
@@ -188,7 +189,7 @@ def train(
         Whose parameters are to be predicted.
     lessons : Lessons
         Of `supervised` or `self_supervised`.
-    updates : int
+    iterations : int
         Of the network.
     seed : int
         Of the first weights, and of the examples.
@@ -216,7 +217,7 @@ def train(
     generator = torch.Generator().manual_seed(seed)
     single_one = Constant(kernel)
     constant = Filter(kernel, single_one)
-    rate = falling(_RATE_OF_SETTING, _SETTING)
+    rate = cosine_decay(_RATE_OF_SETTING, _SETTING)
     for iterate in fit(constant, _stream(lessons, _SETTING, generator), learning_rate=rate):
         yield Step(iterate.index - _SETTING, _finite(iterate.loss))
         if asked():
@@ -230,7 +231,7 @@ def train(
     filter_ = Filter(kernel, network)
     single = _score(lessons, constant)
     best, weights = -math.inf, network.state_dict()
-    outcome, at, loss = Outcome.BUDGET, 0, math.nan
+    outcome, at, loss = Outcome.MAX_ITERATIONS, 0, math.nan
 
     def looked() -> float:
         nonlocal best, weights
@@ -239,23 +240,23 @@ def train(
             best, weights = local, {name: value.clone() for name, value in network.state_dict().items()}
         return local
 
-    rate = falling(_RATE if start is None else _RATE_OF_MORE, updates)
-    for iterate in fit(filter_, _stream(lessons, updates, generator), learning_rate=rate):
+    rate = cosine_decay(_RATE if start is None else _RATE_OF_MORE, iterations)
+    for iterate in fit(filter_, _stream(lessons, iterations, generator), learning_rate=rate):
         at, loss = iterate.index, _finite(iterate.loss)
         yield Step(at, loss, looked(), single) if at % _EVERY == 0 else Step(at, loss)
         if asked():
-            outcome = Outcome.ASKED
+            outcome = Outcome.STOPPED
             break
     looked()
     yield Step(at, loss, best, single, outcome)
     network.load_state_dict(weights)
-    done = at + (outcome is Outcome.BUDGET)  # each is made after its step was shown
-    scores = {"updates": done, "local": round(best, 3), "single": round(single, 3)}
+    done = at + (outcome is Outcome.MAX_ITERATIONS)  # each is made after its step was shown
+    scores = {"iterations": done, "local": round(best, 3), "single": round(single, 3)}
     return Trained(network.eval(), setting, {"seed": seed, **scores})
 
 
-def _stream(lessons: Lessons, updates: int, generator: torch.Generator) -> Iterator[Sample]:
-    return (lessons.examples(generator) for _ in range(updates))
+def _stream(lessons: Lessons, iterations: int, generator: torch.Generator) -> Iterator[Sample]:
+    return (lessons.examples(generator) for _ in range(iterations))
 
 
 def _score(lessons: Lessons, tried: Filter) -> float:

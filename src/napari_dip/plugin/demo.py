@@ -6,10 +6,13 @@ import napari
 import numpy as np
 from qtpy.QtCore import QTimer
 
-from napari_dip.cli import demo
+from napari_dip.methods import DIP
 from napari_dip.plugin.docks.dock import Dock
 from napari_dip.plugin.preferences import PLUGIN
+from napari_dip.synthetic.damage import TIME_LIMIT, damaged_micrograph
 from napari_dip.tasks import Denoise
+
+SETTINGS = DIP(time_limit=TIME_LIMIT)
 
 
 def begin(viewer: Any) -> Dock:
@@ -25,14 +28,14 @@ def begin(viewer: Any) -> Dock:
     Dock
         Where the run is to be followed.
     """
-    _, noisy, missing = demo.damaged()
+    _, noisy, missing = damaged_micrograph()
     tissue = viewer.add_image(noisy.astype(np.uint8), name="tissue")  # uint8: as float, RGB is 0 to 1
     scratches = viewer.add_labels(missing.astype(np.uint8), name="scratches")
     _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, "Denoise")
     dock.choose_image(tissue)
     dock.choose_image(scratches)
     dock.task.show_task(Denoise())  # not what the last run in this dock had
-    dock.method.form.set(demo.SETTINGS)
+    dock.method.form.set(SETTINGS)
 
     timer = QTimer(dock)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from qtpy.QtCore import QSettings
 
-from napari_dip.settings import record, restored
+from napari_dip.settings import from_dict, to_dict
 
 PLUGIN = "napari-dip"
 
@@ -41,14 +41,14 @@ class Preferences:
 
 def remember_settings(settings: Any) -> None:
     """Keep settings for the next dock, under the name of their class."""
-    remember(type(settings).__name__, record(settings))
+    remember(type(settings).__name__, to_dict(settings))
 
 
 def remembered_settings(cls: type) -> Any:
     """Return the settings of a class that were kept last, or None where there are none that can be used."""
     values = remembered(cls.__name__)
     with contextlib.suppress(ValueError, TypeError):  # another version may have kept them
-        return None if values is None else restored(cls, values)
+        return None if values is None else from_dict(cls, values)
     return None
 
 

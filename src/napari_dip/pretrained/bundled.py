@@ -11,7 +11,7 @@ from napari_dip.pretrained.model import Pretrained
 Purpose = Literal["denoise", "super-resolve"]
 
 
-def shipped(purpose: Purpose, factor: int = 1, *, enlarged: bool = False) -> Pretrained | None:
+def shipped(purpose: Purpose, factor: int = 1, *, pre_upsampled: bool = False) -> Pretrained | None:
     """Return the network for grey images that comes with the package; None where there is none.
 
     Parameters
@@ -23,6 +23,6 @@ def shipped(purpose: Purpose, factor: int = 1, *, enlarged: bool = False) -> Pre
     enlarged : bool
         Whether it is to take images that were enlarged before.
     """
-    name = "dncnn" if purpose == "denoise" else f"{'vdsr' if enlarged else 'compact'}-{factor}"
+    name = "dncnn" if purpose == "denoise" else f"{'vdsr' if pre_upsampled else 'compact'}-{factor}"
     path = Path(str(files("napari_dip.pretrained") / "weights" / f"{name}.safetensors"))
     return replace(load(path), source=f"napari-dip {name}") if path.is_file() else None

@@ -8,7 +8,7 @@ from napari_dip.operators import Resample
 from napari_dip.pretrained.model import Pretrained
 
 
-def enlarged(x: Tensor, factor: int) -> Tensor:
+def pre_upsampled(x: Tensor, factor: int) -> Tensor:
     """Return images of more pixels by bicubic interpolation, with Keys' a = −1/2 as Pillow has it.
 
     Parameters
@@ -36,8 +36,8 @@ def degraded(pretrained: Pretrained, clean: Tensor, generator: Generator) -> Ten
     """
     factor, sigma = pretrained.factor, pretrained.sigma
     seen = Resample((factor, factor), "bicubic")(clean)
-    if pretrained.enlarged:
-        seen = enlarged(seen, factor)
+    if pretrained.pre_upsampled:
+        seen = pre_upsampled(seen, factor)
     if sigma:
         seen = seen + sigma / 255 * torch.randn(seen.shape, generator=generator)
     return seen

@@ -83,10 +83,10 @@ def _described(weights: Mapping[str, Tensor], header: Mapping[str, Any], path: P
             return Pretrained(
                 network,
                 network.title,
-                factor if network.enlarged else network.factor,
+                factor if network.pre_upsampled else network.factor,
                 network.channels,
                 path.name,
-                enlarged=network.enlarged,
+                pre_upsampled=network.pre_upsampled,
                 sigma=sigma,
                 record=record,
             )

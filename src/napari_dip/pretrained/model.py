@@ -14,17 +14,17 @@ class Pretrained:
     ----------
     network : nn.Module
         Takes images of shape ``(N, channels, H, W)``, in the range of grey levels that it is used to, to
-        ``(N, channels, factor * H, factor * W)``; to the same size where `enlarged`.
+        ``(N, channels, factor * H, factor * W)``; to the same size where `pre_upsampled`.
     architecture : str
         Its name, ours or spandrel's.
     factor : int
-        Pixels of the result for one of the data, along each axis. Of an `enlarged` one, what it was trained
-        for; 1 where its file doesn't say.
+        Pixels of the result for one of the data, along each axis. For a `pre_upsampled` network, the factor
+        it was trained for, and 1 where its file doesn't say.
     channels : int
         Of the images.
     source : str
         What to call it.
-    enlarged : bool
+    pre_upsampled : bool
         Whether it wants images that were enlarged to the result's size before, by bicubic interpolation.
     sigma : float, optional
         Of the noise that a denoiser was trained to remove, in grey levels of images from 0 to 255.
@@ -37,7 +37,7 @@ class Pretrained:
     factor: int
     channels: int
     source: str
-    enlarged: bool = False
+    pre_upsampled: bool = False
     sigma: float | None = None
     record: dict[str, Any] = field(default_factory=dict)
 
@@ -45,7 +45,7 @@ class Pretrained:
     def in_words(self) -> str:
         """What it is, such as "Compact, 2 times finer, 1 channel (napari-dip compact-2)"."""
         parts = [self.architecture]
-        if self.enlarged:
+        if self.pre_upsampled:
             parts.append("of enlarged images")
         elif self.factor > 1:
             parts.append(f"{self.factor} times finer")

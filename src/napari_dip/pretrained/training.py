@@ -9,12 +9,12 @@ from torch import Generator, Tensor, nn
 
 from napari_dip.optim.fit import fit
 from napari_dip.optim.iterate import Iterate
-from napari_dip.optim.rates import falling
+from napari_dip.optim.rates import cosine_decay
 from napari_dip.optim.samples import Sample
-from napari_dip.pkn.degradations import crops
 from napari_dip.pretrained.architectures import VDSR, Architecture, Compact, DnCNN
 from napari_dip.pretrained.degradation import degraded
 from napari_dip.pretrained.model import Pretrained
+from napari_dip.synthetic.crops import crops
 from napari_dip.synthetic.images import picture
 
 #: Made pictures, their pixels along an axis, and how many more there are for validation.
@@ -25,14 +25,14 @@ _SMALL = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
-class Course:
+class TrainingPlan:
     """Networks that are trained together: each in turn gets an update.
 
     Parameters
     ----------
     networks : mapping of str to Pretrained
         By the name of the file that each comes to; they may share weights.
-    updates : int
+    iterations : int
         Of all of them.
     batch, side : int
         Examples of an update, and pixels along an axis that a network is given.
@@ -41,13 +41,13 @@ class Course:
     """
 
     networks: Mapping[str, Pretrained]
-    updates: int
+    iterations: int
     batch: int
     side: int
     rate: float
 
 
-def courses(seed: int = 0) -> dict[str, Course]:
+def courses(seed: int = 0) -> dict[str, TrainingPlan]:
     """Return the courses of all networks that come with the package, by name; nothing is learnt yet."""
     generator = torch.Generator().manual_seed(seed)
     trunk, *others = compacts = [Compact(1, factor, features=32, layers=4) for factor in (2, 3, 4)]
@@ -58,9 +58,11 @@ def courses(seed: int = 0) -> dict[str, Course]:
         _initialise(network, generator)
     small = {f"compact-{network.factor}": _untrained(network, network.factor) for network in compacts}
     return {
-        "compact": Course(small, 33_000, batch=16, side=32, rate=3e-3),
-        "dncnn": Course({"dncnn": _untrained(dncnn, sigma=25.0)}, 20_000, batch=8, side=48, rate=1.5e-3),
-        "vdsr": Course({"vdsr-4": _untrained(vdsr, factor=4)}, 20_000, batch=8, side=64, rate=1.5e-3),
+        "compact": TrainingPlan(small, 33_000, batch=16, side=32, rate=3e-3),
+        "dncnn": TrainingPlan(
+            {"dncnn": _untrained(dncnn, sigma=25.0)}, 20_000, batch=8, side=48, rate=1.5e-3
+        ),
+        "vdsr": TrainingPlan({"vdsr-4": _untrained(vdsr, factor=4)}, 20_000, batch=8, side=64, rate=1.5e-3),
     }
 
 
@@ -75,7 +77,7 @@ def validation(seed: int = 0) -> Tensor:
     return torch.stack(pictures(seed, _MORE, first=_PICTURES))[:, None, :240, :240]
 
 
-def train(course: Course, images: Sequence[Tensor], *, seed: int = 0) -> Iterator[Iterate]:
+def train(course: TrainingPlan, images: Sequence[Tensor], *, seed: int = 0) -> Iterator[Iterate]:
     """Fit the networks of a course, in place.
 
     Parameters
@@ -95,10 +97,10 @@ def train(course: Course, images: Sequence[Tensor], *, seed: int = 0) -> Iterato
     generator = torch.Generator().manual_seed(seed)
     taught = _Taught([one.network for one in course.networks.values()])
     stream = _stream(course, images, generator)
-    yield from fit(taught, stream, learning_rate=falling(course.rate, course.updates))
+    yield from fit(taught, stream, learning_rate=cosine_decay(course.rate, course.iterations))
 
 
-def graduated(course: Course, truths: Tensor, *, seed: int = 0) -> dict[str, Pretrained]:
+def graduated(course: TrainingPlan, truths: Tensor, *, seed: int = 0) -> dict[str, Pretrained]:
     """Return the networks with a record of how they were trained, and of their scores for clean images.
 
     Parameters
@@ -117,7 +119,7 @@ def graduated(course: Course, truths: Tensor, *, seed: int = 0) -> dict[str, Pre
             restored = network(degraded(one, truths, torch.Generator().manual_seed(0)))
         errors = (restored - truths).square().mean((1, 2, 3))
         score = round(float((-10 * errors.log10()).mean()), 2)
-        record = {"images": _TOLD, "seed": seed, "updates": course.updates, "validation_dB": score}
+        record = {"images": _TOLD, "seed": seed, "iterations": course.iterations, "validation_dB": score}
         found[name] = replace(one, record=record)
     return found
 
@@ -137,12 +139,12 @@ class _Taught(nn.Module):
             return self.networks[at](x.contiguous(memory_format=torch.channels_last))
 
 
-def _stream(course: Course, images: Sequence[Tensor], generator: Generator) -> Iterator[Sample]:
+def _stream(course: TrainingPlan, images: Sequence[Tensor], generator: Generator) -> Iterator[Sample]:
     networks = list(course.networks.values())
-    for index in range(course.updates):
+    for index in range(course.iterations):
         at = index % len(networks)
         one = networks[at]
-        side = course.side if one.enlarged else course.side * one.factor
+        side = course.side if one.pre_upsampled else course.side * one.factor
         clean = crops(images, course.batch, side, generator)
         yield (degraded(one, clean, generator), at), partial(_charbonnier, clean)
 
@@ -154,7 +156,13 @@ def _charbonnier(truth: Tensor, restored: Tensor) -> Tensor:
 
 def _untrained(network: Architecture, factor: int = 1, sigma: float | None = None) -> Pretrained:
     return Pretrained(
-        network, network.title, factor, network.channels, "untrained", enlarged=network.enlarged, sigma=sigma
+        network,
+        network.title,
+        factor,
+        network.channels,
+        "untrained",
+        pre_upsampled=network.pre_upsampled,
+        sigma=sigma,
     )
 
 

@@ -62,7 +62,7 @@ def estimate_psf(
        Computational Imaging 7, 2021, section IV.
     """
     array = np.asarray(image)
-    layout = Axes.of(array.shape, axes, "alone").plane_by_plane()
+    layout = Axes.of(array.shape, axes, "separate").plane_by_plane()
     hidden = ~np.isfinite(array)
     if missing is not None:
         hidden = hidden | layout.broadcast("missing", np.asarray(missing) != 0, array.shape)

@@ -14,7 +14,7 @@ from annotated_types import Gt, Unit
 from numpy.typing import ArrayLike, NDArray
 
 from napari_dip.errors import InputError
-from napari_dip.image.grid import by
+from napari_dip.image.grid import format_shape
 from napari_dip.settings import check
 
 _ENERGY = 0.999  # of a kernel is kept where that is possible within
@@ -242,8 +242,8 @@ def checked(psf: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
     if (last - first + 1 > shape).any():
         raise InputError(
             "psf",
-            f"The point spread function must not be larger than the image: it has {by(last - first + 1)} "
-            f"pixels, the image {by(shape)}. Cut off its margins.",
+            "The point spread function must not be larger than the image: it has "
+            f"{format_shape(last - first + 1)} pixels, the image {format_shape(shape)}. Cut off its margins.",
         )
     half = np.minimum(np.maximum(centre - first, last - centre), (np.array(shape) - 1) // 2)
     # Zeros all around, so that any box around the centre lies within.
@@ -300,7 +300,7 @@ def _light(psf: ArrayLike, ndim: int) -> NDArray[np.float64]:
         raise InputError(
             "psf",
             f"The point spread function must have {ndim} axes, as the image has, got {values.ndim} "
-            f"({by(values.shape)}).",
+            f"({format_shape(values.shape)}).",
         )
     values = values.astype(np.float64)
     if not np.isfinite(values).all():

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_dip.device import Device, choose, release
-from napari_dip.errors import DivergenceError, InputError, RestorationError, cured
+from napari_dip.errors import DivergenceError, InputError, RestorationError, translated_errors
 from napari_dip.image.axes import Axes, Channels
 from napari_dip.optim.iterate import Iterate, Outcome
-from napari_dip.optim.stopping import Budget
+from napari_dip.optim.stopping import MaxIterations
 from napari_dip.restoration.measurement import Following, Series, laid_out, restored_shape
 from napari_dip.restoration.result import FrameReport, Restoration, RestoredMap
-from napari_dip.settings import record
+from napari_dip.settings import to_dict
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -33,17 +33,17 @@ def solve(
     method: "Method",
     *,
     missing: "ArrayLike | None" = None,
-    saturated: float | None = None,
+    saturation_level: float | None = None,
     guide: "ArrayLike | None" = None,
     psf: "ArrayLike | None" = None,
-    maps: "Mapping[str, ArrayLike] | None" = None,
+    parameter_maps: "Mapping[str, ArrayLike] | None" = None,
     axes: str | None = None,
     channels: Channels = "together",
-    series: Following = "warm",
+    series: Following = "warm_start",
     device: Device = "auto",
     seed: int = 0,
-    start: "State | None" = None,
-    until: "StoppingRule | None" = None,
+    initial_state: "State | None" = None,
+    stopping_rule: "StoppingRule | None" = None,
 ) -> Generator[Iterate, None, "State"]:
     """Restore an image and show each step.
 
@@ -58,7 +58,7 @@ def solve(
     missing : array_like, optional
         Non-zero where a pixel is missing; of the image's shape, or without channel and looped axes.
         What such a pixel holds has no influence.
-    saturated : float, optional
+    saturation_level : float, optional
         Grey level from which on values are missing, each channel's by itself.
     guide : array_like, optional
         Another image of the same scene that shows its structures better: with flash, of a brighter channel.
@@ -68,15 +68,15 @@ def solve(
         The measured point spread function, for a task that needs one: as many axes as the image has spatial
         ones, in pixels of the image, with its centre (of what is above half of the maximum) where the point
         was.
-    maps : mapping of str to array_like, optional
+    parameter_maps : mapping of str to array_like, optional
         Parameters to apply in place of those that the method would find, by name, where it has such: each of
         the restored image's shape without its channels, or of its spatial shape.
     axes : str, optional
         One letter per axis: Z, Y, X spatial; C or S channels; all others are looped, frame after frame.
         By default the last two axes are the image, or those before a last axis of 3 or 4 (RGB).
-    channels : {"together", "alone"}
+    channels : {"together", "separate"}
         Fit channels together, or each as an image of its own.
-    series : {"warm", "drift", "alone"}
+    series : {"warm_start", "drift", "independent"}
         Each frame starts from what the method learnt of the last one of its channel and position; the same,
         with the drift between them measured (phase correlation) and made up for by whole pixels; or each
         starts afresh.
@@ -84,10 +84,11 @@ def solve(
         Where to compute.
     seed : int
         The same seed gives the same pixels on the same machine.
-    start : dict, optional
+    initial_state : dict, optional
         What an earlier ``solve`` with the same method returned: a warm start.
-    until : StoppingRule, optional
-        Stops a run as well as the method's own rules do, such as ``Asked(event)`` or ``Budget(updates)``.
+    stopping_rule : StoppingRule, optional
+        Stops a run as well as the method's own rules do, such as ``StopRequested(event)`` or
+        ``MaxIterations(500)``.
 
     Yields
     ------
@@ -109,21 +110,28 @@ def solve(
     """
     seed = checked_seed(seed)
     place = choose(device)
-    with cured():
+    with translated_errors():
         frames = Series.of(
             image,
             task,
             method,
             missing=missing,
-            saturated=saturated,
+            saturation_level=saturation_level,
             guide=guide,
             psf=psf,
             axes=axes,
             channels=channels,
             series=series,
-            maps=maps,
+            parameter_maps=parameter_maps,
         )
-    return _solve(frames, method.settled(place), place, seed=seed, start=start, until=until)
+    return _solve(
+        frames,
+        method.resolved(place),
+        place,
+        seed=seed,
+        initial_state=initial_state,
+        stopping_rule=stopping_rule,
+    )
 
 
 def checked_seed(seed: Any) -> int:
@@ -138,8 +146,8 @@ def restore(
     task: "Task",
     method: "Method",
     *,
-    watch: Callable[[Iterate], object] | None = None,
-    keep_maps: bool = False,
+    callback: Callable[[Iterate], object] | None = None,
+    return_maps: bool = False,
     **options: Any,
 ) -> Restoration:
     """Restore an image.
@@ -148,9 +156,9 @@ def restore(
     ----------
     image, task, method
         As for `solve`.
-    watch : callable, optional
+    callback : callable, optional
         Is shown each iterate, for a progress bar.
-    keep_maps : bool
+    return_maps : bool
         Return the maps of the parameters too, where the method has such.
     **options
         The keyword arguments of `solve`.
@@ -167,12 +175,12 @@ def restore(
     RestorationError
         The run failed.
     """
-    stream = restoring(image, task, method, keep_maps=keep_maps, **options)
+    stream = restoring(image, task, method, return_maps=return_maps, **options)
     try:
         while True:
             iterate = next(stream)
-            if watch is not None:
-                watch(iterate)
+            if callback is not None:
+                callback(iterate)
     except StopIteration as end:
         return end.value
     finally:
@@ -180,7 +188,7 @@ def restore(
 
 
 def restoring(
-    image: "ArrayLike", task: "Task", method: "Method", *, keep_maps: bool = False, **options: Any
+    image: "ArrayLike", task: "Task", method: "Method", *, return_maps: bool = False, **options: Any
 ) -> Generator[Iterate, None, Restoration]:
     """Restore an image and show each step, as `solve` does; return what `restore` returns.
 
@@ -188,13 +196,13 @@ def restoring(
     ----------
     image, task, method, **options
         As for `solve`; they are checked before the first iterate.
-    keep_maps : bool
+    return_maps : bool
         Return the maps of the parameters too, where the method has such.
     """
     stream = solve(image, task, method, **options)
     shape = np.shape(image)
     axes = laid_out(shape, options.get("axes"), options.get("channels", "together"), method)
-    with cured():
+    with translated_errors():
         restored = np.full(restored_shape(shape, axes, task), np.nan, np.float32)
     place = choose(options.get("device", "auto"))
     reports: list[FrameReport] = []
@@ -208,7 +216,7 @@ def restoring(
         reports.append(_finish(answer, restored, axes, began))
         if answer.state is not None:
             states[answer.frame] = answer.state
-        for name, one in answer.maps.items() if keep_maps else ():
+        for name, one in answer.maps.items() if return_maps else ():
             if name not in maps:
                 whole = [n for axis, n in enumerate(restored.shape) if axis != axes.channel]
                 values = np.full(whole, np.nan, np.float32)
@@ -233,13 +241,13 @@ def restoring(
         stream.close()
         answer = iterate = None  # type: ignore[assignment]  # they hold tensors of the device
         release(place)
-    origin = provenance(task, method.settled(place), axes, checked_seed(options.get("seed", 0)), place)
-    saturated, until = options.get("saturated"), options.get("until")
+    origin = provenance(task, method.resolved(place), axes, checked_seed(options.get("seed", 0)), place)
+    saturation_level, stopping_rule = options.get("saturation_level"), options.get("stopping_rule")
     origin |= {
         "shape": list(shape),
-        "saturated": None if saturated is None else float(saturated),
-        "series": options.get("series", "warm"),
-        "stop_after": until.updates if isinstance(until, Budget) else None,
+        "saturation_level": None if saturation_level is None else float(saturation_level),
+        "series": options.get("series", "warm_start"),
+        "stop_after": stopping_rule.iterations if isinstance(stopping_rule, MaxIterations) else None,
         "frames": [report.record() for report in reports],
     }
     return Restoration(restored, tuple(reports), origin, maps, first, states)
@@ -257,7 +265,7 @@ def residual(image: "ArrayLike", restored: "ArrayLike", task: "Task", **source: 
     task : Task
         Names A.
     **source
-        What else `solve` was told of the image: missing, saturated, psf, axes, channels.
+        What else `solve` was told of the image: missing, saturation_level, psf, axes, channels.
 
     Returns
     -------
@@ -281,8 +289,8 @@ def provenance(task: "Task", method: "Method", axes: Axes, seed: int, device: st
     return {
         "napari-dip": __version__,
         "torch": str(torch.__version__),
-        "task": record(task),
-        "method": record(method),
+        "task": to_dict(task),
+        "method": to_dict(method),
         "axes": axes.letters,
         "channels": axes.channels,
         "device": device,
@@ -296,7 +304,7 @@ def _finish(answer: Iterate, restored: np.ndarray, axes: Axes, began: float) -> 
         raise RestorationError("The run ended before its first answer.")
     seconds = round(time.monotonic() - began, 3)
     return FrameReport(
-        answer.frame, answer.outcome, answer.index, answer.score, seconds, answer.judge, answer.note
+        answer.frame, answer.outcome, answer.index, answer.score, seconds, answer.criterion, answer.note
     )
 
 
@@ -306,23 +314,23 @@ def _solve(
     device: str,
     *,
     seed: int,
-    start: "State | None",
-    until: "StoppingRule | None",
+    initial_state: "State | None",
+    stopping_rule: "StoppingRule | None",
 ) -> Generator[Iterate, None, "State"]:
     from napari_dip.image.registration import Drift
     from napari_dip.problem import rolled
 
-    state = beginning = start or {}
+    state = beginning = initial_state or {}
     # Each channel or position by itself is a scene that goes on in time.
     states: dict[tuple[int, ...], State] = {}
     drifts: defaultdict[tuple[int, ...], Drift] = defaultdict(Drift)
     for frame in series.frames:
         answer: Iterate | None = None
-        with cured():
+        with translated_errors():
             problem = series.problem(frame, device)
             guide = series.guide_of(frame, problem)
             scene = series.axes.scene(frame)
-            state = beginning if series.following == "alone" else states.get(scene, beginning)
+            state = beginning if series.following == "independent" else states.get(scene, beginning)
             # Moved to where the first frame had it, what the network has learnt is in place.
             follows = series.following == "drift"
             offset = drifts[scene].next(problem.data, problem.weights) if follows else ()
@@ -330,12 +338,18 @@ def _solve(
             placed = problem.rolled(home)
             # A guide of its own has moved with the frame; one for all lies where the first frame does.
             moved = rolled(guide, home) if guide is not None and series.guide_moves else guide
-            start_of = series.maps_of(frame) or state or None
-            run = method.solve(placed, seed=seed, guide=moved, start=start_of, until=until)
+            run = method.solve(
+                placed,
+                seed=seed,
+                guide=moved,
+                initial_state=state or None,
+                parameter_maps=series.maps_of(frame) or None,
+                stopping_rule=stopping_rule,
+            )
             try:
                 while True:
                     iterate = next(run)
-                    asked = iterate.outcome is Outcome.ASKED and iterate.index == 0
+                    asked = iterate.outcome is Outcome.STOPPED and iterate.index == 0
                     if asked and answer is None and frame != series.frames[0]:
                         return state  # asked between two frames: this one has not begun
                     # Their sum tells whether all pixels are numbers, in a tenth of the time.
@@ -350,6 +364,6 @@ def _solve(
                 run.close()
         if answer is None or answer.outcome is None:
             raise DivergenceError
-        if answer.outcome is Outcome.ASKED:
+        if answer.outcome is Outcome.STOPPED:
             break
     return state

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from napari_dip.device import Device, choose, release
-from napari_dip.errors import cured
+from napari_dip.errors import translated_errors
 from napari_dip.restoration.measurement import Series
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _OVERHEAD = 1.8  # gradients and temporary tensors, over what is kept for the ba
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class CostEstimate:
     """What a run will cost at the most.
 
     Parameters
@@ -48,9 +48,9 @@ class Estimate:
     remarks: tuple[str, ...] = ()
 
 
-def estimate(
+def estimate_cost(
     image: "ArrayLike", task: "Task", method: "Method", *, device: Device = "auto", **source: Any
-) -> Estimate:
+) -> CostEstimate:
     """Measure a few updates on a part of the first frame, and scale them to the whole.
 
     Parameters
@@ -58,15 +58,15 @@ def estimate(
     image, task, method, device
         As for `solve`.
     **source
-        What else `solve` is told of the image: missing, saturated, guide, psf, axes, channels.
+        What else `solve` is told of the image: missing, saturation_level, guide, psf, axes, channels.
 
     Returns
     -------
-    Estimate
+    CostEstimate
         Time and memory; both grow in proportion to the number of pixels.
     """
     place = choose(device)
-    with cured():
+    with translated_errors():
         series = Series.of(image, task, method, **source)
         problem = series.problem(series.frames[0])
         part = _middle(problem, _PROBE[problem.data.ndim - 2], place)
@@ -76,12 +76,12 @@ def estimate(
         finally:
             del part
             release(place)
-    each = ratio * seconds * (1 if at_once else method.updates)
+    each = ratio * seconds * (1 if at_once else method.max_iterations)
     if method.time_limit is not None:
         each = min(each, method.time_limit)
     remarks = method.remarks(problem)
     needed = round(_OVERHEAD * ratio * saved)
-    return Estimate(ratio * seconds, each * len(series.frames), needed, at_once, remarks)
+    return CostEstimate(ratio * seconds, each * len(series.frames), needed, at_once, remarks)
 
 
 def _middle(problem: "Problem", side: int, device: str) -> "Problem":

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_dip.tasks import Task
 
 #: How a frame follows the one before: from its weights, from its weights and moved with the drift, or not.
-Following = Literal["warm", "drift", "alone"]
+Following = Literal["warm_start", "drift", "independent"]
 
 #: Grey levels beyond these overflow, or vanish, when float32 squares them.
 _SMALLEST_RANGE, _LARGEST_VALUE = 1e-15, 1e15
@@ -39,7 +39,7 @@ def restored_shape(shape: tuple[int, ...], axes: Axes, task: "Task") -> tuple[in
 def laid_out(shape: tuple[int, ...], axes: str | None, channels: Channels, method: "Method | None") -> Axes:
     """Return the axes of an array as a method goes through it."""
     layout = Axes.of(shape, axes, channels)
-    return layout.plane_by_plane() if method is not None and method.planar else layout
+    return layout.plane_by_plane() if method is not None and method.slicewise else layout
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,11 +107,11 @@ class Series:
         Names the noise.
     operator : Operator
         A, of all frames.
-    saturated : float, optional
+    saturation_level : float, optional
         Grey level from which on values are missing.
     guide : Guide, optional
         What guides the frames.
-    following : {"warm", "drift", "alone"}
+    following : {"warm_start", "drift", "independent"}
         How a frame follows the one before.
     maps : mapping of str to ndarray
         Parameters that are given and not to be found, each of the restored image's shape without channels, or
@@ -123,9 +123,9 @@ class Series:
     axes: Axes
     task: "Task"
     operator: "Operator"
-    saturated: float | None = None
+    saturation_level: float | None = None
     guide: "Guide | None" = None
-    following: Following = "warm"
+    following: Following = "warm_start"
     maps: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @classmethod
@@ -136,13 +136,13 @@ class Series:
         method: "Method | None",
         *,
         missing: "ArrayLike | None" = None,
-        saturated: float | None = None,
+        saturation_level: float | None = None,
         guide: "ArrayLike | None" = None,
         psf: "ArrayLike | None" = None,
         axes: str | None = None,
         channels: Channels = "together",
-        series: Following = "warm",
-        maps: "Mapping[str, ArrayLike] | None" = None,
+        series: Following = "warm_start",
+        parameter_maps: "Mapping[str, ArrayLike] | None" = None,
     ) -> "Series":
         """Check the arguments of `solve` and bring them together.
 
@@ -160,8 +160,8 @@ class Series:
             raise InputError("image", f"image must hold real numbers, got dtype {array.dtype}")
         if 0 in shape:
             raise InputError("image", f"image must not be empty, got shape {shape}")
-        if saturated is not None and not math.isfinite(saturated):
-            raise InputError("saturated", f"saturated must be finite, got {saturated}")
+        if saturation_level is not None and not math.isfinite(saturation_level):
+            raise InputError("saturation_level", f"saturation_level must be finite, got {saturation_level}")
         layout = laid_out(shape, axes, channels, method)
         mask = None if missing is None else layout.broadcast("missing", np.asarray(missing) != 0, shape)
         if psf is not None and not task.needs_psf:
@@ -184,8 +184,8 @@ class Series:
                 f'{type(task).__name__} gives it others: register the frames first, or choose "warm"',
             )
         beside = None if guide is None else Guide.of(np.asarray(guide), layout, result)
-        given = {} if maps is None else _checked_maps(maps, layout, result, method)
-        checked = cls(array, mask, layout, task, operator, saturated, beside, series, given)
+        given = {} if parameter_maps is None else _checked_maps(parameter_maps, layout, result, method)
+        checked = cls(array, mask, layout, task, operator, saturation_level, beside, series, given)
         checked._check(method)
         return checked
 
@@ -200,7 +200,7 @@ class Series:
         with np.errstate(over="ignore"):  # what float32 can't hold becomes infinite, and so missing
             part = self.image[at]
             values = np.array(part, dtype=np.float32)
-            highest = np.float32(np.inf if self.saturated is None else self.saturated)
+            highest = np.float32(np.inf if self.saturation_level is None else self.saturation_level)
         hidden = np.ma.getmaskarray(part)
         # Two looks at most images spare them five; one value that is no number makes both of them so.
         if not (values.min() > -np.inf and values.max() < highest):
@@ -233,7 +233,7 @@ class Series:
     @property
     def guide_moves(self) -> bool:
         """Whether each frame has a guide of its own."""
-        return self.guide is not None and self.guide.whole and bool(self.axes.looped)
+        return self.guide is not None and self.guide.whole and bool(self.axes.frame_axes)
 
     def maps_of(self, frame: tuple[int, ...]) -> "dict[str, Tensor]":
         """Return the given parameters of a frame, each of the restored image's spatial shape."""
@@ -289,7 +289,7 @@ class Series:
                 raise InputError(
                     "missing", f"every pixel of channel {empty[0]} is missing{where}: leave the channel out"
                 )
-            reason = method and method.refuses(problem, guided=self.guide is not None)
+            reason = method and method.unsupported_reason(problem, guided=self.guide is not None)
             if reason:
                 raise InputError("image", f"{reason}{where}")
         if self.task.needs_missing and not any_missing:
@@ -305,14 +305,14 @@ def _checked_maps(
 ) -> dict[str, np.ndarray]:
     """Return given parameters as arrays, if the method takes them and they fit the restored image."""
     if method is not None and not method.takes_maps:
-        raise InputError("maps", f"{method.title} has no maps of parameters to be given")
+        raise InputError("parameter_maps", f"{method.title} has no maps of parameters to be given")
     spatial = tuple(shape[axis] for axis in axes.spatial)
     whole = tuple(n for axis, n in enumerate(shape) if axis != axes.channel)
     arrays = {name: np.asarray(values) for name, values in maps.items()}
     for name, array in arrays.items():
         if array.dtype.kind not in "buif" or array.shape not in (whole, spatial):
             raise InputError(
-                "maps",
+                "parameter_maps",
                 f"the map {name} must hold numbers and have the shape {whole} of the restored image"
                 f"{'' if whole == spatial else f', or {spatial}'}, got {array.dtype} and {array.shape}",
             )

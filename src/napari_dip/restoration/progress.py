@@ -30,7 +30,7 @@ class Position:
     frame: int
 
 
-class Pace:
+class ProgressTracker:
     """Follows the iterates of a run.
 
     Parameters
@@ -42,7 +42,7 @@ class Pace:
     """
 
     def __init__(self, method: "Method", frames: int = 1) -> None:
-        self._updates, self._frames = method.updates, frames
+        self._updates, self._frames = method.max_iterations, frames
         self._limit = math.inf if method.time_limit is None else method.time_limit * frames
         self._frame: tuple[int, ...] | None = None
         self._finished = self._completed = 0

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_dip.device import Device, choose
-from napari_dip.errors import cured
+from napari_dip.errors import translated_errors
 from napari_dip.restoration.measurement import Series
-from napari_dip.settings import record
+from napari_dip.settings import to_dict
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from torch import Tensor
 
-    from napari_dip.finetuning.session import Held
+    from napari_dip.finetuning.session import Session
     from napari_dip.methods import FineTune
     from napari_dip.pretrained.model import Pretrained
     from napari_dip.tasks import Task
@@ -37,7 +37,7 @@ class Retuned:
     states : mapping of tuple of int to mapping of str to Tensor
         The weights that the run came to, by frame, as a `Restoration` has them.
     **source
-        What else `solve` was told of the image: missing, saturated, psf, axes, channels, series.
+        What else `solve` was told of the image: missing, saturation_level, psf, axes, channels, series.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Retuned:
     ) -> None:
         self._image, self._task, self._states, self._source = image, task, states, source
         self._given, self._device = method, device
-        self._last: tuple[Frame, Held] | None = None
+        self._last: tuple[Frame, Session] | None = None
 
     def restored(self, share: float) -> Iterator[tuple[Frame, np.ndarray]]:
         """Yield each frame with weights that have so much of what was learnt: 0 nothing, 1 all of it.
@@ -60,12 +60,12 @@ class Retuned:
         Frames of which the run changed no weight stay as they are, and are left out.
         """
         for frame in self._states:
-            with cured():
+            with translated_errors():
                 if self._unchanged(frame):
                     continue
                 held = self._held(frame)
                 held.restorer.network.load_state_dict(self._between(frame, share))
-                x = self._task.finish(held.last(flips=self._method.flips), held.view.problem)
+                x = self._task.finish(held.last(self_ensemble=self._method.self_ensemble), held.view.problem)
             yield frame, self._series.axes.from_batch(x).cpu().numpy()
 
     def save(self, path: Path, frame: Frame, share: float = 1.0) -> None:
@@ -89,13 +89,13 @@ class Retuned:
 
         network = copy.deepcopy(self._pretrained.network)
         network.load_state_dict(self._between(frame, share))
-        tuned = {"task": record(self._task), "method": record(self._method), "share": share}
+        tuned = {"task": to_dict(self._task), "method": to_dict(self._method), "share": share}
         history = {**self._pretrained.record, "tuned": tuned}
         save(replace(self._pretrained, network=network, record=history), path)
 
     @cached_property
     def _series(self) -> Series:
-        with cured():
+        with translated_errors():
             return Series.of(self._image, self._task, self._given, **self._source)
 
     @cached_property
@@ -109,7 +109,7 @@ class Retuned:
         found: Pretrained = self._method.network
         return found
 
-    def _held(self, frame: Frame) -> "Held":
+    def _held(self, frame: Frame) -> "Session":
         """Return the network held against a frame as the run found it."""
         if self._last is None or self._last[0] != frame:
             self._last = None  # two frames at a time would be one too many
@@ -121,7 +121,7 @@ class Retuned:
         """Return the weights that the run of a frame began with."""
         frames, scene = self._series.frames, self._series.axes.scene
         before = [one for one in frames[: frames.index(frame)] if scene(one) == scene(frame)]
-        follows = before and self._series.following != "alone"
+        follows = before and self._series.following != "independent"
         return dict(self._states[before[-1]] if follows else self._pretrained.network.state_dict())
 
     def _unchanged(self, frame: Frame) -> bool:

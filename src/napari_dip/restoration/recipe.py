@@ -17,11 +17,11 @@ from napari_dip.optim.iterate import Outcome
 from napari_dip.psf.models import PSFS
 from napari_dip.restoration.crop import factors, refined
 from napari_dip.restoration.measurement import Following
-from napari_dip.settings import hints, plain, restored
+from napari_dip.settings import from_dict, hints, plain_fields
 from napari_dip.tasks import Task
 
-_STOPPED = (Outcome.TIME_LIMIT.name, Outcome.ASKED.name)
-_OPTIONS = ("channels", "saturated", "series", "device", "seed", "stop_after")
+_STOPPED = (Outcome.TIME_LIMIT.name, Outcome.STOPPED.name)
+_OPTIONS = ("channels", "saturation_level", "series", "device", "seed", "stop_after")
 _WIDTH = 80  # of a line of a script, without its indent
 #: What the expressions for arrays may need.
 _IMPORTS = {
@@ -47,11 +47,11 @@ class Recipe:
         How.
     axes : str
         One letter per axis.
-    channels : {"together", "alone"}
+    channels : {"together", "separate"}
         Fit channels together, or each as an image of its own.
-    saturated : float, optional
+    saturation_level : float, optional
         Grey level from which on values are missing.
-    series : {"warm", "drift", "alone"}
+    series : {"warm_start", "drift", "independent"}
         How a frame follows the one before.
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute.
@@ -73,8 +73,8 @@ class Recipe:
     method: Method
     axes: str
     channels: Channels = "together"
-    saturated: float | None = None
-    series: Following = "warm"
+    saturation_level: float | None = None
+    series: Following = "warm_start"
     device: Device = "auto"
     seed: int = 0
     stop_after: int | None = None
@@ -100,8 +100,8 @@ class Recipe:
         source = provenance.get("source") or {}
         area, ratio = source.get("area"), (source.get("psf") or {}).get("ratio")
         recipe = cls(
-            restored(Task, provenance["task"]),
-            restored(METHODS, provenance["method"]),
+            from_dict(Task, provenance["task"]),
+            from_dict(METHODS, provenance["method"]),
             provenance["axes"],
             area=None if area is None else tuple((start, stop) for start, stop in area),
             missing_label=(source.get("missing") or {}).get("label"),
@@ -112,9 +112,9 @@ class Recipe:
 
     def _ending_as(self, frames: Sequence[Mapping[str, Any]], shape: Sequence[int] | None) -> "Recipe":
         """Return the recipe with what follows from how the frames ended, and from how many there are."""
-        looped = Axes(self.axes, self.channels).looped
-        total = len(frames) if shape is None else math.prod(shape[axis] for axis in looped)
-        ends = {frame["updates"] if frame["outcome"] in _STOPPED else None for frame in frames}
+        frame_axes = Axes(self.axes, self.channels).frame_axes
+        total = len(frames) if shape is None else math.prod(shape[axis] for axis in frame_axes)
+        ends = {frame["iterations"] if frame["outcome"] in _STOPPED else None for frame in frames}
         stop_after, caveats = self.stop_after, []
         if isinstance(self.method, FineTune) and self.method.given:
             caveats.append(
@@ -188,8 +188,8 @@ class Recipe:
         plain = [name for name in ("axes", *_OPTIONS) if name in changed]
         arguments += [f"{name}={_expression(changed[name])}" for name in plain]
         if stop_after is not None:
-            names.append("Budget")
-            arguments.append(f"until=Budget({stop_after})")
+            names.append("MaxIterations")
+            arguments.append(f"until=MaxIterations({stop_after})")
         imports = [line for name, line in _IMPORTS.items() if name in needed]
         imports.append(f"from napari_dip import {', '.join(sorted(set(names)))}")
         imports.sort(key=lambda line: line.split()[1])
@@ -301,8 +301,10 @@ def _flags(values: Mapping[str, Any]) -> list[str]:
 
 def _changed(settings: Any, usual: Any = None) -> dict[str, Any]:
     """Return the fields that differ from the usual settings, by default from the class's own defaults."""
-    values = {field.name: getattr(settings, field.name) for field in plain(type(settings))}
-    defaults = {field.name: getattr(usual, field.name, field.default) for field in plain(type(settings))}
+    values = {field.name: getattr(settings, field.name) for field in plain_fields(type(settings))}
+    defaults = {
+        field.name: getattr(usual, field.name, field.default) for field in plain_fields(type(settings))
+    }
     return {name: value for name, value in values.items() if value != defaults[name]}
 
 

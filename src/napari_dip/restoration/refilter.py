@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_dip.device import Device, choose
-from napari_dip.errors import cured
+from napari_dip.errors import translated_errors
 from napari_dip.restoration.measurement import Series
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Refilter:
     image, task, method, device
         As for `solve`. Nothing is read before it is needed.
     **source
-        What else `solve` is told of the image: missing, saturated, guide, psf, maps, axes, channels.
+        What else `solve` is told of the image: missing, saturation_level, guide, psf, maps, axes, channels.
     """
 
     def __init__(
@@ -72,10 +72,10 @@ class Refilter:
         """Yield each frame as it is with parameters so many times as far from those that change nothing."""
         method = replace(self._method, strength=strength)
         for frame in self._series.frames:
-            with cured():
+            with translated_errors():
                 problem, guide = self._problem(frame)
-                start = self._series.maps_of(frame) or None
-                (answer,) = method.solve(problem, guide=guide, start=start)
+                maps = self._series.maps_of(frame) or None
+                (answer,) = method.solve(problem, guide=guide, parameter_maps=maps)
                 x = self._task.finish(answer.x, problem)
             yield frame, self._series.axes.from_batch(x).cpu().numpy()
 
@@ -90,9 +90,9 @@ class Refilter:
             As for `restored`.
         """
         axes = self._series.axes
-        frame = tuple(place[axis] for axis in axes.looped)
+        frame = tuple(place[axis] for axis in axes.frame_axes)
         row, column = (place[axis] for axis in axes.spatial)
-        with cured():
+        with translated_errors():
             filtering = replace(self._filtering(frame), strength=strength)
             values = filtering.parameters(slice(row, row + 1), slice(column, column + 1)).flatten().tolist()
             weights = filtering.weights_at(row, column).cpu().numpy()
@@ -101,7 +101,7 @@ class Refilter:
 
     @cached_property
     def _series(self) -> Series:
-        with cured():
+        with translated_errors():
             return Series.of(self._image, self._task, self._method, **self._source)
 
     def _problem(self, frame: Frame) -> "tuple[Problem, Tensor | None]":

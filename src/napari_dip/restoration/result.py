@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_dip.optim.iterate import Judge, Outcome
+from napari_dip.optim.iterate import Outcome, StoppingCriterion
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,13 +23,13 @@ class FrameReport:
         Of the frame along the looped axes.
     outcome : Outcome
         Why the run ended.
-    updates : int
+    iterations : int
         Updates after which the answer was found.
     score : float or None
         By what judged the fit: such as its error on held-out pixels, in nats per pixel.
     seconds : float
         Time that the run took.
-    judge : Judge or None
+    criterion : StoppingCriterion or None
         What decided when the run ended, where more than the number of updates did.
     note : str
         What else the user should know of it, in a sentence.
@@ -37,16 +37,16 @@ class FrameReport:
 
     index: tuple[int, ...]
     outcome: Outcome
-    updates: int
+    iterations: int
     score: float | None
     seconds: float
-    judge: Judge | None = None
+    criterion: StoppingCriterion | None = None
     note: str = ""
 
     def record(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
-        judge = None if self.judge is None else self.judge.name
-        return {**asdict(self), "outcome": self.outcome.name, "judge": judge}
+        criterion = None if self.criterion is None else self.criterion.name
+        return {**asdict(self), "outcome": self.outcome.name, "criterion": criterion}
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +91,7 @@ class Restoration:
         all that is needed to run it again on the same image and mask (see `Recipe`).
     maps : mapping of str to RestoredMap
         What the method gives beside the image, where it was to be kept.
-    first : ndarray of float32, optional
+    network_output : ndarray of float32, optional
         Of the image's shape: what the method began with, where that is worth keeping, such as the output of a
         pretrained network as it was.
     states : mapping of tuple of int to mapping of str to Tensor
@@ -102,7 +102,7 @@ class Restoration:
     frames: tuple[FrameReport, ...]
     provenance: dict[str, Any]
     maps: Mapping[str, RestoredMap] = field(default_factory=dict)
-    first: "NDArray[np.float32] | None" = None
+    network_output: "NDArray[np.float32] | None" = None
     states: "Mapping[tuple[int, ...], Mapping[str, Tensor]]" = field(default_factory=dict)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:

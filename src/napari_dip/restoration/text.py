@@ -23,7 +23,9 @@ def summary(result: "Restoration") -> str:
         end = f"{why.rstrip('.')}, in {time}."
     else:
         what = (
-            f"Update {result.frames[0].updates} was kept" if frames == 1 else f"{frames} frames are restored"
+            f"Update {result.frames[0].iterations} was kept"
+            if frames == 1
+            else f"{frames} frames are restored"
         )
         end = f"{why} {what}, after {time}."
     notes = dict.fromkeys(frame.note for frame in result.frames if frame.note)

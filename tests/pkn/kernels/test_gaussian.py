@@ -58,8 +58,8 @@ def test_with_b_above_0_it_is_longer_along_the_rising_diagonal(b):
     point = torch.zeros(1, 1, 11, 11, dtype=torch.float64)
     point[..., 5, 5] = 1
     spread = Anisotropic().apply(Observation(point, ONE), everywhere([1.5, 0, b], point[0, 0]))[0, 0]
-    rising, falling = spread[3, 7], spread[3, 3]  # up and to the right; up and to the left
-    assert (rising > 2 * falling) if b > 0 else (falling > 2 * rising)
+    rising, cosine_decay = spread[3, 7], spread[3, 3]  # up and to the right; up and to the left
+    assert (rising > 2 * cosine_decay) if b > 0 else (cosine_decay > 2 * rising)
 
 
 def test_a_covariance_and_the_logarithm_of_its_precision_belong_together(random):

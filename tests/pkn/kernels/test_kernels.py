@@ -20,7 +20,7 @@ from napari_dip.pkn.settings import KernelName
 
 def of_the_guide():
     """Return the kernel that docs/adding-a-kernel.md adds."""
-    path = Path(__file__).parents[2] / "docs" / "anisotropic_bilateral.py"
+    path = Path(__file__).parents[3] / "docs" / "anisotropic_bilateral.py"
     spec = spec_from_file_location("anisotropic_bilateral", path)
     module = module_from_spec(spec)
     spec.loader.exec_module(module)

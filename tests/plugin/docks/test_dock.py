@@ -6,7 +6,7 @@ import pytest
 from napari.layers import Image
 from qtpy.QtWidgets import QApplication, QMessageBox
 
-from napari_dip import DIP, Gaussian, Poisson, RestorationError, restore
+from napari_dip import DIP, GaussianNoise, PoissonNoise, RestorationError, restore
 from napari_dip.plugin.runs.runner import QUEUE
 from napari_dip.restoration.recipe import Recipe
 
@@ -61,7 +61,7 @@ def test_stop_keeps_the_best(viewer, user, image):
     user.sees(lambda: not dock._panels)
     assert "You stopped it." in text(dock)
     report = viewer.layers["cells denoised"].metadata["napari-dip"]["frames"][0]
-    assert report["outcome"] == "ASKED"
+    assert report["outcome"] == "STOPPED"
     assert np.isfinite(viewer.layers["cells denoised"].data).all()
 
 
@@ -380,7 +380,7 @@ def test_the_noise_is_measured_at_a_click(viewer, user, image):
     viewer.add_image(image, name="cells")
     dock = user.opens()
     noise = dock.task.noise
-    noise.choice.value = Gaussian
+    noise.choice.value = GaussianNoise
     button = noise.row.itemAt(1).widget()
     assert noise.form.fields["sigma"].reason == "must be a number"
     user.clicks(button)
@@ -561,11 +561,11 @@ def test_somebody_at_work_in_another_layer_keeps_it_selected(viewer, user, image
 def test_one_noise_is_not_entered_for_another(viewer, user, image):
     viewer.add_image(image, name="cells")
     dock = user.opens()
-    dock.task.noise.choice.value = Gaussian
+    dock.task.noise.choice.value = GaussianNoise
     user.clicks(dock.task.noise.row.itemAt(1).widget())
-    dock.task.noise.choice.value = Poisson
+    dock.task.noise.choice.value = PoissonNoise
     user.waits(1)
-    assert dock.task.noise.choice.value is Poisson
+    assert dock.task.noise.choice.value is PoissonNoise
 
 
 def test_a_multiscale_layer_is_restored_and_repeated(viewer, user, image):

@@ -8,9 +8,9 @@ import tifffile
 from qtpy.QtWidgets import QApplication
 from scipy.ndimage import gaussian_filter
 
-from napari_dip import Deconvolve, Inpaint, Poisson, SuperResolve, estimate_psf, restore
+from napari_dip import Deconvolve, Inpaint, PoissonNoise, SuperResolve, estimate_psf, restore
 from napari_dip.methods import DIP, PKN, RichardsonLucy, Wiener
-from napari_dip.optim.iterate import Judge
+from napari_dip.optim.iterate import StoppingCriterion
 from napari_dip.plugin.preferences import remembered_settings
 from napari_dip.psf.models import GaussianPSF, MeasuredPSF, resampled
 from napari_dip.restoration.recipe import Recipe
@@ -327,14 +327,14 @@ def test_the_frames_choice_is_for_series_and_says_where_it_is_wrong(viewer, user
     series.changed.emit()
     user.sees(lambda: "drift" in series.reason)
     assert series.isVisible(), "the fold hides what is wrong"
-    series.set("alone")
+    series.set("independent")
     series.changed.emit()
     user.sets(dock, iterations=5)
     layer = user.restores(dock)
-    assert layer.metadata["napari-dip"]["series"] == "alone"
-    series.set("warm")
+    assert layer.metadata["napari-dip"]["series"] == "independent"
+    series.set("warm_start")
     assert np.array_equal(runs_again(user, viewer, dock, layer).data, layer.data)
-    assert series.value == "alone"
+    assert series.value == "independent"
     viewer.layers["movie"].data = small
     assert not series.isVisibleTo(dock.source.axes.fold)
 
@@ -348,7 +348,7 @@ def test_the_panel_says_what_decides_the_end(viewer, user, image):
     dock = user.opens()
     user.sets(dock, iterations=100_000, patience=100_000, stopping="variance")
     panel = user.runs(dock)
-    user.sees(lambda: Judge.VARIANCE.value in panel.numbers.text())
+    user.sees(lambda: StoppingCriterion.VARIANCE.value in panel.numbers.text())
     user.sees(lambda: "variance of the outputs" in panel.numbers.text())
     assert "variance of the outputs" in panel.curves.toolTip()
     assert "held-out" not in panel.numbers.text() + panel.curves.toolTip()
@@ -359,7 +359,7 @@ def test_the_panel_says_what_decides_the_end(viewer, user, image):
 def test_the_noise_of_a_blurred_image_is_measured_too(viewer, user, small):
     viewer.add_image(small, name="cells")
     dock = user.opens("Deconvolve")
-    dock.task.noise.choice.value = Poisson
+    dock.task.noise.choice.value = PoissonNoise
     user.clicks(dock.task.noise.row.itemAt(1).widget())
     user.sees(lambda: "measured" in dock.message.text())
 

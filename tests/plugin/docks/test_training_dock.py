@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_dip import Denoise, Gaussian
+from napari_dip import Denoise, GaussianNoise
 from napari_dip.methods import PKN
 from napari_dip.pkn.kernels.registry import kernel_of
 from napari_dip.pkn.settings import Training
@@ -19,10 +19,10 @@ def clean(random):
     return image.astype(np.float32)
 
 
-def opened(user, viewer, updates=20):
+def opened(user, viewer, iterations=20):
     user.menu("Layers", "Filter", "Restore", "Train").trigger()
     dock = viewer.window.dock_widgets["Train a kernel network (napari-dip)"]
-    dock.form.set(Training("isotropic", updates=updates))
+    dock.form.set(Training("isotropic", iterations=iterations))
     return dock
 
 
@@ -53,7 +53,7 @@ def test_clean_images_give_a_network_that_can_be_saved(viewer, user, clean, quic
     user.clicks(dock.save_button)
     assert str(path) in dock.message.text()
     trained = load(path, kernel_of("isotropic"))
-    assert trained.record["updates"] == 20
+    assert trained.record["iterations"] == 20
     assert trained.record["images"].startswith("1 clean image")
     assert dock.train_button.isEnabled()
 
@@ -64,7 +64,7 @@ def test_a_noisy_image_is_learnt_from_with_its_noise(viewer, user, clean, random
     viewer.add_image(clean + random.normal(0, 10, clean.shape), name="bricks")
     dock = opened(user, viewer, 3)
     learns_from(dock, "a noisy image itself")
-    dock.noise.fields["noise"].set(Gaussian(10.0))
+    dock.noise.fields["noise"].set(GaussianNoise(10.0))
     user.clicks(dock.train_button)
     user.sees(lambda: not dock._panels, seconds=60)
     assert "Trained for 3 updates" in dock.message.text()

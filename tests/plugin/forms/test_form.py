@@ -17,14 +17,14 @@ from napari_dip import (
     AiryPSF,
     Deconvolve,
     Denoise,
-    Gaussian,
+    GaussianNoise,
     Hourglass,
     Inpaint,
-    Laplace,
-    Poisson,
-    PoissonGaussian,
+    LaplaceNoise,
+    PoissonGaussianNoise,
+    PoissonNoise,
     SuperResolve,
-    Unknown,
+    UnknownNoise,
 )
 from napari_dip.methods import RichardsonLucy, Wiener
 from napari_dip.noise.models import NoiseModel
@@ -156,11 +156,11 @@ class Example:
 
 
 NOISES = (
-    Unknown(),
-    Gaussian(12.5),
-    Poisson(0.1, 100.0),
-    PoissonGaussian(2.3, 99.5, 1 / 3),
-    Laplace(1e-5),
+    UnknownNoise(),
+    GaussianNoise(12.5),
+    PoissonNoise(0.1, 100.0),
+    PoissonGaussianNoise(2.3, 99.5, 1 / 3),
+    LaplaceNoise(1e-5),
 )
 CHANGED_EXAMPLE = Example(
     flag=False,
@@ -178,13 +178,15 @@ CHANGED_EXAMPLE = Example(
 )
 SETTINGS = [
     *PRESETS.values(),
-    DIP(time_limit=12.5, learning_rate=1e-5, jitter=1 / 3, network=Hourglass(widths=(7,), skips=(0,))),
+    DIP(
+        time_limit=12.5, learning_rate=1e-5, input_noise_std=1 / 3, network=Hourglass(widths=(7,), skips=(0,))
+    ),
     Hourglass(),
     Hourglass(widths=(1, 2, 3), skips=(0, 0, 9), kernel_up=5, padding="reflect", projection=False),
     *NOISES,
     *(task(noise) for task in TASKS for noise in NOISES),
-    Inpaint(Gaussian(3.0), keep_observed=False),
-    SuperResolve(Poisson(2.0), factor=3, kernel="area", along="axial", psf=AiryPSF(2.0)),
+    Inpaint(GaussianNoise(3.0), keep_observed=False),
+    SuperResolve(PoissonNoise(2.0), factor=3, kernel="area", along="axial", psf=AiryPSF(2.0)),
     *(Deconvolve(psf=psf(), floor=99.5) for psf in PSFS.values()),
     RichardsonLucy(iterations=3),
     Wiener(balance=0.1),
@@ -199,15 +201,15 @@ COMPLETE = (
     Hourglass,
     *TASKS,
     *PSFS.values(),
-    Poisson,
-    PoissonGaussian,
-    Unknown,
+    PoissonNoise,
+    PoissonGaussianNoise,
+    UnknownNoise,
     Example,
     Depth,
     Square,
     Dot,
 )
-NEEDY = (Gaussian, Laplace, Disc)
+NEEDY = (GaussianNoise, LaplaceNoise, Disc)
 
 
 @pytest.fixture
@@ -334,7 +336,7 @@ def test_an_empty_field_says_whether_something_is_chosen_for_it(show, cls, name,
     ("cls", "name", "low", "high"),
     [
         (DIP, "iterations", 1, 1_000_000),
-        (DIP, "runs", 1, 100),
+        (DIP, "ensemble_size", 1, 100),
         (DIP, "patience", 1, 2**53),
         (Hourglass, "kernel_up", 1, 2**53),
         (Depth, "low", 2, 8),
@@ -415,7 +417,7 @@ def test_labels_are_words(name, label):
         (DIP, "learning_rate", "nan", "must be finite, got nan"),
         (DIP, "learning_rate", "1e999", "must be finite, got inf"),
         (DIP, "learning_rate", "0,1", "must be a number, got '0,1'"),
-        (DIP, "second_moment", "1", "must be < 1, got 1.0"),
+        (DIP, "beta2", "1", "must be < 1, got 1.0"),
         (DIP, "time_limit", "soon", "must be a number, got 'soon'"),
         (DIP, "time_limit", "-1", "must be > 0, got -1.0"),
         (Hourglass, "widths", "16, x", "must be a whole number, got 'x'"),
@@ -529,7 +531,11 @@ def test_no_field_is_essential_where_none_is_named(show):
 def test_another_class_brings_its_own_form_and_value(show):
     form = show(Denoise)
     noise = form.fields["noise"]
-    for kind, value in ((Poisson, Poisson()), (Unknown, Unknown()), (PoissonGaussian, PoissonGaussian())):
+    for kind, value in (
+        (PoissonNoise, PoissonNoise()),
+        (UnknownNoise, UnknownNoise()),
+        (PoissonGaussianNoise, PoissonGaussianNoise()),
+    ):
         noise.choice.value = kind
         assert form.value == Denoise(value)
         assert set(noise.form.fields) == {field.name for field in fields(kind)}
@@ -540,26 +546,32 @@ def test_another_class_brings_its_own_form_and_value(show):
 def test_a_class_that_needs_a_value_asks_for_it(show):
     form = show(Denoise)
     noise = form.fields["noise"]
-    noise.choice.value = Gaussian
+    noise.choice.value = GaussianNoise
     assert form.problems() == ["Sigma must be a number"]
     assert noise.form.fields["sigma"].reason == "must be a number"
     assert noise.form.fields["sigma"]._reason.isVisible()
     noise.form.fields["sigma"].editor.value = "25"
     assert form.problems() == []
-    assert form.value == Denoise(Gaussian(25.0))
-    noise.choice.value = Unknown
-    assert form.value == Denoise(Unknown())
-    noise.choice.value = Gaussian
-    assert form.value == Denoise(Gaussian(25.0)), "what was typed is forgotten"
+    assert form.value == Denoise(GaussianNoise(25.0))
+    noise.choice.value = UnknownNoise
+    assert form.value == Denoise(UnknownNoise())
+    noise.choice.value = GaussianNoise
+    assert form.value == Denoise(GaussianNoise(25.0)), "what was typed is forgotten"
 
 
 @pytest.mark.parametrize(
-    ("text", "start"), [("", Gaussian(1.0)), ("?", Gaussian(1.0)), ("-3", Gaussian(1.0)), ("4", Gaussian(4))]
+    ("text", "start"),
+    [
+        ("", GaussianNoise(1.0)),
+        ("?", GaussianNoise(1.0)),
+        ("-3", GaussianNoise(1.0)),
+        ("4", GaussianNoise(4)),
+    ],
 )
 def test_a_measurement_can_start_without_a_value(qtbot, text, start):
     noise = Variants(NoiseModel)
     qtbot.addWidget(noise)
-    noise.choice.value = Gaussian
+    noise.choice.value = GaussianNoise
     noise.form.fields["sigma"].editor.value = text
     assert noise.start() == start
 
@@ -633,7 +645,7 @@ def test_settings_are_shown_as_one_change(show, count, settings):
 def test_a_choice_is_shown_as_one_change(qtbot, count, noise):
     variants = Variants(NoiseModel)
     qtbot.addWidget(variants)
-    variants.set(Poisson(7.0))
+    variants.set(PoissonNoise(7.0))
     seen = count(variants)
     variants.set(noise)
     assert (len(seen), variants.value) == (1, noise)

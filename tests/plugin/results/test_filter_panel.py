@@ -77,7 +77,7 @@ def test_an_edit_of_labels_changes_only_their_region(viewer, user, dock, result,
     assert one.layer.name == "cells denoised, edited maps"
     maps = {name: result.maps.values(name) for name in result.maps.parameters}
     assert np.array_equal(
-        one.layer.data, restore(result.run.inputs.image, Denoise(), METHOD, maps=maps).image
+        one.layer.data, restore(result.run.inputs.image, Denoise(), METHOD, parameter_maps=maps).image
     )
     moved = one.layer.data != result.layer.data
     assert moved[marks > 0].any()
@@ -212,12 +212,12 @@ def test_nothing_keeps_a_closed_dock(viewer, user, image):
 
 
 def test_a_closed_dock_leaves_nothing_behind(viewer, user, dock, result):
-    moves = len(viewer.cursor.events.position.callbacks)
+    perturbation = len(viewer.cursor.events.position.callbacks)
     viewer.cursor.position = (5.0, 6.0)
     dock.after.filter.strength.setValue(200)
     user.clicks(dock.after.filter.single)
     viewer.window.remove_dock_widget(dock)
-    assert len(viewer.cursor.events.position.callbacks) == moves - 1
+    assert len(viewer.cursor.events.position.callbacks) == perturbation - 1
     user.sees(lambda: len(QUEUE) == 0)
     viewer.cursor.position = (6.0, 6.0)
     user.waits(0.3)

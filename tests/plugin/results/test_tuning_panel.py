@@ -165,7 +165,7 @@ def test_the_verdict_is_said_while_it_runs_and_stop_keeps_the_best(viewer, user,
     user.sees(lambda: not dock._panels)
     assert dock.message.text().startswith("Inconsistent: back-projection takes")
     assert "You stopped it." in dock.message.text()
-    assert viewer.layers["cells super-resolved"].metadata[KEY]["frames"][0]["outcome"] == "ASKED"
+    assert viewer.layers["cells super-resolved"].metadata[KEY]["frames"][0]["outcome"] == "STOPPED"
 
 
 def test_cancel_leaves_the_layers_as_they_were(viewer, user, small, weights):
@@ -341,7 +341,7 @@ def test_the_user_is_asked_before_a_file_is_overwritten(viewer, monkeypatch):
 
 def test_what_agrees_with_the_data_can_be_tuned_anyway(viewer, user, small, weights):
     viewer.add_image(small, name="cells")
-    dock = opened(user, weights, SuperResolve(kernel="area"))
+    dock = opened(user, weights, SuperResolve(downsampling="area"))
     result = tuned(user, dock)
     assert dock.message.text().startswith("Consistent: nothing to correct")
     panel = dock.after.tuned

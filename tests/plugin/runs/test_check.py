@@ -68,12 +68,12 @@ def asker(parent, qtbot):
 def settles(qtbot):
     """Return a function that waits for a number of answers, and that no other one follows."""
 
-    def settled(asker, answers=1):
+    def resolved(asker, answers=1):
         qtbot.waitUntil(lambda: len(asker.found) == answers, timeout=3000)
         qtbot.wait(30)
         assert len(asker.found) == answers
 
-    return settled
+    return resolved
 
 
 def raising(error):

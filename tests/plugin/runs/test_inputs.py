@@ -12,7 +12,7 @@ from napari_dip.plugin.forms.layers import to_world
 from napari_dip.plugin.forms.region_choice import drawn_area, visible_area
 from napari_dip.plugin.results.result import Result
 from napari_dip.plugin.runs.inputs import captured, placed
-from napari_dip.plugin.runs.run import Made, Run
+from napari_dip.plugin.runs.run import Run, RunOutput
 from napari_dip.restoration.measurement import restored_shape
 from napari_dip.restoration.result import Restoration
 
@@ -147,7 +147,7 @@ def test_a_colour_image_takes_a_mask_without_its_samples():
 
 
 def test_saturated_pixels_are_hidden():
-    inputs = captured(Image(np.arange(6.0).reshape(2, 3)), Axes("YX"), saturated=4)
+    inputs = captured(Image(np.arange(6.0).reshape(2, 3)), Axes("YX"), saturation_level=4)
     assert inputs.hidden.tolist() == [[False] * 3, [False, True, True]]
 
 
@@ -204,7 +204,7 @@ def test_colours_keep_their_dtype_and_say_what_was_clipped():
     colours = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
     inputs = captured(Image(colours, rgb=True), Axes("YXC"))
     result = Result(ViewerModel(), Run(inputs, Denoise(), DIP(), {}))
-    result.finish(Made(Restoration(np.full((4, 4, 3), 300, np.float32), (), {})))
+    result.finish(RunOutput(Restoration(np.full((4, 4, 3), 300, np.float32), (), {})))
     assert result.layer.data.dtype == np.uint8
     assert (result.layer.data == 255).all()
     assert result.clipped == 48

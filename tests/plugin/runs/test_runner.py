@@ -13,7 +13,7 @@ from superqt.utils import FunctionWorker, WorkerBase
 from napari_dip import Denoise, Iterate, Outcome, RestorationError
 from napari_dip.plugin.runs.runner import Ending, Job, Queue, RunWatch
 from napari_dip.restoration.api import restoring
-from napari_dip.restoration.progress import Pace
+from napari_dip.restoration.progress import ProgressTracker
 from napari_dip.restoration.result import Restoration
 
 LENGTH = 4
@@ -92,7 +92,7 @@ def raising(error):
 
 
 def pace():
-    return Pace(SimpleNamespace(updates=LENGTH, time_limit=None))
+    return ProgressTracker(SimpleNamespace(iterations=LENGTH, time_limit=None))
 
 
 class Follower:
@@ -154,8 +154,8 @@ def test_the_result_arrives_after_the_snapshots(run):
 
 def test_a_real_run_gives_what_restore_gives(run, phantom, tiny):
     follower = run(
-        lambda rule: restoring(phantom, Denoise(), tiny, until=rule),
-        pace=lambda: Pace(tiny),
+        lambda rule: restoring(phantom, Denoise(), tiny, stopping_rule=rule),
+        pace=lambda: ProgressTracker(tiny),
     )
     (ending,) = follower.endings
     assert isinstance(ending.result, Restoration), ending.error
@@ -384,7 +384,7 @@ def test_stop_keeps_the_result(run, queue, index):
     queue.submit(follower.job)
     run.settles(follower)
     assert follower.endings == [Ending("result, ASKED")]
-    assert stream.given[-1].outcome is Outcome.ASKED
+    assert stream.given[-1].outcome is Outcome.STOPPED
     assert len(stream.given) == index + 1
     assert stream.closed == 1
     assert follower.job.stopping
@@ -396,7 +396,7 @@ def test_cancel_after_stop_drops_the_result(run, queue):
     stream.at[2] = lambda: (follower.job.stop(), follower.job.cancel())
     queue.submit(follower.job)
     run.settles(follower)
-    assert stream.given[-1].outcome is Outcome.ASKED
+    assert stream.given[-1].outcome is Outcome.STOPPED
     assert follower.endings == [Ending()]
 
 
@@ -409,7 +409,7 @@ def test_warnings_are_noted_once_and_in_their_order(run):
             warnings.warn("the gain is a guess", UserWarning, stacklevel=1)
             warnings.warn("an old name", DeprecationWarning, stacklevel=1)
             if index > 2:
-                warnings.warn("saturated", RuntimeWarning, stacklevel=1)
+                warnings.warn("saturation_level", RuntimeWarning, stacklevel=1)
                 warnings.warn("few pixels", UserWarning, stacklevel=1)
             yield Iterate(index, torch.zeros(2, 2), torch.zeros(()))
         return "result"

@@ -19,11 +19,11 @@ from napari_dip.plugin.runs.check import Check
 from napari_dip.plugin.runs.run import Run
 from napari_dip.plugin.runs.run_panel import RunPanel
 from napari_dip.plugin.runs.runner import QUEUE, Job, Queue, RunWatch
-from napari_dip.restoration.cost import Estimate, estimate
-from napari_dip.restoration.progress import Pace
+from napari_dip.restoration.cost import CostEstimate, estimate_cost
+from napari_dip.restoration.progress import ProgressTracker
 from napari_dip.restoration.recipe import Recipe
 from napari_dip.restoration.text import duration, memory, sentence
-from napari_dip.settings import restored
+from napari_dip.settings import from_dict
 from napari_dip.tasks import Task
 
 _CONFIRMED_ABOVE = 600.0  # seconds
@@ -59,7 +59,7 @@ class Dock(QWidget):
         self._viewer, self._queue = viewer, queue
         self._preferences = Preferences.now()
         self._panels: list[RunPanel] = []
-        self._estimate: Estimate | None = None
+        self._estimate: CostEstimate | None = None
         self._run_when_checked = False
 
         self.source = SourceForm(viewer, guided=guided)
@@ -138,16 +138,16 @@ class Dock(QWidget):
         """Return the function that measures, to be called in a thread."""
         try:
             task, method = self.task.value, self.method.value
-            inputs = self.source.captured(task, planar=method.planar, copy=False)
+            inputs = self.source.captured(task, slicewise=method.slicewise, copy=False)
         except (ValueError, TypeError) as error:
             self.source.problems()
             self._refused(error)
             return None
         device = self.method.device.value
-        return lambda: estimate(inputs.image, task, method, device=device, **inputs.options)
+        return lambda: estimate_cost(inputs.image, task, method, device=device, **inputs.options)
 
     def _checked(self, found: Any) -> None:
-        if not isinstance(found, Estimate):
+        if not isinstance(found, CostEstimate):
             self._refused(found)
             return
         self._estimate = found
@@ -163,7 +163,7 @@ class Dock(QWidget):
                 f"({1000 * found.seconds_per_update:.0f} ms an update{busy}; most runs stop earlier)."
             )
         axes = self.source.axes.axes
-        planes = self.method.value.planar and axes is not None and len(axes.spatial) > 2
+        planes = self.method.value.slicewise and axes is not None and len(axes.spatial) > 2
         self.status.setText(" ".join([*found.remarks, *["Plane by plane."] * planes, cost]))
         if self._run_when_checked:
             self._run_when_checked = False
@@ -172,8 +172,8 @@ class Dock(QWidget):
     def _refused(self, error: Exception) -> None:
         """Say why it can't be run, and where."""
         self._run_when_checked = False
-        if isinstance(error, InputError) and not self.method.complain(error.argument, str(error)):
-            self.source.complain(error.argument, str(error))
+        if isinstance(error, InputError) and not self.method.show_error(error.argument, str(error)):
+            self.source.show_error(error.argument, str(error))
         self.status.setText(sentence(str(error)))
 
     # Running
@@ -184,7 +184,7 @@ class Dock(QWidget):
             return
         task, method = self.task.value, self.method.value
         try:
-            inputs = self.source.captured(task, planar=method.planar)
+            inputs = self.source.captured(task, slicewise=method.slicewise)
         except ValueError as error:  # a layer has changed since it was checked
             self._say(sentence(str(error)))
             return
@@ -199,7 +199,7 @@ class Dock(QWidget):
         job = Job(
             result.name,
             run.stream,
-            lambda: RunWatch(Pace(run.method, run.frames)),
+            lambda: RunWatch(ProgressTracker(run.method, run.frames)),
             self._preferences.interval,
         )
         self._say("")
@@ -227,7 +227,7 @@ class Dock(QWidget):
         try:
             recipe = Recipe.of(provenance)
             # The settings as they were: where the user stopped that run, this one is the user's to stop.
-            method = restored(METHODS, provenance["method"])
+            method = from_dict(METHODS, provenance["method"])
         except (ValueError, TypeError) as error:
             self._say(sentence(str(error)))
             return
@@ -246,7 +246,9 @@ class Dock(QWidget):
         for choice, name in names.items():
             choice.choose(layers.get(name))
         axes = Axes(recipe.axes, recipe.channels)
-        self.source.show_image(axes, recipe.area, recipe.missing_label, recipe.saturated, recipe.series)
+        self.source.show_image(
+            axes, recipe.area, recipe.missing_label, recipe.saturation_level, recipe.series
+        )
         if absent:
             self._say(f"Choose the layer to use in place of “{absent[0]}”, then press Run.")
         elif source.get("maps"):

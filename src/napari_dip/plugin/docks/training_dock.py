@@ -22,7 +22,7 @@ from napari_dip.restoration.text import sentence
 from napari_dip.tasks import Denoise
 
 if TYPE_CHECKING:
-    from napari_dip.optim.stopping import Asked
+    from napari_dip.optim.stopping import StopRequested
     from napari_dip.pkn.trainer import Step, Trained
 
 _MADE, _CLEAN, _NOISY = "made pictures", "clean images", "a noisy image itself"
@@ -44,7 +44,7 @@ class TrainingDock(QWidget):
         self._viewer, self._queue = viewer, queue
         self._panels: list[TrainingPanel] = []
         self._trained: Trained | None = None
-        self.form = Form(Training, ("kernel", "updates"))
+        self.form = Form(Training, ("kernel", "iterations"))
         self.origin = Choice(
             {name: name for name in (_MADE, _CLEAN, _NOISY)},
             "What it learns from: pictures that are made for it; clean images of yours; or a noisy image, of "
@@ -139,13 +139,13 @@ class TrainingDock(QWidget):
         clean = planes if chosen == _CLEAN else []
         noisy = planes[len(planes) // 2] if chosen == _NOISY else None
 
-        def opened(asked: "Asked") -> "Generator[Step, None, Trained]":
+        def opened(asked: "StopRequested") -> "Generator[Step, None, Trained]":
             return _course(training, clean, noisy, task, asked)
 
         job = Job(
             f"{training.kernel}, from {chosen}",
             opened,
-            lambda: TrainingWatch(training.updates),
+            lambda: TrainingWatch(training.iterations),
             Preferences.now().interval,
         )
         self._say("")
@@ -244,22 +244,26 @@ class _ImageList(QListWidget):
 def _planes(layer: Any) -> list[np.ndarray]:
     """Return copies of a layer's planes, and of each of its channels, as images of their own."""
     data = finest(layer)
-    axes = Axes.named(layer.axis_labels, colour=layer.rgb, channels="alone").plane_by_plane()
+    axes = Axes.named(layer.axis_labels, colour=layer.rgb, channels="separate").plane_by_plane()
     return [np.array(data[axes.at(frame)], np.float32) for frame in axes.frames(tuple(data.shape))]
 
 
 def _course(
-    training: Training, clean: list[np.ndarray], noisy: np.ndarray | None, task: Denoise, asked: "Asked"
+    training: Training,
+    clean: list[np.ndarray],
+    noisy: np.ndarray | None,
+    task: Denoise,
+    asked: "StopRequested",
 ) -> "Generator[Step, None, Trained]":
     """Return a training, once its noise has been measured."""
     from napari_dip.methods.pkn import observed
-    from napari_dip.pkn.train import teach
+    from napari_dip.pkn.train import train_network
     from napari_dip.restoration.measurement import Series
 
     observation = None
     if noisy is not None:
         observation = observed(Series.of(noisy, task, None, axes="YX").problem(()))
-    return teach(training, clean=clean, noisy=observation, asked=asked.event.is_set)
+    return train_network(training, clean=clean, noisy=observation, asked=asked.event.is_set)
 
 
 def _release(panels: list[TrainingPanel], *followers: "_ImageList | LayerChoice") -> None:

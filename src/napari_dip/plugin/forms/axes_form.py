@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
 _LOOPED = "one after another"
-_CHANNELS = {"fitted together": "together", "each alone": "alone"}
+_CHANNELS = {"fitted together": "together", "each alone": "separate"}
 _SERIES: dict[str, Following] = {
-    "each starts from the last": "warm",
+    "each starts from the last": "warm_start",
     "and drift is made up for": "drift",
-    "each alone": "alone",
+    "each alone": "independent",
 }
 
 
@@ -56,7 +56,7 @@ class AxesForm(Field):
     @property
     def following(self) -> Following:
         """How a frame follows the one before."""
-        return self.series.value if self._axes is not None and self._axes.looped else "warm"
+        return self.series.value if self._axes is not None and self._axes.frame_axes else "warm_start"
 
     def set_following(self, following: Following) -> None:
         """Show how a frame follows the one before."""
@@ -89,7 +89,7 @@ class AxesForm(Field):
             choice = QComboBox()
             for value in get_args(Role):
                 if at < layer.ndim or value != "spatial":  # colours are none of the layer's own axes
-                    choice.addItem(_LOOPED if value == "looped" else value, value)
+                    choice.addItem(_LOOPED if value == "frame" else value, value)
             choice.setCurrentIndex(choice.findData(role))
             choice.activated.connect(self._chosen)
             self.rows.add(f"{name} ({size})", choice)
@@ -125,4 +125,4 @@ class AxesForm(Field):
         assert self._axes is not None
         self.words.setText(self._axes.describe(shape_of(self._layer)))
         self._how.setRowVisible(self.channels, "channel" in self._axes.roles)
-        self._how.setRowVisible(self.series, bool(self._axes.looped))
+        self._how.setRowVisible(self.series, bool(self._axes.frame_axes))

@@ -59,7 +59,7 @@ class Field(QWidget):
         """What is wrong, or nothing."""
         return self._reason.text()
 
-    def complain(self, reason: str) -> None:
+    def show_error(self, reason: str) -> None:
         """Mark the field as wrong; with no reason, as right."""
         self._reason.setText(reason)
         self._reason.setVisible(bool(reason))

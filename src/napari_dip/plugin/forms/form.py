@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_dip.plugin.forms.fields import Entry, Field, first_line, unit, words
 from napari_dip.plugin.forms.layout import Rows, fold
-from napari_dip.settings import check_field, descriptions, family, hints, plain
+from napari_dip.settings import check_field, descriptions, family, hints, plain_fields
 
 
 class Form(Field):
@@ -77,7 +77,7 @@ class Form(Field):
             layout.add(words(name) + unit(hints(self._cls)[name]), field)
 
     def _defaults(self) -> None:
-        for field in plain(self._cls):
+        for field in plain_fields(self._cls):
             if field.default is not MISSING:
                 self.fields[field.name].set(field.default)
         self.problems()
@@ -98,7 +98,7 @@ class Form(Field):
             if isinstance(field, (Form, Variants)):
                 found += field.problems()
             else:
-                field.complain(reason)
+                field.show_error(reason)
                 found += [f"{words(name)} {reason}"] if reason else []
         reason = ""
         if not found:
@@ -107,7 +107,7 @@ class Form(Field):
             except (ValueError, TypeError) as error:  # what fields say together
                 reason = str(error)
                 found.append(reason)
-        self.complain(reason)
+        self.show_error(reason)
         return found
 
     @property

@@ -20,7 +20,7 @@ from napari_dip.plugin.preferences import (
     remembered,
     remembered_settings,
 )
-from napari_dip.settings import record
+from napari_dip.settings import to_dict
 from napari_dip.tasks import Task
 
 _CUSTOM = "custom"
@@ -157,14 +157,14 @@ class MethodForm(QWidget):
 
     def problems(self) -> list[str]:
         """Mark the fields that are wrong, and return the reasons."""
-        self.device.complain("")
+        self.device.show_error("")
         return self.form.problems()
 
-    def complain(self, argument: str, reason: str) -> bool:
+    def show_error(self, argument: str, reason: str) -> bool:
         """Mark what an argument of `solve` is entered in as wrong, if that is here; return whether it is."""
         field = self.device if argument == "device" else self.form.fields.get(argument)
         if field is not None:
-            field.complain(reason)
+            field.show_error(reason)
         return field is not None
 
     def keep(self) -> None:
@@ -206,8 +206,8 @@ class MethodForm(QWidget):
         """Show the name of the preset that the settings are, whatever their time limit."""
         name = _CUSTOM
         with contextlib.suppress(ValueError, TypeError):
-            now = record(self.value)
+            now = to_dict(self.value)
             for one, preset in PRESETS.items():
-                if {**record(preset), "time_limit": now.get("time_limit")} == now:
+                if {**to_dict(preset), "time_limit": now.get("time_limit")} == now:
                     name = one
         self.preset.setCurrentText(name)

@@ -142,7 +142,7 @@ def visible_area(layer: "Image", axes: Axes, viewer: Any) -> Area:
                 raise ValueError("the image lies outside of what the canvas shows")
             area[axis] = _within((begin, end), shape[axis])
     here = np.asarray(layer.world_to_data(viewer.dims.point))
-    for axis in axes.looped:
+    for axis in axes.frame_axes:
         if axis < layer.ndim and axis not in shown:
             frame = int(np.clip(np.rint(here[axis]), 0, shape[axis] - 1))
             area[axis] = (frame, frame + 1)

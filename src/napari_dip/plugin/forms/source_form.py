@@ -60,7 +60,9 @@ class SourceForm(QWidget):
         self.label = QSpinBox()
         self.label.setRange(0, 2**31 - 1)
         self.label.setSpecialValueText("all labels")
-        self.saturated = Entry(float | None, "Grey level from which on pixels are missing, such as 65535.")
+        self.saturation_level = Entry(
+            float | None, "Grey level from which on pixels are missing, such as 65535."
+        )
         self.area = AreaChoice(viewer)
         self.axes = AxesForm()
         self._psf_words = QLabel()
@@ -85,7 +87,7 @@ class SourceForm(QWidget):
                 "missing.",
                 self.mask,
             ),
-            "saturated": self.saturated,
+            "saturation_level": self.saturation_level,
             "guide": _Choice(
                 "Another image of the same scene that shows its structures better: with flash, or a brighter "
                 "channel. It is laid over the image as you see it, and a plane serves every plane and frame.",
@@ -107,7 +109,7 @@ class SourceForm(QWidget):
         rows.add("Guide", self.fields["guide"])
         rows.add("Missing", self.fields["missing"])
         rows.add("Label", self._label)
-        rows.add("Saturated ≥", self.saturated)
+        rows.add("Saturated ≥", self.saturation_level)
 
         self.image.chosen.connect(self._image_chosen)
         self.image.edited.connect(self._image_edited)
@@ -116,7 +118,7 @@ class SourceForm(QWidget):
             choice.chosen.connect(self._tell)
         for choice in (self.mask, self.guide, self.psf):
             choice.edited.connect(self._tell)
-        for part in (self.axes, self.area, self.saturated):
+        for part in (self.axes, self.area, self.saturation_level):
             part.changed.connect(self._tell)
         self.label.valueChanged.connect(self._tell)
         self.ask_for(psf=False)
@@ -136,7 +138,7 @@ class SourceForm(QWidget):
     @property
     def saturation(self) -> float | None:
         """Grey level from which on pixels are missing."""
-        value: float | None = self.saturated.value
+        value: float | None = self.saturation_level.value
         return value
 
     def problems(self) -> list[str]:
@@ -165,25 +167,25 @@ class SourceForm(QWidget):
         try:
             _ = self.saturation
         except ValueError as error:
-            reasons["saturated"] = str(error)
+            reasons["saturation_level"] = str(error)
         for name, field in self.fields.items():
-            field.complain(reasons[name])
+            field.show_error(reasons[name])
         return [reason for reason in reasons.values() if reason]
 
-    def complain(self, argument: str, reason: str) -> None:
+    def show_error(self, argument: str, reason: str) -> None:
         """Mark the field of an argument of `solve` as wrong."""
-        self.fields.get(argument, self.fields["image"]).complain(reason)
+        self.fields.get(argument, self.fields["image"]).show_error(reason)
         if argument == "series":
             self.axes.fold.expand(animate=False)
 
-    def captured(self, task: "Task | None" = None, *, planar: bool = False, copy: bool = True) -> Inputs:
+    def captured(self, task: "Task | None" = None, *, slicewise: bool = False, copy: bool = True) -> Inputs:
         """Take a picture of what is to be restored, or a mere look at it where nothing is copied.
 
         Parameters
         ----------
         task : Task, optional
             For which there are a guide and a point spread function, too.
-        planar : bool
+        slicewise : bool
             The planes of a volume are frames, one after another.
         copy : bool
             Later edits of the layers change nothing.
@@ -196,7 +198,7 @@ class SourceForm(QWidget):
         layer, axes = self.image.layer, self.axes.axes
         if layer is None or axes is None:
             raise ValueError("choose an image layer")
-        if planar:
+        if slicewise:
             axes = axes.plane_by_plane()
         inputs = captured(
             layer,
@@ -204,7 +206,7 @@ class SourceForm(QWidget):
             area=self.area.of(layer, axes),
             mask=self.mask.layer,
             label=self.label.value() or None,
-            saturated=self.saturation,
+            saturation_level=self.saturation,
             copy=copy,
         )
         return inputs if task is None else self._accompanied(inputs, layer, task, copy=copy)
@@ -226,12 +228,12 @@ class SourceForm(QWidget):
         axes: Axes,
         area: Area | None,
         label: int | None,
-        saturated: float | None,
+        saturation_level: float | None,
         following: "Following",
     ) -> None:
         """Show what a recipe says of the image; axes and area wait until an image is chosen."""
         self.label.setValue(label or 0)
-        self.saturated.set(saturated)
+        self.saturation_level.set(saturation_level)
         self.axes.set_following(following)
         self._expected = axes, area
         self._image_chosen()

@@ -7,7 +7,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QPushButton, QWidget
 
 from napari_dip.noise.estimate import estimate_noise
-from napari_dip.noise.models import NoiseModel, Unknown
+from napari_dip.noise.models import NoiseModel, UnknownNoise
 from napari_dip.plugin.forms.fields import offer, words
 from napari_dip.plugin.forms.form import Form, Variants
 from napari_dip.plugin.forms.layout import Rows, vertical
@@ -59,7 +59,7 @@ class TaskForm(QWidget):
         button = _estimate("Measure the noise in the image, and enter what was found.")
         button.setEnabled(False)
         button.clicked.connect(self.measure_noise)
-        noise.choice.changed.connect(lambda kind: button.setEnabled(kind is not Unknown))
+        noise.choice.changed.connect(lambda kind: button.setEnabled(kind is not UnknownNoise))
         noise.row.addWidget(button)
         if isinstance(psf := form.fields.get("psf"), Variants) and not psf.optional:
             blur = _estimate("Measure the blur at the image's sharpest edges, and enter what was found.")
@@ -167,6 +167,6 @@ class TaskForm(QWidget):
 
 
 def _estimate(tooltip: str) -> QPushButton:
-    button = QPushButton("Estimate")
+    button = QPushButton("CostEstimate")
     button.setToolTip(f"<qt>{tooltip}</qt>")
     return button

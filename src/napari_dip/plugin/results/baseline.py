@@ -92,7 +92,7 @@ def looks(limit: float) -> dict[str, Any]:
 
 def _begun(origin: dict[str, Any]) -> dict[str, Any]:
     """Return how to come to what a run began with."""
-    none = {"outcome": Outcome.COMPUTED.name, "updates": 0, "score": None, "judge": None, "note": ""}
+    none = {"outcome": Outcome.COMPUTED.name, "iterations": 0, "score": None, "criterion": None, "note": ""}
     return {
         **origin,
         "method": {**origin["method"], "action": "network"},

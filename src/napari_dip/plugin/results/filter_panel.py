@@ -108,7 +108,7 @@ class FilterPanel(LivePanel):
         if self._result is not None:
             run = self._result.run
             method = replace(run.filter, predictor="constant", strength=1.0)
-            single = Run(run.inputs, run.task, method, run.options, keep_maps=False)
+            single = Run(run.inputs, run.task, method, run.options, return_maps=False)
             self.wanted.emit(Result(self._viewer, single, remark="single setting"))
 
     def _apply(self, maps: Any) -> None:

@@ -130,7 +130,7 @@ class MapEditor(QWidget):
             _ = self.number.value
         except ValueError as error:
             reason = str(error)
-        self.number.complain(reason)
+        self.number.show_error(reason)
         for button in (self.set, self.scale, self.smooth):
             button.setEnabled(bool(self._name) and not reason)
         self.load.setEnabled(bool(self._name))

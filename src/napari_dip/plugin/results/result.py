@@ -13,11 +13,11 @@ from napari_dip.plugin.forms.layers import KEY
 from napari_dip.plugin.results.baseline import BeginningLayers, looks, span
 from napari_dip.plugin.results.blend import blended
 from napari_dip.plugin.results.maps import MapLayers
-from napari_dip.plugin.runs.run import Made, Run
+from napari_dip.plugin.runs.run import Run, RunOutput
 from napari_dip.restoration.measurement import restored_shape
 from napari_dip.restoration.readapt import Retuned
 from napari_dip.restoration.refilter import Refilter
-from napari_dip.settings import record
+from napari_dip.settings import to_dict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -88,7 +88,7 @@ class Result:
         if self.ours:
             self._draw(pixels, self.run.inputs.axes.at(frame))
 
-    def finish(self, made: Made) -> None:
+    def finish(self, made: RunOutput) -> None:
         """Show the answer; where the live layer is gone or was changed, as a new layer."""
         restoration = self.restoration = made.restoration
         self._restored = restoration.image
@@ -101,8 +101,8 @@ class Result:
         layers = self._viewer.layers
         active, selected = layers.selection.active, list(layers.selection)
         self._add_maps(restoration, origin)
-        if made.residuals is not None and restoration.first is not None:
-            pixels, _ = self._as_shown(restoration.first)
+        if made.residuals is not None and restoration.network_output is not None:
+            pixels, _ = self._as_shown(restoration.network_output)
             self.beginning = BeginningLayers(
                 self._viewer, self.run, self.layer, pixels, made.residuals, origin
             )
@@ -139,7 +139,7 @@ class Result:
         if self.complete:
             restored = self.with_frames(frames)
             self.run = replace(self.run, method=replace(self.run.filter, strength=strength))
-            self._renew(restored, method=record(self.run.method))
+            self._renew(restored, method=to_dict(self.run.method))
 
     @cached_property
     def retuned(self) -> Retuned:

@@ -34,7 +34,7 @@ class TunedPanel(LivePanel):
         self.share.setRange(0, _STEPS)
         self.share.setToolTip(
             "<qt>How much of what it learnt from this image is in the network: 0 % nothing, 100 % all of it. "
-            "The image is restored anew; flips and back-projection end it as before.</qt>"
+            "The image is restored anew; self_ensemble and back-projection end it as before.</qt>"
         )
         self._percent = QLabel()
         self._percent.setMinimumWidth(34)
@@ -65,7 +65,7 @@ class TunedPanel(LivePanel):
         """Show what can be done with a result; with none, or one of another method, nothing."""
         result = result if result is not None and isinstance(result.run.method, FineTune) else None
         frames = () if result is None or result.restoration is None else result.restoration.frames
-        tuned = any(frame.updates for frame in frames)
+        tuned = any(frame.iterations for frame in frames)
         consistent = any(frame.outcome is Outcome.CONSISTENT for frame in frames)
         self._result = result
         self.setVisible(tuned or consistent)

@@ -35,7 +35,7 @@ class Inputs:
         Of the image's shape.
     axes : Axes
         Of the image.
-    saturated : float, optional
+    saturation_level : float, optional
         Grey level from which on values are missing.
     rgb : bool
         The last axis holds the samples of an RGB image.
@@ -51,7 +51,7 @@ class Inputs:
         What guides the restoration.
     psf : MeasuredPoint, optional
         What the instrument makes of a point.
-    series : {"warm", "drift", "alone"}
+    series : {"warm_start", "drift", "independent"}
         How a frame follows the one before.
     """
 
@@ -59,7 +59,7 @@ class Inputs:
     image: Any
     missing: np.ndarray | None
     axes: Axes
-    saturated: float | None
+    saturation_level: float | None
     rgb: bool
     to_world: np.ndarray
     placement: dict[str, Any]
@@ -67,7 +67,7 @@ class Inputs:
     source: dict[str, Any]
     guide: "Guide | None" = None
     psf: "MeasuredPoint | None" = None
-    series: "Following" = "warm"
+    series: "Following" = "warm_start"
 
     @property
     def options(self) -> dict[str, Any]:
@@ -76,7 +76,7 @@ class Inputs:
             "missing": self.missing,
             "axes": self.axes.letters,
             "channels": self.axes.channels,
-            "saturated": self.saturated,
+            "saturation_level": self.saturation_level,
             "guide": None if self.guide is None else self.guide.array,
             "psf": None if self.psf is None else self.psf.array,
             "series": self.series,
@@ -88,8 +88,8 @@ class Inputs:
         hidden = np.zeros(self.image.shape, bool)
         if self.missing is not None:
             hidden |= self.missing
-        if self.saturated is not None:
-            hidden |= np.asarray(self.image) >= self.saturated
+        if self.saturation_level is not None:
+            hidden |= np.asarray(self.image) >= self.saturation_level
         return hidden
 
     def original(self) -> np.ndarray:
@@ -120,7 +120,7 @@ def captured(
     area: Area | None = None,
     mask: "Labels | None" = None,
     label: int | None = None,
-    saturated: float | None = None,
+    saturation_level: float | None = None,
     copy: bool = True,
 ) -> Inputs:
     """Take a picture of layers that no later edit changes, or a mere look at them where nothing is copied.
@@ -153,7 +153,7 @@ def captured(
         image,
         missing,
         axes,
-        saturated,
+        saturation_level,
         bool(layer.rgb),
         here,
         placed(whole, moved),

@@ -8,16 +8,16 @@ from qtpy.QtCore import QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QPainter, QPainterPath, QPalette, QPen
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
-from napari_dip.optim.iterate import Judge
+from napari_dip.optim.iterate import StoppingCriterion
 
 FIT, SCORE, SINGLE = QColor("#8a8fa3"), QColor("#2f9fe0"), QColor("#e0962f")
 #: What the score is called, by what gives it.
 SCORES = {
-    Judge.HELD_OUT: "held-out error",
-    Judge.VARIANCE: "variance of the outputs",
-    Judge.DISCREPANCY: "residual over noise",
-    Judge.RISK: "estimated error",
-    Judge.COARSER: "error from coarser pixels",
+    StoppingCriterion.HELD_OUT: "held-out error",
+    StoppingCriterion.VARIANCE: "variance of the outputs",
+    StoppingCriterion.DISCREPANCY: "residual over noise",
+    StoppingCriterion.RISK: "estimated error",
+    StoppingCriterion.CROSS_SCALE: "error from coarser pixels",
 }
 _MARGIN = 6
 _KEPT = 400  # points of a curve; there are no more pixels to show them
@@ -60,13 +60,13 @@ class Curves(_Plot):
         self.best: tuple[int, float] | None = None
         self.judged_by(None)
 
-    def judged_by(self, judge: Judge | None) -> None:
+    def judged_by(self, criterion: StoppingCriterion | None) -> None:
         """Say what the second curve is."""
         blue = (
             ""
-            if judge is None
+            if criterion is None
             else (
-                f"<b style='color:{SCORE.name()}'>Blue</b>: {SCORES[judge]}, where less is better; the "
+                f"<b style='color:{SCORE.name()}'>Blue</b>: {SCORES[criterion]}, where less is better; the "
                 "circle is the best until now, and what you get. "
             )
         )

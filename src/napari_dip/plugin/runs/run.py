@@ -36,7 +36,7 @@ class Residuals:
 
 
 @dataclass(frozen=True, eq=False)
-class Made:
+class RunOutput:
     """What a run hands to the viewer.
 
     Parameters
@@ -67,7 +67,7 @@ class Run:
         Device and seed.
     maps : mapping of str to ndarray, optional
         Parameters that are given in place of those that the method would find.
-    keep_maps : bool
+    return_maps : bool
         Return those that were found, if the method has such.
     """
 
@@ -76,7 +76,7 @@ class Run:
     method: "Method"
     options: Mapping[str, Any]
     maps: Mapping[str, np.ndarray] | None = None
-    keep_maps: bool = True
+    return_maps: bool = True
 
     @property
     def frames(self) -> int:
@@ -104,23 +104,23 @@ class Run:
     @property
     def source(self) -> dict[str, Any]:
         """The keyword arguments of `solve` that say what is restored, and with which parameters."""
-        return {**self.inputs.options, "maps": self.maps}
+        return {**self.inputs.options, "parameter_maps": self.maps}
 
-    def stream(self, until: "StoppingRule | None" = None) -> "Generator[Iterate, None, Made]":
+    def stream(self, stopping_rule: "StoppingRule | None" = None) -> "Generator[Iterate, None, RunOutput]":
         """Begin."""
         made = yield from restoring(
             self.inputs.image,
             self.task,
             self.method,
-            until=until,
-            keep_maps=self.keep_maps,
+            stopping_rule=stopping_rule,
+            return_maps=self.return_maps,
             **self.options,
             **self.source,
         )
-        if made.first is None or np.array_equal(made.first, made.image, equal_nan=True):
-            return Made(made)
-        before, after = self.residual(made.first), self.residual(made.image)
-        return Made(made, Residuals(before, after, self.of_residual))
+        if made.network_output is None or np.array_equal(made.network_output, made.image, equal_nan=True):
+            return RunOutput(made)
+        before, after = self.residual(made.network_output), self.residual(made.image)
+        return RunOutput(made, Residuals(before, after, self.of_residual))
 
     def residual(self, restored: np.ndarray) -> np.ndarray:
         """Return what a restored image leaves of the data, on their grid; of colours, the mean."""

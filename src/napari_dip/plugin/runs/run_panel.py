@@ -9,7 +9,7 @@ from qtpy.QtCore import QTimer, Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
-from napari_dip.errors import RestorationError, cured
+from napari_dip.errors import RestorationError, translated_errors
 from napari_dip.plugin.results.result import Result
 from napari_dip.plugin.runs.plot import FIT, SCORE, SCORES, Curves
 from napari_dip.plugin.runs.runner import Ending, Job, Queue, Snapshot
@@ -128,7 +128,7 @@ class RunPanel(JobPanel):
         if snapshot.frame != self._frame:
             self._frame = snapshot.frame
             self.curves.begin()
-        self.curves.judged_by(snapshot.judge)
+        self.curves.judged_by(snapshot.criterion)
         self.curves.add(snapshot.curve)
         if not self.job.stopping:
             self._say(snapshot)
@@ -147,13 +147,13 @@ class RunPanel(JobPanel):
         if snapshot.curve:
             _, fit, score = snapshot.curve[-1]
             errors = [coloured(f"fit error {fit:.4g}", FIT)]
-            if score is not None and snapshot.judge is not None:
-                errors.append(coloured(f"{SCORES[snapshot.judge]} {score:.4g}", SCORE))
+            if score is not None and snapshot.criterion is not None:
+                errors.append(coloured(f"{SCORES[snapshot.criterion]} {score:.4g}", SCORE))
             if self.curves.best is not None:
                 errors.append(coloured("best {1:.4g} at update {0}".format(*self.curves.best), SCORE))
             lines.append(", ".join(errors))
-        if snapshot.judge is not None:
-            lines.append(snapshot.judge.value)
+        if snapshot.criterion is not None:
+            lines.append(snapshot.criterion.value)
         if self.result.layer is not None and not self.result.ours:
             lines.append("Its layer was removed or changed: the result will be a new layer.")
         self.numbers.setText("<br>".join(lines))
@@ -164,7 +164,7 @@ class RunPanel(JobPanel):
             self.result.discard()
         else:
             try:
-                with cured():
+                with translated_errors():
                     self.result.finish(ending.result)
             except (RestorationError, ValueError, TypeError) as error:
                 words = f"The result can't be shown: {error}"

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 from qtpy.QtCore import QObject, QThreadPool, Signal
 from superqt.utils import GeneratorWorker
 
-from napari_dip.errors import RestorationError, cured
-from napari_dip.optim.iterate import Iterate, Judge
-from napari_dip.optim.stopping import Asked
-from napari_dip.restoration.progress import Pace, Position
+from napari_dip.errors import RestorationError, translated_errors
+from napari_dip.optim.iterate import Iterate, StoppingCriterion
+from napari_dip.optim.stopping import StopRequested
+from napari_dip.restoration.progress import Position, ProgressTracker
 
 #: How long drawing may take of the time between two snapshots.
 _SHARE_OF_DRAWING = 0.1
@@ -45,7 +45,7 @@ class Snapshot:
         How far the run is.
     curve : list of (int, float, float or None)
         Since the last snapshot: updates of this frame, fit error, score.
-    judge : Judge, optional
+    criterion : StoppingCriterion, optional
         What gives the score, and decides when to stop.
     note : str
         What the user should know of this frame, in a sentence.
@@ -55,7 +55,7 @@ class Snapshot:
     pixels: Any
     position: Position
     curve: list[tuple[int, float, float | None]] = field(default_factory=list)
-    judge: Judge | None = None
+    criterion: StoppingCriterion | None = None
     note: str = ""
 
 
@@ -68,7 +68,7 @@ class RunWatch:
         Tells how far the run is.
     """
 
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, pace: ProgressTracker) -> None:
         self._pace = pace
         self._iterate: Iterate | None = None
         self._position: Position | None = None
@@ -90,7 +90,7 @@ class RunWatch:
         assert position is not None
         curve, self._curve = self._curve, []
         pixels = None if iterate.x is None else iterate.x.cpu().numpy()
-        return Snapshot(iterate.frame, pixels, position, curve, iterate.judge, iterate.note)
+        return Snapshot(iterate.frame, pixels, position, curve, iterate.criterion, iterate.note)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class Job(QObject):
     def __init__(
         self,
         title: str,
-        opened: Callable[[Asked], Stream],
+        opened: Callable[[StopRequested], Stream],
         watch: Callable[[], Watch],
         interval: float = 0.5,
     ) -> None:
@@ -167,7 +167,7 @@ class Job(QObject):
     def _iterate(self) -> Generator[Any, None, None]:
         """Run in the thread. All errors end here: Qt's workers lose some of them."""
         try:
-            with cured():
+            with translated_errors():
                 yield from self._snapshots()
         except (RestorationError, ValueError, TypeError, OSError) as error:
             self._error = str(error).strip() or f"The run failed ({type(error).__name__})."
@@ -175,7 +175,7 @@ class Job(QObject):
             self._error = f"The run failed ({type(error).__name__}): {error}"
 
     def _snapshots(self) -> Generator[Any, None, None]:
-        stream = self._opened(Asked(self._stop))
+        stream = self._opened(StopRequested(self._stop))
         try:
             watch = self._watch()
             due = 0.0

@@ -24,7 +24,7 @@ class Progress:
     seconds_left : float, optional
         Once the network has begun to learn.
     losses, scores : list of (int, float)
-        Since the last time: updates, and what was minimised, or the network's mark in dB.
+        Since the last time: iterations, and what was minimised, or the network's mark in dB.
     single : float, optional
         Mark of the best single setting, in dB.
     """
@@ -42,12 +42,12 @@ class TrainingWatch:
 
     Parameters
     ----------
-    updates : int
+    iterations : int
         Of the network, in all.
     """
 
-    def __init__(self, updates: int) -> None:
-        self._updates = updates
+    def __init__(self, iterations: int) -> None:
+        self._iterations = iterations
         self._began: float | None = None
         self._done = 0
         self._losses: list[tuple[int, float]] = []
@@ -72,8 +72,8 @@ class TrainingWatch:
         scores, self._scores = self._scores, []
         left = None
         if self._began is not None and self._done:
-            left = (time.monotonic() - self._began) * (self._updates - self._done) / self._done
-        return Progress(self._done, self._updates, left, losses, scores, self._single)
+            left = (time.monotonic() - self._began) * (self._iterations - self._done) / self._done
+        return Progress(self._done, self._iterations, left, losses, scores, self._single)
 
 
 class TrainingPanel(JobPanel):
@@ -121,7 +121,7 @@ class TrainingPanel(JobPanel):
         else:
             record = self.trained.record
             words = (
-                f"Trained for {record['updates']} updates: {record['local']:.2f} dB on images that it didn't "
-                f"learn from, the best single setting {record['single']:.2f} dB. Save it to use it."
+                f"Trained for {record['iterations']} iterations: {record['local']:.2f} dB on images that it "
+                f"did not learn from, the best single setting {record['single']:.2f} dB. Save it to use it."
             )
         self.ended.emit(self, " ".join([words, *map(sentence, ending.notes)]))

@@ -25,7 +25,7 @@ class Architecture(nn.Module, ABC):
     #: What it is called.
     title: ClassVar[str]
     #: Whether it wants images that were enlarged before.
-    enlarged: ClassVar[bool] = False
+    pre_upsampled: ClassVar[bool] = False
 
     def __init__(self, channels: int, factor: int = 1) -> None:
         super().__init__()

@@ -24,7 +24,7 @@ class VDSR(Architecture):
     """
 
     title = "VDSR"
-    enlarged = True
+    pre_upsampled = True
 
     def __init__(self, channels: int, features: int, layers: int, *, bias: bool = True) -> None:
         super().__init__(channels)
