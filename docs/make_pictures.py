@@ -249,7 +249,7 @@ def series(method: DIP) -> Image.Image:
     truth = np.stack([whole[y : y + size, x : x + size] for y, x in places])
     images = truth + np.random.default_rng(0).normal(0, 25, truth.shape)
     panels = [panel(images[-1], "drift of 3.6 pixels a frame", decibels(images, truth))]
-    for way in ("alone", "warm", "drift"):
+    for way in ("independent", "warm_start", "drift"):
         result = restore(images, Denoise(), method, axes="TYX", series=way)
         seconds = sum(frame.seconds for frame in result.frames)
         words = f"{decibels(result.image, truth)}, {seconds:.0f} s for {frames} frames"

@@ -143,7 +143,7 @@ def test_what_was_recorded_can_be_restored(settings):
         (Task, {"type": "Denoise", "noise": None}, None),
         (NoiseModel, {"type": "GaussianNoise", "gain": 3, "loss": 4}, "Gaussian has no field gain, loss"),
         (NoiseModel, {"type": "GaussianNoise"}, "Gaussian needs sigma"),
-        (NoiseModel, {"type": "GaussianNoise", "sigma": -1.0}, "Gaussian.sigma must be > 0"),
+        (NoiseModel, {"type": "GaussianNoise", "sigma": -1.0}, "GaussianNoise.sigma must be > 0"),
     ],
 )
 def test_an_impossible_record_is_refused_in_words(family, values, message):

@@ -31,8 +31,6 @@ class Task(ABC):
     """
 
     needs_missing: ClassVar[bool] = False
-    done: ClassVar[str] = "restored"  #: what its results are called
-    command: ClassVar[str] = ""  #: its name on the command line
     noise: NoiseModel = UnknownNoise()
 
     def __post_init__(self) -> None:
@@ -85,9 +83,6 @@ class Denoise(Task):
         Noise of the data; its strength may be unknown.
     """
 
-    done: ClassVar[str] = "denoised"
-    command: ClassVar[str] = "denoise"
-
     def operator(self, shape: tuple[int, ...], psf: "np.ndarray | None" = None) -> "Operator":
         """Return the identity."""
         from napari_dip.operators import Identity
@@ -108,8 +103,6 @@ class Inpaint(Denoise):
     """
 
     needs_missing: ClassVar[bool] = True
-    done: ClassVar[str] = "inpainted"
-    command: ClassVar[str] = "inpaint"
     keep_observed: bool = True
 
     def problem(self, data: "Tensor", operator: "Operator", weights: "Tensor") -> "Problem":
@@ -141,8 +134,6 @@ class SuperResolve(Task):
         widths are in pixels of the data.
     """
 
-    done: ClassVar[str] = "super-resolved"
-    command: ClassVar[str] = "super-resolve"
     factor: Annotated[int, Interval(ge=2, le=8)] = 2
     downsampling: Literal["lanczos3", "lanczos2", "bicubic", "area"] = "lanczos3"
     along: Literal["all", "axial", "lateral"] = "all"
@@ -187,8 +178,6 @@ class Deconvolve(Task):
         Grey level that the restored image does not fall below, such as the camera's offset (positivity).
     """
 
-    done: ClassVar[str] = "deconvolved"
-    command: ClassVar[str] = "deconvolve"
     psf: PSF = GaussianPSF()
     floor: float | None = None
 

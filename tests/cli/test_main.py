@@ -116,7 +116,7 @@ def test_a_part_of_an_image_with_its_mask_and_pixel_size(image, tmp_path, random
     np.testing.assert_array_equal(picture.data, expected)
     assert picture.pixel_size["X"] == (0.5, "µm")
     source = provenance(tmp_path / "out.tif")["source"]
-    assert (source["area"], source["path"]) == ([[2, 18], [0, 20]], str(image))
+    assert (source["roi"], source["path"]) == ([[2, 18], [0, 20]], str(image))
 
 
 def test_the_sky_stays_where_it_is_in_a_part(tmp_path, random):
@@ -155,7 +155,16 @@ def test_super_resolution_with_a_guide_of_an_area(image, tmp_path, random, endin
     guide = random.random((60, 72))
     np.save(tmp_path / "guide.npy", guide)
     out = tmp_path / f"out{ending}"
-    arguments = ("--factor", 3, "--kernel", "area", "--guide", tmp_path / "guide.npy", "--roi", "2:18,4:20")
+    arguments = (
+        "--factor",
+        3,
+        "--downsampling",
+        "area",
+        "--guide",
+        tmp_path / "guide.npy",
+        "--roi",
+        "2:18,4:20",
+    )
     assert inside("super-resolve", image, out, *arguments, "--quiet", *FAST) == 0
     picture = read(out)
     part, finer = np.s_[2:18, 4:20], np.s_[6:54, 12:60]
@@ -338,8 +347,8 @@ def test_fits_from_end_to_end(tmp_path, random):
             ["denoise", "IN", "OUT", "--iterations", "many"],
             'Invalid value for --iterations: unable to convert "many"',
         ),
-        (["denoise", "IN", "OUT", "--sigma", "-3"], "Gaussian.sigma must be > 0, got -3.0"),
-        (["denoise", "IN", "OUT", "--noise", "poisson", "--gain", "-1"], "Poisson.gain must be > 0"),
+        (["denoise", "IN", "OUT", "--sigma", "-3"], "GaussianNoise.sigma must be > 0, got -3.0"),
+        (["denoise", "IN", "OUT", "--noise", "poisson", "--gain", "-1"], "PoissonNoise.gain must be > 0"),
         (
             ["denoise", "IN", "OUT", "--noise", "poisson", "--sigma", "3"],
             "--noise poisson takes no --sigma, only --noise gaussian or laplace",
@@ -359,7 +368,7 @@ def test_fits_from_end_to_end(tmp_path, random):
         (["denoise", "IN", "OUT", "--missing-label", "2"], "give one"),
         (["denoise", "IN", "OUT", "--saturation_level", "nan"], "saturation_level must be finite, got nan"),
         (["inpaint", "IN", "OUT", "--saturation_level", "300"], "needs missing pixels"),
-        (["denoise", "IN", "OUT", "--stop-after", "-1"], "MaxIterations.updates must be >= 0, got -1"),
+        (["denoise", "IN", "OUT", "--stop-after", "-1"], "MaxIterations.iterations must be >= 0, got -1"),
         (["denoise", "IN", "OUT", "--roi", "1:9"], "the area must have 2 ranges"),
         (["denoise", "IN", "OUT", "--roi", "1:25,2:9"], "must be first < last <= 20"),
         (["denoise", "BROKEN", "OUT"], "can't read"),
@@ -372,7 +381,7 @@ def test_fits_from_end_to_end(tmp_path, random):
             ["denoise", "IN", "OUT", "--guide", "MASK.png", "--roi", ":9,:9"],
             "must have the shape (20, 24)",
         ),
-        (["denoise", "IN", "OUT", "--method", "wiener"], "Wiener filter undoes blur"),
+        (["denoise", "IN", "OUT", "--method", "wiener"], "Wiener undoes blur"),
         (["denoise", "IN", "OUT", "--balance", "2"], "--method dip takes no --balance, only --method wiener"),
         (
             ["denoise", "IN", "OUT", "--method", "wiener", "--iterations", "2"],
@@ -421,7 +430,7 @@ def test_a_failed_run_gives_code_1(image, tmp_path, monkeypatch, capsys):
         raise RuntimeError("can't allocate memory")
 
     monkeypatch.setattr("napari_dip.optim.fit.fit", fail)
-    monkeypatch.setattr("napari_dip.restoration.cost.estimate", lambda *_, **__: None)
+    monkeypatch.setattr("napari_dip.restoration.cost.estimate_cost", lambda *_, **__: None)
     assert inside("denoise", image, tmp_path / "out.tif", "--quiet") == 1
     assert "not enough memory" in capsys.readouterr().err
     assert sorted(os.listdir(tmp_path)) == ["in.tif"]
@@ -577,7 +586,7 @@ def test_the_noise_is_said_before_the_run(cells, tmp_path, capsys):
 
 def test_super_resolve_keeps_its_own_kernel(cells, tmp_path):
     out = tmp_path / "out.tif"
-    arguments = ["--method", "pkn", "--predictor", "constant", "--sigma", 20, "--kernel", "area"]
+    arguments = ["--method", "pkn", "--predictor", "constant", "--sigma", 20, "--downsampling", "area"]
     assert inside("super-resolve", cells, out, *arguments) == 0
     assert tifffile.imread(out).shape == (144, 128)
 

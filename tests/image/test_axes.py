@@ -20,7 +20,7 @@ def test_words():
         Axes("TCZYX").describe((12, 2, 5, 64, 32))
         == "3-D volume of 5 x 64 x 32, 2 channels fitted together, 12 frames one after another"
     )
-    assert Axes("YXC", "alone").describe((64, 32, 3)) == "2-D image of 64 x 32, 3 frames one after another"
+    assert Axes("YXC", "separate").describe((64, 32, 3)) == "2-D image of 64 x 32, 3 frames one after another"
 
 
 @pytest.mark.parametrize(
@@ -115,8 +115,8 @@ def test_too_many_unnamed_axes_are_refused():
     ],
 )
 def test_roles_can_be_changed(letters, roles, assigned):
-    axes = Axes(letters).assigned(roles, "alone")
-    assert (axes.letters, axes.roles, axes.channels) == (assigned, roles, "alone")
+    axes = Axes(letters).assigned(roles, "separate")
+    assert (axes.letters, axes.roles, axes.channels) == (assigned, roles, "separate")
 
 
 @pytest.mark.parametrize(

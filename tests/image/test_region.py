@@ -17,10 +17,10 @@ from napari_dip.image.region import index, parsed, written
     ],
 )
 def test_an_area_has_a_range_for_each_spatial_axis_or_for_each(letters, shape, text, expected):
-    area = parsed(text, Axes(letters), shape)
-    assert area == expected
-    assert parsed(written(area), Axes(letters), shape) == area
-    assert np.empty(shape)[index(area)].shape == tuple(stop - start for start, stop in area)
+    roi = parsed(text, Axes(letters), shape)
+    assert roi == expected
+    assert parsed(written(roi), Axes(letters), shape) == roi
+    assert np.empty(shape)[index(roi)].shape == tuple(stop - start for start, stop in roi)
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,13 @@ from napari_dip import DIP, GaussianNoise, Outcome, PoissonNoise, UnknownNoise
 from napari_dip.methods.classic import RichardsonLucy, Wiener
 from napari_dip.operators import Identity
 from napari_dip.operators.blur import Blur
+from napari_dip.presentation import words_of_method
 from napari_dip.problem import Problem
 from napari_dip.psf.models import GaussianPSF, MoffatPSF
 from napari_dip.settings import descriptions, from_dict, hints, to_dict
 
 METHODS = [RichardsonLucy(), Wiener()]
-by_name = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.title)
+by_name = pytest.mark.parametrize("method", METHODS, ids=lambda method: type(method).__name__)
 
 
 def problem(images, psf, noise=None, weights=None, floor=None):
@@ -166,7 +167,7 @@ def test_what_it_can_not_do_it_refuses_in_words(method, phantom):
 @by_name
 def test_settings_are_plain_and_described(method):
     assert set(hints(type(method))) == set(descriptions(type(method)))
-    assert set(method.essential) <= set(hints(type(method)))
+    assert set(words_of_method(type(method)).essential) <= set(hints(type(method)))
     assert from_dict(type(method), to_dict(method)) == method
     assert method.resolved("cpu") == method
     assert method.time_limit is None

@@ -263,7 +263,8 @@ def test_the_dearer_a_pixel_the_fewer_are_held_out(operator, share, phantom):
     """The loss of the first update is that of the others."""
     made = replace(problem(noisy(phantom)), operator=operator)
     by_default, by_number, other = (
-        float(next(replace(QUICK, held_out=held_out).solve(made)).loss) for held_out in (None, share, 0.3)
+        float(next(replace(QUICK, validation_fraction=held_out).solve(made)).loss)
+        for held_out in (None, share, 0.3)
     )
     assert by_default == by_number != other
 

@@ -350,7 +350,7 @@ class TestRefusals:
         assert np.array_equal(clamped.image, same.image)
 
     def test_another_method_takes_no_maps(self, noisy):
-        with pytest.raises(ValueError, match="Deep Image Prior has no maps"):
+        with pytest.raises(ValueError, match="DIP has no maps"):
             restore(noisy, GAUSSIAN, DIP(), parameter_maps={"width": noisy})
 
     @pytest.mark.parametrize(

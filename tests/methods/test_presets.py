@@ -52,7 +52,7 @@ def test_networks_have_the_published_number_of_weights(name, channels_in, channe
 def test_fits_are_as_published(name, iterations, learning_rate, jitter, input):
     settings = PRESETS[name]
     assert (settings.iterations, settings.learning_rate) == (iterations, learning_rate)
-    assert (settings.jitter, settings.input) == (jitter, input)
+    assert (settings.input_noise_std, settings.input) == (jitter, input)
     assert settings.beta2 == 0.999
     assert not settings.initial_estimate
     assert not settings.postfilter

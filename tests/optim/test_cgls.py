@@ -45,6 +45,6 @@ def test_it_ends_where_the_residual_is_small_enough(phantom, generator):
     data = clean + 5 * torch.randn(clean.shape, generator=generator)
     rests = []
     for until in (0.0, 5.0):
-        x = back_project(operator, data, torch.full_like(truth, 100.0), steps=40, stopping_rule=until)
+        x = back_project(operator, data, torch.full_like(truth, 100.0), steps=40, tolerance=until)
         rests.append(float((operator(x) - data).square().mean().sqrt()))
     assert rests[0] < 4.0 < rests[1] <= 5.0

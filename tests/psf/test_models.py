@@ -61,12 +61,12 @@ def test_kernels_have_the_width_asked_for(kind):
 def test_little_light_is_cut_off(psf, light):
     kernel = psf.kernel(2)
     # The peak of a kernel without end is its value at the centre over the integral of the profile.
-    area = {
+    roi = {
         GaussianPSF: lambda p: np.pi / (4 * np.log(2)),
         MoffatPSF: lambda p: np.pi / ((p.beta - 1) * 4 * (2 ** (1 / p.beta) - 1)),
         AiryPSF: lambda p: np.pi * 4 / (2 * 1.61633995) ** 2,
     }[type(psf)](psf)
-    peak = 1 / (area * psf.fwhm**2)
+    peak = 1 / (roi * psf.fwhm**2)
     assert light <= peak / kernel.max() <= 1.0001
 
 

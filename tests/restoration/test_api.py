@@ -47,7 +47,7 @@ class Copy:
 
     slicewise: ClassVar[bool] = False
     takes_maps: ClassVar[bool] = False
-    begins: ClassVar[str] = ""
+    yields_network_output: ClassVar[bool] = False
     iterates: int = 3
     fails_at: int | None = None
     error: Exception | None = None
@@ -441,14 +441,14 @@ def test_a_loss_that_is_not_finite_keeps_the_best_so_far(phantom, tiny):
 
 
 @pytest.mark.parametrize("stopping", ["max-iterations", "held-out"])
-@pytest.mark.parametrize("ensemble_size", [1, 2, 3])
+@pytest.mark.parametrize("runs", [1, 2, 3])
 def test_runs_that_all_diverge_at_once_are_an_error(phantom, tiny, runs, stopping):
     @dataclass(frozen=True)
     class Poisoned(UnknownNoise):
         def misfit(self, u, y, weights):
             return super().misfit(u, y, weights) + 0 * torch.sqrt(u - u).sum()  # gradient: NaN
 
-    method = replace(tiny, runs=runs, stopping=stopping, iterations=4)
+    method = replace(tiny, ensemble_size=runs, stopping=stopping, iterations=4)
     with pytest.raises(RestorationError, match="Lower the learning rate"):
         restore(phantom, Denoise(Poisoned()), method)
 

@@ -33,10 +33,10 @@ class Watcher:
 
     slicewise: ClassVar[bool] = False
     takes_maps: ClassVar[bool] = False
-    begins: ClassVar[str] = ""
+    yields_network_output: ClassVar[bool] = False
     problems: list = field(default_factory=list)
     guides: list = field(default_factory=list)
-    starts: list = field(default_factory=list)
+    initial_states: list = field(default_factory=list)
 
     def resolved(self, device):
         return self
@@ -72,8 +72,8 @@ def test_a_frame_starts_from_what_was_learnt_of_the_last_one(phantom, random):
     for series in ("warm_start", "independent"):
         for iterate in solve(stack, Denoise(), method, axes="TYX", series=series):
             losses.setdefault((series, iterate.frame), float(iterate.loss))
-    assert losses["warm", (0,)] == losses["alone", (0,)]
-    assert losses["warm", (1,)] < losses["alone", (1,)] - 0.5
+    assert losses["warm_start", (0,)] == losses["independent", (0,)]
+    assert losses["warm_start", (1,)] < losses["independent", (1,)] - 0.5
 
 
 def test_each_run_hands_its_own_weights_on(phantom):
@@ -94,14 +94,14 @@ def test_each_run_hands_its_own_weights_on(phantom):
 @pytest.mark.parametrize(
     ("axes", "series", "starts"),
     [
-        ("TYX", "warm", [None, 1, 2, 3]),
+        ("TYX", "warm_start", [None, 1, 2, 3]),
         ("TYX", "drift", [None, 1, 2, 3]),
-        ("TYX", "alone", [None] * 4),
-        ("PYX", "warm", [None] * 4),
-        ("PTYX", "warm", [None, 1, None, 3]),
+        ("TYX", "independent", [None] * 4),
+        ("PYX", "warm_start", [None] * 4),
+        ("PTYX", "warm_start", [None, 1, None, 3]),
         ("PTYX", "drift", [None, 1, None, 3]),
-        ("CTYX", "warm", [None, 1, None, 3]),
-        ("TCYX", "warm", [None, None, 1, 2]),
+        ("CTYX", "warm_start", [None, 1, None, 3]),
+        ("TCYX", "warm_start", [None, None, 1, 2]),
     ],
 )
 def test_another_channel_or_position_starts_afresh(axes, series, starts, random):
@@ -129,9 +129,9 @@ def test_a_start_from_outside_is_for_the_first_frame(random):
         ("TYX", "together", (3,), ()),
         ("PYX", "together", (3,), (3,)),
         ("PTYX", "together", (1, 3), (1,)),
-        ("TCYX", "alone", (3, 1), (1,)),
+        ("TCYX", "separate", (3, 1), (1,)),
         ("TCYX", "together", (3,), ()),
-        ("YXS", "alone", (2,), (2,)),
+        ("YXS", "separate", (2,), (2,)),
     ],
 )
 def test_a_scene_is_a_channel_and_a_position(letters, channels, frame, scene):
@@ -183,7 +183,9 @@ def test_drift_is_refused_where_results_have_other_pixels(task):
 
 
 def test_an_unknown_way_to_follow_is_refused():
-    with pytest.raises(InputError, match="series must be one of warm, drift, alone, got 'cold'") as error:
+    with pytest.raises(
+        InputError, match="series must be one of warm_start, drift, independent, got 'cold'"
+    ) as error:
         solve(drifting(), Denoise(), SHORT, axes="TYX", series="cold")
     assert error.value.argument == "series"
 

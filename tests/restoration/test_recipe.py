@@ -30,10 +30,11 @@ from napari_dip import (
     SuperResolve,
     TimeLimit,
     Wiener,
-    cli,
-    flags,
     restore,
 )
+from napari_dip.cli import main as cli
+from napari_dip.cli import options as flags
+from napari_dip.cli.command import command_line
 from napari_dip.io import Picture, provenance, read, write
 from napari_dip.psf.models import resampled
 
@@ -64,7 +65,7 @@ RUNS = [
         {"saturation_level": 250.0},
     ),
     ("preset", (24, 28), Denoise(), SNAIL, None, None, {}),
-    ("alone", (2, 24, 28), Denoise(), SHORT, None, None, {"axes": "CYX", "channels": "alone"}),
+    ("alone", (2, 24, 28), Denoise(), SHORT, None, None, {"axes": "CYX", "channels": "separate"}),
     ("colour", (24, 28, 3), Denoise(), SHORT, None, 1, {}),
     ("area of colour", (24, 28, 3), Denoise(), SHORT, (*PLANE, (0, 3)), 1, {}),
     (
@@ -74,7 +75,7 @@ RUNS = [
         replace(SHORT, ensemble_size=2, iterations=20),
         None,
         None,
-        {"until": MaxIterations(27)},
+        {"stopping_rule": MaxIterations(27)},
     ),
     ("clock", (24, 28), Denoise(), replace(SHORT, time_limit=1e-9, iterations=90), None, None, {}),
     ("finer", (24, 28), SuperResolve(factor=3, downsampling="area"), SHORT, None, 2, {}),
@@ -119,13 +120,13 @@ def pixels(**sizes):
 @pytest.fixture
 def run(request, random):
     """Pictures of the image, its mask or labels, guide and PSF; what was restored; the recipe of that."""
-    _, shape, task, method, area, missing, options = request.param
+    _, shape, task, method, roi, missing, options = request.param
     image = random.integers(0, 256, shape).astype(np.uint8)
     labels = random.integers(0, 4, (24, 28)).astype(np.uint8)
-    at = tuple(slice(*ends) for ends in area or [(0, n) for n in shape])
+    at = tuple(slice(*ends) for ends in roi or [(0, n) for n in shape])
     plane = at[-2:] if shape[-1] != 3 else at[:2]
     pictures, beside, options = {"image": Picture(image, None, pixels(Y=0.2, X=0.2))}, {}, dict(options)
-    origin = {"layer": "cells", "path": None, "area": area, "missing": None}
+    origin = {"layer": "cells", "path": None, "roi": roi, "missing": None}
     if missing is not None:
         beside["missing"] = (labels > 0 if missing == "any" else labels == missing)[plane]
         pictures["missing"] = Picture(labels)
@@ -168,7 +169,7 @@ def test_the_command_gives_the_same_pixels(run, tmp_path):
         axes = recipe.axes if name == "image" else "TYX"[-picture.data.ndim :]
         write(paths[name], picture.data, picture, axes=axes, provenance={}, keep_dtype=True)
     others = {name: str(path) for name, path in paths.items() if name != "image"}
-    command = recipe.command(str(paths["image"]), str(tmp_path / "out.tif"), **others)
+    command = command_line(recipe, str(paths["image"]), str(tmp_path / "out.tif"), **others)
     name, *arguments = shlex.split(command)
     assert name == "napari-dip"
     cli.main([*arguments, "--quiet"])
@@ -184,14 +185,14 @@ def test_a_script_says_only_what_is_not_usual():
         Denoise(GaussianNoise(20.0)), DIP(ensemble_size=2, network=Hourglass(padding="reflect")), "YX", seed=4
     )
     assert recipe.python('read(Path("cells.tif")).data') == (
-        "from napari_dip import DIP, Denoise, Gaussian, Hourglass, restore\n"
+        "from napari_dip import DIP, Denoise, GaussianNoise, Hourglass, restore\n"
         "from napari_dip.io import read\n"
         "from pathlib import Path\n"
         "\n"
         'image = read(Path("cells.tif")).data\n'
         "restored = restore(\n"
         "    image,\n"
-        "    Denoise(noise=Gaussian(sigma=20.0)),\n"
+        "    Denoise(noise=GaussianNoise(sigma=20.0)),\n"
         '    DIP(ensemble_size=2, network=Hourglass(padding="reflect")),\n'
         '    axes="YX",\n'
         "    seed=4,\n"
@@ -200,10 +201,10 @@ def test_a_script_says_only_what_is_not_usual():
 
 
 def test_a_command_says_only_what_is_not_usual():
-    assert Recipe(Denoise(), DIP(), "YX").command("a b.tif", "c.tif") == (
+    assert command_line(Recipe(Denoise(), DIP(), "YX"), "a b.tif", "c.tif") == (
         "napari-dip denoise 'a b.tif' c.tif --axes YX"
     )
-    words = Recipe(Inpaint(), SNAIL, "YX", device="cuda").command("a", "b", "m").split()
+    words = command_line(Recipe(Inpaint(), SNAIL, "YX", device="cuda"), "a", "b", "m").split()
     assert words[1] == "inpaint"
     assert words[words.index("--preset") + 1] == "snail"
     assert "--device" in words
@@ -219,7 +220,7 @@ def test_every_preset_can_be_said_in_flags(name, monkeypatch):
         replace(PRESETS[name], time_limit=9.5),
     )
     recipe = Recipe(task, method, "YX", saturation_level=-1e-3)
-    cli.main(shlex.split(recipe.command("a", "b", "m"))[1:])
+    cli.main(shlex.split(command_line(recipe, "a", "b", "m"))[1:])
     said, paths, common, own = got[0]
     assert (said, flags.method(common, own)) == (task, method)
     assert [*map(str, paths), str(common.missing)] == ["a", "b", "m"]
@@ -228,9 +229,9 @@ def test_every_preset_can_be_said_in_flags(name, monkeypatch):
 
 def test_the_width_of_a_blur_is_always_said():
     words = "napari-dip deconvolve a b --axes YX --psf-fwhm 3.0"
-    assert Recipe(Deconvolve(), DIP(), "YX").command("a", "b") == words
+    assert command_line(Recipe(Deconvolve(), DIP(), "YX"), "a", "b") == words
     words = "napari-dip deconvolve a b --axes YX --psf-kind airy --psf-fwhm 3.0 --method wiener"
-    assert Recipe(Deconvolve(psf=AiryPSF()), Wiener(), "YX").command("a", "b", psf="c") == words
+    assert command_line(Recipe(Deconvolve(psf=AiryPSF()), Wiener(), "YX"), "a", "b", psf="c") == words
 
 
 def test_a_measured_psf_is_resampled_in_the_script():
@@ -239,18 +240,18 @@ def test_a_measured_psf_is_resampled_in_the_script():
     assert "from napari_dip.psf.models import resampled\n" in script
     assert 'psf=resampled(read(Path("bead.tif")).data, (0.5, 0.25)),' in script
     with pytest.raises(ValueError, match="save it as a file"):
-        recipe.command("a", "b")
+        command_line(recipe, "a", "b")
 
 
 def test_a_network_without_flags_is_left_to_python():
     with pytest.raises(ValueError, match="use the Python script"):
-        Recipe(Denoise(), DIP(network=Hourglass(widths=(2,), skips=(0,))), "YX").command("a", "b")
+        command_line(Recipe(Denoise(), DIP(network=Hourglass(widths=(2,), skips=(0,))), "YX"), "a", "b")
 
 
 @pytest.mark.parametrize("stopping", ["max-iterations", "held-out"])
-@pytest.mark.parametrize("ensemble_size", [1, 2])
+@pytest.mark.parametrize("runs", [1, 2])
 def test_a_run_stopped_anywhere_can_be_repeated(phantom, tiny, runs, stopping):
-    method = replace(tiny, runs=runs, iterations=8, stopping=stopping, ema_decay=0.5, time_limit=1e6)
+    method = replace(tiny, ensemble_size=runs, iterations=8, stopping=stopping, ema_decay=0.5, time_limit=1e6)
     for stop in range(runs * 8):
         event, seen = threading.Event(), []
 
@@ -323,14 +324,14 @@ def test_a_fine_tuned_network_is_repeated(random, network, stopped, tmp_path):
     path, image = tmp_path / "own.safetensors", random.integers(0, 256, (24, 28)).astype(np.uint8)
     save(FineTune.of(network, factor=2).network, path)
     method = FineTune(str(path), **settings)
-    until = {"until": MaxIterations(3)} if stopped else {}
+    until = {"stopping_rule": MaxIterations(3)} if stopped else {}
     result = restore(image, SuperResolve(), method, device="cpu", **until)
     recipe = Recipe.of(json.loads(json.dumps(result.provenance)))
     assert (recipe.method, recipe.caveats) == (method, ())
     assert recipe.stop_after == (3 if stopped else None)
     assert np.array_equal(executed(recipe.python("image"), image=image), result.image)
     write(tmp_path / "a.tif", image, Picture(image), axes="YX", provenance={}, keep_dtype=True)
-    command = recipe.command(str(tmp_path / "a.tif"), str(tmp_path / "b.tif"))
+    command = command_line(recipe, str(tmp_path / "a.tif"), str(tmp_path / "b.tif"))
     cli.main([*shlex.split(command)[1:], "--quiet"])
     assert np.array_equal(read(tmp_path / "b.tif").data, result.image)
 

@@ -1,7 +1,7 @@
 import pytest
 
 from napari_dip import Outcome
-from napari_dip.methods import METHODS
+from napari_dip.presentation import METHOD_NAMES
 from napari_dip.restoration.result import FrameReport, Restoration
 from napari_dip.restoration.text import duration, memory, summary
 
@@ -34,7 +34,7 @@ def test_durations(seconds, words):
 
 
 def test_methods_have_names_in_small_letters():
-    assert [cls.command for cls in METHODS] == ["dip", "pkn", "finetune", "richardson-lucy", "wiener"]
+    assert list(METHOD_NAMES) == ["dip", "pkn", "finetune", "richardson-lucy", "wiener"]
 
 
 def test_memory():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_dip.errors import FileError, RestorationError
 from napari_dip.methods import PKN, FineTune
+from napari_dip.presentation import words_of_method
 from napari_dip.restoration.measurement import laid_out
 from napari_dip.tasks import Deconvolve
 
@@ -129,8 +130,9 @@ class Files:
         if not common.quiet:
             reporter.announce(estimate_cost(image, task, longest, **arguments))
         reporter.begin(longest, frames=len(list(layout.frames(image.shape))))
-        run: dict[str, Any] = {"seed": common.seed, "stopping_rule": stopping_rule, "watch": reporter.watch}
-        result = restore(image, task, method, return_maps=maps is not None, **arguments, **run)
+        run: dict[str, Any] = {"seed": common.seed, "stopping_rule": stopping_rule}
+        run |= {"return_maps": maps is not None, "callback": reporter.watch}
+        result = restore(image, task, method, **arguments, **run)
         clipped = write(
             target,
             result.image,
@@ -223,11 +225,12 @@ def refuse_misplaced(method: "Method", common: "Common") -> None:
     ValueError
         Names the flag, and the method that it goes with.
     """
+    title = words_of_method(type(method)).title
     for flag, given in (("--maps", common.maps), ("--save-maps", common.save_maps)):
         if given is not None and not method.takes_maps:
-            raise ValueError(f"{flag} goes with --method pkn: {method.title} has no maps of parameters")
+            raise ValueError(f"{flag} goes with --method pkn: {title} has no maps of parameters")
     if common.save_weights is not None and not isinstance(method, FineTune):
-        raise ValueError(f"--save-weights goes with --method finetune: {method.title} has none to keep")
+        raise ValueError(f"--save-weights goes with --method finetune: {title} has none to keep")
 
 
 def show_error(message: str) -> None:

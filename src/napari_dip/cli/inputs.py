@@ -54,18 +54,18 @@ def opened(path: Path, task: "Task", common: "Common", psf: Path | None = None) 
     shape = whole.data.shape
     axes = Axes.of(shape, whole.axes if common.axes is None else common.axes, common.channels)
     finer = factors(task, axes)
-    area = None if common.area is None else parsed(common.area, axes, shape)
-    picture = whole if area is None else whole.part(area)
+    roi = None if common.roi is None else parsed(common.roi, axes, shape)
+    picture = whole if roi is None else whole.part(roi)
     beside: dict[str, Any] = {}
-    origin: dict[str, Any] = {**_place(path), "area": area, "missing": None, "guide": None, "psf": None}
+    origin: dict[str, Any] = {**_place(path), "roi": roi, "missing": None, "guide": None, "psf": None}
     notes: list[str] = []
     if common.missing is not None:
         missing = axes.broadcast("missing", read_mask(common.missing, common.missing_label), shape)
-        beside["missing"] = missing if area is None else missing[index(area)]
+        beside["missing"] = missing if roi is None else missing[index(roi)]
         origin["missing"] = {**_place(common.missing), "label": common.missing_label}
     if common.guide is not None:
         guide = read(common.guide).data
-        beside["guide"] = guide if area is None else guide_part(guide, shape, axes, finer, area)
+        beside["guide"] = guide if roi is None else guide_part(guide, shape, axes, finer, roi)
         origin["guide"] = _place(common.guide)
     if psf is not None:
         beside["psf"], ratio, note = _psf(psf, whole, axes)

@@ -12,16 +12,16 @@ from napari_dip.methods import DIP, METHODS, PRESETS, Method
 from napari_dip.noise.models import NOISE_MODELS, NoiseModel
 from napari_dip.optim.stopping import MaxIterations
 from napari_dip.pkn.settings import Training
+from napari_dip.presentation import METHOD_NAMES, words_of_method
 from napari_dip.psf.models import PSF, PSFS, GaussianPSF, MeasuredPSF
 from napari_dip.restoration.measurement import Following
 from napari_dip.settings import descriptions, hints, plain_fields
 from napari_dip.tasks import Deconvolve, Inpaint, SuperResolve
 
-METHOD_NAMES = {cls.command: cls for cls in METHODS}
 _FORMULAS = {name: cls for name, cls in PSFS.items() if not cls.measured}
 _USUAL_METHOD, _USUAL_PRESET, _USUAL_PSF = (next(iter(names)) for names in (METHOD_NAMES, PRESETS, _FORMULAS))
 
-_TITLES = ("Task", "Noise", "Common", *(cls.title for cls in METHODS))
+_TITLES = ("Task", "Noise", "Common", *(words_of_method(cls).title for cls in METHODS))
 _TASK, _NOISE, _COMMON, *_METHODS = (Group(title, sort_key=at) for at, title in enumerate(_TITLES))
 
 
@@ -148,7 +148,7 @@ class Common:
     save_weights : Path
         Write the network as it was fine-tuned, for --weights: a .safetensors file, an existing folder, or a
         name with {stem} in it.
-    area : str
+    roi : str
         Part of the image to restore, such as 100:356,20:276: a range of pixels, without the last, for each
         spatial axis in order or for each axis of the array. An end left out is that of the image. The output
         holds only this part; --missing and --guide images are those of the whole.
@@ -182,7 +182,7 @@ class Common:
     maps: Path | None = None
     save_maps: Path | None = None
     save_weights: Path | None = None
-    area: str | None = None
+    roi: str | None = None
     axes: str | None = None
     channels: Literal["together", "separate"] = "together"
     series: Following = "warm_start"

@@ -3,10 +3,10 @@
 from napari_dip.image.axes import Axes
 
 #: First pixel, and the one after the last, along each axis of an array.
-Area = tuple[tuple[int, int], ...]
+Region = tuple[tuple[int, int], ...]
 
 
-def parsed(text: str, axes: Axes, shape: tuple[int, ...]) -> Area:
+def parsed(text: str, axes: Axes, shape: tuple[int, ...]) -> Region:
     """Return the area that ``"first:last,first:last"`` names; either end may be left out, as in Python.
 
     Parameters
@@ -30,10 +30,10 @@ def parsed(text: str, axes: Axes, shape: tuple[int, ...]) -> Area:
         raise ValueError(
             f"the area must have {wanted} ranges for an image of shape {shape}, got {len(ranges)}: {text!r}"
         )
-    area = [(0, size) for size in shape]
+    roi = [(0, size) for size in shape]
     for axis, one in zip(counts[len(ranges)], ranges, strict=True):
-        area[axis] = _range(one, shape[axis])
-    return tuple(area)
+        roi[axis] = _range(one, shape[axis])
+    return tuple(roi)
 
 
 def _range(text: str, size: int) -> tuple[int, int]:
@@ -48,11 +48,11 @@ def _range(text: str, size: int) -> tuple[int, int]:
     return start, stop
 
 
-def index(area: Area) -> tuple[slice, ...]:
+def index(roi: Region) -> tuple[slice, ...]:
     """Return what takes an area out of an array."""
-    return tuple(slice(*ends) for ends in area)
+    return tuple(slice(*ends) for ends in roi)
 
 
-def written(area: Area) -> str:
+def written(roi: Region) -> str:
     """Return an area as `parsed` reads it."""
-    return ",".join(f"{start}:{stop}" for start, stop in area)
+    return ",".join(f"{start}:{stop}" for start, stop in roi)

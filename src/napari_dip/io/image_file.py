@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_dip.image.region import Area, index
+from napari_dip.image.region import Region, index
 
 _METRES = {"pm": 1e-12, "nm": 1e-9, "µm": 1e-6, "mm": 1e-3, "cm": 1e-2, "m": 1.0}
 
@@ -38,9 +38,9 @@ class Picture:
     origin: tuple[int, ...] = ()
     factors: tuple[int, ...] = ()
 
-    def part(self, area: Area) -> "Picture":
+    def part(self, roi: Region) -> "Picture":
         """Return an area of a whole picture."""
-        return replace(self, data=self.data[index(area)], origin=tuple(start for start, _ in area))
+        return replace(self, data=self.data[index(roi)], origin=tuple(start for start, _ in roi))
 
     def refined(self, axes: str, factors: tuple[int, ...]) -> "Picture":
         """Return a blank picture of the same place, with each pixel divided.

@@ -18,13 +18,10 @@ State = dict[str, Any]
 class Method(Protocol):
     """A frozen dataclass of plain settings that can solve a `Problem`."""
 
-    title: ClassVar[str]  #: what users call it
-    command: ClassVar[str]  #: its name on the command line
-    essential: ClassVar[tuple[str, ...]]  #: the few fields that most users may want to set
     tasks: "ClassVar[tuple[type[Task], ...]]"  #: what it can undo
     slicewise: ClassVar[bool]  #: whether it takes volumes plane by plane
     takes_maps: ClassVar[bool]  #: whether maps of its parameters may be given
-    begins: ClassVar[str]  #: what its first iterate is, where that is worth keeping
+    yields_network_output: ClassVar[bool]  #: whether its first iterate is what a given network made
 
     @property
     def max_iterations(self) -> int:

@@ -32,13 +32,10 @@ class _Deconvolution(ABC):
     scikit-image knows no missing pixels and no border: what it sees is filled in, and widened by reflection.
     """
 
-    title: ClassVar[str]
-    command: ClassVar[str]
-    essential: ClassVar[tuple[str, ...]]
     tasks: ClassVar[tuple[type[Task], ...]] = (Deconvolve,)
     slicewise: ClassVar[bool] = False
     takes_maps: ClassVar[bool] = False
-    begins: ClassVar[str] = ""
+    yields_network_output: ClassVar[bool] = False
     time_limit: ClassVar[float | None] = None
 
     def __post_init__(self) -> None:
@@ -62,9 +59,9 @@ class _Deconvolution(ABC):
         from napari_dip.operators.blur import Blur
 
         if not isinstance(problem.operator, Blur):
-            return f"{self.title} undoes blur by a point spread function, and nothing else."
+            return f"{type(self).__name__} undoes blur by a point spread function, and nothing else."
         if not problem.observed.any():
-            return f"{self.title} needs at least one observed pixel."
+            return f"{type(self).__name__} needs at least one observed pixel."
         return None
 
     def remarks(self, problem: "Problem") -> tuple[str, ...]:
@@ -126,10 +123,6 @@ class RichardsonLucy(_Deconvolution):
         More are sharper, and noisier: 10 suit dim images, 30 to 100 bright ones.
     """
 
-    title: ClassVar[str] = "Richardson-Lucy"
-    command: ClassVar[str] = "richardson-lucy"
-    essential: ClassVar[tuple[str, ...]] = ("iterations",)
-
     iterations: Annotated[int, Interval(ge=1, le=10_000)] = 10
 
     @property
@@ -167,10 +160,6 @@ class Wiener(_Deconvolution):
         for white noise and an image with Gaussian second derivatives: what the sampling of Orieux,
         Giovannelli and Rodet (2010) finds on average, without the chance.
     """
-
-    title: ClassVar[str] = "Wiener filter"
-    command: ClassVar[str] = "wiener"
-    essential: ClassVar[tuple[str, ...]] = ("balance",)
 
     balance: Annotated[float | None, Gt(0)] = None
 

@@ -92,13 +92,10 @@ class DIP:
         Number format inside the network; "auto" takes the faster one on this machine.
     """
 
-    title: ClassVar[str] = "Deep Image Prior"
-    command: ClassVar[str] = "dip"
-    essential: ClassVar[tuple[str, ...]] = ("ensemble_size", "iterations", "time_limit")
     tasks: ClassVar[tuple[type[Task], ...]] = TASKS
     slicewise: ClassVar[bool] = False
     takes_maps: ClassVar[bool] = False
-    begins: ClassVar[str] = ""
+    yields_network_output: ClassVar[bool] = False
 
     iterations: Annotated[int, Interval(ge=1, le=1_000_000)] = 3000
     ensemble_size: Annotated[int, Interval(ge=1, le=100)] = 1

@@ -66,13 +66,10 @@ class FineTune:
         Seconds at the most for an image or frame; the best result until then is kept.
     """
 
-    title: ClassVar[str] = "Fine-tuned network"
-    command: ClassVar[str] = "finetune"
-    essential: ClassVar[tuple[str, ...]] = ("weights", "action", "iterations")
     tasks: ClassVar[tuple[type[Task], ...]] = (Denoise, SuperResolve, Deconvolve)
     slicewise: ClassVar[bool] = True
     takes_maps: ClassVar[bool] = False
-    begins: ClassVar[str] = "network output"
+    yields_network_output: ClassVar[bool] = True
 
     weights: str | None = None
     action: Literal["auto", "network", "back-projection", "fine-tuning"] = "auto"
@@ -173,14 +170,14 @@ class FineTune:
         """
         shape = problem.grid.shape
         if len(shape) != 2:
-            return f"{self.title} restores planes, and this has {len(shape)} spatial axes."
+            return f"A fine-tuned network restores planes, and this has {len(shape)} spatial axes."
         if isinstance(problem.noise, LaplaceNoise):
-            return f"{self.title} leaves outliers in: take Deep Image Prior, or mark them as missing."
+            return "A fine-tuned network leaves outliers in: take Deep Image Prior, or mark them as missing."
         if guided:
-            return f"{self.title} takes no guide: take Deep Image Prior."
+            return "A fine-tuned network takes no guide: take Deep Image Prior."
         if min(problem.data.shape[2:]) < _SMALLEST:
             return (
-                f"{self.title} needs at least {_SMALLEST} pixels along each axis, got "
+                f"A fine-tuned network needs at least {_SMALLEST} pixels along each axis, got "
                 f"{format_shape(problem.data.shape[2:])}: restore a larger part."
             )
         try:

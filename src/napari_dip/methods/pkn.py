@@ -60,13 +60,10 @@ class PKN:
         package.
     """
 
-    title: ClassVar[str] = "Procedural Kernel Network"
-    command: ClassVar[str] = "pkn"
-    essential: ClassVar[tuple[str, ...]] = ("kernel", "predictor", "strength")
     tasks: ClassVar[tuple[type[Task], ...]] = (Denoise, SuperResolve, Deconvolve)
     slicewise: ClassVar[bool] = True
     takes_maps: ClassVar[bool] = True
-    begins: ClassVar[str] = ""
+    yields_network_output: ClassVar[bool] = False
     max_iterations: ClassVar[int] = 1
     time_limit: ClassVar[float | None] = None
 
@@ -91,11 +88,11 @@ class PKN:
         from napari_dip.pkn.predictors import StructureTensor
 
         if len(problem.grid.shape) != 2:
-            return f"{self.title} filters planes, and this has {len(problem.grid.shape)} spatial axes."
+            return f"A kernel network filters planes, and this has {len(problem.grid.shape)} spatial axes."
         if problem.only_missing:
-            return f"{self.title} fills no holes: take Deep Image Prior."
+            return "A kernel network fills no holes: take Deep Image Prior."
         if isinstance(problem.noise, LaplaceNoise):
-            return f"{self.title} leaves outliers in: take Deep Image Prior, or mark them as missing."
+            return "A kernel network leaves outliers in: take Deep Image Prior, or mark them as missing."
         try:
             kernel = self.kernel_for(problem.operator)
         except ValueError as error:
@@ -213,16 +210,16 @@ class PKN:
             usual, wanted, factor = "upsample", "refine", operator.factors[0]
             if len(set(operator.factors)) > 1 or factor not in (2, 3, 4):
                 raise ValueError(
-                    f"{self.title} super-resolves by the same factor of 2, 3 or 4 along both axes, "
+                    f"A kernel network super-resolves by the same factor of 2, 3 or 4 along both axes, "
                     f"got {operator.factors}."
                 )
         elif isinstance(operator, Compose):
             raise ValueError(
-                f"{self.title} undoes blur or refines pixels, not both: leave out the point spread function, "
-                "or take another method."
+                "A kernel network undoes blur or refines pixels, not both: leave out the point spread "
+                "function, or take another method."
             )
         else:
-            raise ValueError(f"{self.title} denoises, deconvolves and super-resolves, and nothing else.")
+            raise ValueError("A kernel network denoises, deconvolves and super-resolves, and nothing else.")
         name = usual if self.kernel == "auto" else self.kernel
         if KERNELS[name].purpose != wanted:
             choices = " or ".join(kernel.name for kernel in KERNELS.values() if kernel.purpose == wanted)

@@ -74,9 +74,9 @@ PRESETS: dict[str, DIP] = {
         input_noise_std=0.0,
         network=_plain(16, 32, 64, 128, 128, downsampling="average"),
     ),
-    # super-sieve_width.ipynb
-    "super-sieve_width-4": replace(_CLASSIC, iterations=2000, input_noise_std=0.03),
-    "super-sieve_width-8": replace(_CLASSIC, iterations=4000, input_noise_std=0.05),
+    # super-resolution.ipynb
+    "super-resolution-4": replace(_CLASSIC, iterations=2000, input_noise_std=0.03),
+    "super-resolution-8": replace(_CLASSIC, iterations=4000, input_noise_std=0.05),
     # flash-no-flash.ipynb
     "flash": replace(
         _CLASSIC,

@@ -210,7 +210,7 @@ def restoring(
     answer: Iterate | None = None
     maps: dict[str, RestoredMap] = {}
     states: dict[tuple[int, ...], Any] = {}
-    first = np.full_like(restored, np.nan) if method.begins else None
+    first = np.full_like(restored, np.nan) if method.yields_network_output else None
 
     def finish(answer: Iterate) -> None:
         reports.append(_finish(answer, restored, axes, began))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from napari_dip.image.axes import Axes
-from napari_dip.image.region import Area, index
+from napari_dip.image.region import Region, index
 from napari_dip.restoration.measurement import Guide
 from napari_dip.tasks import Task
 
@@ -14,13 +14,13 @@ def factors(task: Task, axes: Axes) -> tuple[int, ...]:
     return tuple(round(1 / steps.get(axis, 1)) for axis in range(len(axes.letters)))
 
 
-def refined(area: Area, factors: tuple[int, ...]) -> Area:
+def refined(roi: Region, factors: tuple[int, ...]) -> Region:
     """Return an area in the finer pixels that each pixel is divided into."""
-    return tuple((start * f, stop * f) for (start, stop), f in zip(area, factors, strict=True))
+    return tuple((start * f, stop * f) for (start, stop), f in zip(roi, factors, strict=True))
 
 
 def guide_part(
-    guide: np.ndarray, shape: tuple[int, ...], axes: Axes, factors: tuple[int, ...], area: Area
+    guide: np.ndarray, shape: tuple[int, ...], axes: Axes, factors: tuple[int, ...], roi: Region
 ) -> np.ndarray:
     """Return the part of a guide that lies on an area of the image.
 
@@ -34,7 +34,7 @@ def guide_part(
         Of the image.
     factors : tuple of int
         How many pixels of the restored image one of the image becomes, along each axis.
-    area : Area
+    roi : Region
         Of the image.
 
     Raises
@@ -43,5 +43,5 @@ def guide_part(
         The guide is not one of the whole restored image.
     """
     checked = Guide.of(guide, axes, tuple(n * f for n, f in zip(shape, factors, strict=True)))
-    finer = refined(area, factors)
+    finer = refined(roi, factors)
     return guide[index(finer if checked.whole else tuple(finer[axis] for axis in axes.spatial))]

@@ -181,7 +181,7 @@ class Series:
             raise InputError(
                 "series",
                 f"drift can be made up for where the restored image has the pixels of the data, and "
-                f'{type(task).__name__} gives it others: register the frames first, or choose "warm"',
+                f'{type(task).__name__} gives it others: register the frames first, or choose "warm_start"',
             )
         beside = None if guide is None else Guide.of(np.asarray(guide), layout, result)
         given = {} if parameter_maps is None else _checked_maps(parameter_maps, layout, result, method)
@@ -305,7 +305,7 @@ def _checked_maps(
 ) -> dict[str, np.ndarray]:
     """Return given parameters as arrays, if the method takes them and they fit the restored image."""
     if method is not None and not method.takes_maps:
-        raise InputError("parameter_maps", f"{method.title} has no maps of parameters to be given")
+        raise InputError("parameter_maps", f"{type(method).__name__} has no maps of parameters to be given")
     spatial = tuple(shape[axis] for axis in axes.spatial)
     whole = tuple(n for axis, n in enumerate(shape) if axis != axes.channel)
     arrays = {name: np.asarray(values) for name, values in maps.items()}

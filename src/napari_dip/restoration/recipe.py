@@ -2,7 +2,6 @@
 
 import ast
 import math
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, is_dataclass, replace
 from textwrap import indent
@@ -10,18 +9,16 @@ from typing import Any
 
 from napari_dip.device import Device
 from napari_dip.image.axes import Axes, Channels
-from napari_dip.image.region import Area, written
-from napari_dip.methods import DIP, METHODS, PRESETS, FineTune, Method
-from napari_dip.noise.models import NOISE_MODELS
+from napari_dip.image.region import Region, written
+from napari_dip.methods import METHODS, FineTune, Method
 from napari_dip.optim.iterate import Outcome
-from napari_dip.psf.models import PSFS
 from napari_dip.restoration.crop import factors, refined
 from napari_dip.restoration.measurement import Following
-from napari_dip.settings import from_dict, hints, plain_fields
+from napari_dip.settings import from_dict, plain_fields
 from napari_dip.tasks import Task
 
 _STOPPED = (Outcome.TIME_LIMIT.name, Outcome.STOPPED.name)
-_OPTIONS = ("channels", "saturation_level", "series", "device", "seed", "stop_after")
+OPTIONS = ("channels", "saturation_level", "series", "device", "seed", "stop_after")
 _WIDTH = 80  # of a line of a script, without its indent
 #: What the expressions for arrays may need.
 _IMPORTS = {
@@ -59,7 +56,7 @@ class Recipe:
         Of all random numbers.
     stop_after : int, optional
         Updates after which each frame is stopped.
-    area : tuple of (int, int), optional
+    roi : tuple of (int, int), optional
         First pixel, and the one after the last, along each axis of the whole image.
     missing_label : int, optional
         Only the pixels of the mask with this value are missing.
@@ -78,7 +75,7 @@ class Recipe:
     device: Device = "auto"
     seed: int = 0
     stop_after: int | None = None
-    area: Area | None = None
+    roi: Region | None = None
     missing_label: int | None = None
     psf_ratio: tuple[float, ...] | None = None
     caveats: tuple[str, ...] = ()
@@ -98,15 +95,15 @@ class Recipe:
         if absent := {"task", "method", "axes"} - provenance.keys():
             raise ValueError(f"the provenance lacks {', '.join(sorted(absent))}")
         source = provenance.get("source") or {}
-        area, ratio = source.get("area"), (source.get("psf") or {}).get("ratio")
+        roi, ratio = source.get("roi"), (source.get("psf") or {}).get("ratio")
         recipe = cls(
             from_dict(Task, provenance["task"]),
             from_dict(METHODS, provenance["method"]),
             provenance["axes"],
-            area=None if area is None else tuple((start, stop) for start, stop in area),
+            roi=None if roi is None else tuple((start, stop) for start, stop in roi),
             missing_label=(source.get("missing") or {}).get("label"),
             psf_ratio=None if ratio is None else tuple(ratio),
-            **{name: provenance[name] for name in _OPTIONS if name in provenance},
+            **{name: provenance[name] for name in OPTIONS if name in provenance},
         )
         return recipe._ending_as(provenance.get("frames", ()), provenance.get("shape"))
 
@@ -153,7 +150,7 @@ class Recipe:
             Expression for the point spread function as it was measured.
         """
         lines = [f"image = {image}"]
-        index = _index(self.area)
+        index = _index(self.roi)
         arguments = [f"image{index}", _expression(self.task), _expression(self.method)]
         names = ["restore", *_classes(self.task), *_classes(self.method)]
         needed = {name for one in (image, missing, guide, psf) if one is not None for name in _names(one)}
@@ -169,13 +166,13 @@ class Recipe:
         if guide is not None:
             lines.append(f"guide = {guide}")
             part = ""
-            if self.area is not None:
+            if self.roi is not None:
                 finer = factors(self.task, Axes(self.axes))
                 if set(self.axes) <= set("ZYX"):
-                    part = _index(refined(self.area, finer))
+                    part = _index(refined(self.roi, finer))
                 else:  # it may have fewer axes
                     needed |= {"Axes", "guide_part"}
-                    place = f'image.shape, Axes("{self.axes}"), {finer}, {self.area}'
+                    place = f'image.shape, Axes("{self.axes}"), {finer}, {self.roi}'
                     lines.append(f"guide = guide_part(guide, {place})")
             arguments.append(f"guide=guide{part}")
         if psf is not None:
@@ -183,123 +180,25 @@ class Recipe:
                 needed.add("resampled")
                 psf = f"resampled({psf}, {self.psf_ratio})"
             arguments.append(f"psf={psf}")
-        changed = _changed(self)
-        stop_after = changed.pop("stop_after", None)
-        plain = [name for name in ("axes", *_OPTIONS) if name in changed]
-        arguments += [f"{name}={_expression(changed[name])}" for name in plain]
+        settings = changed(self)
+        stop_after = settings.pop("stop_after", None)
+        plain = [name for name in ("axes", *OPTIONS) if name in settings]
+        arguments += [f"{name}={_expression(settings[name])}" for name in plain]
         if stop_after is not None:
             names.append("MaxIterations")
-            arguments.append(f"until=MaxIterations({stop_after})")
+            arguments.append(f"stopping_rule=MaxIterations({stop_after})")
         imports = [line for name, line in _IMPORTS.items() if name in needed]
         imports.append(f"from napari_dip import {', '.join(sorted(set(names)))}")
         imports.sort(key=lambda line: line.split()[1])
         return "\n".join([*imports, "", *lines, f"restored = {_call('restore', arguments)}", ""])
 
-    def command(
-        self,
-        image: str,
-        output: str,
-        missing: str | None = None,
-        guide: str | None = None,
-        psf: str | None = None,
-    ) -> str:
-        """Return a command line that does the same with files.
 
-        Parameters
-        ----------
-        image, output : str
-            Paths of the whole image, and of the file to write.
-        missing : str, optional
-            Path of the mask, or of the labels, of the whole image.
-        guide : str, optional
-            Path of the guide of the whole restored image.
-        psf : str, optional
-            Path of the point spread function as it was measured. It is resampled where this file and the
-            image state their pixel sizes.
-
-        Raises
-        ------
-        ValueError
-            No flags say these settings.
-        """
-        common = {name: value for name, value in _changed(self).items() if name in ("axes", *_OPTIONS)}
-        if self.area is not None:
-            common["area"] = written(self.area)
-        if missing is not None:
-            common |= {"missing": missing, "missing_label": self.missing_label}
-        common["guide"] = guide
-        words = ["napari-dip", self.task.command, image, output]
-        return shlex.join(
-            [*words, *_flags({**common, **_task(self.task, psf), **_method(self.method, self.task)})]
-        )
-
-
-def _index(area: Area | None) -> str:
+def _index(roi: Region | None) -> str:
     """Return what takes an area out of an array."""
-    return "" if area is None else f"[{written(area).replace(',', ', ')}]"
+    return "" if roi is None else f"[{written(roi).replace(',', ', ')}]"
 
 
-def _task(task: Task, psf: str | None) -> dict[str, Any]:
-    """Return the flags of a task, and of its noise and blur."""
-    if task.needs_psf and psf is None:
-        raise ValueError("the point spread function is a measured one: save it as a file, and name that")
-    values = _changed(task)
-    noise = values.pop("noise", None)
-    if noise is not None:
-        values |= {"noise": _name(NOISE_MODELS, noise), **_changed(noise)}
-    blur = getattr(task, "psf", None)
-    if blur is not None:
-        values.pop("psf", None)
-        values |= {"psf": psf} if task.needs_psf else _formula(blur)
-    return values
-
-
-def _formula(psf: Any) -> dict[str, Any]:
-    """Return the flags of a point spread function by formula; its width has no default."""
-    name = _name(PSFS, psf)
-    kind = {} if name == next(iter(PSFS)) else {"psf_kind": name}
-    sizes = {"fwhm": psf.fwhm, **_changed(psf)}
-    return {**kind, **{f"psf_{name}": value for name, value in sizes.items()}}
-
-
-def _method(method: Method, task: Task) -> dict[str, Any]:
-    """Return the flags of a method."""
-    if isinstance(method, DIP):
-        return _preset(method)
-    # What the task calls by the same name is another thing, and leaves the method no choice.
-    own = {name: value for name, value in _changed(method).items() if name not in hints(type(task))}
-    return {"method": method.command, **own}
-
-
-def _name(kinds: Mapping[str, type], settings: Any) -> str:
-    return next(name for name, kind in kinds.items() if type(settings) is kind)
-
-
-def _preset(method: DIP) -> dict[str, Any]:
-    """Return the preset that is nearest to a method, and the fields that differ from it."""
-    found = {name: _changed(method, preset) for name, preset in PRESETS.items()}
-    found = {name: changes for name, changes in found.items() if "network" not in changes}
-    if not found:
-        raise ValueError(
-            "the command line has no flags for this network, only presets with theirs: use the Python script"
-        )
-    name = min(found, key=lambda name: len(found[name]))
-    usual = next(iter(PRESETS))
-    return {**({} if name == usual else {"preset": name}), **found[name]}
-
-
-def _flags(values: Mapping[str, Any]) -> list[str]:
-    words = []
-    for name, value in values.items():
-        flag = name.replace("_", "-")
-        if isinstance(value, bool):
-            words.append(f"--{flag}" if value else f"--no-{flag}")
-        elif value is not None:
-            words += [f"--{flag}", str(value)]
-    return words
-
-
-def _changed(settings: Any, usual: Any = None) -> dict[str, Any]:
+def changed(settings: Any, usual: Any = None) -> dict[str, Any]:
     """Return the fields that differ from the usual settings, by default from the class's own defaults."""
     values = {field.name: getattr(settings, field.name) for field in plain_fields(type(settings))}
     defaults = {
@@ -310,14 +209,14 @@ def _changed(settings: Any, usual: Any = None) -> dict[str, Any]:
 
 def _classes(settings: Any) -> list[str]:
     """Return the names of the classes in the expression for some settings."""
-    nested = [value for value in _changed(settings).values() if is_dataclass(value)]
+    nested = [value for value in changed(settings).values() if is_dataclass(value)]
     return [type(settings).__name__, *(name for value in nested for name in _classes(value))]
 
 
 def _expression(value: Any) -> str:
     if not is_dataclass(value):
         return f'"{value}"' if isinstance(value, str) else repr(value)
-    changes = _changed(value).items()
+    changes = changed(value).items()
     return _call(type(value).__name__, [f"{name}={_expression(one)}" for name, one in changes])
 
 

@@ -445,11 +445,11 @@ def test_the_current_view_stays_chosen_when_layers_come_and_go(viewer, user, ima
     dock = user.opens()
     viewer.scene.camera.zoom *= 2.5
     user.waits(0.3)
-    dock.source.area.setCurrentIndex(dock.source.area.findData("current view"))
-    dock.source.area.activated.emit(1)
+    dock.source.roi.setCurrentIndex(dock.source.roi.findData("current view"))
+    dock.source.roi.activated.emit(1)
     layer = user.restores(dock)
     assert layer.data.shape < image.shape
-    assert dock.source.area.currentText() == "current view"
+    assert dock.source.roi.currentText() == "current view"
     (rows, columns) = layer.metadata["napari-dip"]["source"]["area"]
     assert np.allclose(layer.translate, (rows[0], columns[0]))
     viewer.scene.camera.center = (0, 1000, 1000)
@@ -461,8 +461,8 @@ def test_drawing_the_rectangle_that_is_asked_for_mends_the_form(viewer, user, im
     shapes = viewer.add_shapes(name="marks")
     viewer.layers.selection = {viewer.layers["cells"]}
     dock = user.opens()
-    dock.source.area.setCurrentIndex(dock.source.area.findText("rectangle in marks"))
-    dock.source.area.activated.emit(2)
+    dock.source.roi.setCurrentIndex(dock.source.roi.findText("rectangle in marks"))
+    dock.source.roi.activated.emit(2)
     assert "draw a rectangle" in dock.source.fields["area"].reason
     shapes.add_rectangles(np.array([[10, 10], [40, 50]]))
     assert dock.source.fields["area"].reason == ""

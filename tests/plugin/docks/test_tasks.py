@@ -73,7 +73,7 @@ def test_a_finer_image_lies_on_its_source(viewer, user, small, tmp_path, monkeyp
     source = viewer.add_image(small, name="cells", **PLACE)
     dock = user.opens("Super-resolve")
     assert dock.task.kind is SuperResolve
-    dock.task.form.fields["kernel"].editor.value = "area"
+    dock.task.form.fields["downsampling"].editor.value = "area"
     user.sets(dock, iterations=12)
     layer = user.restores(dock)
     assert (layer.name, layer.data.shape) == ("cells super-resolved", (64, 64))
@@ -114,8 +114,8 @@ def test_an_area_of_a_stack_is_refined_in_its_place(viewer, user, small):
     viewer.layers.selection = {source}
     dock = user.opens("Super-resolve")
     dock.source.mask.choose(viewer.layers["dust"])
-    dock.source.area.setCurrentIndex(dock.source.area.findText("rectangle in marks"))
-    dock.source.area.activated.emit(2)
+    dock.source.roi.setCurrentIndex(dock.source.roi.findText("rectangle in marks"))
+    dock.source.roi.activated.emit(2)
     user.sets(dock, iterations=8)
     layer = user.restores(dock)
     assert layer.data.shape == (2, 40, 40)
@@ -290,13 +290,13 @@ def test_a_fine_guide_for_an_area_of_a_coarse_image(viewer, user, small, phantom
     viewer.layers.selection = {cells}
     dock = user.opens("Super-resolve")
     dock.source.guide.choose(fine)
-    dock.source.area.setCurrentIndex(dock.source.area.findText("rectangle in marks"))
-    dock.source.area.activated.emit(2)
+    dock.source.roi.setCurrentIndex(dock.source.roi.findText("rectangle in marks"))
+    dock.source.roi.activated.emit(2)
     user.sets(dock, iterations=8)
     layer = user.restores(dock)
     provenance = layer.metadata["napari-dip"]
     assert provenance["source"]["guide"]["same_grid"]
-    (rows, columns), recipe = provenance["source"]["area"], Recipe.of(provenance)
+    (rows, columns), recipe = provenance["source"]["roi"], Recipe.of(provenance)
     image = small[slice(*rows), slice(*columns)]
     guide = phantom[2 * rows[0] : 2 * rows[1], 2 * columns[0] : 2 * columns[1]]
     again = restore(image, recipe.task, recipe.method, guide=guide, axes="YX", device=recipe.device)

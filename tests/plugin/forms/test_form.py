@@ -30,6 +30,7 @@ from napari_dip.methods import RichardsonLucy, Wiener
 from napari_dip.noise.models import NoiseModel
 from napari_dip.plugin.forms.fields import Entry, unit, words
 from napari_dip.plugin.forms.form import Form, Variants
+from napari_dip.presentation import words_of_method
 from napari_dip.psf.models import PSFS
 from napari_dip.settings import check, descriptions, family, hints
 from napari_dip.tasks import TASKS
@@ -43,7 +44,7 @@ class Shape(ABC):
         check(self)
 
     @abstractmethod
-    def area(self):
+    def roi(self):
         """Return it."""
 
 
@@ -59,7 +60,7 @@ class Square(Shape):
 
     side: Annotated[float, Gt(0)] = 2.0
 
-    def area(self):
+    def roi(self):
         return self.side**2
 
 
@@ -75,7 +76,7 @@ class Disc(Shape):
 
     radius: Annotated[float, Gt(0)]
 
-    def area(self):
+    def roi(self):
         return 3 * self.radius**2
 
 
@@ -83,7 +84,7 @@ class Disc(Shape):
 class Dot(Shape):
     """Nothing to set."""
 
-    def area(self):
+    def roi(self):
         return 0
 
 
@@ -371,7 +372,7 @@ def test_a_label_has_the_tooltip_of_its_field(show, cls):
 
 
 def test_a_choice_among_classes_that_is_not_essential_is_in_a_fold_of_its_own(show):
-    form = show(DIP, DIP.essential)
+    form = show(DIP, words_of_method(DIP).essential)
     (fold,) = (fold for fold in form.findChildren(QCollapsible) if fold.text() == "Network")
     assert fold.isAncestorOf(form.fields["network"])
     assert plain(fold.toggleButton().toolTip()) == descriptions(DIP)["network"]
@@ -498,8 +499,8 @@ def test_what_fields_say_together_is_said_at_their_form(show, name, value, reaso
 
 
 def test_essential_fields_are_shown_and_the_others_are_folded_away(show, qtbot):
-    form = show(DIP, DIP.essential)
-    assert seen_in(form) == set(DIP.essential)
+    form = show(DIP, words_of_method(DIP).essential)
+    assert seen_in(form) == set(words_of_method(DIP).essential)
     form.resize(400, 900)
     for title in ("More settings", "Network"):
         (button,) = (fold.toggleButton() for fold in form.findChildren(QCollapsible) if fold.text() == title)
@@ -510,8 +511,10 @@ def test_essential_fields_are_shown_and_the_others_are_folded_away(show, qtbot):
 
 
 def test_essential_fields_come_in_their_own_order(show):
-    form = show(DIP, DIP.essential)
-    heights = [form.fields[name].mapTo(form, form.rect().topLeft()).y() for name in DIP.essential]
+    form = show(DIP, words_of_method(DIP).essential)
+    heights = [
+        form.fields[name].mapTo(form, form.rect().topLeft()).y() for name in words_of_method(DIP).essential
+    ]
     assert heights == sorted(heights)
 
 

@@ -14,9 +14,9 @@ from napari_dip.restoration.measurement import Guide, restored_shape
 TURNED = {"rotate": 30, "shear": [0.2], "scale": (0.5, 0.4), "translate": (3, -7)}
 
 
-def guide(layer, image, axes, task, area=None):
+def guide(layer, image, axes, task, roi=None):
     """Return what is made of a layer, and check that the core takes it."""
-    inputs = captured(image, axes, area=area)
+    inputs = captured(image, axes, roi=roi)
     found, origin = guide_from(layer, image, inputs, task)
     Guide.of(found.array, axes, restored_shape(inputs.image.shape, axes, task))
     return found.array, origin
@@ -27,7 +27,7 @@ def test_a_guide_on_the_image_s_grid_is_taken_as_it_is(random):
     array, origin = guide(flash, image, Axes("YX"), Denoise())
     assert np.array_equal(array, flash.data.astype(np.float32))
     assert origin["same_grid"]
-    part, origin = guide(flash, image, Axes("YX"), Denoise(), area=((1, 4), (2, 5)))
+    part, origin = guide(flash, image, Axes("YX"), Denoise(), roi=((1, 4), (2, 5)))
     assert np.allclose(part, flash.data[1:4, 2:5])
     assert origin["same_grid"], "it has the pixels of the whole image"
 

@@ -47,11 +47,11 @@ def transforms(draw, ndim):
 def test_a_result_lies_exactly_on_its_source(data, ndim):
     shape = (5, 6, 7)[:ndim]
     source = Image(np.zeros(shape), **data.draw(transforms(ndim)))
-    area = tuple((start, start + 3) for start in data.draw(st.tuples(*[st.integers(0, 2)] * ndim)))
-    inputs = captured(source, Axes("ZYX"[-ndim:]), area=area)
+    roi = tuple((start, start + 3) for start in data.draw(st.tuples(*[st.integers(0, 2)] * ndim)))
+    inputs = captured(source, Axes("ZYX"[-ndim:]), roi=roi)
     part = Image(inputs.image, **inputs.placement)
     for corner in ((0,) * ndim, (2,) * ndim, (1, 0, 2)[:ndim]):
-        there = np.add(corner, [start for start, _ in area])
+        there = np.add(corner, [start for start, _ in roi])
         assert np.allclose(part.data_to_world(corner), source.data_to_world(there), atol=1e-6)
     assert part.units == source.units
     assert part.axis_labels == source.axis_labels
@@ -64,12 +64,12 @@ def test_a_finer_result_lies_exactly_on_its_source(data, ndim, factor, along):
     along = "all" if ndim == 2 else along
     task = SuperResolve(factor=factor, along=along)
     source = Image(np.zeros((5, 6, 7)[:ndim]), **data.draw(transforms(ndim)))
-    area = ((1, 4), (0, 6), (2, 7))[:ndim]
-    inputs = captured(source, Axes("ZYX"[-ndim:]), area=area)
+    roi = ((1, 4), (0, 6), (2, 7))[:ndim]
+    inputs = captured(source, Axes("ZYX"[-ndim:]), roi=roi)
     shape = restored_shape(inputs.image.shape, inputs.axes, task)
     fine = Image(np.zeros(shape), **placed(inputs.placement, inputs.from_restored(task, ndim)))
     factors = np.array(task.factors(ndim))
-    starts = [start for start, _ in area]
+    starts = [start for start, _ in roi]
     for pixel in ((0, 0, 0)[:ndim], (2, 1, 3)[:ndim], (1, 2, 0)[:ndim]):
         # The mean place of a pixel's parts is the place of the pixel.
         parts = np.indices(factors).reshape(ndim, -1).T + np.array(pixel) * factors
@@ -99,7 +99,7 @@ def test_every_dtype_is_captured_as_a_copy(dtype):
 
 
 def test_lazy_arrays_stay_lazy():
-    inputs = captured(Image(da.ones((3, 8, 8))), Axes("TYX"), area=((1, 2), (0, 8), (2, 8)))
+    inputs = captured(Image(da.ones((3, 8, 8))), Axes("TYX"), roi=((1, 2), (0, 8), (2, 8)))
     assert isinstance(inputs.image, da.Array)
     assert inputs.image.shape == (1, 8, 6)
 
@@ -139,7 +139,7 @@ def test_units_count_when_a_mask_is_laid_over_an_image():
 def test_a_colour_image_takes_a_mask_without_its_samples():
     mask = Labels(np.eye(6, dtype=int))
     inputs = captured(
-        Image(np.zeros((6, 6, 3), np.uint8), rgb=True), Axes("YXC"), mask=mask, area=((1, 4), (0, 6), (0, 3))
+        Image(np.zeros((6, 6, 3), np.uint8), rgb=True), Axes("YXC"), mask=mask, roi=((1, 4), (0, 6), (0, 3))
     )
     assert inputs.missing.shape == (3, 6, 3)
     assert inputs.hidden.shape == (3, 6, 3)
@@ -152,16 +152,16 @@ def test_saturated_pixels_are_hidden():
 
 
 @pytest.mark.parametrize(
-    ("scale", "rectangle", "area"),
+    ("scale", "rectangle", "roi"),
     [
         (1, [[2, 1], [2, 5], [6, 5], [6, 1]], ((2, 7), (1, 6))),
         (0.5, [[1, 1], [1, 2], [3, 2], [3, 1]], ((2, 7), (2, 5))),
         (1, [[-5, -5], [-5, 3], [4, 3], [4, -5]], ((0, 5), (0, 4))),
     ],
 )
-def test_the_area_is_that_of_the_rectangle(scale, rectangle, area):
+def test_the_area_is_that_of_the_rectangle(scale, rectangle, roi):
     image = Image(np.zeros((10, 12)), scale=(scale, scale))
-    assert drawn_area(image, Shapes([np.array(rectangle)], shape_type="rectangle")) == area
+    assert drawn_area(image, Shapes([np.array(rectangle)], shape_type="rectangle")) == roi
 
 
 def test_of_several_rectangles_the_selected_one_counts():

@@ -246,9 +246,7 @@ class Dock(QWidget):
         for choice, name in names.items():
             choice.choose(layers.get(name))
         axes = Axes(recipe.axes, recipe.channels)
-        self.source.show_image(
-            axes, recipe.area, recipe.missing_label, recipe.saturation_level, recipe.series
-        )
+        self.source.show_image(axes, recipe.roi, recipe.missing_label, recipe.saturation_level, recipe.series)
         if absent:
             self._say(f"Choose the layer to use in place of “{absent[0]}”, then press Run.")
         elif source.get("maps"):

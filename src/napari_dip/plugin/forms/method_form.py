@@ -20,6 +20,7 @@ from napari_dip.plugin.preferences import (
     remembered,
     remembered_settings,
 )
+from napari_dip.presentation import words_of_method
 from napari_dip.settings import to_dict
 from napari_dip.tasks import Task
 
@@ -87,7 +88,7 @@ class MethodForm(QWidget):
             entry.changed.connect(self.changed)
 
     def _made(self, cls: type[Method]) -> Form:
-        form = Form(cls, cls.essential)
+        form = Form(cls, words_of_method(cls).essential)
         if (last := remembered_settings(cls)) is not None:
             form.set(last)
         self._limit(form)
@@ -116,7 +117,7 @@ class MethodForm(QWidget):
         before = self.choice.currentData()
         with QSignalBlocker(self.choice):
             self.choice.clear()
-            offer(self.choice, {cls.title: cls for cls in offered})
+            offer(self.choice, {words_of_method(cls).title: cls for cls in offered})
             self.choice.setCurrentIndex(max(0, self.choice.findData(before)))
         self._show_form()
 
@@ -185,7 +186,7 @@ class MethodForm(QWidget):
         for form in self._forms.values():
             form.setVisible(form is self.form)
         several, cls = self.choice.count() > 1, self.choice.currentData()
-        self._box.entitle("Method" if several else cls.title)
+        self._box.entitle("Method" if several else words_of_method(cls).title)
         self._rows.setRowVisible(self.choice, several)
         presets = [name for name, preset in PRESETS.items() if isinstance(preset, cls)]
         self.preset.clear()

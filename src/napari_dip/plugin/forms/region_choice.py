@@ -8,7 +8,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox
 
 from napari_dip.image.axes import Axes
-from napari_dip.image.region import Area, written
+from napari_dip.image.region import Region, written
 from napari_dip.plugin.forms.layers import shape_of, vertices
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class AreaChoice(QComboBox):
     def __init__(self, viewer: Any) -> None:
         super().__init__()
         self._viewer = viewer
-        self._same: Area | None = None
+        self._same: Region | None = None
         self._drawn: list[tuple[Any, Any]] = []
         layers = viewer.layers
         self._followed = [
@@ -52,13 +52,13 @@ class AreaChoice(QComboBox):
         self._followed = []
         self._follow_shapes([])
 
-    def begin(self, same: Area | None) -> None:
+    def begin(self, same: Region | None) -> None:
         """Begin with another image: with all of it, or with the area of an earlier run."""
         self._same = same
         self._offer()
         self.setCurrentIndex(max(0, self.findData(_SAME)) if same else 0)
 
-    def of(self, image: "Image", axes: Axes) -> Area | None:
+    def of(self, image: "Image", axes: Axes) -> Region | None:
         """Return the chosen area of an image, or None for all of it.
 
         Raises
@@ -70,12 +70,12 @@ class AreaChoice(QComboBox):
         if chosen is None:
             return None
         if chosen == _SAME:
-            area = _fitting(self._same, shape)
+            roi = _fitting(self._same, shape)
         elif chosen == _VIEW:
-            area = visible_area(image, axes, self._viewer)
+            roi = visible_area(image, axes, self._viewer)
         else:
-            area = drawn_area(image, chosen)
-        return None if area == tuple((0, size) for size in shape) else area
+            roi = drawn_area(image, chosen)
+        return None if roi == tuple((0, size) for size in shape) else roi
 
     def _view_moved(self, event: Any = None) -> None:
         if self.currentData() == _VIEW:
@@ -112,15 +112,15 @@ class AreaChoice(QComboBox):
             self.changed.emit()
 
 
-def _fitting(area: Area | None, shape: tuple[int, ...]) -> Area | None:
-    if area is not None and (
-        len(area) != len(shape) or any(stop > size for (_, stop), size in zip(area, shape, strict=True))
+def _fitting(roi: Region | None, shape: tuple[int, ...]) -> Region | None:
+    if roi is not None and (
+        len(roi) != len(shape) or any(stop > size for (_, stop), size in zip(roi, shape, strict=True))
     ):
-        raise ValueError(f"the area {written(area)} doesn't fit the image's shape {shape}")
-    return area
+        raise ValueError(f"the region {written(roi)} doesn't fit the image's shape {shape}")
+    return roi
 
 
-def visible_area(layer: "Image", axes: Axes, viewer: Any) -> Area:
+def visible_area(layer: "Image", axes: Axes, viewer: Any) -> Region:
     """Return the part of an image that the canvas shows: of looped axes, the current frame alone.
 
     Raises
@@ -129,7 +129,7 @@ def visible_area(layer: "Image", axes: Axes, viewer: Any) -> Area:
         It shows nothing of the image.
     """
     shape = shape_of(layer)
-    area = [(0, size) for size in shape]
+    roi = [(0, size) for size in shape]
     offset = viewer.dims.ndim - layer.ndim  # a layer's axes are the viewer's last ones
     shown = [axis - offset for axis in viewer.dims.displayed if axis >= offset]
     if viewer.dims.ndisplay == 2:
@@ -140,16 +140,16 @@ def visible_area(layer: "Image", axes: Axes, viewer: Any) -> Area:
             end = int(np.ceil((last[axis] + 1) * level[axis]))
             if last[axis] <= first[axis] and shape[axis] > 1:
                 raise ValueError("the image lies outside of what the canvas shows")
-            area[axis] = _within((begin, end), shape[axis])
+            roi[axis] = _within((begin, end), shape[axis])
     here = np.asarray(layer.world_to_data(viewer.dims.point))
     for axis in axes.frame_axes:
         if axis < layer.ndim and axis not in shown:
             frame = int(np.clip(np.rint(here[axis]), 0, shape[axis] - 1))
-            area[axis] = (frame, frame + 1)
-    return tuple(area)
+            roi[axis] = (frame, frame + 1)
+    return tuple(roi)
 
 
-def drawn_area(layer: "Image", shapes: "Shapes") -> Area:
+def drawn_area(layer: "Image", shapes: "Shapes") -> Region:
     """Return the part of an image within the selected rectangle of a Shapes layer, or its last one.
 
     Raises
@@ -163,15 +163,15 @@ def drawn_area(layer: "Image", shapes: "Shapes") -> Area:
         raise ValueError(f"draw a rectangle in the layer {shapes.name!r}: there is none")
     pixels = vertices(shapes.data[rectangles[-1]], shapes, layer)
     shape = shape_of(layer)
-    area = [(0, size) for size in shape]
+    roi = [(0, size) for size in shape]
     for axis in range(layer.ndim):
         low, high = pixels[:, axis].min(), pixels[:, axis].max()
         if high - low > 0.5:  # a rectangle lies in a plane: along its other axes it cuts nothing
             begin, end = int(np.rint(low)), int(np.rint(high)) + 1
             if end <= 0 or begin >= shape[axis]:
                 raise ValueError(f"the rectangle in the layer {shapes.name!r} lies outside of the image")
-            area[axis] = _within((begin, end), shape[axis])
-    return tuple(area)
+            roi[axis] = _within((begin, end), shape[axis])
+    return tuple(roi)
 
 
 def _within(ends: tuple[int, int], size: int) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QLabel, QSpinBox, QWidget
 
 from napari_dip.errors import InputError
 from napari_dip.image.axes import Axes
-from napari_dip.image.region import Area
+from napari_dip.image.region import Region
 from napari_dip.plugin.forms.axes_form import AxesForm
 from napari_dip.plugin.forms.fields import Entry, Field
 from napari_dip.plugin.forms.layers import LayerChoice, shape_of
@@ -47,7 +47,7 @@ class SourceForm(QWidget):
     def __init__(self, viewer: Any, *, guided: bool = False) -> None:
         super().__init__()
         self._guided, self._needs_psf = guided, False
-        self._expected: tuple[Axes, Area | None] | None = None
+        self._expected: tuple[Axes, Region | None] | None = None
         layers = viewer.layers
         self.image = LayerChoice(layers, lambda layer: isinstance(layer, Image), "choose an image")
         self.mask = LayerChoice(layers, lambda layer: isinstance(layer, Labels), "none")
@@ -63,7 +63,7 @@ class SourceForm(QWidget):
         self.saturation_level = Entry(
             float | None, "Grey level from which on pixels are missing, such as 65535."
         )
-        self.area = AreaChoice(viewer)
+        self.roi = AreaChoice(viewer)
         self.axes = AxesForm()
         self._psf_words = QLabel()
         self._psf_words.setWordWrap(True)
@@ -79,7 +79,7 @@ class SourceForm(QWidget):
             "area": _Choice(
                 "What to restore: all of it, what the canvas shows now (of a series, the current frame), or "
                 "the selected rectangle of a Shapes layer.",
-                self.area,
+                self.roi,
             ),
             "missing": _Choice(
                 "Labels layer that marks missing pixels. It need not have the image's size: it is laid over "
@@ -118,7 +118,7 @@ class SourceForm(QWidget):
             choice.chosen.connect(self._tell)
         for choice in (self.mask, self.guide, self.psf):
             choice.edited.connect(self._tell)
-        for part in (self.axes, self.area, self.saturation_level):
+        for part in (self.axes, self.roi, self.saturation_level):
             part.changed.connect(self._tell)
         self.label.valueChanged.connect(self._tell)
         self.ask_for(psf=False)
@@ -127,7 +127,7 @@ class SourceForm(QWidget):
 
     def release(self) -> None:
         """Stop following the viewer."""
-        for part in (self.area, self.image, self.mask, self.guide, self.psf):
+        for part in (self.roi, self.image, self.mask, self.guide, self.psf):
             part.release()
 
     def ask_for(self, *, psf: bool) -> None:
@@ -157,7 +157,7 @@ class SourceForm(QWidget):
                 reasons["axes"] = str(error)
             else:
                 try:
-                    self.area.of(image, axes)
+                    self.roi.of(image, axes)
                 except ValueError as error:
                     reasons["area"] = str(error)
         if self._guided and self.guide.layer is None:
@@ -203,7 +203,7 @@ class SourceForm(QWidget):
         inputs = captured(
             layer,
             axes,
-            area=self.area.of(layer, axes),
+            roi=self.roi.of(layer, axes),
             mask=self.mask.layer,
             label=self.label.value() or None,
             saturation_level=self.saturation,
@@ -226,7 +226,7 @@ class SourceForm(QWidget):
     def show_image(
         self,
         axes: Axes,
-        area: Area | None,
+        roi: Region | None,
         label: int | None,
         saturation_level: float | None,
         following: "Following",
@@ -235,7 +235,7 @@ class SourceForm(QWidget):
         self.label.setValue(label or 0)
         self.saturation_level.set(saturation_level)
         self.axes.set_following(following)
-        self._expected = axes, area
+        self._expected = axes, roi
         self._image_chosen()
 
     def _tell(self, *_: Any) -> None:
@@ -258,12 +258,12 @@ class SourceForm(QWidget):
         self._tell()
 
     def _image_chosen(self) -> None:
-        layer, axes, area = self.image.layer, None, None
+        layer, axes, roi = self.image.layer, None, None
         if layer is not None and self._expected is not None:
-            axes, area = self._expected
+            axes, roi = self._expected
             self._expected = None
         self.axes.begin(layer, axes)
-        self.area.begin(area)
+        self.roi.begin(roi)
         self._tell()
 
     def _image_edited(self) -> None:

@@ -46,7 +46,7 @@ class BeginningLayers:
         self._viewer = viewer
         self.beginning = Image(
             pixels,
-            name=f"{run.inputs.name} {run.method.begins}",
+            name=f"{run.inputs.name} network output",
             rgb=run.inputs.rgb,
             multiscale=False,
             visible=False,

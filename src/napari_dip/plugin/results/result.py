@@ -14,6 +14,7 @@ from napari_dip.plugin.results.baseline import BeginningLayers, looks, span
 from napari_dip.plugin.results.blend import blended
 from napari_dip.plugin.results.maps import MapLayers
 from napari_dip.plugin.runs.run import Run, RunOutput
+from napari_dip.presentation import words_of_task
 from napari_dip.restoration.measurement import restored_shape
 from napari_dip.restoration.readapt import Retuned
 from napari_dip.restoration.refilter import Refilter
@@ -46,7 +47,7 @@ class Result:
         self._viewer, self.run, self.maps = viewer, run, maps
         inputs, task = run.inputs, run.task
         #: Of the layer.
-        self.name = f"{inputs.name} {task.done}{remark and f', {remark}'}"
+        self.name = f"{inputs.name} {words_of_task(type(task)).result}{remark and f', {remark}'}"
         shape = restored_shape(tuple(inputs.image.shape), inputs.axes, task)
         # napari shows colours as bytes, or as floats from 0 to 1: an RGB image keeps its dtype.
         dtype = inputs.image.dtype if inputs.rgb and inputs.image.dtype.kind == "u" else np.dtype(np.float32)

@@ -15,12 +15,14 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_dip.cli.command import command_line
 from napari_dip.errors import FileError
 from napari_dip.plugin.forms.layers import KEY
 from napari_dip.plugin.forms.layout import Rows, beside, vertical
 from napari_dip.plugin.results.filter_panel import FilterPanel
 from napari_dip.plugin.results.result import Result
 from napari_dip.plugin.results.tuning_panel import TunedPanel
+from napari_dip.presentation import words_of_task
 from napari_dip.restoration.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -161,7 +163,9 @@ class AfterPanel(QWidget):
 
     def _copy_command(self) -> None:
         def command(recipe: Recipe, image: str, others: dict[str, str]) -> str:
-            return recipe.command(image, f"{Path(image).stem} {recipe.task.done}.tif", **others)
+            return command_line(
+                recipe, image, f"{Path(image).stem} {words_of_task(type(recipe.task)).result}.tif", **others
+            )
 
         self._copy(command, _file)
 

@@ -8,7 +8,7 @@ from napari.utils.transforms import Affine
 
 from napari_dip.image.affine import aligned, crop_translation, grid_to_pixels
 from napari_dip.image.axes import Axes
-from napari_dip.image.region import Area, index
+from napari_dip.image.region import Region, index
 from napari_dip.plugin.forms.layers import finest, held, named, to_world
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def captured(
     layer: "Image",
     axes: Axes,
     *,
-    area: Area | None = None,
+    roi: Region | None = None,
     mask: "Labels | None" = None,
     label: int | None = None,
     saturation_level: float | None = None,
@@ -133,9 +133,9 @@ def captured(
         The mask can't be brought onto the image's grid.
     """
     data = finest(layer)
-    image = held(data if area is None else data[index(area)], copy=copy)
+    image = held(data if roi is None else data[index(roi)], copy=copy)
     moved = np.eye(layer.ndim + 1)
-    moved[:-1, -1] = [first for first, _ in area][: layer.ndim] if area else 0
+    moved[:-1, -1] = [first for first, _ in roi][: layer.ndim] if roi else 0
     here = to_world(layer) @ moved
     missing, same_grid = None, True
     if mask is not None:
@@ -160,7 +160,7 @@ def captured(
         _looks(layer),
         {
             **named(layer),
-            "area": None if area is None else [list(ends) for ends in area],
+            "roi": None if roi is None else [list(ends) for ends in roi],
             "missing": None
             if mask is None
             else {**named(mask), "label": label, "same_grid": bool(same_grid)},
