@@ -345,7 +345,7 @@ class DIP:
 
     def _sieve(self, problem: "Problem") -> "torch.nn.Module | None":
         """Return what takes details away that are finer than a share of the point spread function."""
-        from napari_dip.networks.sieve import Sieve
+        from napari_dip.networks.output import Sieve
         from napari_dip.operators import Blur
 
         if not isinstance(problem.operator, Blur) or not self.sieve_width:

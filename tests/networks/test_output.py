@@ -4,7 +4,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from napari_dip import GaussianPSF
-from napari_dip.networks.sieve import Sieve
+from napari_dip.networks.output import Sieve
 from napari_dip.operators import Blur
 
 
