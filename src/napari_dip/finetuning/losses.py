@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 from napari_dip.finetuning.patches import Patch
 from napari_dip.noise.models import weighted_mean
 from napari_dip.noise.sure import perturbation, sure
-from napari_dip.optim.samples import Sample
+from napari_dip.optim.fit import Sample
 
 Loss = Callable[[Patch, Generator], Sample]
 

@@ -12,9 +12,8 @@ from torch import Tensor
 from napari_dip.finetuning.losses import Loss, consistency, masked, pair, risk
 from napari_dip.finetuning.patches import PatchSampler
 from napari_dip.finetuning.restorer import Restorer
-from napari_dip.optim.fit import fit
+from napari_dip.optim.fit import Sample, fit
 from napari_dip.optim.iterate import Outcome
-from napari_dip.optim.samples import Sample
 from napari_dip.synthetic.images import picture
 
 #: Draws a sample, where there can be one.

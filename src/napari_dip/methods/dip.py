@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_dip.dip.validation import Validation
-    from napari_dip.image.intensity import ToGreyLevels
+    from napari_dip.networks.output import ToGreyLevels
     from napari_dip.optim.iterate import Iterate
     from napari_dip.optim.stopping import StoppingRule
     from napari_dip.problem import Problem
@@ -252,9 +252,8 @@ class DIP:
         """Yield the iterates of all runs; each x is the mean with the answers of the runs before."""
         import torch
 
-        from napari_dip.optim.fit import fit
+        from napari_dip.optim.fit import fit, noisy_inputs
         from napari_dip.optim.iterate import Outcome
-        from napari_dip.optim.samples import jittered
         from napari_dip.optim.stages import averaged, best_last, joined, mean, stopped
         from napari_dip.optim.stopping import Diverged, MaxIterations
 
@@ -269,7 +268,7 @@ class DIP:
                 name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)
             }
             network, z, noise = self._network(validation.problem, seen, generator, first)
-            samples = jittered(z, self.input_noise_std, validation.fitted, noise)
+            samples = noisy_inputs(z, self.input_noise_std, validation.fitted, noise)
             betas = (0.9, self.beta2)
             iterates = fit(network, samples, learning_rate=self.learning_rate, betas=betas)
             iterates = averaged(validation.of_outputs(iterates), decay=self.ema_decay)
@@ -319,8 +318,9 @@ class DIP:
         """Return a network, its input, and the generator of the input noise, on the device of the data."""
         import torch
 
-        from napari_dip.image.intensity import Range, ToGreyLevels
+        from napari_dip.image.intensity import Range
         from napari_dip.networks.cuda_graph import record
+        from napari_dip.networks.output import ToGreyLevels
         from napari_dip.networks.precision import compute_dtype
 
         device, shape = problem.data.device, problem.grid.shape

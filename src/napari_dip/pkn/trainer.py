@@ -11,10 +11,8 @@ from torch import Tensor
 
 from napari_dip.errors import RestorationError
 from napari_dip.noise.sure import perturbation, sure
-from napari_dip.optim.fit import fit
+from napari_dip.optim.fit import Sample, cosine_decay, fit
 from napari_dip.optim.iterate import Outcome
-from napari_dip.optim.rates import cosine_decay
-from napari_dip.optim.samples import Sample
 from napari_dip.pkn.degradations import Degradation
 from napari_dip.pkn.kernels.base import ProceduralKernel
 from napari_dip.pkn.network import ParameterNetwork

@@ -7,10 +7,8 @@ from functools import partial
 import torch
 from torch import Generator, Tensor, nn
 
-from napari_dip.optim.fit import fit
+from napari_dip.optim.fit import Sample, cosine_decay, fit
 from napari_dip.optim.iterate import Iterate
-from napari_dip.optim.rates import cosine_decay
-from napari_dip.optim.samples import Sample
 from napari_dip.pretrained.architectures import VDSR, Architecture, Compact, DnCNN
 from napari_dip.pretrained.degradation import degraded
 from napari_dip.pretrained.model import Pretrained
