@@ -183,7 +183,7 @@ def test_where_it_is_used(operator, phantom, tiny, monkeypatch):
         asked.append(tried)
         return iterates
 
-    monkeypatch.setattr("napari_dip.dip.postfilter.postfiltered", spy)
+    monkeypatch.setattr("napari_dip.dip.ensemble.postfiltered", spy)
     made = validation(phantom[None]).problem
     if operator == "blur":
         made = replace(made, operator=Blur(torch.from_numpy(GaussianPSF(3.0).kernel(2)).float()))

@@ -229,7 +229,7 @@ def test_a_first_guess_is_not_made_of_correlated_noise(blur, used, phantom, monk
         asked.append(problem)
         return problem.data
 
-    monkeypatch.setattr("napari_dip.dip.initial_estimate.initial_estimate", guess)
+    monkeypatch.setattr("napari_dip.dip.ensemble.initial_estimate", guess)
     next(QUICK.solve(problem(noisy(phantom, blur=blur))))
     assert bool(asked) is used
 

@@ -65,7 +65,7 @@ class Validation:
         return cls(problem, fitted, held_out, criterion)
 
     @property
-    def trusts_filters(self) -> bool:
+    def suits_classic_filters(self) -> bool:
         """Whether the noise is such that classic filters take it out: not where it is correlated."""
         return self.criterion in (None, StoppingCriterion.HELD_OUT)
 
@@ -80,20 +80,20 @@ class Validation:
                 return Discrepancy()
         return Never()
 
-    def of_outputs(self, iterates: Iterator[Iterate]) -> Iterator[Iterate]:
+    def score_outputs(self, iterates: Iterator[Iterate]) -> Iterator[Iterate]:
         """Score single outputs, where that is what the criterion looks at."""
         if self.criterion is StoppingCriterion.VARIANCE:
             return varied(iterates, decay=_MEMORY, warm_up=_WARM_UP)
         return iterates
 
-    def of_averages(self, iterates: Iterator[Iterate]) -> Iterator[Iterate]:
+    def score_averages(self, iterates: Iterator[Iterate]) -> Iterator[Iterate]:
         """Score moving averages of one run alone, where that is what the criterion looks at."""
         if self.criterion is StoppingCriterion.DISCREPANCY:
             measured = whiteness(self.problem.data, self.problem.weights).variance
             return scored(iterates, partial(self.problem.discrepancy, measured=measured))
         return iterates
 
-    def of_means(self, iterates: Iterator[Iterate]) -> Iterator[Iterate]:
+    def score_means(self, iterates: Iterator[Iterate]) -> Iterator[Iterate]:
         """Score means with earlier runs, where that is what the criterion looks at."""
         return iterates if self.held_out is None else scored(iterates, self.held_out.score)
 

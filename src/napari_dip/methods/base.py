@@ -1,7 +1,9 @@
 """The protocol that every method follows."""
 
 from collections.abc import Generator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self
+
+from napari_dip.optim.iterate import State as State
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -10,9 +12,6 @@ if TYPE_CHECKING:
     from napari_dip.optim.stopping import StoppingRule
     from napari_dip.problem import Problem
     from napari_dip.tasks import Task
-
-#: What a run leaves for the next one to start from: weights by name.
-State = dict[str, Any]
 
 
 class Method(Protocol):

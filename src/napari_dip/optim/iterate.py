@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from torch import Tensor
+
+#: What a run leaves for the next one to start from: weights by name.
+State = dict[str, Any]
 
 
 class Outcome(Enum):
