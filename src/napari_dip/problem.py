@@ -45,18 +45,18 @@ class Problem:
         """Return the mean of −log p(y | A x) in nats per pixel, which judges pixels held out of a fit."""
         return self.noise.nll(self.operator(x), self.data, self.weights)
 
-    def discrepancy(self, x: Tensor, measured: Tensor) -> Tensor:
-        """Return the weighted mean of (y − A x)² / variance: 1 for the truth.
+    def discrepancy(self, x: Tensor, measured: Tensor | None = None) -> Tensor:
+        """Return the weighted mean of (y − A x)² / variance, which is 1 for the truth.
 
         Parameters
         ----------
-        x : Tensor
+        x : Tensor, shape ``(1, C, *grid)``
             A restored image.
-        measured : Tensor, shape ``(1, C, 1, ...)``
-            Variance of the noise as it was found in the data, to be taken where the model doesn't know it.
+        measured : Tensor, shape ``(1, C, 1, ...)``, optional
+            Variance of the noise as measured in the data, in grey levels², for a noise model without one.
         """
         u = self.operator(x)
-        variance = self.noise.variance(u) if self.noise.known else measured
+        variance = self.noise.variance(u) if self.noise.known or measured is None else measured
         return weighted_mean((self.data - u).square() / variance, self.weights)
 
     @property
@@ -69,6 +69,14 @@ class Problem:
     def grid(self) -> Grid:
         """Where the samples of x lie."""
         return self.operator.grid(tuple(self.data.shape[2:]))
+
+    @property
+    def complete_data(self) -> Tensor:
+        """The data, where missing pixels have the mean of their channel; shape ``(1, C, *spatial)``."""
+        seen = (self.weights > 0).expand_as(self.data)
+        axes = tuple(range(2, seen.ndim))
+        total = self.data.where(seen, 0).sum(axes, keepdim=True)
+        return self.data.where(seen, total / seen.sum(axes, keepdim=True).clamp_min(1))
 
     def widened(self, x: Tensor) -> Tensor:
         """Return an image of what the data show on the whole grid: beyond it its border is repeated."""

@@ -1,10 +1,12 @@
+from threading import Event
+
 import numpy as np
 import pytest
 import torch
 from scipy.signal import fftconvolve
 from skimage import data
 
-from napari_dip import DIP, GaussianNoise, Outcome, PoissonNoise, UnknownNoise
+from napari_dip import DIP, GaussianNoise, Outcome, PoissonNoise, StopRequested, UnknownNoise
 from napari_dip.methods.classic import RichardsonLucy, Wiener
 from napari_dip.operators import Identity
 from napari_dip.operators.blur import Blur
@@ -25,8 +27,9 @@ def problem(images, psf, noise=None, weights=None, floor=None):
 
 
 def answer(method, problem, **options):
-    """Return the one iterate's image on the data's own pixels, after checking where it lies."""
-    (iterate,) = method.solve(problem, **options)
+    """Return the answer's image on the pixels of the data, after checking where it lies."""
+    *_, iterate = method.solve(problem, **options)
+    assert not iterate.preparing
     assert iterate.outcome is Outcome.COMPUTED
     assert iterate.index == method.max_iterations
     assert iterate.loss.ndim == 0
@@ -84,7 +87,7 @@ def test_missing_pixels_are_filled_in_first(method, random):
 
 
 @by_name
-def test_channels_are_images_of_their_own(method):
+def test_each_channel_is_deconvolved_by_itself(method):
     psf = GaussianPSF(3.0).kernel(2)
     noisy = [photograph(psf, seed=seed)[1] for seed in range(2)]
     both = answer(method, problem(noisy, psf, weights=np.ones((1, *noisy[0].shape)), floor=0.0))
@@ -93,7 +96,7 @@ def test_channels_are_images_of_their_own(method):
 
 
 @by_name
-def test_volumes(method, random):
+def test_volumes_come_closer_to_the_truth(method, random):
     psf = GaussianPSF(fwhm=3.0, axial_fwhm=4.0).kernel(3)
     scene = np.zeros((32, 48, 48))
     scene[tuple(random.integers(0, n, 150) for n in scene.shape)] = 20_000
@@ -106,7 +109,7 @@ def test_volumes(method, random):
 
 
 @by_name
-def test_flat_and_single_plane_images_stay_as_they_are(method):
+def test_constant_images_do_not_change(method):
     for psf, shape in ((GaussianPSF(3.0).kernel(2), (9, 20)), (np.ones((1, 3, 3)) / 9, (1, 12, 12))):
         (x,) = answer(method, problem([np.full(shape, 7.0)], psf))
         np.testing.assert_allclose(x, 7, rtol=0.01)
@@ -141,9 +144,8 @@ def test_richardson_lucy_keeps_to_the_floor(random):
     assert answer(RichardsonLucy(), problem([np.zeros((20, 20))], psf)).max() == 0
 
 
-@pytest.mark.parametrize("noise", [0.2, 1.0, 5.0, 20.0])
-@pytest.mark.parametrize("fwhm", [2.0, 4.0])
-def test_the_balance_chosen_is_close_to_the_best_of_all(noise, fwhm):
+@pytest.mark.parametrize(("noise", "fwhm"), [(0.2, 2.0), (1.0, 4.0), (20.0, 2.0), (5.0, 4.0)])
+def test_the_chosen_balance_is_close_to_the_best_one(noise, fwhm):
     psf = GaussianPSF(fwhm).kernel(2)
     truth, blurred = photograph(psf, gain=1e-6)
     noisy = blurred + np.random.default_rng(0).normal(0, noise, truth.shape)
@@ -154,7 +156,32 @@ def test_the_balance_chosen_is_close_to_the_best_of_all(noise, fwhm):
 
 
 @by_name
-def test_what_it_can_not_do_it_refuses_in_words(method, phantom):
+def test_a_filter_can_be_stopped_while_it_works(method, phantom, monkeypatch):
+    release, name = Event(), {"RichardsonLucy": "richardson_lucy", "Wiener": "wiener"}[type(method).__name__]
+
+    def slow(*arguments, **options):
+        release.wait()
+        return arguments[0]
+
+    monkeypatch.setattr(f"skimage.restoration.{name}", slow)
+    stop = Event()
+    one = problem([phantom], GaussianPSF(3.0).kernel(2))
+    run = method.solve(one, stopping_rule=StopRequested(stop))
+    for _ in range(3):
+        waiting = next(run)
+        assert waiting.preparing
+        assert waiting.outcome is None
+    stop.set()
+    *_, answer = run
+    assert not release.is_set()
+    release.set()
+    assert (answer.outcome, answer.index) == (Outcome.STOPPED, 0)
+    assert torch.equal(answer.x, one.widened(one.data))
+    assert answer.note == "Stopped before the filter had finished: these are the data."
+
+
+@by_name
+def test_an_unsupported_problem_is_refused_in_words(method, phantom):
     one = problem([phantom], GaussianPSF().kernel(2))
     assert method.unsupported_reason(one) is None
     assert "point spread function" in method.unsupported_reason(
@@ -175,7 +202,7 @@ def test_settings_are_plain_and_described(method):
     assert public <= set(dir(method))
 
 
-def test_limits_are_held():
+def test_settings_out_of_their_limits_are_refused():
     with pytest.raises(ValueError, match="iterations must be >= 1"):
         RichardsonLucy(0)
     with pytest.raises(ValueError, match="balance must be > 0"):

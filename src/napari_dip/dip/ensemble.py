@@ -3,13 +3,14 @@
 import math
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
+from napari_dip.dip.early_stop import EarlyStop
 from napari_dip.dip.initial_estimate import initial_estimate
 from napari_dip.dip.postfilter import postfiltered
 from napari_dip.dip.validation import Validation
@@ -19,9 +20,10 @@ from napari_dip.networks.cuda_graph import record
 from napari_dip.networks.output import Sieve, ToGreyLevels
 from napari_dip.networks.precision import compute_dtype
 from napari_dip.operators import Blur, Identity
+from napari_dip.optim.background import in_background
 from napari_dip.optim.fit import fit, noisy_inputs
 from napari_dip.optim.iterate import Iterate, Outcome, State
-from napari_dip.optim.stages import averaged, best_last, joined, mean, stopped
+from napari_dip.optim.stages import averaged, averaged_with, best_last, mean, stopped
 from napari_dip.optim.stopping import Diverged, MaxIterations, Never, StoppingRule, TimeLimit
 from napari_dip.problem import Problem
 
@@ -70,47 +72,100 @@ def fit_ensemble(
     weights = dict(initial_state or {})
     if weights and not any(name.startswith("0.") for name in weights):
         raise _mismatched_state()
-    # All networks share one choice of held-out pixels, so that none has seen those that judge their mean.
-    generator = torch.Generator().manual_seed(seed)
-    validation = Validation.of(problem, settings.stopping, settings.validation_fraction, generator)
     rule = stopping_rule or Never()
     if settings.time_limit is not None:
         rule |= TimeLimit(settings.time_limit)
-    runs = _runs(settings, validation, _seen(settings, validation, guide), seed, weights)
-    # The postfilter works on the pixels of the data, and a guide tells more than it does.
-    filterable = isinstance(problem.operator, Identity) and guide is None
-    filters = settings.postfilter and filterable and validation.held_out is not None
-    with closing(runs):
-        yield from best_last(stopped(postfiltered(runs, validation) if filters else runs, rule))
+    early = EarlyStop(problem, warm=bool(weights))
+    began, answer = False, None
+    with closing(_iterates(settings, early, seed, guide, weights)) as iterates:
+        for answer in best_last(stopped(iterates, rule)):
+            began = began or answer.index > 0
+            yield answer
+    if answer is not None:
+        yield from early.better_than(answer, began)
     return weights
 
 
-def _seen(settings: "DIP", validation: Validation, guide: Tensor | None) -> list[Tensor]:
-    """Return the images that the network sees beside its own input, with mean 0 and of one contrast."""
-    images = [] if guide is None else [guide]
-    # Classic filters remove white noise. They keep most of correlated noise, and know nothing of what is
-    # missing or finer than the data: in these cases an initial estimate was found to do harm.
-    problem = validation.fitted
-    noisy = isinstance(problem.operator, Identity | Blur) and not problem.only_missing
-    sees_images = settings.network.input_shape(problem.grid.shape) == problem.grid.shape
-    if settings.initial_estimate and noisy and sees_images and guide is None:
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """What is known before the fit.
+
+    Parameters
+    ----------
+    validation : Validation
+        What is fitted, and what judges the fit.
+    estimate : Tensor, shape ``(1, C, *grid)``, optional
+        Estimate by classic filters, in grey levels.
+    seen : list of Tensor, each of shape ``(1, any, *grid)``
+        Images that the network sees beside its own input, about 0 and of one contrast.
+    range : Range
+        Grey levels of x.
+    """
+
+    validation: Validation
+    estimate: Tensor | None
+    seen: list[Tensor]
+    range: Range
+
+
+def _iterates(
+    settings: "DIP", early: EarlyStop, seed: int, guide: Tensor | None, weights: State
+) -> Generator[Iterate, None, None]:
+    """Yield the iterates of a run from its first step on; its own rules end it."""
+    problem = early.problem
+    prepared = yield from in_background(_prepared(settings, problem, seed, guide), early.waiting)
+    early.estimate, early.validation = prepared.estimate, prepared.validation
+    # The postfilter works on the pixels of the data, and a guide tells more than it does.
+    filterable = isinstance(problem.operator, Identity) and guide is None
+    filters = settings.postfilter and filterable and prepared.validation.held_out is not None
+    with closing(_runs(settings, prepared, seed, weights)) as runs:
+        yield from postfiltered(runs, prepared.validation) if filters else runs
+
+
+def _prepared(
+    settings: "DIP", problem: Problem, seed: int, guide: Tensor | None
+) -> Generator[Tensor | None, None, _Prepared]:
+    """Return what the fit needs; yield the best estimate so far, or None."""
+    # All networks share one choice of held-out pixels, so that none has seen those that judge their mean.
+    generator = torch.Generator().manual_seed(seed)
+    validation = Validation.of(problem, settings.stopping, settings.validation_fraction, generator)
+    yield None
+    images, estimate = [] if guide is None else [guide], None
+    if guide is None and _sees_estimate(settings, problem):
+        if validation.suits_classic_filters:
+            estimate = yield from initial_estimate(validation.fitted)
         # Without an estimate the channels stay, so that frames with different noise can share weights.
         blank = problem.data.new_zeros(1, problem.data.shape[1], *problem.grid.shape)
-        images.append(initial_estimate(problem) if validation.suits_classic_filters else blank)
-    return [_CONTRAST * (Range.of(image, image.isfinite()).to_unit(image) - 0.5).cpu() for image in images]
+        images.append(blank if estimate is None else estimate)
+    seen = []
+    for image in images:
+        seen.append(_CONTRAST * (Range.of(image, image.isfinite()).to_unit(image) - 0.5).cpu())
+        yield None
+    range_ = Range.of(problem.data, problem.weights > 0).through(problem.gain)
+    return _Prepared(validation, estimate, seen, range_)
 
 
-def _runs(
-    settings: "DIP", validation: Validation, seen: list[Tensor], seed: int, weights: State
-) -> Generator[Iterate, None, None]:
+def _sees_estimate(settings: "DIP", problem: Problem) -> bool:
+    """Whether the network has channels for an initial estimate.
+
+    Classic filters know nothing about what is missing or finer than the data. An initial estimate was found
+    to do harm in inpainting and super-resolution.
+    """
+    noisy = isinstance(problem.operator, Identity | Blur) and not problem.only_missing
+    sees_images = settings.network.input_shape(problem.grid.shape) == problem.grid.shape
+    return settings.initial_estimate and noisy and sees_images
+
+
+def _runs(settings: "DIP", prepared: _Prepared, seed: int, weights: State) -> Generator[Iterate, None, None]:
     """Yield the iterates of all networks; each x is the mean with the answers of the networks before."""
+    validation = prepared.validation
     answers: list[Tensor] = []
     iterations, lowest = 0, math.inf
     for number in range(settings.ensemble_size):
         # Only held-out pixels tell when a network has learnt enough to join the others.
         waits = bool(answers) and validation.held_out is None
         length = 0
-        with closing(_run(settings, validation, seen, seed, number, answers, weights)) as run:
+        with closing(_run(settings, prepared, seed, number, answers, weights)) as run:
             for iterate in run:
                 length = max(length, iterate.index)
                 if iterate.outcome is None:
@@ -144,24 +199,24 @@ def _runs(
 
 def _run(
     settings: "DIP",
-    validation: Validation,
-    seen: list[Tensor],
+    prepared: _Prepared,
     seed: int,
     number: int,
     answers: list[Tensor],
     weights: State,
 ) -> Generator[Iterate, None, None]:
     """Fit one network of the ensemble; its weights are read from and written to the state."""
+    validation = prepared.validation
     # A generator of its own: the network must not depend on what was drawn for the networks before it.
     generator = torch.Generator().manual_seed((seed + _STRIDE * (number + 1)) % 2**63)
     prefix = f"{number}."
     first = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
-    network, z, noise = _network(settings, validation.problem, seen, generator, first)
+    network, z, noise = _network(settings, validation.problem, prepared, generator, first)
     samples = noisy_inputs(z, settings.input_noise_std, validation.fitted, noise)
     betas = (0.9, settings.beta2)
     iterates: Iterator[Iterate] = fit(network, samples, learning_rate=settings.learning_rate, betas=betas)
     iterates = averaged(validation.score_outputs(iterates), decay=settings.ema_decay)
-    iterates = validation.score_means(joined(validation.score_averages(iterates), answers))
+    iterates = validation.score_means(averaged_with(validation.score_averages(iterates), answers))
     if number:  # an untrained network does not join the others
         iterates = islice(iterates, 1, None)
     rule = Diverged() | MaxIterations(settings.iterations) | validation.rule(settings.patience)
@@ -173,12 +228,12 @@ def _run(
 
 
 def _network(
-    settings: "DIP", problem: Problem, seen: list[Tensor], generator: torch.Generator, weights: State
+    settings: "DIP", problem: Problem, prepared: _Prepared, generator: torch.Generator, weights: State
 ) -> tuple[ToGreyLevels, Tensor, torch.Generator]:
     """Return a network, its input, and the generator of the input noise, on the device of the data."""
     device, shape = problem.data.device, problem.grid.shape
     own = [] if settings.input == "guide" else [_input(settings, shape, generator)]
-    z = torch.cat([*own, *seen], 1)
+    z = torch.cat([*own, *prepared.seen], 1)
     network = settings.network.build(z.shape[1], problem.data.shape[1], shape)
     network.initialise(generator)
     if weights:
@@ -189,11 +244,10 @@ def _network(
     network.to(device).to(memory_format=layout)  # type: ignore[call-overload]
     z = z.to(device, compute_dtype(settings.precision, device), memory_format=layout)
     seed = int(torch.randint(2**62, (), generator=generator))
-    range_ = Range.of(problem.data, problem.weights > 0).through(problem.gain)
     network.train()
     if device.type == "cuda":
         record(network, z)
-    scaled = ToGreyLevels(network, range_, _sieve(settings, problem), problem.floor)
+    scaled = ToGreyLevels(network, prepared.range, _sieve(settings, problem), problem.floor)
     return scaled, z, torch.Generator(device).manual_seed(seed)
 
 

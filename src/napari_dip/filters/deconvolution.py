@@ -1,6 +1,8 @@
 """Classic deconvolution by scikit-image, which itself knows neither missing pixels nor a border."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +14,8 @@ from napari_dip.noise.models import PoissonGaussianNoise, PoissonNoise
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from napari_dip.optim.iterate import Iterate
+    from napari_dip.optim.stopping import StoppingRule
     from napari_dip.problem import Problem
 
 Image = NDArray[np.float64]
@@ -20,10 +24,18 @@ Image = NDArray[np.float64]
 _LEAST_MARGIN = 16
 #: Interval of the balance. Below it, the unknown light from beyond the border grows faster than detail does.
 _BALANCE = (1e-3, 1e4)
+_UNFINISHED = "Stopped before the filter had finished: these are the data."
 
 
-def deconvolved(problem: "Problem", deconvolve: Callable[[Image, Image], Image]) -> "Tensor":
-    """Return each channel of a problem deconvolved by itself, after its missing pixels have been filled in.
+def deconvolution(
+    problem: "Problem",
+    deconvolve: Callable[[Image, Image], Image],
+    iterations: int,
+    rule: "StoppingRule | None" = None,
+) -> Generator["Iterate", None, None]:
+    """Yield the deconvolved image as the last iterate; before it, the data while the filter works.
+
+    Each channel is deconvolved by itself, after its missing pixels have been filled in.
 
     Parameters
     ----------
@@ -31,19 +43,46 @@ def deconvolved(problem: "Problem", deconvolve: Callable[[Image, Image], Image])
         Its operator is a `Blur`.
     deconvolve : callable
         Takes a channel and the point spread function, such as `richardson_lucy` or `wiener`.
-
-    Returns
-    -------
-    Tensor of float32, shape ``(1, C, *grid)``
-        The image in grey levels, on the problem's device.
+    iterations : int
+        Index of the answer.
+    rule : StoppingRule, optional
+        Can end the run while the filter works: the answer is then the data.
     """
+    from napari_dip.optim.stages import stopped
+    from napari_dip.optim.stopping import Never
+
+    with closing(_iterates(problem, deconvolve, iterations)) as iterates:
+        for iterate in stopped(iterates, rule or Never()):
+            if iterate.preparing and iterate.outcome is not None:
+                iterate = replace(iterate, preparing=False, note=_UNFINISHED)
+            yield iterate
+
+
+def _iterates(
+    problem: "Problem", deconvolve: Callable[[Image, Image], Image], iterations: int
+) -> Generator["Iterate", None, None]:
+    from napari_dip.optim.background import in_background
+    from napari_dip.optim.iterate import Iterate, Outcome
+
+    data = problem.widened(problem.complete_data)
+    waiting = Iterate(0, data, data.new_full((), np.nan), preparing=True)
+    x = yield from in_background(_deconvolved(problem, deconvolve), lambda _: waiting)
+    yield Iterate(iterations, x, problem(x), outcome=Outcome.COMPUTED)
+
+
+def _deconvolved(
+    problem: "Problem", deconvolve: Callable[[Image, Image], Image]
+) -> Generator[None, None, "Tensor"]:
+    """Return the image as float32, shape ``(1, C, *grid)``, on the problem's device."""
     import torch
 
     psf = np.asarray(problem.operator.psf.cpu(), np.float64)
     observed = (problem.weights.expand_as(problem.data) > 0)[0].cpu().numpy()
-    channels = zip(problem.data[0].double().cpu().numpy(), observed, strict=True)
-    images = [deconvolve(filled(image, seen), psf) for image, seen in channels]
-    return torch.as_tensor(np.stack(images)[None], dtype=torch.float32).to(problem.data.device)
+    channels = []
+    for channel, seen in zip(problem.data[0].double().cpu().numpy(), observed, strict=True):
+        channels.append(deconvolve(filled(channel, seen), psf))
+        yield
+    return torch.as_tensor(np.stack(channels)[None], dtype=torch.float32).to(problem.data.device)
 
 
 def level_without_light(problem: "Problem") -> float:

@@ -1,4 +1,4 @@
-"""Classic deconvolution: quick results to compare with."""
+"""Settings of classic deconvolution: quick results to compare with."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping
@@ -35,9 +35,9 @@ class _Deconvolution(ABC):
         check(self)
 
     @property
-    @abstractmethod
     def max_iterations(self) -> int:
-        """Number of iterations."""
+        """Number of iterations; by default the filter is applied once."""
+        return 1
 
     def probe(self, iterations: int) -> Self:
         """Return the settings themselves: there is one step to measure."""
@@ -71,25 +71,10 @@ class _Deconvolution(ABC):
         parameter_maps: "Mapping[str, Tensor] | None" = None,
         stopping_rule: "StoppingRule | None" = None,
     ) -> Generator["Iterate", None, State]:
-        """Yield one iterate, the answer.
+        """Yield the data while the filter works, then the answer; only the stopping rule is used."""
+        from napari_dip.filters.deconvolution import deconvolution
 
-        Parameters
-        ----------
-        problem : Problem
-            Its operator is a `Blur`.
-        seed, guide, initial_state, parameter_maps, stopping_rule
-            As for other methods; unused.
-
-        Returns
-        -------
-        dict
-            Empty: each frame starts from its own data.
-        """
-        from napari_dip.filters.deconvolution import deconvolved
-        from napari_dip.optim.iterate import Iterate, Outcome
-
-        x = deconvolved(problem, self._filter(problem))
-        yield Iterate(self.max_iterations, x, problem(x), outcome=Outcome.COMPUTED)
+        yield from deconvolution(problem, self._filter(problem), self.max_iterations, stopping_rule)
         return {}
 
     @abstractmethod
@@ -144,9 +129,8 @@ class Wiener(_Deconvolution):
     Parameters
     ----------
     balance : float, optional
-        Weight of smoothness against sharpness. By default the one under which the data are most likely,
-        for white noise and an image with Gaussian second derivatives: the value that the sampling of Orieux,
-        Giovannelli and Rodet (2010) finds on average, without its randomness.
+        Weight of smoothness against sharpness. By default the one under which the data are most likely, for
+        white noise and an image with Gaussian second derivatives (Orieux, Giovannelli, Rodet, JOSA A, 2010).
 
     Examples
     --------
@@ -158,11 +142,6 @@ class Wiener(_Deconvolution):
     """
 
     balance: Annotated[float | None, Gt(0)] = None
-
-    @property
-    def max_iterations(self) -> int:
-        """1: the filter is applied once."""
-        return 1
 
     def _filter(self, problem: "Problem") -> "Callable[[Image, Image], Image]":
         from napari_dip.filters.deconvolution import wiener

@@ -38,10 +38,9 @@ class DIP:
     time_limit : float, optional
         Largest number of seconds for an image or frame; the best result so far is kept.
     stopping : {"auto", "held-out", "variance", "discrepancy", "max-iterations"}
-        What ends a run: the error on held-out pixels; how much the outputs vary (Wang et al., TMLR 2023);
-        a residual as weak as the noise, as the noise model states it or as the flattest parts of the image
-        show it; or the number of iterations alone. "auto" takes held-out pixels. If a test before the run
-        finds noise that is correlated between pixels, it takes the residual, or else the variance.
+        What ends a run: the error on held-out pixels; how much the outputs vary (Wang et al., TMLR 2023); a
+        residual as weak as the noise; or the number of iterations alone. "auto" takes held-out pixels, or, if
+        a test before the run finds noise that is correlated between pixels, the residual or the variance.
     patience : int
         Number of iterations without progress after which a run ends.
     validation_fraction : float, optional
