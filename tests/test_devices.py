@@ -64,7 +64,7 @@ def test_missing_pixels(phantom, device):
 def test_maps_and_another_strength(phantom, device):
     method = PKN(kernel="anisotropic")
     first = restore(phantom, NOISY, method, device=device, return_maps=True)
-    maps = {name: one.values for name, one in first.maps.items() if name in ("width", "a", "b")}
+    maps = {name: one.values for name, one in first.parameter_maps.items() if name in ("width", "a", "b")}
     again = restore(phantom, NOISY, method, device=device, parameter_maps=maps)
     np.testing.assert_allclose(again.image, first.image, atol=1e-2)
     refilter = Refilter(phantom, NOISY, method, device=device)

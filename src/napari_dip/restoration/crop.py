@@ -4,7 +4,7 @@ import numpy as np
 
 from napari_dip.image.axes import Axes
 from napari_dip.image.region import Region, index
-from napari_dip.restoration.measurement import Guide
+from napari_dip.restoration.guide import Guide
 from napari_dip.tasks import Task
 
 
@@ -44,4 +44,4 @@ def guide_part(
     """
     checked = Guide.of(guide, axes, tuple(n * f for n, f in zip(shape, factors, strict=True)))
     finer = refined(roi, factors)
-    return guide[index(finer if checked.whole else tuple(finer[axis] for axis in axes.spatial))]
+    return guide[index(finer if checked.has_all_axes else tuple(finer[axis] for axis in axes.spatial))]

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_dip.device import Device, choose
 from napari_dip.errors import translated_errors
-from napari_dip.restoration.measurement import Series
+from napari_dip.restoration.series import Following, Series
 from napari_dip.settings import to_dict
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari_dip.finetuning.session import Session
     from napari_dip.methods import FineTune
     from napari_dip.pretrained.model import Pretrained
+    from napari_dip.restoration.measurement import Measurement
     from napari_dip.tasks import Task
 
 Frame = tuple[int, ...]
@@ -32,26 +33,24 @@ class Retuned:
 
     Parameters
     ----------
-    image, task, method, device
-        As for `solve`. Nothing is read before it is needed; the network once.
+    measurement, task, method, device, series
+        As for `solve`. Nothing is read before it is needed; the network is read once.
     states : mapping of tuple of int to mapping of str to Tensor
         The weights that the run came to, by frame, as a `Restoration` has them.
-    **source
-        What else `solve` was told of the image: missing, saturation_level, psf, axes, channels, series.
     """
 
     def __init__(
         self,
-        image: "ArrayLike",
+        measurement: "Measurement | ArrayLike",
         task: "Task",
         method: "FineTune",
         states: Mapping[Frame, Weights],
         *,
         device: Device = "auto",
-        **source: Any,
+        series: Following = "warm_start",
     ) -> None:
-        self._image, self._task, self._states, self._source = image, task, states, source
-        self._given, self._device = method, device
+        self._measurement, self._task, self._states = measurement, task, states
+        self._given, self._device, self._following = method, device, series
         self._last: tuple[Frame, Session] | None = None
 
     def restored(self, share: float) -> Iterator[tuple[Frame, np.ndarray]]:
@@ -96,13 +95,12 @@ class Retuned:
     @cached_property
     def _series(self) -> Series:
         with translated_errors():
-            return Series.of(self._image, self._task, self._given, **self._source)
+            return Series.of(self._measurement, self._task, self._given, series=self._following)
 
     @cached_property
     def _method(self) -> "FineTune":
         """The method with its network, whatever happens to the file."""
-        first = self._series.problem(self._series.frames[0])
-        return replace(self._given, network=self._given.pretrained(first))
+        return replace(self._given, network=self._given.pretrained(self._series.blank))
 
     @property
     def _pretrained(self) -> "Pretrained":

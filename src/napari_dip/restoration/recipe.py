@@ -13,7 +13,8 @@ from napari_dip.image.region import Region, written
 from napari_dip.methods import METHODS, FineTune, Method
 from napari_dip.optim.iterate import Outcome
 from napari_dip.restoration.crop import factors, refined
-from napari_dip.restoration.measurement import Following
+from napari_dip.restoration.legacy import updated
+from napari_dip.restoration.series import Following
 from napari_dip.settings import from_dict, plain_fields
 from napari_dip.tasks import Task
 
@@ -92,6 +93,7 @@ class Recipe:
         ValueError
             Something is absent, or not known to this version.
         """
+        provenance = updated(provenance)
         if absent := {"task", "method", "axes"} - provenance.keys():
             raise ValueError(f"the provenance lacks {', '.join(sorted(absent))}")
         source = provenance.get("source") or {}

@@ -5,13 +5,13 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_dip.device import Device, choose
 from napari_dip.errors import translated_errors
-from napari_dip.restoration.measurement import Series
+from napari_dip.restoration.series import Series
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari_dip.noise.models import NoiseModel
     from napari_dip.pkn.filtering import Filtering
     from napari_dip.problem import Problem
+    from napari_dip.restoration.measurement import Measurement
     from napari_dip.tasks import Task
 
 Frame = tuple[int, ...]
@@ -53,16 +54,21 @@ class Refilter:
 
     Parameters
     ----------
-    image, task, method, device
+    measurement, task, method, parameter_maps, device
         As for `solve`. Nothing is read before it is needed.
-    **source
-        What else `solve` is told of the image: missing, saturation_level, guide, psf, maps, axes, channels.
     """
 
     def __init__(
-        self, image: "ArrayLike", task: "Task", method: "PKN", *, device: Device = "auto", **source: Any
+        self,
+        measurement: "Measurement | ArrayLike",
+        task: "Task",
+        method: "PKN",
+        *,
+        parameter_maps: "Mapping[str, ArrayLike] | None" = None,
+        device: Device = "auto",
     ) -> None:
-        self._image, self._task, self._method, self._source = image, task, method, source
+        self._measurement, self._task, self._method = measurement, task, method
+        self._parameter_maps = parameter_maps
         self._device = device
         self._noise: dict[Frame, NoiseModel] = {}
         self._last: tuple[Frame, Filtering] | None = None
@@ -76,7 +82,7 @@ class Refilter:
                 problem, guide = self._problem(frame)
                 maps = self._series.maps_of(frame) or None
                 (answer,) = method.solve(problem, guide=guide, parameter_maps=maps)
-                x = self._task.finish(answer.x, problem)
+                x = self._series.task.finish(answer.x, problem)
             yield frame, self._series.axes.from_batch(x).cpu().numpy()
 
     def kernel_at(self, place: tuple[int, ...], strength: float) -> LocalKernel:
@@ -102,7 +108,7 @@ class Refilter:
     @cached_property
     def _series(self) -> Series:
         with translated_errors():
-            return Series.of(self._image, self._task, self._method, **self._source)
+            return Series.of(self._measurement, self._task, self._method, parameter_maps=self._parameter_maps)
 
     def _problem(self, frame: Frame) -> "tuple[Problem, Tensor | None]":
         """Return what a frame has to explain, its noise known, and its guide."""

@@ -32,6 +32,11 @@ def summary(result: "Restoration") -> str:
     return " ".join([*notes, end]) if len(notes) == 1 else end
 
 
+def frame_name(frame: tuple[int, ...]) -> str:
+    """Return what to call a frame, by its index along the frame axes."""
+    return f"frame {', '.join(map(str, frame))}" if frame else "the image"
+
+
 def memory(count: int) -> str:
     """Return a number of bytes in the unit that suits it."""
     return f"{count / 2**30:.1f} GiB" if count > 2**30 / 10 else f"{count / 2**20:.0f} MiB"
