@@ -17,13 +17,13 @@ from napari_dip import (
     Measurement,
     Outcome,
     SuperResolve,
+    residual,
     restore,
     solve,
 )
 from napari_dip.errors import InputError
 from napari_dip.image.axes import Axes
 from napari_dip.optim.iterate import Iterate
-from napari_dip.restoration.series import Series
 
 SHORT = DIP(iterations=3, stopping="max-iterations", input_channels=2, precision="float32")
 
@@ -366,15 +366,11 @@ def test_a_measured_psf_serves_all_frames_in_any_unit(random):
 @pytest.mark.parametrize("channels", ["together", "separate"])
 def test_restored_shapes(axes, shape, task, restored, channels, random):
     image = random.random(shape)
-    frames = [
-        iterate.x.shape for iterate in solve(Measurement(image, axes=axes, channels=channels), task, SHORT)
-    ]
-    result = restore(image, task, SHORT, axes=axes, channels=channels)
-    assert result.image.shape == restored
+    measurement = Measurement(image, axes=axes, channels=channels)
+    frames = [iterate.x.shape for iterate in solve(measurement, task, SHORT)]
+    result = restore(measurement, task, SHORT)
+    assert result.shape == restored
     assert np.isfinite(result.image).all()
     layout = Axes(axes, channels)
     assert set(frames) == {np.empty(restored)[layout.at(frame)].shape for frame in layout.frames(shape)}
-    assert (
-        Series.of(Measurement(image, axes=axes, channels=channels), task, None).residual(result.image).shape
-        == shape
-    )
+    assert residual(measurement, result, task).shape == shape
