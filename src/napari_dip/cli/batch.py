@@ -221,10 +221,10 @@ class Files:
         reporter: "Reporter",
     ) -> None:
         """Write the network as it was after the last frame."""
-        from napari_dip.restoration.readapt import Retuned
+        from napari_dip.restoration.readapt import Readapt
 
         assert isinstance(self.method, FineTune)
-        Retuned(
+        Readapt(
             measurement,
             task,
             self.method,
