@@ -12,7 +12,7 @@ SCREEN := $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Windows_NT,$(OS)),$(filter
 export SCREEN
 
 # How many processes share the tests, each with a screen of its own.
-PROCESSES ?= 1
+PROCESSES ?= 2
 # What pytest is told besides: make test PYTEST_ARGS="tests/test_grid.py -x"
 PYTEST_ARGS ?=
 

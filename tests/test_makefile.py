@@ -96,10 +96,10 @@ def of_pytest(ran):
 
 
 def test_an_xvfb_that_the_run_installs_is_used_by_that_run(machine):
-    done, ran = machine.makes("test")
+    done, ran = machine.makes("test", "PROCESSES=1")
     assert done.returncode == 0, done.stderr
     assert of_pytest(ran) == "python -m pytest on Xvfb"
-    _, ran = machine.makes("test")
+    _, ran = machine.makes("test", "PROCESSES=1")
     assert of_pytest(ran) == "python -m pytest on Xvfb"
     assert not [line for line in ran if "pip" in line], "installed twice"
 
@@ -112,12 +112,12 @@ def test_the_tests_decide_how_it_ends(machine):
 
 
 def test_arguments_reach_pytest(machine):
-    _, ran = machine.makes("test", "PYTEST_ARGS=tests/test_grid.py -x")
+    _, ran = machine.makes("test", "PROCESSES=1", "PYTEST_ARGS=tests/test_grid.py -x")
     assert of_pytest(ran) == "python -m pytest tests/test_grid.py -x on Xvfb"
 
 
-def test_each_process_starts_on_a_screen_of_its_own(machine):
-    _, ran = machine.makes("test", "PROCESSES=2")
+def test_each_of_two_processes_starts_on_a_screen_of_its_own(machine):
+    _, ran = machine.makes("test")
     assert "--tx 2*popen//python=tools/with-screen .venv/bin/python on nothing" in of_pytest(ran)
 
 
@@ -154,7 +154,7 @@ def test_a_screen_that_exists_needs_no_xvfb(machine):
 
 def test_an_xvfb_that_exists_leaves_the_users_screen_alone(machine):
     machine.makes("test")
-    _, ran = machine.makes("test", DISPLAY=":7")
+    _, ran = machine.makes("test", "PROCESSES=1", DISPLAY=":7")
     assert of_pytest(ran) == "python -m pytest on Xvfb"
 
 
