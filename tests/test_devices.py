@@ -21,7 +21,7 @@ from napari_dip import (
 from napari_dip.networks import cuda_graph as recorded
 from napari_dip.pkn.kernels.registry import KERNELS
 from napari_dip.pkn.predictors import StructureTensor
-from napari_dip.restoration.readapt import Retuned
+from napari_dip.restoration.readapt import Readapt
 from napari_dip.restoration.refilter import Refilter
 
 DEVICES = [name for name in ("cuda", "mps") if getattr(torch, name).is_available()]
@@ -83,7 +83,7 @@ def test_pretrained_networks(phantom, device, task, action):
 def test_another_share_of_the_weights(phantom, device):
     method = FineTune(action="fine-tuning", iterations=3, learning_rate=1e-4)
     result = restore(phantom, BLURRED, method, device=device)
-    ((_, same),) = Retuned(phantom, BLURRED, method, result.states, device=device).restored(1.0)
+    ((_, same),) = Readapt(phantom, BLURRED, method, result.states, device=device).restored(1.0)
     np.testing.assert_allclose(same, result.image, atol=1e-2)
 
 

@@ -10,7 +10,7 @@ from napari_dip import Deconvolve, Denoise, FineTune, GaussianNoise, Measurement
 from napari_dip.errors import FileError
 from napari_dip.pretrained.architectures import Compact, DnCNN
 from napari_dip.pretrained.files import load
-from napari_dip.restoration.readapt import Retuned
+from napari_dip.restoration.readapt import Readapt
 
 SETTINGS = {"action": "fine-tuning", "iterations": 6, "learning_rate": 1e-3}
 
@@ -36,7 +36,7 @@ def finer(**settings):
 
 
 def retuned(image, task, method, result, **options):
-    return Retuned(image, task, method, result.states, device="cpu", **options)
+    return Readapt(image, task, method, result.states, device="cpu", **options)
 
 
 @pytest.mark.parametrize("self_ensemble", [True, False])
@@ -109,7 +109,7 @@ def test_a_saved_network_restores_as_it_does_here(image, tmp_path, share):
     # Flips and back-projection end a run, whatever its weights.
     tuned = replace(method, network=None, weights=str(path), action="network")
     output = restore(image, SuperResolve(), tuned, device="cpu").image
-    ((_, wanted),) = Retuned(
+    ((_, wanted),) = Readapt(
         image,
         SuperResolve(GaussianNoise(10.0)),
         replace(method, self_ensemble=False),

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from napari_dip.io import write
 from napari_dip.io.parameter_maps import write_maps
-from napari_dip.restoration.readapt import Retuned
+from napari_dip.restoration.readapt import Readapt
 
 if TYPE_CHECKING:
     from napari_dip.cli.file_run import FileRun
@@ -36,7 +36,7 @@ def write_results(run: "FileRun", result: "Restoration", reporter: "Reporter") -
         write_maps(outputs.maps, maps, source.restored, source.axes, result.provenance)
         reporter.say(f"maps written: {outputs.maps}")
     if outputs.weights is not None:
-        tuned = Retuned(
+        tuned = Readapt(
             run.measurement,
             run.task,
             cast("FineTune", run.method),

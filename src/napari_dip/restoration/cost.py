@@ -1,4 +1,4 @@
-"""What a run will cost, measured on a small part of the image."""
+"""The cost of a run, measured on a small part of the image."""
 
 import math
 import statistics
@@ -28,20 +28,20 @@ _OVERHEAD = 1.8  # gradients and temporary tensors, over what is kept for the ba
 
 @dataclass(frozen=True, slots=True)
 class CostEstimate:
-    """What a run will cost at the most.
+    """The time and memory that a run takes at most.
 
     Parameters
     ----------
     seconds_per_iteration : float
-        For one frame.
+        Time of one iteration, for one frame.
     seconds : float
-        For all frames, if each runs until its last update or its time limit; most stop earlier.
+        Time for all frames, if each uses all its iterations or its time limit. Most stop earlier.
     bytes : int
-        Memory for one frame, above what the program itself takes.
+        Memory for one frame, on top of what the program itself takes.
     at_once : bool
-        There are no updates: the answer comes in one step.
+        Whether the answer comes in one step, without iterations.
     remarks : tuple of str
-        What the user should know before the run, in sentences.
+        Sentences that the user should know before the run.
     """
 
     seconds_per_iteration: float

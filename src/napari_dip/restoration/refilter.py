@@ -1,4 +1,4 @@
-"""The filter of a restored image once more: further or less far, or at one pixel to look at."""
+"""Applies the filter of a restored image again, with another strength or at a single pixel."""
 
 import math
 import threading
@@ -29,28 +29,27 @@ Frame = tuple[int, ...]
 
 @dataclass(frozen=True, eq=False)
 class LocalKernel:
-    """What a pixel of a restored image was made of.
+    """The filter kernel that made one pixel of a restored image.
 
     Parameters
     ----------
     weights : ndarray, shape ``(n, n)``
-        What each pixel of the image counts, with the one where the restored pixel lies in the middle. Their
-        sum is 1.
+        The weight of each pixel of the image. The restored pixel lies in the middle. Their sum is 1.
     parameters : mapping of str to (float, str)
-        What was applied there, by name, with its unit.
+        The value of each parameter there, with its unit.
     """
 
     weights: np.ndarray
     parameters: Mapping[str, tuple[float, str]]
 
     @property
-    def noise_left(self) -> float:
-        """Share of the noise's standard deviation that is left, by the weights alone."""
+    def noise_gain(self) -> float:
+        """Standard deviation of the noise after the filter, as a share of that before, √Σw²."""
         return math.sqrt(float(np.square(self.weights, dtype=float).sum()))
 
 
 class Refilter:
-    """What a run with a filter needs to be done again in a moment: the noise of each frame is measured once.
+    """A run with a filter that can be repeated at once, since the noise of each frame is measured once.
 
     Parameters
     ----------
@@ -75,7 +74,13 @@ class Refilter:
         self._lock = threading.Lock()
 
     def restored(self, strength: float) -> Iterator[tuple[Frame, np.ndarray]]:
-        """Yield each frame as it is with parameters so many times as far from those that change nothing."""
+        """Yield each frame, filtered with another strength.
+
+        Parameters
+        ----------
+        strength : float
+            How far the parameters are taken from those that leave the image as it is, as for `PKN`.
+        """
         method = replace(self._method, strength=strength)
         for frame in self._series.frames:
             with translated_errors():
@@ -86,12 +91,12 @@ class Refilter:
             yield frame, self._series.axes.from_batch(x).cpu().numpy()
 
     def kernel_at(self, place: tuple[int, ...], strength: float) -> LocalKernel:
-        """Return the kernel of a pixel; the first one in a frame takes as long as predicting its parameters.
+        """Return the kernel of a pixel. The first call for a frame predicts its parameters.
 
         Parameters
         ----------
         place : tuple of int
-            Index into the restored image.
+            Index of the pixel in the restored image.
         strength : float
             As for `restored`.
         """
@@ -111,7 +116,7 @@ class Refilter:
             return Series.of(self._measurement, self._task, self._method, parameter_maps=self._parameter_maps)
 
     def _problem(self, frame: Frame) -> "tuple[Problem, Tensor | None]":
-        """Return what a frame has to explain, its noise known, and its guide."""
+        """Return the problem of a frame, with its noise known, and its guide."""
         from napari_dip.methods.pkn import measured
 
         problem = self._series.problem(frame, choose(self._device))

@@ -1,4 +1,4 @@
-"""Times, sizes and ends of runs in words."""
+"""Durations, sizes and the ends of runs in words."""
 
 import math
 from collections import Counter
@@ -23,7 +23,7 @@ def summary(result: "Restoration") -> str:
         end = f"{why.rstrip('.')}, in {time}."
     else:
         what = (
-            f"Update {result.frames[0].iterations} was kept"
+            f"Iteration {result.frames[0].iterations} was kept"
             if frames == 1
             else f"{frames} frames are restored"
         )

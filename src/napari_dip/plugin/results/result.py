@@ -15,7 +15,7 @@ from napari_dip.plugin.results.blend import blended
 from napari_dip.plugin.results.maps import MapLayers
 from napari_dip.plugin.runs.run import Run, RunOutput
 from napari_dip.presentation import words_of_task
-from napari_dip.restoration.readapt import Retuned
+from napari_dip.restoration.readapt import Readapt
 from napari_dip.restoration.refilter import Refilter
 from napari_dip.restoration.series import restored_shape
 from napari_dip.settings import to_dict
@@ -147,12 +147,12 @@ class Result:
             self._renew(restored, method=to_dict(self.run.method))
 
     @cached_property
-    def retuned(self) -> Retuned:
+    def retuned(self) -> Readapt:
         """What restores the image again with other weights, where a network was tuned; read when asked."""
         run, made = self.run, self.restoration
         assert made is not None
         device = run.options["device"]
-        return Retuned(
+        return Readapt(
             run.inputs.measurement,
             run.task,
             run.tuning,
