@@ -54,7 +54,6 @@ def test_a_file_with_the_wrong_suffix_does_not_stop_the_others(image, tmp_path, 
 
 
 def test_a_failed_run_does_not_stop_the_others(image, tmp_path, out, capsys):
-    """A mask of everything leaves nothing to restore from."""
     empty = tmp_path / "empty.npy"
     np.save(empty, np.full((20, 24), np.nan))
     assert run("denoise", empty, image, out, *FAST) == 1

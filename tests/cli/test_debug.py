@@ -70,6 +70,6 @@ def test_the_traceback_of_an_unexpected_error_is_logged(image, tmp_path, caplog)
 
 
 def test_an_error_of_a_library_is_unexpected(image, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(file_run, "restore", lambda *_, **__: np.linalg.cholesky(-np.eye(2)).reshape("x"))
+    monkeypatch.setattr(file_run, "restore", lambda *_, **__: np.linalg.cholesky(-np.eye(2)))
     assert run("denoise", image, tmp_path / "out.tif", "--quiet", *FAST) == 1
     assert "unexpected LinAlgError" in capsys.readouterr().err
