@@ -5,6 +5,7 @@ import logging
 import numpy as np
 import pytest
 
+from napari_dip import RestorationError
 from napari_dip.cli import file_run
 
 from .running import FAST, run
@@ -67,6 +68,15 @@ def test_the_traceback_of_an_unexpected_error_is_logged(image, tmp_path, caplog)
     run("denoise", image, tmp_path / "out.tif", "--quiet", *FAST)
     (record,) = [one for one in caplog.records if one.levelno == logging.ERROR]
     assert record.exc_info[0] is KeyError
+
+
+def test_an_error_of_several_lines_is_said_in_one(image, tmp_path, monkeypatch, capsys):
+    def fail(*_, **__):
+        raise RestorationError("The run failed: no kernel image\nis available")
+
+    monkeypatch.setattr(file_run, "restore", fail)
+    assert run("denoise", image, tmp_path / "out.tif", "--quiet", *FAST) == 1
+    assert capsys.readouterr().err == "napari-dip: The run failed: no kernel image is available\n"
 
 
 def test_an_error_of_a_library_is_unexpected(image, tmp_path, monkeypatch, capsys):

@@ -21,15 +21,18 @@ from .running import FAST, METHOD, run
 COMMANDS = [name for name in app if not name.startswith("-")]
 
 
-def test_denoise_in_a_process_of_its_own(image, tmp_path):
-    command = [sys.executable, "-m", "napari_dip", "denoise", image, tmp_path / "out.tif", "--sigma", "20"]
-    done = subprocess.run([*command, *FAST], capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "2-D image of 20 x 24" in done.stderr
-    assert "at most" in done.stderr
-    assert "iB of memory" in done.stderr
-    assert Outcome.MAX_ITERATIONS.value in done.stderr
-    assert done.stdout == ""
+def test_messages_go_to_standard_error_and_settings_to_the_file(image, tmp_path, capfd):
+    assert run("denoise", image, tmp_path / "out.tif", "--sigma", "20", *FAST) == 0
+    out, err = capfd.readouterr()
+    assert out == ""
+    for words in (
+        "2-D image of 20 x 24",
+        "at most",
+        "iB of memory",
+        Outcome.MAX_ITERATIONS.value,
+        "written: ",
+    ):
+        assert words in err
     with tifffile.TiffFile(tmp_path / "out.tif") as file:
         assert file.series[0].dtype == np.float32
         assert 'PhysicalSizeX="0.5"' in file.ome_metadata
@@ -206,6 +209,7 @@ def test_a_failed_run_gives_code_1(image, tmp_path, monkeypatch, capsys):
 
 
 def test_ctrl_c_gives_130_and_leaves_nothing(image, tmp_path):
+    """In a process of its own, which tests ``python -m napari_dip`` too."""
     command = [sys.executable, "-m", "napari_dip", "denoise", str(image), str(tmp_path / "out.tif")]
     process = subprocess.Popen(
         [*command, "--patience", "100000", "--iterations", "100000"],

@@ -51,7 +51,7 @@ def report(error: Exception, path: Path | None = None) -> None:
     path : Path, optional
         The file of a batch that it belongs to.
     """
-    message = _message(error)
+    message = " ".join(_message(error).splitlines())
     if path is not None and str(path) not in message:
         message = f"{path}: {message}"
     level = logging.DEBUG if _expected(error) else logging.ERROR
@@ -61,7 +61,7 @@ def report(error: Exception, path: Path | None = None) -> None:
 
 def _message(error: Exception) -> str:
     if isinstance(error, CycloptsError):
-        return " ".join(str(error).split())
+        return " ".join(str(error).split())  # it is laid out for a terminal
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
     if _expected(error):
@@ -77,9 +77,9 @@ def _code(error: Exception) -> int:
 
 
 def _expected(error: Exception) -> bool:
-    """Whether an error is one that this package raises on purpose, or the file system does.
+    """Return whether this package raised an error on purpose, or the file system did.
 
-    Any ValueError that comes out of another package is a surprise: ours name the argument and what to do.
+    A ValueError of another package is unexpected: those of this package say what is wrong and what to do.
     """
     if isinstance(error, (RestorationError, OSError, CycloptsError)):
         return True
