@@ -36,6 +36,7 @@ class Outcome(Enum):
     TIME_LIMIT = "The time limit was reached."
     STOPPED = "You stopped it."
     RULE = "Your stopping rule ended it."
+    FAILED = "It could not be restored."
     DIVERGED = (
         "The loss became infinite or NaN; the best result before that was kept. Lower the learning rate."
     )
@@ -113,6 +114,8 @@ class Iterate:
         What the method gives beside the image.
     note : str
         What the user should know about it, as a sentence.
+    error : Exception, optional
+        Why the frame could not be restored.
     state : mapping of str to Tensor, optional
         On an answer: the weights of the network, if they are worth keeping.
     preparing : bool
@@ -141,5 +144,6 @@ class Iterate:
     criterion: StoppingCriterion | None = None
     maps: "Mapping[str, Map]" = field(default_factory=dict)
     note: str = ""
+    error: Exception | None = None
     state: "Mapping[str, Tensor] | None" = None
     preparing: bool = False
