@@ -4,7 +4,7 @@ import math
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,7 +20,7 @@ from napari_dip.networks.cuda_graph import record
 from napari_dip.networks.output import Sieve, ToGreyLevels
 from napari_dip.networks.precision import compute_dtype
 from napari_dip.operators import Blur, Identity
-from napari_dip.optim.background import in_background
+from napari_dip.optim.background import always, in_background
 from napari_dip.optim.fit import fit, noisy_inputs
 from napari_dip.optim.iterate import Iterate, Outcome, State
 from napari_dip.optim.stages import averaged, averaged_with, best_last, mean, stopped
@@ -114,11 +114,12 @@ def _iterates(
     """Yield the iterates of a run from its first step on; its own rules end it."""
     problem = early.problem
     prepared = yield from in_background(_prepared(settings, problem, seed, guide), early.waiting)
-    early.estimate, early.validation = prepared.estimate, prepared.validation
+    early.validation = prepared.validation
     # The postfilter works on the pixels of the data, and a guide tells more than it does.
     filterable = isinstance(problem.operator, Identity) and guide is None
     filters = settings.postfilter and filterable and prepared.validation.held_out is not None
-    with closing(_runs(settings, prepared, seed, weights)) as runs:
+    waiting = early.waiting(prepared.estimate)
+    with closing(_runs(settings, prepared, waiting, seed, weights)) as runs:
         yield from postfiltered(runs, prepared.validation) if filters else runs
 
 
@@ -156,16 +157,23 @@ def _sees_estimate(settings: "DIP", problem: Problem) -> bool:
     return settings.initial_estimate and noisy and sees_images
 
 
-def _runs(settings: "DIP", prepared: _Prepared, seed: int, weights: State) -> Generator[Iterate, None, None]:
-    """Yield the iterates of all networks; each x is the mean with the answers of the networks before."""
+def _runs(
+    settings: "DIP", prepared: _Prepared, waiting: Iterate, seed: int, weights: State
+) -> Generator[Iterate, None, None]:
+    """Yield the iterates of all networks; each x is the mean with the answers of the networks before.
+
+    While a network is made, the latest iterate is repeated; `waiting` is the one before the first network.
+    """
     validation = prepared.validation
     answers: list[Tensor] = []
     iterations, lowest = 0, math.inf
     for number in range(settings.ensemble_size):
+        started = in_background(_started(settings, prepared, seed, number, weights), always(waiting))
+        network, outputs = yield from started
         # Only held-out pixels tell when a network has learnt enough to join the others.
         waits = bool(answers) and validation.held_out is None
         length = 0
-        with closing(_run(settings, prepared, seed, number, answers, weights)) as run:
+        with closing(_run(settings, validation, network, outputs, number, answers, weights)) as run:
             for iterate in run:
                 length = max(length, iterate.index)
                 if iterate.outcome is None:
@@ -184,7 +192,7 @@ def _runs(settings: "DIP", prepared: _Prepared, seed: int, weights: State) -> Ge
             lowest = lowest if iterate.score is None else min(lowest, iterate.score)
         last = number + 1 == settings.ensemble_size
         if answers:
-            yield replace(
+            answer = replace(
                 iterate,
                 index=iterations + iterate.index,
                 x=mean(answers),
@@ -192,30 +200,45 @@ def _runs(settings: "DIP", prepared: _Prepared, seed: int, weights: State) -> Ge
                 outcome=iterate.outcome if last else None,
                 criterion=validation.criterion,
             )
+            yield answer
+            waiting = answer
         elif last:
             raise DivergenceError
         iterations += length
 
 
+def _started(
+    settings: "DIP", prepared: _Prepared, seed: int, number: int, weights: State
+) -> Generator[None, None, tuple[ToGreyLevels, Iterator[Iterate]]]:
+    """Return a network of the ensemble, and the iterates of its fit.
+
+    The first iteration is done already: it takes long, because libraries choose and compile their kernels.
+    """
+    # A generator of its own: the network must not depend on what was drawn for the networks before it.
+    generator = torch.Generator().manual_seed((seed + _STRIDE * (number + 1)) % 2**63)
+    prefix = f"{number}."
+    own = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+    network, z, noise = _network(settings, prepared, generator, own)
+    yield
+    samples = noisy_inputs(z, settings.input_noise_std, prepared.validation.fitted, noise)
+    betas = (0.9, settings.beta2)
+    outputs = fit(network, samples, learning_rate=settings.learning_rate, betas=betas)
+    first = next(outputs)
+    yield
+    return network, chain([first, next(outputs)], outputs)
+
+
 def _run(
     settings: "DIP",
-    prepared: _Prepared,
-    seed: int,
+    validation: Validation,
+    network: ToGreyLevels,
+    outputs: Iterator[Iterate],
     number: int,
     answers: list[Tensor],
     weights: State,
 ) -> Generator[Iterate, None, None]:
-    """Fit one network of the ensemble; its weights are read from and written to the state."""
-    validation = prepared.validation
-    # A generator of its own: the network must not depend on what was drawn for the networks before it.
-    generator = torch.Generator().manual_seed((seed + _STRIDE * (number + 1)) % 2**63)
-    prefix = f"{number}."
-    first = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
-    network, z, noise = _network(settings, validation.problem, prepared, generator, first)
-    samples = noisy_inputs(z, settings.input_noise_std, validation.fitted, noise)
-    betas = (0.9, settings.beta2)
-    iterates: Iterator[Iterate] = fit(network, samples, learning_rate=settings.learning_rate, betas=betas)
-    iterates = averaged(validation.score_outputs(iterates), decay=settings.ema_decay)
+    """Yield the iterates of one network until its fit ends, and keep its weights in the state."""
+    iterates = averaged(validation.score_outputs(outputs), decay=settings.ema_decay)
     iterates = validation.score_means(averaged_with(validation.score_averages(iterates), answers))
     if number:  # an untrained network does not join the others
         iterates = islice(iterates, 1, None)
@@ -224,13 +247,14 @@ def _run(
         yield from best_last(stopped(iterates, rule))
     finally:  # also when the reader ends the run
         state = network.network.state_dict()
-        weights.update({f"{prefix}{name}": value.cpu().clone() for name, value in state.items()})
+        weights.update({f"{number}.{name}": value.cpu().clone() for name, value in state.items()})
 
 
 def _network(
-    settings: "DIP", problem: Problem, prepared: _Prepared, generator: torch.Generator, weights: State
+    settings: "DIP", prepared: _Prepared, generator: torch.Generator, weights: State
 ) -> tuple[ToGreyLevels, Tensor, torch.Generator]:
     """Return a network, its input, and the generator of the input noise, on the device of the data."""
+    problem = prepared.validation.problem
     device, shape = problem.data.device, problem.grid.shape
     own = [] if settings.input == "guide" else [_input(settings, shape, generator)]
     z = torch.cat([*own, *prepared.seen], 1)
