@@ -50,6 +50,8 @@ def follow(image: np.ndarray, score: Callable[[np.ndarray], float], **options: o
     known = {name: options.pop(name) for name in ("missing", "guide", "psf") if name in options}
     measurement = Measurement(image, **known)
     for following in solve(measurement, method=options.pop("method", DIP()), seed=SEED, **options):
+        if following.preparing:
+            continue
         before, iterate = iterate, following
         paused = time.process_time()
         if iterate.index % 5 == 0 and iterate.outcome is None:
