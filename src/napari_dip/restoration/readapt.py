@@ -61,13 +61,16 @@ class Readapt:
         share : float
             Share of what was learnt: 0 is the network as it was given, 1 as it was tuned.
         """
+        from napari_dip.finetuning.pieces import completed
+
         for frame in self._states:
             with translated_errors():
                 if self._unchanged(frame):
                     continue
-                held = self._held(frame)
-                held.restorer.network.load_state_dict(self._between(frame, share))
-                x = self._task.finish(held.last(self_ensemble=self._method.self_ensemble), held.view.problem)
+                session = self._session(frame)
+                session.restorer.network.load_state_dict(self._between(frame, share))
+                image = completed(session.final_image(ensemble=self._method.self_ensemble))
+                x = self._task.finish(image, session.sampler.problem)
             yield frame, self._series.axes.from_batch(x).cpu().numpy()
 
     def save(self, path: Path, frame: Frame, share: float = 1.0) -> None:
@@ -92,8 +95,8 @@ class Readapt:
         network = copy.deepcopy(self._pretrained.network)
         network.load_state_dict(self._between(frame, share))
         tuned = {"task": to_dict(self._task), "method": to_dict(self._method), "share": share}
-        history = {**self._pretrained.record, "tuned": tuned}
-        save(replace(self._pretrained, network=network, record=history), path)
+        history = {**self._pretrained.metadata, "tuned": tuned}
+        save(replace(self._pretrained, network=network, metadata=history), path)
 
     @cached_property
     def _series(self) -> Series:
@@ -110,12 +113,12 @@ class Readapt:
         found: Pretrained = self._method.network
         return found
 
-    def _held(self, frame: Frame) -> "Session":
+    def _session(self, frame: Frame) -> "Session":
         """Return the session of a frame, as the run began it."""
         if self._last is None or self._last[0] != frame:
             self._last = None  # two frames at a time would be one too many
             problem = self._series.problem(frame, choose(self._device))
-            self._last = frame, self._method.held(problem, self._start(frame))
+            self._last = frame, self._method.session(problem, self._start(frame))
         return self._last[1]
 
     def _start(self, frame: Frame) -> dict[str, "Tensor"]:
