@@ -1,5 +1,8 @@
 import gc
 import warnings
+from itertools import count
+from threading import Event
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +19,7 @@ from napari_dip import (
     Measurement,
     Outcome,
     RestorationError,
+    StopRequested,
     SuperResolve,
     residual,
     restore,
@@ -331,6 +335,56 @@ def test_the_state_of_an_answer_is_what_the_next_run_begins_with(blurred):
     assert all(torch.equal(answer.state[name], value) for name, value in learnt[0].items())
     again = network_output(data, task, method, initial_state=dict(answer.state))
     assert not torch.equal(again.x, network_output(data, task, method).x)
+
+
+# How a run ends. That it can be stopped at every stage is tested in tests/finetuning/test_run.py.
+
+
+def test_a_stop_does_not_wait_for_the_network(blurred):
+    """The run goes on yielding while the network is busy, and its answer comes before that of the network."""
+    data, task = blurred
+    busy, released, stop = Event(), Event(), Event()
+
+    class Slow(Bicubic):
+        def forward(self, x):
+            busy.set()
+            released.wait()
+            return super().forward(x)
+
+    iterates = solve(data, task, FineTune.of(Slow(2), factor=2), stopping_rule=StopRequested(stop))
+    try:
+        while not busy.is_set():
+            next(iterates)
+        assert all(next(iterates).preparing for _ in range(3))
+        stop.set()
+        (answer,) = iterates
+    finally:
+        released.set()
+    assert answer.outcome is Outcome.STOPPED
+    assert "before the network had restored" in answer.note
+
+
+def test_the_time_limit_counts_from_the_beginning(blurred, monkeypatch):
+    data, task = blurred
+    clock = SimpleNamespace(monotonic=count(1).__next__)  # a second passes with each look
+    monkeypatch.setattr("napari_dip.optim.stopping.time", clock)
+    *before, answer = solve(data, task, network(2, time_limit=1))
+    assert before == []
+    assert (answer.outcome, answer.preparing) == (Outcome.TIME_LIMIT, True)
+    *before, answer = solve(data, task, network(2, time_limit=3))
+    assert len(before) == 2
+    assert answer.outcome is Outcome.TIME_LIMIT
+
+
+def test_a_stop_during_fine_tuning_keeps_the_best_weights(blurred):
+    data, task = blurred
+    stop = Event()
+    for one in solve(data, task, network(2, **LEARNING), stopping_rule=StopRequested(stop)):
+        if one.index == 5 and one.score is not None:
+            stop.set()
+    assert one.outcome is Outcome.STOPPED
+    assert one.index == 5
+    assert one.state is not None
 
 
 # What can't be done.
