@@ -72,15 +72,15 @@ class ConsistencyReport:
         """The residual at which the data count as explained: the rest is noise or rounding."""
         return max(self.sigma, self.rounding)
 
-    def describe(self, back_projected: float | None = None, *, tuned: bool = False) -> str:
+    def describe(self, back_projected: float | None = None, *, improved: bool | None = None) -> str:
         """Return the report as a sentence.
 
         Parameters
         ----------
         back_projected : float, optional
             The residual after back-projection.
-        tuned : bool
-            Whether the network has been fine-tuned since.
+        improved : bool, optional
+            Whether fine-tuning has improved the network; by default it has not been tried.
         """
         numbers = f"the residual A f(y) − y has an rms of {self.residual:.3g}"
         match self.diagnosis:
@@ -90,10 +90,14 @@ class ConsistencyReport:
                 return f"Noisy (σ = {self.sigma:.3g}): using Stein's estimate of the error ({numbers})."
         if back_projected is None:
             return f"Inconsistent: {numbers}, above {self.tolerance:.3g}."
+        tuning = {
+            None: "fine-tuning may improve the image further",
+            True: "the network was then fine-tuned",
+            False: "fine-tuning did not improve the network",
+        }
         return (
             f"Inconsistent: back-projection takes the residual from {self.residual:.3g} to "
-            f"{back_projected:.3g}; "
-            f"{'the network was then fine-tuned' if tuned else 'fine-tuning may improve the image further'}."
+            f"{back_projected:.3g}; {tuning[improved]}."
         )
 
 

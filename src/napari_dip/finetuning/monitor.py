@@ -114,9 +114,10 @@ class Monitor:
         return (yield from in_background(pieces, shown))
 
     def follow_here(self, pieces: Pieces[T]) -> Iterates[T]:
-        """Do as `follow`, but compute here, and yield an iterate after each piece.
+        """Yield an iterate after each piece of a computation, and return its result.
 
-        What trains a network is not done in the background, where nobody could see what memory it takes.
+        Networks are trained here rather than in the background, because the estimate of the cost of a run
+        looks at what this thread keeps for gradients.
         """
         with closing(pieces):
             while True:

@@ -67,6 +67,7 @@ class Run:
         self._output: NetworkOutput
         self._session: Session
         self._tuner: Tuner
+        self._rate: float
         self._residual: float | None = None  # after back-projection
         self._weights: dict[str, Tensor] | None = None  # that were learnt
 
@@ -153,8 +154,8 @@ class Run:
         if self._settings.learning_rate is None:
             monitor.note(f"{monitor.final_note} Choosing the step size.", monitor.final_note)
         yield from monitor.follow(self._tuner.prepare())
-        rate = self._settings.learning_rate or (yield from monitor.follow_here(self._tuner.choose_rate()))
-        self._updates = self._tuner.updates(self._settings.iterations, rate)
+        given = self._settings.learning_rate
+        self._rate = given or (yield from monitor.follow_here(self._tuner.choose_rate()))
         monitor.note(monitor.final_note)
         monitor.iterate = replace(monitor.iterate, criterion=criterion)
         return None
@@ -164,7 +165,7 @@ class Run:
         monitor = self._monitor
         took, shown = 0.0, time.monotonic()
         try:
-            with closing(self._updates) as updates:
+            with closing(self._tuner.updates(self._settings.iterations, self._rate)) as updates:
                 for update in updates:
                     if update is not None:
                         monitor.iterate = replace(
@@ -184,7 +185,7 @@ class Run:
     def _finish(self) -> Iterates[Outcome | None]:
         """Restore the image with the best weights; if the run is interrupted, without the self-ensemble."""
         session, monitor, tuner = self._session, self._monitor, self._tuner
-        note = session.describe(self._residual, tuned=True)
+        note = session.describe(self._residual, improved=tuner.best > 0)
         ensemble = self._settings.self_ensemble and not monitor.pressed
         x = yield from monitor.insist(session.output(ensemble=ensemble), cut_short=ensemble)
         if self._settings.self_ensemble and monitor.pressed:

@@ -102,9 +102,9 @@ class Session:
         """Contrast of the network's input, as a multiple of the usual contrast."""
         return self.usual_mapping.span / self.restorer.mapping.span
 
-    def describe(self, back_projected: float | None = None, *, tuned: bool = False) -> str:
+    def describe(self, back_projected: float | None = None, *, improved: bool | None = None) -> str:
         """Return the report, and how the network is used in consequence (see `ConsistencyReport`)."""
-        sentences = [self.report.describe(back_projected, tuned=tuned)]
+        sentences = [self.report.describe(back_projected, improved=improved)]
         if self.restorer.mapping != self.usual_mapping:
             sentences.append(
                 f"The network is shown {self.contrast:.2g} times the contrast, which suits the noise."
