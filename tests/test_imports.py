@@ -22,7 +22,7 @@ def test_imports_run_one_way(capsys):
     "statement",
     [
         "import napari_dip",
-        "from napari_dip import DIP, PRESETS, Denoise, Inpaint, Gaussian, Outcome, StopRequested, TimeLimit",
+        "from napari_dip import DIP, PRESETS, Denoise, GaussianNoise, Inpaint, StopRequested, TimeLimit",
         "import napari_dip.cli.main",
         "from napari_dip import restore, solve, estimate_cost",
     ],

@@ -47,7 +47,7 @@ def test_imagej_files_are_understood(tmp_path, random):
         tmp_path / "a.tif",
         data,
         imagej=True,
-        sieve_width=(4, 5),
+        resolution=(4, 5),
         metadata={"axes": "ZCYX", "spacing": 2.0, "unit": "um"},
     )
     picture = read(tmp_path / "a.tif")
@@ -59,7 +59,7 @@ def test_imagej_files_are_understood(tmp_path, random):
 def test_plain_tiffs_of_print_resolution_have_no_pixel_size(tmp_path):
     for dots, known in ((72, False), (25_400, True)):
         tifffile.imwrite(
-            tmp_path / "a.tif", np.zeros((4, 4), np.uint8), sieve_width=(dots, dots), resolutionunit="INCH"
+            tmp_path / "a.tif", np.zeros((4, 4), np.uint8), resolution=(dots, dots), resolutionunit="INCH"
         )
         assert bool(read(tmp_path / "a.tif").pixel_size) == known
 
