@@ -220,7 +220,7 @@ def test_only_z_is_refined_along_the_axis(tmp_path, random):
 def test_a_measured_psf_is_brought_to_the_pixels_of_the_image(image, tmp_path, capsys, size, ratio, said):
     from napari_dip import Deconvolve, MeasuredPSF, RichardsonLucy, restore
     from napari_dip.io import Picture, provenance, write
-    from napari_dip.psf.models import resampled
+    from napari_dip.psf.arrays import resampled
 
     psf = GaussianPSF(4.0).kernel(2).astype(np.float32)
     pixels = {} if size is None else dict.fromkeys("YX", size)

@@ -10,7 +10,7 @@ import numpy as np
 from napari_dip.image.axes import Axes
 from napari_dip.image.region import index, parsed
 from napari_dip.io import Picture, read, read_mask
-from napari_dip.psf.models import resampled
+from napari_dip.psf.arrays import resampled
 from napari_dip.restoration.crop import factors, guide_part
 
 if TYPE_CHECKING:
