@@ -369,7 +369,7 @@ def test_fits_from_end_to_end(tmp_path, random):
         (["denoise", "IN", "OUT", "--saturation_level", "nan"], "saturation_level must be finite, got nan"),
         (["inpaint", "IN", "OUT", "--saturation_level", "300"], "needs missing pixels"),
         (["denoise", "IN", "OUT", "--stop-after", "-1"], "MaxIterations.iterations must be >= 0, got -1"),
-        (["denoise", "IN", "OUT", "--roi", "1:9"], "the area must have 2 ranges"),
+        (["denoise", "IN", "OUT", "--roi", "1:9"], "the region must have 2 ranges"),
         (["denoise", "IN", "OUT", "--roi", "1:25,2:9"], "must be first < last <= 20"),
         (["denoise", "BROKEN", "OUT"], "can't read"),
         (["denoise", "IN", "x" * 300 + ".tif"], "File name too long"),
