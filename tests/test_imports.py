@@ -25,7 +25,7 @@ def test_imports_run_one_way(capsys):
         "from napari_dip import DIP, PRESETS, Denoise, GaussianNoise, Inpaint, StopRequested, TimeLimit",
         "import napari_dip.cli.main",
         "from napari_dip import restore, solve, estimate_cost",
-        "from napari_dip.image import affine, axes, fill, grid, intensity, region, registration",
+        "from napari_dip.image import affine, axes, fill, grid, intensity, planes, region, registration",
     ],
 )
 def test_importing_costs_nothing(statement):

@@ -191,10 +191,10 @@ def test_a_guide_of_a_series_is_cut_whatever_axes_it_has(tmp_path, random):
 
 
 def test_only_z_is_refined_along_the_axis(tmp_path, random):
-    from napari_dip.io import Picture, read, write
+    from napari_dip.io import ImageFile, read, write
 
     stack = random.random((8, 10, 12)).astype(np.float32)
-    source = Picture(stack, "ZYX", {"Z": (2.0, "µm"), "Y": (0.5, "µm"), "X": (0.5, "µm")})
+    source = ImageFile(stack, "ZYX", {"Z": (2.0, "µm"), "Y": (0.5, "µm"), "X": (0.5, "µm")})
     write(tmp_path / "in.tif", stack, source, axes="ZYX", provenance={})
     assert (
         inside(
@@ -219,12 +219,12 @@ def test_only_z_is_refined_along_the_axis(tmp_path, random):
 )
 def test_a_measured_psf_is_brought_to_the_pixels_of_the_image(image, tmp_path, capsys, size, ratio, said):
     from napari_dip import Deconvolve, MeasuredPSF, RichardsonLucy, restore
-    from napari_dip.io import Picture, provenance, write
+    from napari_dip.io import ImageFile, provenance, write
     from napari_dip.psf.arrays import resampled
 
     psf = GaussianPSF(4.0).kernel(2).astype(np.float32)
     pixels = {} if size is None else dict.fromkeys("YX", size)
-    write(tmp_path / "psf.tif", psf, Picture(psf, "YX", pixels), axes="YX", provenance={})
+    write(tmp_path / "psf.tif", psf, ImageFile(psf, "YX", pixels), axes="YX", provenance={})
     out = tmp_path / "out.tif"
     arguments = ("--psf", tmp_path / "psf.tif", "--method", "richardson-lucy", "--iterations", 4)
     assert inside("deconvolve", image, out, *arguments) == 0
@@ -462,7 +462,7 @@ def test_nothing_of_the_users_is_overwritten(image, tmp_path, capsys):
     out = tmp_path / "out.tif"
     out.write_bytes(b"precious")
     assert inside("denoise", image, out, "--quiet", *FAST) == 2
-    assert "say --overwrite" in capsys.readouterr().err
+    assert "use --overwrite" in capsys.readouterr().err
     assert out.read_bytes() == b"precious"
     assert inside("denoise", image, out, "--quiet", "--overwrite", *FAST) == 0
     assert tifffile.imread(out).shape == (20, 24)
@@ -564,7 +564,7 @@ def test_maps_of_several_images_go_to_a_folder(cells, tmp_path):
         (["--save-maps", "{}/maps.png"], "suffix must be one of .tif"),
         (["--maps", "{}/cells.tif"], "must hold the maps width, a, b"),
         (["--kernel", "reblur"], "reblur doesn't do that: take isotropic"),
-        (["--weights", "{}/cells.tif"], "no safetensors file"),
+        (["--weights", "{}/cells.tif"], "not a safetensors file"),
     ],
 )
 def test_what_is_wrong_with_maps_is_said(cells, tmp_path, capsys, arguments, words):

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_dip.image.axes import Axes
 from napari_dip.image.region import index, parsed
-from napari_dip.io import Picture, read, read_mask
+from napari_dip.io import ImageFile, read, read_mask
 from napari_dip.psf.arrays import resampled
 from napari_dip.restoration.crop import factors, guide_part
 
@@ -26,9 +26,9 @@ class Source:
 
     Parameters
     ----------
-    picture : Picture
+    picture : ImageFile
         The part of the image that was asked for.
-    restored : Picture
+    restored : ImageFile
         What its restoration will look like, but for the pixels.
     axes : Axes
         Of both.
@@ -40,8 +40,8 @@ class Source:
         What the user should know of how they were understood.
     """
 
-    picture: Picture
-    restored: Picture
+    picture: ImageFile
+    restored: ImageFile
     axes: Axes
     beside: dict[str, Any]
     origin: dict[str, Any]
@@ -74,7 +74,7 @@ def opened(path: Path, task: "Task", common: "Common", psf: Path | None = None) 
     return Source(picture, picture.refined(axes.letters, finer), axes, beside, origin, tuple(notes))
 
 
-def _psf(path: Path, image: Picture, axes: Axes) -> tuple[np.ndarray, list[float] | None, str | None]:
+def _psf(path: Path, image: ImageFile, axes: Axes) -> tuple[np.ndarray, list[float] | None, str | None]:
     """Return a point spread function on the image's pixels, the ratio of their sizes, and a note."""
     picture = read(path)
     letters = [axes.letters[axis] for axis in axes.spatial]
