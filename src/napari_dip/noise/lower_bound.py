@@ -38,10 +38,11 @@ def noise_lower_bound(image: np.ndarray, seen: np.ndarray) -> float:
         return 0.0
     counts = seen & ~near_clipping(image, clipping_levels(image[seen]))
     # In an image that is dark almost everywhere, clipped noise is better than none.
-    return _weakest(image, counts) or _weakest(image, seen)
+    return _bound(image, counts) or _bound(image, seen)
 
 
-def _weakest(image: np.ndarray, counts: np.ndarray) -> float:
+def _bound(image: np.ndarray, counts: np.ndarray) -> float:
+    """Return the lower bound from the pixels that count, whether or not their noise is cut off."""
     means = (image[:-1, :-1] + image[1:, :-1] + image[:-1, 1:] + image[1:, 1:]) / 4
     whole = counts[:-1, :-1] & counts[1:, :-1] & counts[:-1, 1:] & counts[1:, 1:]
     fine = _energies(image, counts, 1, _PLACE)

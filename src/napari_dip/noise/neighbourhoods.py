@@ -10,11 +10,11 @@ from napari_dip.image.planes import Plane
 from napari_dip.noise.clipping import clipping_levels
 from napari_dip.noise.second_difference import second_difference
 
-#: Share of the neighbourhoods that is kept at each brightness: those with the least structure.
-_CALM = 0.25
-#: Number of neighbourhoods at one brightness, before that, and largest number of brightnesses.
+#: Fewest neighbourhoods that are sorted into one level of brightness, and largest number of levels.
 _ENOUGH, _MOST_LEVELS = 200, 200
-#: Share of the neighbourhoods at one brightness that may touch an end of the range.
+#: Share of a level's neighbourhoods that is used: those with the least structure.
+_CALM = 0.25
+#: Largest share of a level's neighbourhoods that may touch an end of the range.
 _TOUCHING = 0.1
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_dip.noise.neighbourhoods import Levels
 
-#: Fewest brightnesses that determine the line, and standard errors by which its slope must exceed 0.
+#: Fewest levels that determine the line, and number of standard errors that makes a difference significant.
 _LEAST_LEVELS, SIGNIFICANT = 8, 3.0
 
 
@@ -35,7 +35,7 @@ class PhotonTransfer:
 
     @classmethod
     def through(cls, levels: Levels) -> Self:
-        """Fit the line by least squares of relative errors, with less weight for levels that lie far off.
+        """Fit the line by least squares of relative errors. Levels that lie far from it have less weight.
 
         Raises
         ------

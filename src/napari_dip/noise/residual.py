@@ -1,4 +1,4 @@
-"""The strength of the noise by what a restored image leaves over of the data."""
+"""The strength of the noise, measured in the residual of a restored image."""
 
 from torch import Tensor
 

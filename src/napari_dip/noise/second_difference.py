@@ -1,4 +1,4 @@
-"""The second difference, which removes smooth structure, and the strength of the noise by it."""
+"""The second difference, which removes smooth structure, and the strength of the noise measured with it."""
 
 import numpy as np
 

@@ -14,7 +14,7 @@ def _lanczos(distance: Tensor, lobes: int) -> Tensor:
 
 
 def _bicubic(distance: Tensor, a: float = -0.5) -> Tensor:
-    """Keys, *Cubic Convolution Interpolation for Digital Image Processing*, IEEE T-ASSP 29, 1981, eq. 4."""
+    """Return Keys' cubic convolution kernel (Keys, IEEE Trans. ASSP 29, 1981, eq. 4)."""
     s = distance.abs()
     near = ((a + 2) * s - (a + 3)) * s**2 + 1
     far = a * (((s - 5) * s + 8) * s - 4)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from napari_dip.errors import InputError
 from napari_dip.settings import check
 
-#: Share of the light that a kernel keeps, unless it would reach further than so many FWHM.
+#: A kernel keeps this share of the light, unless it would have to be larger than this radius in FWHM.
 _ENERGY, _REACH = 0.999, 5.0
 
 
