@@ -234,33 +234,43 @@ class Axes:
         order = self._order
         return x.permute(tuple(order.index(axis) for axis in range(len(order))))
 
-    def mask_axes(self, name: str, mask_shape: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return which axes of an image of this shape a mask has.
+    def axes_of(self, name: str, part: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return which axes of an image of this shape an array has that may leave some of them out.
 
-        A mask may lack the channel axis. It may also have nothing but the spatial axes, or only Y and X.
+        Parameters
+        ----------
+        name : str
+            What the array is called in the error message.
+        part : tuple of int
+            Shape of the array. It has all axes of the image, or all but the channels, or the spatial axes
+            alone, or Y and X alone.
+        shape : tuple of int
+            Shape of the image.
 
         Raises
         ------
         ValueError
-            The mask does not fit the image. `name` is the argument's name in the message.
+            The shape fits none of these.
         """
-        without_channel = [axis for axis in range(len(shape)) if self.letters[axis] not in _CHANNEL]
-        plane = [axis for axis in self.spatial if self.letters[axis] != "Z"]
-        candidates = [list(range(len(shape))), without_channel, list(self.spatial), plane]
+        without_channel = tuple(a for a in range(len(shape)) if self.letters[a] not in _CHANNEL)
+        plane = tuple(axis for axis in self.spatial if self.letters[axis] != "Z")
+        candidates = [tuple(range(len(shape))), without_channel, self.spatial, plane]
         for axes in candidates:
-            if tuple(mask_shape) == tuple(shape[axis] for axis in axes):
-                return tuple(axes)
+            if part == tuple(shape[axis] for axis in axes):
+                return axes
         wanted = " or ".join(dict.fromkeys(str(tuple(shape[axis] for axis in axes)) for axes in candidates))
-        raise ValueError(f"{name} must have the shape {wanted} to fit the image, got {mask_shape}")
+        raise ValueError(f"{name} must have the shape {wanted} to fit the image, got {part}")
 
     def broadcast(self, name: str, mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         """Return a mask as a view with all axes of an image of this shape.
 
+        Axes that the mask leaves out are those that `axes_of` allows: the mask then serves all of them.
+
         Raises
         ------
         ValueError
-            The mask does not fit the image: see `mask_axes`.
+            The mask's shape doesn't fit the image.
         """
-        axes = self.mask_axes(name, mask.shape, shape)
-        full = np.expand_dims(mask, tuple(axis for axis in range(len(shape)) if axis not in axes))
+        axes = self.axes_of(name, mask.shape, shape)
+        full = np.expand_dims(mask, tuple(a for a in range(len(shape)) if a not in axes))
         return np.broadcast_to(full, shape)

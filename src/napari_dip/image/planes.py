@@ -59,7 +59,7 @@ def sampled_planes(
         raise ValueError(f"image must hold real numbers, got dtype {array.dtype}")
     layout = Axes.of(shape, axes, "separate")
     mask = None if missing is None else sliceable(missing)
-    mask_axes = () if mask is None else layout.mask_axes("missing", tuple(mask.shape), shape)
+    mask_axes = () if mask is None else layout.axes_of("missing", tuple(mask.shape), shape)
     layout = layout.plane_by_plane()
     frames = replace(layout, channels="together")  # a frame is read once, with all of its wanted channels
     reader = _Reader(array, mask, mask_axes, frames, side)

@@ -78,12 +78,15 @@ class ImageFile:
 
 
 def as_dtype(data: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, int]:
-    """Return data rounded to a dtype, and the number of values that were clipped to its range."""
+    """Return data rounded to a dtype, and the number of values that were clipped to its range.
+
+    NaN becomes 0 in dtypes of integers.
+    """
     if dtype.kind == "f":
         return data.astype(dtype), 0
     if dtype.kind == "b":
         return data >= 0.5, 0
     limits = np.iinfo(dtype)
-    rounded = np.rint(data.astype(np.float64))
+    rounded = np.rint(np.nan_to_num(data.astype(np.float64), nan=0.0))
     clipped = int(np.count_nonzero((rounded < limits.min) | (rounded > limits.max)))
     return np.clip(rounded, limits.min, limits.max).astype(dtype), clipped
