@@ -1,7 +1,7 @@
 """Applies a fine-tuned network again, with part of what it learnt, or saves it."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -65,8 +65,6 @@ class Readapt:
 
         for frame in self._states:
             with translated_errors():
-                if self._unchanged(frame):
-                    continue
                 session = self._session(frame)
                 session.restorer.network.load_state_dict(self._between(frame, share))
                 image = completed(session.final_image(ensemble=self._method.self_ensemble))
@@ -122,19 +120,23 @@ class Readapt:
         return self._last[1]
 
     def _start(self, frame: Frame) -> dict[str, "Tensor"]:
-        """Return the weights that the run of a frame began with."""
+        """Return the weights that the run of a frame began with: those of the last frame that learnt any."""
         frames, scene = self._series.frames, self._series.axes.scene
         before = [one for one in frames[: frames.index(frame)] if scene(one) == scene(frame)]
-        follows = before and self._series.following != "independent"
-        return dict(self._states[before[-1]] if follows else self._pretrained.network.state_dict())
+        return self._weights(before if self._series.following != "independent" else [])
 
-    def _unchanged(self, frame: Frame) -> bool:
-        start = self._start(frame)
-        return all(bool((value == start[name].cpu()).all()) for name, value in self._states[frame].items())
+    def _end(self, frame: Frame) -> dict[str, "Tensor"]:
+        """Return the weights that the run of a frame ended with."""
+        return dict(self._states[frame]) if frame in self._states else self._start(frame)
+
+    def _weights(self, frames: Sequence[Frame]) -> dict[str, "Tensor"]:
+        """Return the weights after these frames."""
+        learnt = [self._states[frame] for frame in frames if frame in self._states]
+        return dict(learnt[-1] if learnt else self._pretrained.network.state_dict())
 
     def _between(self, frame: Frame, share: float) -> dict[str, "Tensor"]:
         first = self._pretrained.network.state_dict()
         return {
             name: first[name].cpu().lerp(tuned, share) if tuned.is_floating_point() else tuned
-            for name, tuned in self._states[frame].items()
+            for name, tuned in self._end(frame).items()
         }
