@@ -13,11 +13,11 @@ from napari_dip.finetuning.selection import matched_reading, reading_of
 from napari_dip.finetuning.session import Session
 from napari_dip.pretrained.bundled import shipped
 from napari_dip.problem import Problem
-from napari_dip.synthetic.images import picture
+from napari_dip.synthetic.images import synthetic_image
 
 
 def noisy(sigma, n=128, *, clip=True, known=True, low=0.0, high=255.0):
-    truth = low + (high - low) / 255 * torch.from_numpy(picture(7, 2, n)).float()[None, None]
+    truth = low + (high - low) / 255 * torch.from_numpy(synthetic_image(7, 2, n)).float()[None, None]
     data = truth + sigma * torch.randn(truth.shape, generator=torch.Generator().manual_seed(0))
     data = data.clamp(0, 255) if clip else data
     noise = GaussianNoise(float(sigma)) if known else UnknownNoise()
@@ -81,7 +81,7 @@ def test_noise_does_not_widen_the_range():
 
 
 def test_a_spoilt_network_is_found():
-    truth = torch.from_numpy(picture(7, 2, 192)).float()[None, None]
+    truth = torch.from_numpy(synthetic_image(7, 2, 192)).float()[None, None]
     task = SuperResolve(factor=4, downsampling="bicubic")
     operator = task.operator((48, 48))
     beyond = (operator.grid((48, 48)).shape[0] - 192) // 2

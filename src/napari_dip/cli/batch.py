@@ -187,11 +187,13 @@ class Files:
 
     def _parameters(self, source: "Source") -> list[str]:
         """Return the names of the parameters that the method has maps of."""
+        from napari_dip.pkn.selection import kernel_for
+
         assert isinstance(self.method, PKN)
         axes = laid_out(source.picture.data.shape, source.axes.letters, source.axes.channels, self.method)
         shape = tuple(source.picture.data.shape[axis] for axis in axes.spatial)
         operator = self.task.operator(shape, source.beside.get("psf"))
-        return [parameter.name for parameter in self.method.kernel_for(operator).parameters]
+        return [parameter.name for parameter in kernel_for(operator, self.method.kernel).parameters]
 
     def _write_maps(self, path: Path, source: "Source", result: "Restoration", reporter: "Reporter") -> None:
         from napari_dip.io.parameter_maps import write_maps

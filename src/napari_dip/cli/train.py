@@ -14,8 +14,8 @@ from napari_dip.tasks import Denoise
 if TYPE_CHECKING:
     from napari_dip.cli.reporter import Reporter
     from napari_dip.noise.models import NoiseModel
+    from napari_dip.pkn.network import TrainedNetwork
     from napari_dip.pkn.settings import Training
-    from napari_dip.pkn.trainer import Trained
 
 _SUFFIX = ".safetensors"
 _SECONDS_PER_LINE = 20
@@ -48,7 +48,7 @@ def train_from_files(
     reporter : Reporter
         Says how it goes.
     """
-    from napari_dip.methods.pkn import measured, observed
+    from napari_dip.pkn.observe import measured_noise
     from napari_dip.pkn.train import train_network
     from napari_dip.pkn.weights_file import save
     from napari_dip.restoration.measurement import Series
@@ -61,14 +61,14 @@ def train_from_files(
         if len(images) != 1:
             raise ValueError(f"--noisy takes one image, got {len(images)}")
         problem = Series.of(planes[len(planes) // 2], Denoise(noise), None, axes="YX").problem(())
-        reporter.say(f"The noise: {measured(problem).in_words}.")
-        course = train_network(settings, noisy=observed(problem))
+        reporter.say(f"The noise: {measured_noise(problem).in_words}.")
+        course = train_network(settings, noisy=problem)
     began = said = time.monotonic()
     while True:
         try:
             step = next(course)
         except StopIteration as end:
-            trained: Trained = end.value
+            trained: TrainedNetwork = end.value
             break
         now = time.monotonic()
         if step.local is not None and (now - said >= _SECONDS_PER_LINE or step.outcome):

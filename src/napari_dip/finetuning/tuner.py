@@ -15,7 +15,7 @@ from napari_dip.finetuning.restorer import Restorer
 from napari_dip.optim.fit import fit
 from napari_dip.optim.iterate import Outcome
 from napari_dip.optim.samples import Sample
-from napari_dip.synthetic.images import picture
+from napari_dip.synthetic.images import synthetic_image
 
 #: Draws a sample, where there can be one.
 Objective = Callable[[torch.Generator], Sample | None]
@@ -193,4 +193,4 @@ class Tuning:
 @cache
 def _pictures() -> list[Tensor]:
     """Return made pictures from 0 to 255, others than those that the networks of the package have seen."""
-    return [torch.from_numpy(picture(1, at, _SIDE)).float() for at in range(_PICTURES)]
+    return [torch.from_numpy(synthetic_image(1, at, _SIDE)).float() for at in range(_PICTURES)]

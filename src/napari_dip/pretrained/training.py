@@ -15,7 +15,7 @@ from napari_dip.pretrained.architectures import VDSR, Architecture, Compact, DnC
 from napari_dip.pretrained.degradation import degraded
 from napari_dip.pretrained.model import Pretrained
 from napari_dip.synthetic.crops import crops
-from napari_dip.synthetic.images import picture
+from napari_dip.synthetic.images import synthetic_image
 
 #: Made pictures, their pixels along an axis, and how many more there are for validation.
 _PICTURES, _SIDE, _MORE = 600, 256, 24
@@ -68,7 +68,7 @@ def courses(seed: int = 0) -> dict[str, TrainingPlan]:
 
 def pictures(seed: int = 0, count: int = _PICTURES, *, first: int = 0) -> list[Tensor]:
     """Return made pictures from 0 to 1, each of shape ``(256, 256)``."""
-    made = (picture(seed, first + at, _SIDE) for at in range(count))
+    made = (synthetic_image(seed, first + at, _SIDE) for at in range(count))
     return [torch.from_numpy(image).float() / 255 for image in made]
 
 

@@ -106,7 +106,7 @@ class Refilter:
 
     def _problem(self, frame: Frame) -> "tuple[Problem, Tensor | None]":
         """Return what a frame has to explain, its noise known, and its guide."""
-        from napari_dip.methods.pkn import measured
+        from napari_dip.pkn.observe import measured_noise as measured
 
         problem = self._series.problem(frame, choose(self._device))
         if frame not in self._noise:

@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_dip.image.affine import resampled_onto
 from napari_dip.io.image_file import as_dtype
-from napari_dip.pkn.maps import NOISE_LEFT
+from napari_dip.pkn.maps import NOISE_GAIN
 from napari_dip.plugin.forms.layers import KEY
 from napari_dip.plugin.results.baseline import BeginningLayers, looks, span
 from napari_dip.plugin.results.blend import blended
@@ -116,7 +116,7 @@ class Result:
         axis = None if inputs.rgb else inputs.axes.channel
         if not restoration.maps or (inputs.rgb and inputs.axes.channel is None):
             return
-        new = {name: one for name, one in restoration.maps.items() if self.maps is None or name == NOISE_LEFT}
+        new = {name: one for name, one in restoration.maps.items() if self.maps is None or name == NOISE_GAIN}
         added = MapLayers(
             self._viewer,
             new,
