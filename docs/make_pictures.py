@@ -322,7 +322,7 @@ def kernel_networks(method: DIP) -> Image.Image:
     noisy = truth + np.random.default_rng(0).normal(0, 20, truth.shape)
     single = restore(noisy, Denoise(), PKN(predictor="constant")).image
     found = restore(noisy, Denoise(), PKN(), return_maps=True)
-    width, a, b = (found.maps[name].values for name in ("width", "a", "b"))
+    width, a, b = (found.parameter_maps[name].values for name in ("width", "a", "b"))
     stretch = np.hypot(a, b)
     # a and b turn twice while an edge turns once: so does the hue.
     hue = (np.arctan2(b, a) / (2 * np.pi)) % 1

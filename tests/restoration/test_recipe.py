@@ -288,10 +288,10 @@ def frames(*ends):
 @pytest.mark.parametrize(
     ("ends", "caveats"),
     [
-        ([("TIME_LIMIT", 7), ("TIME_LIMIT", 8), ("TIME_LIMIT", 7)], ["same number of updates"]),
-        ([("NO_IMPROVEMENT", 7), ("MAX_ITERATIONS", 9), ("TIME_LIMIT", 7)], ["same number of updates"]),
-        ([("NO_IMPROVEMENT", 7), ("STOPPED", 9)], ["same number of updates", "2 of 3 frames"]),
-        ([("STOPPED", 9)], ["same number of updates", "1 of 3 frames"]),
+        ([("TIME_LIMIT", 7), ("TIME_LIMIT", 8), ("TIME_LIMIT", 7)], ["same number of iterations"]),
+        ([("NO_IMPROVEMENT", 7), ("MAX_ITERATIONS", 9), ("TIME_LIMIT", 7)], ["same number of iterations"]),
+        ([("NO_IMPROVEMENT", 7), ("STOPPED", 9)], ["same number of iterations", "2 of 3 frames"]),
+        ([("STOPPED", 9)], ["same number of iterations", "1 of 3 frames"]),
         ([("NO_IMPROVEMENT", 7)], ["1 of 3 frames"]),
         ([("NO_IMPROVEMENT", 7), ("MAX_ITERATIONS", 9), ("DIVERGED", 7)], []),
     ],

@@ -12,7 +12,7 @@ def test_the_summary_says_why_and_how_many():
         return Restoration(None, tuple(frames), {})
 
     assert summary(result(Outcome.MAX_ITERATIONS)) == (
-        "The number of updates asked for was reached. Update 70 was kept, after 30 s."
+        "The number of updates asked for was reached. Iteration 70 was kept, after 30 s."
     )
     assert summary(result(Outcome.MAX_ITERATIONS, Outcome.TIME_LIMIT, Outcome.MAX_ITERATIONS)) == (
         "The number of updates asked for was reached. (2 of 3 frames) "

@@ -4,12 +4,13 @@ import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_dip.errors import FileError, RestorationError
 from napari_dip.methods import PKN, FineTune
 from napari_dip.presentation import words_of_method
-from napari_dip.restoration.measurement import laid_out
+from napari_dip.restoration.measurement import Measurement
+from napari_dip.restoration.series import layout_for
 from napari_dip.tasks import Deconvolve
 
 if TYPE_CHECKING:
@@ -108,31 +109,42 @@ class Files:
         image, axes = source.picture.data, source.axes
         task = self._measured(path, source, reporter) if self.blind else self.task
         writable(target, source.restored, axes.letters, keep_dtype=common.keep_dtype)
-        arguments: dict[str, Any] = {
+        measurement = Measurement(
+            image,
+            axes=axes.letters,
+            channels=common.channels,
+            saturation_level=common.saturation_level,
             **source.beside,
-            "saturation_level": common.saturation_level,
-            "axes": axes.letters,
-            "channels": common.channels,
-            "series": common.series,
-            "device": common.device,
-        }
+        )
+        maps_given = None
         if common.maps is not None:
-            arguments["parameter_maps"] = read_maps(common.maps, self._parameters(source))
+            maps_given = read_maps(common.maps, self._parameters(source))
             source.origin["maps"] = {"layer": common.maps.stem, "path": str(common.maps)}
         if maps is not None:
             refuse_maps_file(maps, axes)
         stopping_rule, longest = common.stopping_rule, method
         if stopping_rule is not None:  # for what is said about the time
             longest = method.probe(max(1, min(stopping_rule.iterations, method.max_iterations)))
-        layout = laid_out(image.shape, axes.letters, axes.channels, method)
+        layout = layout_for(measurement.layout, method)
         for note in (f"{path}: {layout.describe(image.shape)}", *source.notes):
             reporter.say(note)
         if not common.quiet:
-            reporter.announce(estimate_cost(image, task, longest, **arguments))
+            reporter.announce(
+                estimate_cost(measurement, task, longest, parameter_maps=maps_given, device=common.device)
+            )
         reporter.begin(longest, frames=len(list(layout.frames(image.shape))))
-        run: dict[str, Any] = {"seed": common.seed, "stopping_rule": stopping_rule}
-        run |= {"return_maps": maps is not None, "callback": reporter.watch}
-        result = restore(image, task, method, **arguments, **run)
+        result = restore(
+            measurement,
+            task,
+            method,
+            series=common.series,
+            parameter_maps=maps_given,
+            device=common.device,
+            seed=common.seed,
+            stopping_rule=stopping_rule,
+            callback=reporter.watch,
+            return_maps=maps is not None,
+        )
         clipped = write(
             target,
             result.image,
@@ -145,7 +157,7 @@ class Files:
         if maps is not None:
             self._write_maps(maps, source, result, reporter)
         if network is not None:
-            self._write_network(network, image, task, result, arguments, reporter)
+            self._write_network(network, measurement, task, result, reporter)
 
     def _measured(self, path: Path, source: "Source", reporter: "Reporter") -> "Task":
         """Return the task with the blur that the image shows."""
@@ -190,7 +202,7 @@ class Files:
         from napari_dip.pkn.selection import kernel_for
 
         assert isinstance(self.method, PKN)
-        axes = laid_out(source.picture.data.shape, source.axes.letters, source.axes.channels, self.method)
+        axes = layout_for(source.axes, self.method)
         shape = tuple(source.picture.data.shape[axis] for axis in axes.spatial)
         operator = self.task.operator(shape, source.beside.get("psf"))
         return [parameter.name for parameter in kernel_for(operator, self.method.kernel).parameters]
@@ -198,24 +210,30 @@ class Files:
     def _write_maps(self, path: Path, source: "Source", result: "Restoration", reporter: "Reporter") -> None:
         from napari_dip.io.parameter_maps import write_maps
 
-        written = {name: result.maps[name].values for name in self._parameters(source)}
+        written = {name: result.parameter_maps[name].values for name in self._parameters(source)}
         write_maps(path, written, source.restored, source.axes, result.provenance)
         reporter.say(f"maps written: {path}")
 
     def _write_network(
         self,
         path: Path,
-        image: Any,
+        measurement: Measurement,
         task: "Task",
         result: "Restoration",
-        arguments: dict[str, Any],
         reporter: "Reporter",
     ) -> None:
         """Write the network as it was after the last frame."""
-        from napari_dip.restoration.readapt import Retuned
+        from napari_dip.restoration.readapt import Readapt
 
         assert isinstance(self.method, FineTune)
-        Retuned(image, task, self.method, result.states, **arguments).save(path, result.frames[-1].index)
+        Readapt(
+            measurement,
+            task,
+            self.method,
+            result.states,
+            device=self.common.device,
+            series=self.common.series,
+        ).save(path, result.frames[-1].index)
         reporter.say(f"network written: {path}")
 
 

@@ -159,7 +159,7 @@ def _run(
     *,
     blind: bool = False,
 ) -> None:
-    from napari_dip.restoration.api import checked_seed
+    from napari_dip.restoration.run import checked_seed
 
     common = common or flags.Common()
     if len(paths) < 2:

@@ -14,7 +14,7 @@ from napari_dip.optim.stopping import MaxIterations
 from napari_dip.pkn.settings import Training
 from napari_dip.presentation import METHOD_NAMES, words_of_method
 from napari_dip.psf.models import PSF, PSFS, GaussianPSF, MeasuredPSF
-from napari_dip.restoration.measurement import Following
+from napari_dip.restoration.series import Following
 from napari_dip.settings import descriptions, hints, plain_fields
 from napari_dip.tasks import Deconvolve, Inpaint, SuperResolve
 

@@ -77,8 +77,8 @@ class Reporter:
                 self.say(f"about {duration(estimate.seconds)}")
             return
         self.say(
-            f"at most {duration(estimate.seconds)} ({estimate.seconds_per_update:.2g} s an update; most runs "
-            f"stop earlier), {memory(estimate.bytes)} of memory"
+            f"at most {duration(estimate.seconds)} ({estimate.seconds_per_iteration:.2g} s an update; most "
+            f"runs stop earlier), {memory(estimate.bytes)} of memory"
         )
 
     def begin(self, method: Method, frames: int = 1) -> None:

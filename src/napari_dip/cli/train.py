@@ -51,7 +51,8 @@ def train_from_files(
     from napari_dip.pkn.observe import measured_noise
     from napari_dip.pkn.train import train_network
     from napari_dip.pkn.weights_file import save
-    from napari_dip.restoration.measurement import Series
+    from napari_dip.restoration.measurement import Measurement
+    from napari_dip.restoration.series import Series
 
     replaceable(out, overwrite=overwrite, suffixes=(_SUFFIX,))
     planes = [plane for path in images for plane in _planes(path)]
@@ -60,7 +61,7 @@ def train_from_files(
     else:
         if len(images) != 1:
             raise ValueError(f"--noisy takes one image, got {len(images)}")
-        problem = Series.of(planes[len(planes) // 2], Denoise(noise), None, axes="YX").problem(())
+        problem = Series.of(Measurement(planes[len(planes) // 2]), Denoise(noise), None).problem(())
         reporter.say(f"The noise: {measured_noise(problem).in_words}.")
         course = train_network(settings, noisy=problem)
     began = said = time.monotonic()

@@ -211,22 +211,43 @@ class Axes:
         order = self._order
         return x.permute(tuple(order.index(axis) for axis in range(len(order))))
 
-    def broadcast(self, name: str, mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        """Return a mask as a view with all the axes of an image of this shape.
+    def axes_of(self, name: str, part: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return which axes of an image of this shape an array has that may leave some of them out.
 
-        The mask may leave out channel and looped axes, and Z: it then serves all of them.
+        Parameters
+        ----------
+        name : str
+            What the array is called in the error message.
+        part : tuple of int
+            Shape of the array. It has all axes of the image, or all but the channels, or the spatial axes
+            alone, or Y and X alone.
+        shape : tuple of int
+            Shape of the image.
 
         Raises
         ------
         ValueError
-            The mask's shape fits none of these.
+            The shape fits none of these.
         """
-        without_channel = [a for a in range(len(shape)) if self.letters[a] not in _CHANNEL]
-        plane = [axis for axis in self.spatial if self.letters[axis] != "Z"]
-        candidates = [list(range(len(shape))), without_channel, list(self.spatial), plane]
+        without_channel = tuple(a for a in range(len(shape)) if self.letters[a] not in _CHANNEL)
+        plane = tuple(axis for axis in self.spatial if self.letters[axis] != "Z")
+        candidates = [tuple(range(len(shape))), without_channel, self.spatial, plane]
         for axes in candidates:
-            if mask.shape == tuple(shape[axis] for axis in axes):
-                full = np.expand_dims(mask, tuple(a for a in range(len(shape)) if a not in axes))
-                return np.broadcast_to(full, shape)
+            if part == tuple(shape[axis] for axis in axes):
+                return axes
         wanted = " or ".join(dict.fromkeys(str(tuple(shape[axis] for axis in axes)) for axes in candidates))
-        raise ValueError(f"{name} must have the shape {wanted} to fit the image, got {mask.shape}")
+        raise ValueError(f"{name} must have the shape {wanted} to fit the image, got {part}")
+
+    def broadcast(self, name: str, mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """Return a mask as a view with all axes of an image of this shape.
+
+        Axes that the mask leaves out are those that `axes_of` allows: the mask then serves all of them.
+
+        Raises
+        ------
+        ValueError
+            The mask's shape doesn't fit the image.
+        """
+        axes = self.axes_of(name, mask.shape, shape)
+        full = np.expand_dims(mask, tuple(a for a in range(len(shape)) if a not in axes))
+        return np.broadcast_to(full, shape)

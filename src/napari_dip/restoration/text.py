@@ -1,4 +1,4 @@
-"""Times, sizes and ends of runs in words."""
+"""Durations, sizes and the ends of runs in words."""
 
 import math
 from collections import Counter
@@ -23,13 +23,18 @@ def summary(result: "Restoration") -> str:
         end = f"{why.rstrip('.')}, in {time}."
     else:
         what = (
-            f"Update {result.frames[0].iterations} was kept"
+            f"Iteration {result.frames[0].iterations} was kept"
             if frames == 1
             else f"{frames} frames are restored"
         )
         end = f"{why} {what}, after {time}."
     notes = dict.fromkeys(frame.note for frame in result.frames if frame.note)
     return " ".join([*notes, end]) if len(notes) == 1 else end
+
+
+def frame_name(frame: tuple[int, ...]) -> str:
+    """Return what to call a frame, by its index along the frame axes."""
+    return f"frame {', '.join(map(str, frame))}" if frame else "the image"
 
 
 def memory(count: int) -> str:

@@ -258,9 +258,12 @@ def _course(
 ) -> "Generator[TrainingStep, None, TrainedNetwork]":
     """Return a training, which begins with measuring the noise."""
     from napari_dip.pkn.train import train_network
-    from napari_dip.restoration.measurement import Series
+    from napari_dip.restoration.measurement import Measurement
+    from napari_dip.restoration.series import Series
 
-    problem = None if noisy is None else Series.of(noisy, task, None, axes="YX").problem(())
+    problem = None
+    if noisy is not None:
+        problem = Series.of(Measurement(noisy, axes="YX"), task, None).problem(())
     return train_network(training, clean=clean, noisy=problem, asked=asked.event.is_set)
 
 
