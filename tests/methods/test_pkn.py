@@ -28,7 +28,6 @@ from napari_dip.operators import Blur, Resample
 from napari_dip.optim.iterate import Outcome
 from napari_dip.pkn.kernels.registry import KERNELS, kernel_of
 from napari_dip.pkn.maps import NOISE_GAIN
-from napari_dip.restoration.api import restoring
 
 STRUCTURE = PKN(predictor="structure-tensor")
 SIGMA = 25.0
@@ -352,7 +351,7 @@ class TestErrors:
         assert np.array_equal(clamped.image, same.image)
 
     def test_another_method_takes_no_maps(self, noisy):
-        with pytest.raises(ValueError, match="DIP has no maps"):
+        with pytest.raises(ValueError, match="DIP has no parameter maps"):
             restore(noisy, GAUSSIAN, DIP(), parameter_maps={"width": noisy})
 
     @pytest.mark.parametrize(
@@ -426,22 +425,36 @@ class TestErrors:
 def test_a_series_can_be_stopped_after_a_frame(random):
     """The finished frames are kept."""
     asked, series = Event(), random.normal(100, 20, (4, 40, 40))
-    stream = restoring(
+    result = restore(
         series,
         Denoise(GaussianNoise(20.0)),
-        PKN(predictor="structure-tensor"),
+        STRUCTURE,
         axes="TYX",
         stopping_rule=StopRequested(asked),
+        callback=lambda iterate: asked.set(),
     )
-    assert next(stream).frame == (0,)
-    asked.set()
-    assert next(stream).outcome is Outcome.STOPPED
-    with pytest.raises(StopIteration) as end:
-        next(stream)
-    result = end.value.value
     assert result.outcome is Outcome.STOPPED
     assert [frame.index for frame in result.frames] == [(0,), (1,)]
+    assert np.isfinite(result.image[:2]).all()
     assert np.isnan(result.image[2:]).all()
+
+
+def test_a_large_image_can_be_stopped_between_its_tiles(random, monkeypatch):
+    """The result says which share of the image was filtered."""
+    monkeypatch.setattr("napari_dip.pkn.run._AT_ONCE", 0)
+    monkeypatch.setattr("napari_dip.pkn.kernels.base._TILE", 40 * 10)
+    asked, image = Event(), random.normal(100, 20, (40, 40)).astype(np.float32)
+    result = restore(
+        image,
+        GAUSSIAN,
+        STRUCTURE,
+        stopping_rule=StopRequested(asked),
+        callback=lambda iterate: iterate.note.startswith("Filtering: 50%") and asked.set(),
+    )
+    (report,) = result.frames
+    assert report.outcome is Outcome.STOPPED
+    assert report.note.startswith("Only 75% of the image was filtered")
+    assert np.mean(result.image == image) == pytest.approx(0.25, abs=0.01)
 
 
 def test_maps_of_signed_parameters_have_a_neutral_value(random):

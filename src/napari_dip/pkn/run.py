@@ -103,21 +103,21 @@ class _Draft:
         self._image = problem.data
         if isinstance(problem.operator, Resample):
             self._image = enlarged(problem.data, problem.operator.factors[0])
-        self._share = 0.0
+        self._written, self._pixels = 0, self._image[0, 0].numel()
         self.x = problem.widened(self._image)
 
     def steps(self, preparation: Steps[Filtering]) -> Iterator[str]:
         """Compute the image; yield, between the steps, a sentence about what is being done."""
         self._filtering = yield from preparation
         self._image = self._filtering.unfiltered()
-        shown, pixels = 0.0, self._image[0, 0].numel()
+        shown = 0
         for written in self._filtering.write(self._image):
-            self._share = written / pixels
-            if written == pixels:
+            self._written = written
+            if written == self._pixels:
                 return
-            if self._share - shown >= 1 / _VIEWS:
-                self.x, shown = self._finished(self._without_nan()), self._share
-            yield f"Filtering: {self._share:.0%} of the image is done."
+            if _VIEWS * (written - shown) >= self._pixels:
+                self.x, shown = self._finished(self._without_nan()), written
+            yield f"Filtering: {written / self._pixels:.0%} of the image is done."
 
     def answer(self) -> Iterate:
         """Return the finished image."""
@@ -136,8 +136,9 @@ class _Draft:
         """Return the image as far as it was filtered when the run was stopped."""
         x = self._finished(self._without_nan())
         note = (
-            f"Only {self._share:.0%} of the image was filtered; the rest is the image as it was measured."
-            if self._share
+            f"Only {self._written / self._pixels:.0%} of the image was filtered; the rest is the image as it "
+            "was measured."
+            if self._written
             else "Nothing was filtered: this is the image as it was measured."
         )
         return Iterate(0, x, self._problem(x), outcome=outcome, note=note)
