@@ -563,7 +563,7 @@ def test_maps_of_several_images_go_to_a_folder(cells, tmp_path):
         (["--save-maps", "{}/out.tif"], "same output"),
         (["--save-maps", "{}/maps.png"], "suffix must be one of .tif"),
         (["--maps", "{}/cells.tif"], "must hold the maps width, a, b"),
-        (["--kernel", "reblur"], "reblur doesn't do that: take isotropic"),
+        (["--kernel", "reblur"], "reblur doesn't suit this task: choose isotropic"),
         (["--weights", "{}/cells.tif"], "no safetensors file"),
     ],
 )
