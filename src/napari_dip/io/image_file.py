@@ -78,12 +78,12 @@ class Picture:
 
 
 def as_dtype(data: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, int]:
-    """Return data rounded to a dtype, and how many values had to be clipped to its range."""
+    """Return data rounded to a dtype, NaN as 0 in integers, and how many values were clipped to its range."""
     if dtype.kind == "f":
         return data.astype(dtype), 0
     if dtype.kind == "b":
         return data >= 0.5, 0
     limits = np.iinfo(dtype)
-    rounded = np.rint(data.astype(np.float64))
+    rounded = np.rint(np.nan_to_num(data.astype(np.float64), nan=0.0))
     clipped = int(np.count_nonzero((rounded < limits.min) | (rounded > limits.max)))
     return np.clip(rounded, limits.min, limits.max).astype(dtype), clipped
