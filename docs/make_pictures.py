@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
+from radon import Radon
 from scipy.ndimage import gaussian_filter, median_filter
 from skimage import data
 from skimage.color import hsv2rgb
@@ -41,7 +42,7 @@ from napari_dip import (
 )
 from napari_dip.cli.reporter import Reporter
 from napari_dip.image.grid import Grid
-from napari_dip.operators import Operator, Radon
+from napari_dip.operators import Operator
 from napari_dip.restoration.api import residual
 
 SIDE = 256  # of a drawn panel, in pixels
@@ -392,7 +393,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if unknown := [name for name in arguments.names if name not in PICTURES]:
         parser.error(f"there is no picture {', '.join(unknown)}: choose among {', '.join(PICTURES)}")
-    method = DIP() if arguments.updates is None else DIP(iterations=arguments.updates)
+    method = DIP() if arguments.iterations is None else DIP(iterations=arguments.iterations)
     arguments.folder.mkdir(parents=True, exist_ok=True)
     for name in arguments.names or PICTURES:
         PICTURES[name](method).save(arguments.folder / f"{name}.png", optimize=True)

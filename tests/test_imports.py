@@ -38,6 +38,7 @@ def test_the_page_on_architecture_draws_the_same_order():
         "from napari_dip import DIP, PRESETS, Denoise, GaussianNoise, Measurement, Outcome, StopRequested",
         "import napari_dip.cli.main",
         "from napari_dip import restore, solve, estimate_cost",
+        "from napari_dip.image import affine, axes, fill, grid, intensity, planes, region, registration",
     ],
 )
 def test_importing_costs_nothing(statement):
