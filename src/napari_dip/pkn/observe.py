@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from napari_dip.errors import RestorationError
-from napari_dip.noise.estimate import estimate_noise, found_noise
+from napari_dip.noise.estimate import estimating, finding
 from napari_dip.noise.models import GaussianNoise, NoiseModel
 from napari_dip.operators import Blur
 from napari_dip.pkn.kernels.gaussian import covariance_of, log_precision
@@ -53,8 +53,7 @@ def observing(problem: Problem, guide: Tensor | None = None) -> Steps[Observatio
     if isinstance(problem.operator, Blur):
         blur = log_precision(covariance_of(problem.operator.psf)).to(data)
     if guide is not None:
-        yield "Measuring the noise of the guide."
-        guide = _scaled(guide, sigma, image)
+        guide = yield from _scaling(guide, sigma, image)
     return Observation(data, sigma, seen, guide, blur)
 
 
@@ -76,7 +75,7 @@ def measuring(problem: Problem) -> Steps[NoiseModel]:
     yield "Measuring the noise."
     seen = problem.observed.expand_as(problem.data)[0].cpu().numpy()
     try:
-        return found_noise(problem.data[0].cpu().numpy(), missing=~seen, axes="CYX")
+        return (yield from finding(problem.data[0].cpu().numpy(), missing=~seen, axes="CYX"))
     except ValueError as error:
         raise RestorationError(f"The noise can't be measured: {error}. Say how strong it is.") from error
 
@@ -91,8 +90,8 @@ def _sigma(noise: NoiseModel, image: Tensor) -> Tensor:
     return variance.sqrt().reshape(1, 1, *(variance.shape[2:] or (1, 1)))
 
 
-def _scaled(guide: Tensor, sigma: Tensor, image: Tensor) -> Tensor:
-    """Return a guide scaled so that its noise is as strong as the image's.
+def _scaling(guide: Tensor, sigma: Tensor, image: Tensor) -> Steps[Tensor]:
+    """Return, in steps, a guide scaled so that its noise is as strong as the image's.
 
     In a guide with very little noise all structure would then count as an edge. So its noise is assumed to be
     at least half as strong as the image's, relative to the structure in each.
@@ -101,6 +100,6 @@ def _scaled(guide: Tensor, sigma: Tensor, image: Tensor) -> Tensor:
     structure = (whole - noise).maximum(0.1 * whole).sqrt()
     own = float(_GUIDE_NOISE * noise.sqrt() * guide.var((2, 3)).mean().sqrt() / structure)
     with contextlib.suppress(ValueError):  # it is too small, or has no noise
-        found = estimate_noise(GaussianNoise(1.0), guide[0].cpu().numpy(), axes="CYX")
+        found = yield from estimating(GaussianNoise(1.0), guide[0].cpu().numpy(), axes="CYX")
         own = max(own, math.sqrt(float(found.variance(guide.new_zeros(())))))
     return guide * (noise.sqrt() / own) if own else guide
