@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from napari_dip.pkn import strips
 from napari_dip.pkn.filter import decoded
 from napari_dip.pkn.filtering import Filtering
 from napari_dip.pkn.kernels.registry import KERNELS, kernel_of
@@ -113,3 +114,14 @@ def test_units_do_not_matter_to_the_structure_tensor(name, random):
 def test_the_structure_tensor_needs_a_kernel_with_a_width_in_pixels(name):
     with pytest.raises(ValueError, match="the structure tensor can't predict"):
         StructureTensor(kernel_of(name))
+
+
+@pytest.mark.parametrize("name", ["anisotropic", "upsample"])
+def test_strips_of_the_structure_tensor_equal_the_whole(name, random, monkeypatch):
+    kernel = kernel_of(name)
+    predictor = StructureTensor(kernel)
+    observation = observed(random.normal(100, 20, (67, 21)))
+    whole = predictor(observation)
+    monkeypatch.setattr(strips, "_STRIP", 0)
+    assert len(list(predictor.strips(observation))) > 1
+    torch.testing.assert_close(predictor(observation), whole)

@@ -13,6 +13,7 @@ from napari_dip.optim.iterate import Outcome
 from napari_dip.optim.stopping import StoppingRule
 from napari_dip.pkn import run as runs
 from napari_dip.pkn.kernels import base as tiles
+from napari_dip.pkn.network import ParameterNetwork
 from napari_dip.problem import Problem
 from napari_dip.psf.models import GaussianPSF
 
@@ -128,7 +129,8 @@ def test_it_can_be_stopped_before_the_noise_is_measured(random, in_steps, monkey
 
 
 def test_it_can_be_stopped_between_strips_of_the_network(random, in_steps, monkeypatch):
-    monkeypatch.setattr("napari_dip.pkn.network._STRIP", 8 * 2)
+    strips = [torch.zeros(1, 3, 2, 8)] * 3
+    monkeypatch.setattr(ParameterNetwork, "strips", lambda *_: iter(strips))
     notes = [one.note for one in PKN().solve(denoising(random))]
     assert notes.count("Predicting the parameters.") == 1 + 3
 

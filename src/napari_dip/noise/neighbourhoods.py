@@ -120,7 +120,7 @@ class Levels:
         calm = np.argpartition(found.gradient[order], count, axis=1)[:, :count]
         chosen = np.take_along_axis(order, calm, axis=1)
         yield _NOTE
-        variance = _robust_variance(found.noise[chosen], clipped_mean)
+        variance = yield from _robust_variance(found.noise[chosen], clipped_mean)
         usable = variance > 0
         if not usable.any():
             raise ValueError(
@@ -160,10 +160,11 @@ def _slope(image: np.ndarray, axis: int) -> np.ndarray:
     return correlate1d(image, [-1, 0, 1], axis, mode="constant")
 
 
-def _robust_variance(noise: np.ndarray, clipped_mean: float) -> np.ndarray:
-    """Return the v of each row for which the mean of min(noise² / v, 4) is `clipped_mean`."""
+def _robust_variance(noise: np.ndarray, clipped_mean: float) -> Steps[np.ndarray]:
+    """Return, in steps, the v of each row for which the mean of min(noise² / v, 4) is `clipped_mean`."""
     squares = np.square(noise)  # (levels, neighbourhoods)
     variance = squares.mean(1)
     for _ in range(30):
+        yield _NOTE
         variance = np.minimum(squares, 4 * variance[:, None]).mean(1) / clipped_mean
     return variance

@@ -14,7 +14,7 @@ from napari_dip.pkn.filter import decoded
 from napari_dip.pkn.kernels.base import ProceduralKernel
 from napari_dip.pkn.network import ParameterNetwork
 from napari_dip.pkn.observation import Observation
-from napari_dip.pkn.predictors import Predictor
+from napari_dip.pkn.predictors import Predictor, StructureTensor
 from napari_dip.steps import Steps, finished
 
 
@@ -59,7 +59,7 @@ class Filtering:
         observation = _filled(kernel, observation)
         whole = replace(observation, seen=None)  # it is filled already, a predictor need not do it again
         yield "Predicting the parameters."
-        if not isinstance(predictor, ParameterNetwork):
+        if not isinstance(predictor, ParameterNetwork | StructureTensor):
             return cls(kernel, observation, predictor(whole).detach(), strength=strength)
         strips = []
         for strip in predictor.strips(whole):

@@ -10,11 +10,10 @@ from torch import Tensor, nn
 
 from napari_dip.pkn.kernels.base import ProceduralKernel
 from napari_dip.pkn.observation import Observation
+from napari_dip.pkn.strips import in_strips
 
 #: Channels, and number of 3 x 3 layers: fewer than 20,000 weights with the last layer of any filter.
 _WIDTH, _DEPTH = 24, 4
-#: Predictions computed at once: few enough to fit into the caches.
-_STRIP = 2**16
 
 
 class ParameterNetwork(nn.Module):
@@ -65,15 +64,9 @@ class ParameterNetwork(nn.Module):
         return torch.cat(list(self.strips(observation)), 2)
 
     def strips(self, observation: Observation) -> Iterator[Tensor]:
-        """Yield the result of `forward` from top to bottom, in strips that each take a moment."""
+        """Yield the result of `forward` strip by strip."""
         whole = replace(observation, image=observation.filled(), seen=None)
-        height, width = whole.image.shape[2:]
-        rows = max(1, _STRIP // -(-width // self.stride)) * self.stride
-        halo = self.reach * self.stride
-        for top in range(0, height, rows):
-            first = max(0, top - halo)
-            raw = self._predicted(whole.rows(first, min(height, top + rows + halo)))
-            yield raw[:, :, (top - first) // self.stride :][:, :, : rows // self.stride]
+        return in_strips(self._predicted, whole, self.stride, self.reach)
 
     def _predicted(self, observation: Observation) -> Tensor:
         n, channels, height, width = observation.image.shape

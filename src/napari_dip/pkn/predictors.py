@@ -1,6 +1,7 @@
 """Predictors of a filter's parameters that need no network: a constant, and the structure tensor."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -8,12 +9,15 @@ from torch import Tensor, nn
 
 from napari_dip.pkn.kernels.base import ProceduralKernel
 from napari_dip.pkn.observation import Observation
+from napari_dip.pkn.strips import in_strips
 
 #: Returns encoded parameters for an observation, shape ``(N, P, ⌈H / stride⌉, ⌈W / stride⌉)``.
 Predictor = Callable[[Observation], Tensor]
 
 #: Standard deviation, in pixels, of the Gaussian that averages the structure tensor.
 _AROUND = 2.0
+#: Radius, in pixels, at which this Gaussian is cut off.
+_RADIUS = round(3 * _AROUND)
 #: Gradient, in standard deviations of the noise, at which the width is halfway between that of flat regions
 #: and that of edges.
 _HALF = 0.7
@@ -88,7 +92,17 @@ class StructureTensor(nn.Module):
 
     def forward(self, observation: Observation) -> Tensor:
         """Return the encoded parameters."""
-        z = (observation.filled() / observation.sigma).mean(1, keepdim=True)
+        return torch.cat(list(self.strips(observation)), 2)
+
+    def strips(self, observation: Observation) -> Iterator[Tensor]:
+        """Yield the result of `forward` strip by strip."""
+        whole = replace(observation, image=observation.filled(), seen=None)
+        # The Gaussian, and one pixel more for the differences.
+        reach = -(-(_RADIUS + 1) // self._stride)
+        return in_strips(self._predicted, whole, self._stride, reach)
+
+    def _predicted(self, observation: Observation) -> Tensor:
+        z = (observation.image / observation.sigma).mean(1, keepdim=True)
         # Derivatives of Gaussians would contain less noise, but blur thin lines.
         z = F.pad(z, (1, 1, 1, 1), mode="reflect")
         dy, dx = (z[:, :, 2:, 1:-1] - z[:, :, :-2, 1:-1]) / 2, (z[:, :, 1:-1, 2:] - z[:, :, 1:-1, :-2]) / 2
@@ -117,11 +131,10 @@ class StructureTensor(nn.Module):
 
 def _averaged(x: Tensor, step: int) -> Tensor:
     """Return a Gaussian mean around each block of `step` pixels; blocks at the border may be incomplete."""
-    radius = round(3 * _AROUND)
-    offsets = torch.arange(-radius, radius + 1, dtype=x.dtype, device=x.device)
+    offsets = torch.arange(-_RADIUS, _RADIUS + 1, dtype=x.dtype, device=x.device)
     weights = (-0.5 * (offsets / _AROUND).square()).exp()
     weights = (weights / weights.sum()).repeat(x.shape[1], 1, 1, 1)
-    x = F.pad(x, (radius,) * 4, mode="replicate")
+    x = F.pad(x, (_RADIUS,) * 4, mode="replicate")
     x = F.conv2d(F.conv2d(x, weights, groups=x.shape[1]), weights.mT, groups=x.shape[1])
     x = F.pad(x, (0, -x.shape[3] % step, 0, -x.shape[2] % step), mode="replicate")
     return F.avg_pool2d(x, step)
