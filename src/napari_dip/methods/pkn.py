@@ -42,8 +42,7 @@ class PKN:
         Strength of the filter: 0 leaves the image unchanged, 1 applies the parameters as predicted. Non-local
         means have no setting that changes nothing: at 0 they still average very similar pixels.
     weights : str, optional
-        File of your own network, made by `napari-dip train-pkn`. By default the network that comes with the
-        package is used.
+        File of your own network, from `napari-dip train-pkn`; by default the bundled network.
 
     Examples
     --------
