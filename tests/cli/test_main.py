@@ -170,10 +170,7 @@ def test_stop_after_counts_the_iterations_of_all_networks(image, tmp_path, capsy
         ),
         (["deconvolve", "IN", "OUT", "--psf-fwhm", "2", "--method", "finetune"], "comes with the package"),
         (["denoise", "IN", "OUT", "--method", "pkn", "--kernel", "reblur"], "choose isotropic"),
-        (
-            ["denoise", "LARGE", "OUT", "--sigma", "9", "--method", "pkn", "--weights", "IN"],
-            "safetensors file",
-        ),
+        (["denoise", "LARGE", "OUT", "--sigma", "9", "--method", "pkn", "--weights", "IN"], "a safetensors"),
         (
             ["denoise", "IN", "OUT", "--method", "pkn", "--parameter-maps", "IN"],
             "must hold the maps width, a, b",

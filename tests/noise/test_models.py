@@ -116,18 +116,18 @@ def test_unknown_noise_cannot_be_drawn():
 
 
 @pytest.mark.parametrize(
-    "make",
+    ("kind", "field", "value"),
     [
-        lambda: GaussianNoise(-1.0),
-        lambda: GaussianNoise(0.0),
-        lambda: LaplaceNoise(-1.0),
-        lambda: PoissonNoise(gain=-2.0),
-        lambda: PoissonGaussianNoise(read_noise=-1.0),
+        (GaussianNoise, "sigma", -1.0),
+        (GaussianNoise, "sigma", 0.0),
+        (LaplaceNoise, "sigma", -1.0),
+        (PoissonNoise, "gain", -2.0),
+        (PoissonGaussianNoise, "read_noise", -1.0),
     ],
 )
-def test_invalid_parameters_are_refused(make):
-    with pytest.raises(ValueError, match="must be >"):
-        make()
+def test_invalid_parameters_are_refused(kind, field, value):
+    with pytest.raises(ValueError, match=rf"{kind.__name__}\.{field} must be >"):
+        kind(**{field: value})
 
 
 def test_scores_are_finite_in_the_dark():

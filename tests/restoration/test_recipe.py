@@ -76,7 +76,7 @@ def test_a_script_says_only_what_is_not_usual():
 def test_a_measured_psf_is_resampled_in_the_script():
     recipe = Recipe(MEASURED, RichardsonLucy(), "YX", psf_ratio=(0.5, 0.25))
     script = recipe.python("image", psf='read(Path("bead.tif")).data')
-    assert "from napari_dip.psf.models import resampled\n" in script
+    assert "from napari_dip.psf.arrays import resampled\n" in script
     assert 'psf=resampled(read(Path("bead.tif")).data, (0.5, 0.25)),' in script
 
 

@@ -29,7 +29,7 @@ _IMPORTS = {
     "read_mask": "from napari_dip.io import read_mask",
     "Axes": "from napari_dip.image.axes import Axes",
     "guide_part": "from napari_dip.restoration.crop import guide_part",
-    "resampled": "from napari_dip.psf.models import resampled",
+    "resampled": "from napari_dip.psf.arrays import resampled",
 }
 
 
