@@ -169,7 +169,7 @@ def test_stop_after_counts_the_iterations_of_all_networks(image, tmp_path, capsy
             "no such file: no.pth",
         ),
         (["deconvolve", "IN", "OUT", "--psf-fwhm", "2", "--method", "finetune"], "comes with the package"),
-        (["denoise", "IN", "OUT", "--method", "pkn", "--kernel", "reblur"], "take isotropic"),
+        (["denoise", "IN", "OUT", "--method", "pkn", "--kernel", "reblur"], "choose isotropic"),
         (["denoise", "LARGE", "OUT", "--sigma", "9", "--method", "pkn", "--weights", "IN"], "a safetensors"),
         (
             ["denoise", "IN", "OUT", "--method", "pkn", "--parameter-maps", "IN"],

@@ -6,7 +6,7 @@ from napari_dip import Denoise, GaussianPSF, SuperResolve, UnknownNoise
 from napari_dip.finetuning.back_projection import back_projected, plan_back_projection
 from napari_dip.finetuning.pieces import completed
 from napari_dip.problem import Problem
-from napari_dip.synthetic.images import picture
+from napari_dip.synthetic.images import synthetic_image
 
 TASK = SuperResolve(factor=2, downsampling="bicubic", psf=GaussianPSF(1.9))
 
@@ -14,7 +14,7 @@ TASK = SuperResolve(factor=2, downsampling="bicubic", psf=GaussianPSF(1.9))
 def problem_and_truth(sigma, seed=0, side=64):
     """Return a synthetic image, blurred and coarse, with or without noise, and the truth on x's grid."""
     operator = TASK.operator((side, side))
-    truth = torch.from_numpy(picture(3, 2, operator.grid((side, side)).shape[0])).float()[None, None]
+    truth = torch.from_numpy(synthetic_image(3, 2, operator.grid((side, side)).shape[0])).float()[None, None]
     clean = operator(truth)
     noise = sigma * torch.randn(clean.shape, generator=torch.Generator().manual_seed(seed))
     return Problem(clean + noise, operator, UnknownNoise(), torch.ones_like(clean)), truth

@@ -6,7 +6,7 @@ from napari_dip.finetuning.pieces import completed
 from napari_dip.finetuning.session import open_session
 from napari_dip.pretrained.bundled import bundled
 from napari_dip.problem import Problem
-from napari_dip.synthetic.images import picture
+from napari_dip.synthetic.images import synthetic_image
 
 from .noisy import noisy
 
@@ -22,7 +22,7 @@ def test_the_network_output_has_the_usual_contrast():
 
 
 def test_a_corrupted_network_is_inconsistent():
-    truth = torch.from_numpy(picture(7, 2, 192)).float()[None, None]
+    truth = torch.from_numpy(synthetic_image(7, 2, 192)).float()[None, None]
     operator = SuperResolve(factor=4, downsampling="bicubic").operator((48, 48))
     margin = (operator.grid((48, 48)).shape[0] - 192) // 2
     data = operator(torch.nn.functional.pad(truth, (margin,) * 4, mode="reflect")).round()

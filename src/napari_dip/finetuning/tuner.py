@@ -15,7 +15,7 @@ from napari_dip.finetuning.restorer import Restorer
 from napari_dip.finetuning.sampler import PatchSampler
 from napari_dip.optim.fit import Sample, fit
 from napari_dip.optim.iterate import Outcome
-from napari_dip.synthetic.images import picture
+from napari_dip.synthetic.images import synthetic_image
 
 #: Draws a sample and the energy to minimise, or None if the data are too small for it.
 Objective = Callable[[torch.Generator], Sample | None]
@@ -200,4 +200,4 @@ class Tuner:
 @cache
 def _synthetic_image(at: int) -> Tensor:
     """Return an image from 0 to 255. The bundled networks were trained on others."""
-    return torch.from_numpy(picture(1, at, _SIDE)).float()
+    return torch.from_numpy(synthetic_image(1, at, _SIDE)).float()

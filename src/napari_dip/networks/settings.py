@@ -108,15 +108,9 @@ class Hourglass(Architecture):
 class Decoder(Architecture):
     """The deep decoder: it mixes channels pixel by pixel and enlarges them, without spatial filters.
 
-    <<<<<<< HEAD
-    It has too few weights to fit noise, so it hardly depends on when it is stopped; it loses fine texture
-    too. Give it fewer weights, about ``layers * width²``, than the image has values. Source: Heckel and Hand,
-    ICLR 2019, section 2.
-    =======
     It has too few weights to fit noise, so the result hardly depends on when it is stopped; but it also loses
-    fine texture. It has about `layers` x `width`² weights, which should be fewer than the values of the
+    fine texture. It has about ``layers * width²`` weights, which should be fewer than the values of the
     image. Source: Heckel and Hand, ICLR 2019, section 2.
-    >>>>>>> helper/dip
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from napari_dip.pretrained.architectures import VDSR, Compact, DnCNN, KnownArchi
 from napari_dip.pretrained.degradation import degraded
 from napari_dip.pretrained.model import Pretrained
 from napari_dip.synthetic.crops import crops
-from napari_dip.synthetic.images import picture
+from napari_dip.synthetic.images import synthetic_image
 
 #: Number of training images, their side in pixels, and the number of validation images.
 _TRAINING, _SIDE, _VALIDATION = 600, 256, 24
@@ -66,7 +66,7 @@ def training_plans(seed: int = 0) -> dict[str, TrainingPlan]:
 
 def training_images(seed: int = 0, count: int = _TRAINING, *, first: int = 0) -> list[Tensor]:
     """Return synthetic images from 0 to 1, each of shape ``(256, 256)``."""
-    images = (picture(seed, first + at, _SIDE) for at in range(count))
+    images = (synthetic_image(seed, first + at, _SIDE) for at in range(count))
     return [torch.from_numpy(image).float() / 255 for image in images]
 
 

@@ -117,11 +117,11 @@ class Refilter:
 
     def _problem(self, frame: Frame) -> "tuple[Problem, Tensor | None]":
         """Return the problem of a frame, with its noise known, and its guide."""
-        from napari_dip.methods.pkn import measured
+        from napari_dip.pkn.observe import measured_noise
 
         problem = self._series.problem(frame, choose(self._device))
         if frame not in self._noise:
-            self._noise[frame] = measured(problem)
+            self._noise[frame] = measured_noise(problem)
         problem = replace(problem, noise=self._noise[frame])
         return problem, self._series.guide_of(frame, problem)
 

@@ -23,7 +23,8 @@ from napari_dip.tasks import Denoise
 
 if TYPE_CHECKING:
     from napari_dip.optim.stopping import StopRequested
-    from napari_dip.pkn.trainer import Step, Trained
+    from napari_dip.pkn.network import TrainedNetwork
+    from napari_dip.pkn.trainer import TrainingStep
 
 _MADE, _CLEAN, _NOISY = "made pictures", "clean images", "a noisy image itself"
 
@@ -43,7 +44,7 @@ class TrainingDock(QWidget):
         super().__init__()
         self._viewer, self._queue = viewer, queue
         self._panels: list[TrainingPanel] = []
-        self._trained: Trained | None = None
+        self._trained: TrainedNetwork | None = None
         self.form = Form(Training, ("kernel", "iterations"))
         self.origin = Choice(
             {name: name for name in (_MADE, _CLEAN, _NOISY)},
@@ -139,7 +140,7 @@ class TrainingDock(QWidget):
         clean = planes if chosen == _CLEAN else []
         noisy = planes[len(planes) // 2] if chosen == _NOISY else None
 
-        def opened(asked: "StopRequested") -> "Generator[Step, None, Trained]":
+        def opened(asked: "StopRequested") -> "Generator[TrainingStep, None, TrainedNetwork]":
             return _course(training, clean, noisy, task, asked)
 
         job = Job(
@@ -177,7 +178,7 @@ class TrainingDock(QWidget):
             return
         self._say(f"Saved: choose {path} as “Weights” under “More settings” of the method.")
 
-    def _keep(self, trained: "Trained | None") -> None:
+    def _keep(self, trained: "TrainedNetwork | None") -> None:
         self._trained = trained
         self.save_button.setVisible(trained is not None)
 
@@ -254,17 +255,16 @@ def _course(
     noisy: np.ndarray | None,
     task: Denoise,
     asked: "StopRequested",
-) -> "Generator[Step, None, Trained]":
-    """Return a training, once its noise has been measured."""
-    from napari_dip.methods.pkn import observed
+) -> "Generator[TrainingStep, None, TrainedNetwork]":
+    """Return a training, which begins with measuring the noise."""
     from napari_dip.pkn.train import train_network
     from napari_dip.restoration.measurement import Measurement
     from napari_dip.restoration.series import Series
 
-    observation = None
+    problem = None
     if noisy is not None:
-        observation = observed(Series.of(Measurement(noisy, axes="YX"), task, None).problem(()))
-    return train_network(training, clean=clean, noisy=observation, asked=asked.event.is_set)
+        problem = Series.of(Measurement(noisy, axes="YX"), task, None).problem(())
+    return train_network(training, clean=clean, noisy=problem, asked=asked.event.is_set)
 
 
 def _release(panels: list[TrainingPanel], *followers: "_ImageList | LayerChoice") -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_dip.pkn.maps import NOISE_LEFT, elongations
+from napari_dip.pkn.maps import NOISE_GAIN, elongations
 from napari_dip.plugin.forms.layers import KEY
 from napari_dip.plugin.results.map_region import region_in
 
@@ -60,7 +60,7 @@ class MapLayers:
     @property
     def parameters(self) -> list[str]:
         """Names of the maps that can be applied again."""
-        return [name for name in self.maps if name != NOISE_LEFT]
+        return [name for name in self.maps if name != NOISE_GAIN]
 
     def values(self, name: str) -> np.ndarray:
         """Return a map as its layer has it now; where that was removed, as it was found."""
@@ -163,7 +163,7 @@ class MapLayers:
 
 def _looks(name: str, one: "RestoredMap") -> dict[str, Any]:
     """Return colormap and contrast limits: from the lowest values to the highest, or about the neutral."""
-    if name == NOISE_LEFT:
+    if name == NOISE_GAIN:
         return {"colormap": "magma", "contrast_limits": (one.low, one.high)}
     seen = one.values[np.isfinite(one.values)]
     low, high = np.percentile(seen, _SHOWN) if seen.size else (one.low, one.high)

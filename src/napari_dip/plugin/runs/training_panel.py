@@ -10,7 +10,8 @@ from napari_dip.plugin.runs.runner import Ending, Job, Queue
 from napari_dip.restoration.text import duration, sentence
 
 if TYPE_CHECKING:
-    from napari_dip.pkn.trainer import Step, Trained
+    from napari_dip.pkn.network import TrainedNetwork
+    from napari_dip.pkn.trainer import TrainingStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,9 @@ class TrainingWatch:
         self._scores: list[tuple[int, float]] = []
         self._single: float | None = None
 
-    def saw(self, item: "Step") -> None:
+    def saw(self, item: "TrainingStep") -> None:
         """Take note of a step."""
-        if item.index < 0:  # the single setting is fitted
+        if item.index < 0:  # the network is not updated
             return
         if self._began is None:
             self._began = time.monotonic()
@@ -89,7 +90,7 @@ class TrainingPanel(JobPanel):
 
     def __init__(self, job: Job, queue: Queue) -> None:
         self.curves = TrainingCurves()
-        self.trained: Trained | None = None
+        self.trained: TrainedNetwork | None = None
         self._marks = ""
         super().__init__(job, self.curves, queue)
         self.stop_button.setToolTip("End the training, and keep what did best until now.")
@@ -119,9 +120,9 @@ class TrainingPanel(JobPanel):
         elif self.trained is None:
             words = "Cancelled."
         else:
-            record = self.trained.record
+            scores = self.trained.metadata
             words = (
-                f"Trained for {record['iterations']} iterations: {record['local']:.2f} dB on images that it "
-                f"did not learn from, the best single setting {record['single']:.2f} dB. Save it to use it."
+                f"Trained for {scores['iterations']} iterations: {scores['local']:.2f} dB on images that it "
+                f"did not learn from, the best single setting {scores['single']:.2f} dB. Save it to use it."
             )
         self.ended.emit(self, " ".join([words, *map(sentence, ending.notes)]))
