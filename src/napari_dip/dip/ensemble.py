@@ -16,6 +16,7 @@ from napari_dip.dip.postfilter import postfiltered
 from napari_dip.dip.validation import Validation
 from napari_dip.errors import DivergenceError, RestorationError
 from napari_dip.image.intensity import Range
+from napari_dip.networks.build import build
 from napari_dip.networks.cuda_graph import record
 from napari_dip.networks.output import Sieve, ToGreyLevels
 from napari_dip.networks.precision import compute_dtype
@@ -234,7 +235,7 @@ def _network(
     device, shape = problem.data.device, problem.grid.shape
     own = [] if settings.input == "guide" else [_input(settings, shape, generator)]
     z = torch.cat([*own, *prepared.seen], 1)
-    network = settings.network.build(z.shape[1], problem.data.shape[1], shape)
+    network = build(settings.network, z.shape[1], problem.data.shape[1], shape)
     network.initialise(generator)
     if weights:
         if _shapes(weights) != _shapes(network.state_dict()):
