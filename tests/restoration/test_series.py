@@ -300,7 +300,7 @@ def refused_psf(message, psf, task=None, shape=(16, 18)):
 
 
 def test_a_measured_psf_has_to_be_given():
-    refused_psf("is to be a measured one, and none is given", None)
+    refused_psf("a measured point spread function is needed, and none is given", None)
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,13 @@ from napari_dip.dip.validation import Validation
 from napari_dip.image.fill import filled_planes, nearest
 from napari_dip.operators import Blur, Identity
 from napari_dip.optim.background import in_background
-from napari_dip.optim.iterate import Iterate, Outcome
+from napari_dip.optim.iterate import STOPPED_EARLY, Iterate, Outcome
 from napari_dip.problem import Problem
 
 #: Outcomes of a run that something outside the fit has ended.
 _INTERRUPTED = (Outcome.STOPPED, Outcome.TIME_LIMIT, Outcome.RULE)
 
-_BEFORE = "Stopped before the fit began: this is {}."
+_BEFORE = STOPPED_EARLY + ": this is {}."
 _EARLY = "Stopped while held-out pixels still preferred a first estimate to the fit: this is {}."
 _FILTERED = "a first estimate by a classic filter"
 _UNFILTERED = "a first estimate, the data with missing pixels filled in"

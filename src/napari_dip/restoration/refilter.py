@@ -86,7 +86,7 @@ class Refilter:
             with translated_errors():
                 problem, guide = self._problem(frame)
                 maps = self._series.maps_of(frame) or None
-                (answer,) = method.solve(problem, guide=guide, parameter_maps=maps)
+                *_, answer = method.solve(problem, guide=guide, parameter_maps=maps)
                 x = self._series.task.finish(answer.x, problem)
             yield frame, self._series.axes.from_batch(x).cpu().numpy()
 
