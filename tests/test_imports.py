@@ -15,8 +15,9 @@ PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 
 
 def test_imports_run_one_way():
-    """The contracts stand in pyproject.toml. import-linter changes loggers, so it has a process of its own."""
-    code = f"from importlinter.cli import lint_imports; raise SystemExit(lint_imports({str(PYPROJECT)!r}, no_cache=True))"
+    """The contracts stand in pyproject.toml. import-linter mutes loggers, so it has a process of its own."""
+    check = f"lint_imports({str(PYPROJECT)!r}, no_cache=True)"
+    code = f"from importlinter.cli import lint_imports; raise SystemExit({check})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PYPROJECT.parent)
     assert done.returncode == 0, done.stdout
 
