@@ -2,10 +2,8 @@
 
 import math
 import time
-from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -15,15 +13,14 @@ from napari_dip.finetuning.adapted_weights import AdaptedWeights
 from napari_dip.finetuning.consistency import Diagnosis, rms_residual
 from napari_dip.finetuning.monitor import Interruption, Iterates, Monitor
 from napari_dip.finetuning.session import NetworkOutput, Session
+from napari_dip.finetuning.settings import RunSettings
 from napari_dip.finetuning.tiling import interpolated
 from napari_dip.finetuning.tuner import Tuner
 from napari_dip.operators import Identity
 from napari_dip.optim.iterate import Outcome, StoppingCriterion
 from napari_dip.optim.stopping import Never, StoppingRule, TimeLimit
+from napari_dip.pretrained.model import Pretrained
 from napari_dip.problem import Problem
-
-if TYPE_CHECKING:
-    from napari_dip.methods.finetune import FineTune
 
 #: During fine-tuning the image is restored again after this multiple of the time that it takes.
 _IDLE = 3
@@ -37,24 +34,24 @@ class Run:
 
     Parameters
     ----------
-    settings : FineTune
+    settings : RunSettings
         The settings.
+    pretrained : Pretrained
+        The network, which will be changed.
     problem : Problem
         The data.
     seed : int
         Seed of the patches, the perturbations and the choice of synthetic images.
-    initial_state : mapping of str to Tensor, optional
-        Weights to begin with, in place of the network's own.
     stopping_rule : StoppingRule, optional
         Ends the run, as the time limit does, whose clock starts now.
     """
 
     def __init__(
         self,
-        settings: "FineTune",
+        settings: RunSettings,
+        pretrained: Pretrained,
         problem: Problem,
         seed: int,
-        initial_state: Mapping[str, Tensor] | None,
         stopping_rule: StoppingRule | None,
     ) -> None:
         rule = stopping_rule or Never()
@@ -63,7 +60,7 @@ class Run:
         x = problem.widened(interpolated(problem.complete_data, problem.grid.factors[0]))
         self._monitor = Monitor(problem, x, rule)
         self._settings, self._problem, self._seed = settings, problem, seed
-        self._pretrained = settings.pretrained(problem).copied(problem.data.device, initial_state)
+        self._pretrained = pretrained
         self._output: NetworkOutput
         self._session: Session
         self._tuner: Tuner

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from napari_dip.finetuning.back_projection import back_projected, plan_back_projection
 from napari_dip.finetuning.consistency import ConsistencyReport, Diagnosis, check_consistency, noise_sigma
-from napari_dip.finetuning.intensity_mapping import IntensityMapping, find_mapping, match_contrast
+from napari_dip.finetuning.intensity_mapping import IntensityMapping
+from napari_dip.finetuning.mapping_search import find_mapping, match_contrast
 from napari_dip.finetuning.pieces import Pieces, completed, mapped
 from napari_dip.finetuning.restorer import Restorer
 from napari_dip.finetuning.sampler import PatchSampler

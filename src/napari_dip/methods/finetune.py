@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from annotated_types import Gt, Interval, Unit
 
 from napari_dip.methods.base import State
-from napari_dip.settings import check
+from napari_dip.settings import check, subset
 from napari_dip.tasks import Deconvolve, Denoise, SuperResolve, Task
 
 if TYPE_CHECKING:
@@ -175,6 +175,8 @@ class FineTune:
         The parameters are those of `Method.solve`. There is no guide, and there are no maps.
         """
         from napari_dip.finetuning.run import Run
+        from napari_dip.finetuning.settings import RunSettings
 
-        run = Run(self, problem, seed, initial_state, stopping_rule)
+        network = self.pretrained(problem).copied(problem.data.device, initial_state)
+        run = Run(subset(self, RunSettings), network, problem, seed, stopping_rule)
         return (yield from run.iterates()) or initial_state or {}

@@ -3,7 +3,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from napari_dip.finetuning.intensity_mapping import IntensityMapping, find_mapping, match_contrast
+from napari_dip.finetuning.intensity_mapping import IntensityMapping
+from napari_dip.finetuning.mapping_search import find_mapping, match_contrast
 from napari_dip.finetuning.pieces import completed
 from napari_dip.finetuning.restorer import Restorer
 from napari_dip.finetuning.sampler import PatchSampler
