@@ -8,11 +8,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from napari_dip.dip.initial_estimate import plain_estimate
+from napari_dip.dip.initial_estimate import has_pixels_of_data, interpolated, plain_estimate
 from napari_dip.dip.validation import Validation
 from napari_dip.image.fill import filled_planes, nearest
-from napari_dip.operators import Blur, Identity
-from napari_dip.optim.background import in_background
+from napari_dip.optim.background import always, in_background
 from napari_dip.optim.iterate import STOPPED_EARLY, Iterate, Outcome
 from napari_dip.problem import Problem
 
@@ -71,7 +70,7 @@ class EarlyStop:
             score = answer.score
         else:
             return
-        x = yield from in_background(self._better(score), lambda _: answer)
+        x = yield from in_background(self._better(score), always(answer))
         if x is None:
             return
         note = (_EARLY if began else _BEFORE).format(_UNFILTERED if self.estimate is None else _FILTERED)
@@ -99,10 +98,10 @@ class EarlyStop:
 
     @cached_property
     def _rough(self) -> Tensor:
-        """What can be shown at once: the data, or their mean where x does not have the pixels of the data."""
+        """What can be shown at once: the data, or their mean if x does not show what the data show."""
         problem, data = self.problem, self.problem.complete_data
-        if isinstance(problem.operator, Identity | Blur):
-            return problem.widened(data)
+        if has_pixels_of_data(problem.operator):
+            return interpolated(problem, data)
         mean = data.mean(tuple(range(2, data.ndim)), keepdim=True) / problem.gain
         return mean.expand(1, -1, *problem.grid.shape)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -11,7 +10,7 @@ from napari_dip.dip.validation import Validation
 from napari_dip.filters.nonlocal_bayes import nonlocal_bayes, nonlocal_bayes_completion
 from napari_dip.filters.vst import Stabiliser
 from napari_dip.noise.models import LaplaceNoise
-from napari_dip.optim.background import in_background
+from napari_dip.optim.background import always, in_background
 from napari_dip.optim.iterate import Iterate
 
 #: Standard errors by which held-out pixels have to prefer the fitted image.
@@ -40,14 +39,10 @@ def postfiltered(iterates: Iterable[Iterate], validation: Validation) -> Iterato
     """
     for iterate in iterates:
         if iterate.outcome is not None and iterate.x.isfinite().all():
-            unfinished = replace(iterate, outcome=None)
-            x = yield from in_background(postfilter(iterate.x, validation), partial(_shown, unfinished))
+            waiting = always(replace(iterate, outcome=None))
+            x = yield from in_background(postfilter(iterate.x, validation), waiting)
             iterate = replace(iterate, x=x)
         yield iterate
-
-
-def _shown(iterate: Iterate, _: object) -> Iterate:
-    return iterate
 
 
 def postfilter(x: Tensor, validation: Validation) -> Generator[None, None, Tensor]:
