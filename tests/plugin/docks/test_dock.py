@@ -450,7 +450,7 @@ def test_the_current_view_stays_chosen_when_layers_come_and_go(viewer, user, ima
     layer = user.restores(dock)
     assert layer.data.shape < image.shape
     assert dock.source.roi.currentText() == "current view"
-    (rows, columns) = layer.metadata["napari-dip"]["source"]["area"]
+    (rows, columns) = layer.metadata["napari-dip"]["source"]["roi"]
     assert np.allclose(layer.translate, (rows[0], columns[0]))
     viewer.scene.camera.center = (0, 1000, 1000)
     user.sees(lambda: "outside" in dock.source.fields["area"].reason)
@@ -524,7 +524,7 @@ def test_run_again_on_a_layer_that_has_become_smaller_says_so(viewer, user, imag
     source = viewer.add_image(image, name="cells")
     dock = user.opens()
     layer = user.restores(dock)
-    layer.metadata["napari-dip"]["source"]["area"] = [[0, 32], [0, 60]]
+    layer.metadata["napari-dip"]["source"]["roi"] = [[0, 32], [0, 60]]
     source.data = image[:40, :40]
     viewer.layers.selection.active = layer
     user.clicks(dock.after.repeat)

@@ -46,7 +46,7 @@ def test_clean_images_give_a_network_that_can_be_saved(viewer, user, clean, quic
     assert not dock.train_button.isEnabled()
     (panel,) = dock._panels
     user.sees(lambda: not dock._panels, seconds=60)
-    assert "Trained for 20 updates" in dock.message.text()
+    assert "Trained for 20 iterations" in dock.message.text()
     assert panel.curves._network
     path = tmp_path / "own.safetensors"
     monkeypatch.setattr("napari_dip.plugin.docks.training_dock.ask_where", lambda *_: path)
@@ -67,7 +67,7 @@ def test_a_noisy_image_is_learnt_from_with_its_noise(viewer, user, clean, random
     dock.noise.fields["noise"].set(GaussianNoise(10.0))
     user.clicks(dock.train_button)
     user.sees(lambda: not dock._panels, seconds=60)
-    assert "Trained for 3 updates" in dock.message.text()
+    assert "Trained for 3 iterations" in dock.message.text()
     assert dock._trained.record["images"].startswith("the noisy image itself")
 
 

@@ -44,7 +44,7 @@ class Shape(ABC):
         check(self)
 
     @abstractmethod
-    def roi(self):
+    def area(self):
         """Return it."""
 
 
@@ -60,7 +60,7 @@ class Square(Shape):
 
     side: Annotated[float, Gt(0)] = 2.0
 
-    def roi(self):
+    def area(self):
         return self.side**2
 
 
@@ -76,7 +76,7 @@ class Disc(Shape):
 
     radius: Annotated[float, Gt(0)]
 
-    def roi(self):
+    def area(self):
         return 3 * self.radius**2
 
 
@@ -84,7 +84,7 @@ class Disc(Shape):
 class Dot(Shape):
     """Nothing to set."""
 
-    def roi(self):
+    def area(self):
         return 0
 
 
@@ -187,7 +187,7 @@ SETTINGS = [
     *NOISES,
     *(task(noise) for task in TASKS for noise in NOISES),
     Inpaint(GaussianNoise(3.0), keep_observed=False),
-    SuperResolve(PoissonNoise(2.0), factor=3, kernel="area", along="axial", psf=AiryPSF(2.0)),
+    SuperResolve(PoissonNoise(2.0), factor=3, downsampling="area", along="axial", psf=AiryPSF(2.0)),
     *(Deconvolve(psf=psf(), floor=99.5) for psf in PSFS.values()),
     RichardsonLucy(iterations=3),
     Wiener(balance=0.1),
@@ -324,7 +324,11 @@ def test_nothing_typed_is_none_where_it_may_be(show):
 
 @pytest.mark.parametrize(
     ("cls", "name", "shown"),
-    [(DIP, "held_out", "automatic"), (DIP, "time_limit", "none"), (Wiener, "balance", "automatic")],
+    [
+        (DIP, "validation_fraction", "automatic"),
+        (DIP, "time_limit", "none"),
+        (Wiener, "balance", "automatic"),
+    ],
 )
 def test_an_empty_field_says_whether_something_is_chosen_for_it(show, cls, name, shown):
     assert show(cls).fields[name].editor.native.placeholderText() == shown
@@ -462,12 +466,12 @@ def test_settings_that_are_shown_mend_what_was_wrong(show):
 
 def test_every_wrong_field_is_marked(show):
     form = show(DIP)
-    for name in ("learning_rate", "jitter"):
+    for name in ("learning_rate", "input_noise_std"):
         form.fields[name].editor.value = "?"
     form.fields["network"].form.fields["skips"].editor.value = "?"
     assert form.problems() == [
         "Learning rate must be a number, got '?'",
-        "Jitter must be a number, got '?'",
+        "Input noise std must be a number, got '?'",
         "Skips must be a whole number, got '?'",
     ]
 

@@ -19,7 +19,7 @@ from napari_dip.pretrained.model import Pretrained
 from napari_dip.restoration.api import residual
 from napari_dip.restoration.recipe import Recipe
 
-from .test_tasks import runs_again, runs_command, runs_script
+from ..docks.test_tasks import runs_again, runs_command, runs_script
 
 #: What the network was not made for.
 BLURRED = SuperResolve(psf=GaussianPSF(1.0))
@@ -188,11 +188,11 @@ def test_the_beginning_and_both_residuals_are_layers(viewer, small, result):
     assert viewer.layers.selection.active is restored is result.layer
     assert [layer.visible for layer in viewer.layers] == [True, False, True, False, False]
     again = restore(small, BLURRED, result.run.method, device="cpu")
-    assert np.array_equal(output.data, again.first)
+    assert np.array_equal(output.data, again.network_output)
     assert np.array_equal(restored.data, again.image)
     assert np.allclose(to_world(output), to_world(restored))
     assert (output.colormap.name, output.contrast_limits) == ("magma", restored.contrast_limits)
-    for layer, image in ((before, again.first), (after, again.image)):
+    for layer, image in ((before, again.network_output), (after, again.image)):
         assert np.array_equal(layer.data, residual(small, image, BLURRED))
         assert np.allclose(to_world(layer), to_world(source))
         assert layer.colormap.name == "gray"

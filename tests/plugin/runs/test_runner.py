@@ -92,7 +92,7 @@ def raising(error):
 
 
 def pace():
-    return ProgressTracker(SimpleNamespace(iterations=LENGTH, time_limit=None))
+    return ProgressTracker(SimpleNamespace(max_iterations=LENGTH, time_limit=None))
 
 
 class Follower:
@@ -383,7 +383,7 @@ def test_stop_keeps_the_result(run, queue, index):
     stream.at[index] = follower.job.stop
     queue.submit(follower.job)
     run.settles(follower)
-    assert follower.endings == [Ending("result, ASKED")]
+    assert follower.endings == [Ending("result, STOPPED")]
     assert stream.given[-1].outcome is Outcome.STOPPED
     assert len(stream.given) == index + 1
     assert stream.closed == 1

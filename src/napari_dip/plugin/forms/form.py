@@ -152,7 +152,8 @@ class Variants(Field):
         self.optional = optional
         self._forms: dict[type, Form] = {_Nothing: Form(_Nothing)} if optional else {}
         self._forms |= {cls: Form(cls) for cls in family(base)}
-        names = [words(cls.__name__.removesuffix(base.__name__).strip("_")) for cls in self._forms]
+        family_name = base.__name__.removesuffix("Model")  # such as Noise, of GaussianNoise
+        names = [words(cls.__name__.removesuffix(family_name).strip("_")) for cls in self._forms]
         self.choice = ComboBox(choices=list(zip(names, self._forms, strict=True)))
         self.choice.changed.connect(self._chosen)
         self.row.addWidget(self.choice.native)

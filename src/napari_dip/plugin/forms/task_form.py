@@ -167,6 +167,6 @@ class TaskForm(QWidget):
 
 
 def _estimate(tooltip: str) -> QPushButton:
-    button = QPushButton("CostEstimate")
+    button = QPushButton("Estimate")
     button.setToolTip(f"<qt>{tooltip}</qt>")
     return button
