@@ -1,5 +1,6 @@
 """The dock: what to restore, how, what it will cost, Run, and what came of it."""
 
+from collections.abc import Callable
 from typing import Any
 
 from qtpy.QtCore import QEvent, Qt
@@ -114,7 +115,8 @@ class Dock(QWidget):
         self.after.wanted.connect(self._begin)
         self.after.said.connect(self._say)
         panels, followers = self._panels, (self.source, self.after)
-        self.destroyed.connect(lambda *_: _release(panels, *followers))  # when the window is closed
+        self._destroyed: Callable[..., None] | None = lambda *_: _release(panels, *followers)
+        self.destroyed.connect(self._destroyed)  # when the window is closed
 
     # What is wrong, and what it will cost
 
@@ -271,8 +273,11 @@ class Dock(QWidget):
 
     def event(self, event: QEvent) -> bool:
         """Notice that napari has taken the dock out of its window: that is how its X closes it."""
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None and self._destroyed is not None:
             self.release()
+            # From here on Python collects it, and what is collected along with it must not be called.
+            self.destroyed.disconnect(self._destroyed)
+            self._destroyed = None
         return bool(super().event(event))
 
 

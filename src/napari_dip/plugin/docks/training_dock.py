@@ -1,6 +1,6 @@
 """The dock that trains a kernel network: from what, for how long, and where it is kept."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,7 +74,8 @@ class TrainingDock(QWidget):
         self.train_button.clicked.connect(self.train)
         self.save_button.clicked.connect(self.save)
         panels, followers = self._panels, (self.clean, self.noisy)
-        self.destroyed.connect(lambda *_: _release(panels, *followers))  # when the window is closed
+        self._destroyed: Callable[..., None] | None = lambda *_: _release(panels, *followers)
+        self.destroyed.connect(self._destroyed)  # when the window is closed
         self._say("")
         self._keep(None)
         self._changed()
@@ -189,8 +190,11 @@ class TrainingDock(QWidget):
 
     def event(self, event: QEvent) -> bool:
         """Notice that napari has taken the dock out of its window: that is how its X closes it."""
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None and self._destroyed is not None:
             _release(self._panels, self.clean, self.noisy)
+            # From here on Python collects it, and what is collected along with it must not be called.
+            self.destroyed.disconnect(self._destroyed)
+            self._destroyed = None
         return bool(super().event(event))
 
 
