@@ -1,11 +1,7 @@
 """Super-resolution, deconvolution and guides, by clicks."""
 
-import shlex
-
 import numpy as np
 import pytest
-import tifffile
-from qtpy.QtWidgets import QApplication
 from scipy.ndimage import gaussian_filter
 
 from napari_dip import Deconvolve, Inpaint, PoissonNoise, SuperResolve, estimate_psf, restore
@@ -14,6 +10,8 @@ from napari_dip.optim.iterate import StoppingCriterion
 from napari_dip.plugin.preferences import remembered_settings
 from napari_dip.psf.models import GaussianPSF, MeasuredPSF, resampled
 from napari_dip.restoration.recipe import Recipe
+
+from ..conftest import SHORT
 
 PLACE = {"scale": (0.5, 0.4), "rotate": 30, "shear": [0.2], "translate": (7, -3), "units": ("um", "um")}
 
@@ -35,43 +33,12 @@ def chooses(dock, method):
     choice.activated.emit(choice.currentIndex())
 
 
-def runs_script(viewer, dock):
-    """Run what "Copy as Python" gives; return its result."""
-    dock.after.copy_python.trigger()
-    names = {"viewer": viewer}
-    exec(QApplication.clipboard().text(), names)
-    return np.asarray(names["restored"])
-
-
-def runs_command(viewer, dock, monkeypatch, path):
-    """Run what "Copy as command line" gives, with the layers that it names saved; return its result."""
-    from napari_dip.cli import main as cli
-
-    monkeypatch.chdir(path)
-    for layer in (layer for layer in viewer.layers if layer._type_string != "image" or not layer.metadata):
-        tifffile.imwrite(f"{layer.name}.tif", np.asarray(layer.data))
-    dock.after.copy_command.trigger()
-    command = QApplication.clipboard().text().splitlines()[-1]
-    words = shlex.split(command)
-    cli.main([*words[1:], "--quiet"])
-    return tifffile.imread(words[3])
-
-
-def runs_again(user, viewer, dock, layer):
-    """Press "Run again" on a layer; return the new one."""
-    count = len(viewer.layers)
-    viewer.layers.selection.active = layer
-    user.clicks(dock.after.repeat)
-    user.sees(lambda: len(viewer.layers) == count + 1 and not dock._panels)
-    return viewer.layers[-1]
-
-
 # Super-resolution
 
 
-def test_a_finer_image_lies_on_its_source(viewer, user, small, tmp_path, monkeypatch):
+def test_a_finer_image_lies_on_its_source(viewer, user, small, tmp_path):
     source = viewer.add_image(small, name="cells", **PLACE)
-    dock = user.opens("Super-resolve")
+    dock = user.opens("Super-resolve", SHORT)
     assert dock.task.kind is SuperResolve
     dock.task.form.fields["downsampling"].editor.value = "area"
     user.sets(dock, iterations=12)
@@ -97,10 +64,10 @@ def test_a_finer_image_lies_on_its_source(viewer, user, small, tmp_path, monkeyp
     dock.after.blend.setValue(100)
     assert np.array_equal(layer.data, restored)
 
-    assert np.array_equal(runs_script(viewer, dock), restored)
-    assert np.array_equal(runs_command(viewer, dock, monkeypatch, tmp_path), restored)
+    assert np.array_equal(user.runs_script(dock), restored)
+    assert np.array_equal(user.runs_command(dock, tmp_path), restored)
     user.sets(dock, iterations=7)
-    assert np.array_equal(runs_again(user, viewer, dock, layer).data, restored)
+    assert np.array_equal(user.runs_again(dock, layer).data, restored)
 
 
 def test_an_area_of_a_stack_is_refined_in_its_place(viewer, user, small):
@@ -187,22 +154,20 @@ def test_a_measured_blur_of_another_pixel_size(viewer, user, small, bead):
     psf = resampled(bead, (0.5, 0.5))
     again = restore(blurred, recipe.task, recipe.method, psf=psf, axes=recipe.axes, device=recipe.device)
     assert np.array_equal(again.image, layer.data)
-    assert np.array_equal(runs_script(viewer, dock), layer.data)
+    assert np.array_equal(user.runs_script(dock), layer.data)
     dock.source.psf.choose(None)
-    assert np.array_equal(runs_again(user, viewer, dock, layer).data, layer.data)
+    assert np.array_equal(user.runs_again(dock, layer).data, layer.data)
 
 
 @pytest.mark.parametrize(
-    ("spoilt", "words"),
+    ("spoilt", "words", "scale"),
     [
-        (lambda bead: np.ones((80, 80)), "larger than the image"),
-        (lambda bead: np.where(bead > 0.9, np.nan, bead), "must be finite"),
-        (lambda bead: bead - 0.5, "must not be negative"),
-        (lambda bead: np.stack([bead, bead]), "must have 2 axes"),
+        (lambda bead: np.ones((80, 80)), "larger than the image", 1),
+        (lambda bead: np.where(bead > 0.9, np.nan, bead), "must be finite", 0.8),
+        (lambda bead: np.stack([bead, bead]), "must have 2 axes", 1),
     ],
-    ids=["too large", "NaN", "negative", "a stack"],
+    ids=["too large", "NaN, resampled", "a stack"],
 )
-@pytest.mark.parametrize("scale", [1, 0.8])
 def test_a_wrong_point_spread_function_is_marked(viewer, user, small, bead, spoilt, words, scale):
     viewer.add_image(small, name="cells")
     data = spoilt(bead)
@@ -220,7 +185,7 @@ def test_a_wrong_point_spread_function_is_marked(viewer, user, small, bead, spoi
 
 
 @pytest.mark.parametrize("method", [RichardsonLucy(iterations=4), Wiener(balance=0.5)], ids=str)
-def test_a_classic_method_at_once(viewer, user, small, tmp_path, monkeypatch, method):
+def test_a_classic_method_at_once(viewer, user, small, tmp_path, method):
     viewer.add_image(small, name="cells")
     dock = user.opens("Deconvolve")
     chooses(dock, type(method))
@@ -230,10 +195,10 @@ def test_a_classic_method_at_once(viewer, user, small, tmp_path, monkeypatch, me
     layer = user.restores(dock)
     assert Recipe.of(layer.metadata["napari-dip"]).method == method
     assert np.isfinite(layer.data).all()
-    assert np.array_equal(runs_script(viewer, dock), layer.data)
-    assert np.allclose(runs_command(viewer, dock, monkeypatch, tmp_path), layer.data)
+    assert np.array_equal(user.runs_script(dock), layer.data)
+    assert np.allclose(user.runs_command(dock, tmp_path), layer.data)
     chooses(dock, DIP)
-    assert np.array_equal(runs_again(user, viewer, dock, layer).data, layer.data)
+    assert np.array_equal(user.runs_again(dock, layer).data, layer.data)
     assert dock.method.value == method
     assert remembered_settings(type(method)) == method
 
@@ -255,11 +220,11 @@ def test_methods_are_offered_where_they_suit_the_task(viewer, user, small):
 # Guides and series
 
 
-def test_a_guide_is_asked_for_and_used(viewer, user, small, phantom, random, tmp_path, monkeypatch):
+def test_a_guide_is_asked_for_and_used(viewer, user, small, phantom, random, tmp_path):
     cells = viewer.add_image(small, name="cells")
     flash = viewer.add_image(phantom[:32, :32].copy(), name="flash")
     viewer.layers.selection = {cells}
-    dock = user.opens("Guided restoration")
+    dock = user.opens("Guided restoration", SHORT)
     assert dock.source.image.layer is cells
     assert dock.source.fields["guide"].reason == "choose the image that guides"
     assert not dock.run_button.isEnabled()
@@ -276,10 +241,10 @@ def test_a_guide_is_asked_for_and_used(viewer, user, small, phantom, random, tmp
     )
     assert np.array_equal(guided.image, layer.data)
     flash.data = phantom[:32, :32]
-    assert np.array_equal(runs_script(viewer, dock), layer.data)
-    assert np.array_equal(runs_command(viewer, dock, monkeypatch, tmp_path), layer.data)
+    assert np.array_equal(user.runs_script(dock), layer.data)
+    assert np.array_equal(user.runs_command(dock, tmp_path), layer.data)
     dock.source.guide.choose(None)
-    assert np.array_equal(runs_again(user, viewer, dock, layer).data, layer.data)
+    assert np.array_equal(user.runs_again(dock, layer).data, layer.data)
 
 
 def test_a_fine_guide_for_an_area_of_a_coarse_image(viewer, user, small, phantom):
@@ -301,7 +266,7 @@ def test_a_fine_guide_for_an_area_of_a_coarse_image(viewer, user, small, phantom
     guide = phantom[2 * rows[0] : 2 * rows[1], 2 * columns[0] : 2 * columns[1]]
     again = restore(image, recipe.task, recipe.method, guide=guide, axes="YX", device=recipe.device)
     assert np.array_equal(again.image, layer.data)
-    assert np.array_equal(runs_script(viewer, dock), layer.data)
+    assert np.array_equal(user.runs_script(dock), layer.data)
 
 
 def test_a_guide_that_shows_nothing_is_marked(viewer, user, small):
@@ -333,7 +298,7 @@ def test_the_frames_choice_is_for_series_and_says_where_it_is_wrong(viewer, user
     layer = user.restores(dock)
     assert layer.metadata["napari-dip"]["series"] == "independent"
     series.set("warm_start")
-    assert np.array_equal(runs_again(user, viewer, dock, layer).data, layer.data)
+    assert np.array_equal(user.runs_again(dock, layer).data, layer.data)
     assert series.value == "independent"
     viewer.layers["movie"].data = small
     assert not series.isVisibleTo(dock.source.axes.fold)
@@ -346,8 +311,8 @@ def test_the_panel_says_what_decides_the_end(viewer, user, image):
     smooth = gaussian_filter(np.random.default_rng(0).normal(0, 40, image.shape), 1.5) * 4
     viewer.add_image((image + smooth).astype(np.float32), name="cells")
     dock = user.opens()
-    user.sets(dock, iterations=100_000, patience=100_000, stopping="variance")
-    panel = user.runs(dock)
+    user.sets(dock, stopping="variance")
+    panel = user.runs_endlessly(dock)
     user.sees(lambda: StoppingCriterion.VARIANCE.value in panel.numbers.text())
     user.sees(lambda: "variance of the outputs" in panel.numbers.text())
     assert "variance of the outputs" in panel.curves.toolTip()
@@ -367,15 +332,13 @@ def test_the_noise_of_a_blurred_image_is_measured_too(viewer, user, small):
 @pytest.mark.parametrize(("name", "method"), [("Deep Image Prior", DIP), ("Procedural Kernel Network", PKN)])
 def test_a_method_of_the_menu_is_chosen(viewer, user, image, name, method):
     viewer.add_image(image, name="cells")
-    user.menu("Layers", "Filter", "Restore", name).trigger()
-    dock = viewer.window.dock_widgets[f"{name} (napari-dip)"]
+    dock = user.opens(name, method=None)
     assert isinstance(dock.method.value, method)
 
 
 def test_the_measured_noise_is_shown_before_the_run(viewer, user, image):
     viewer.add_image(image, name="cells")
-    user.menu("Layers", "Filter", "Restore", "Procedural Kernel Network").trigger()
-    dock = viewer.window.dock_widgets["Procedural Kernel Network (napari-dip)"]
+    dock = user.opens("Procedural Kernel Network", method=None)
     user.sees(dock.run_button.isEnabled)
     assert dock.status.text().startswith("The noise was measured: ")
 

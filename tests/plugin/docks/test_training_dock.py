@@ -20,8 +20,7 @@ def clean(random):
 
 
 def opened(user, viewer, iterations=20):
-    user.menu("Layers", "Filter", "Restore", "Train").trigger()
-    dock = viewer.window.dock_widgets["Train a kernel network (napari-dip)"]
+    dock = user.opens("Train a kernel network", method=None)
     dock.form.set(Training("isotropic", iterations=iterations))
     return dock
 

@@ -17,20 +17,18 @@ from napari_dip.methods.pkn import PKN
 from napari_dip.plugin.forms.layers import KEY
 from napari_dip.plugin.runs.runner import QUEUE
 
-from .test_maps import filtered, opened
-
 METHOD = PKN(predictor="structure-tensor")
 
 
 @pytest.fixture
 def dock(viewer, user, image):
     viewer.add_image(image, name="cells", scale=(0.5, 0.25))
-    return opened(user)
+    return user.opens_filter()
 
 
 @pytest.fixture
 def result(user, dock):
-    result = filtered(user, dock)
+    result = user.finishes(dock)
     dock.after.filter.maps_fold.expand(animate=False)
     dock.after.filter.kernel_fold.expand(animate=False)
     return result
@@ -197,15 +195,15 @@ def test_nothing_keeps_a_closed_dock(viewer, user, image):
     viewer.add_image(image, name="cells")
     docks = []
     for _ in range(3):
-        dock = opened(user)
-        filtered(user, dock)
+        dock = user.opens_filter()
+        user.finishes(dock)
         dock.after.filter.kernel_fold.expand(animate=False)
         viewer.cursor.position = (5.0, 6.0)
         dock.after.filter.strength.setValue(200)
         docks.append(weakref.ref(dock))
         viewer.window.remove_dock_widget(dock)
         del dock
-        user.waits(0.5)
+        user.rests()
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     gc.collect()
     assert [ref() for ref in docks if ref() is not None] == []
@@ -220,5 +218,5 @@ def test_a_closed_dock_leaves_nothing_behind(viewer, user, dock, result):
     assert len(viewer.cursor.events.position.callbacks) == perturbation - 1
     user.sees(lambda: len(QUEUE) == 0)
     viewer.cursor.position = (6.0, 6.0)
-    user.waits(0.3)
+    user.rests()
     assert "cells denoised, single setting" not in viewer.layers

@@ -19,8 +19,6 @@ from napari_dip.pretrained.model import Pretrained
 from napari_dip.restoration.api import residual
 from napari_dip.restoration.recipe import Recipe
 
-from ..docks.test_tasks import runs_again, runs_command, runs_script
-
 #: What the network was not made for.
 BLURRED = SuperResolve(psf=GaussianPSF(1.0))
 NAMES = [
@@ -57,21 +55,14 @@ def written(network, path):
     return str(path)
 
 
-def opened(user, weights, task=None, **settings):
-    """Return the dock with a network, for a run of a few updates."""
-    user.menu("Layers", "Filter", "Restore", "Fine-tune").trigger()
-    dock = user.viewer.window.dock_widgets["Fine-tuned network (napari-dip)"]
-    dock.task.show_task(task or BLURRED)
-    settings = {"iterations": 5, "learning_rate": 1e-3, **settings}
-    dock.method.show_method(FineTune(weights, **settings), "cpu", 0)
-    dock._changed()
+def opened(user, weights, task=BLURRED, **settings):
+    """Return the dock with a network, for a run of a few iterations."""
+    dock = user.opens("Fine-tuned network", method=None, title="Fine-tune")
+    dock.task.show_task(task)
+    dock.method.show_method(
+        FineTune(weights, **{"iterations": 5, "learning_rate": 1e-3, **settings}), "cpu", 0
+    )
     return dock
-
-
-def tuned(user, dock):
-    user.runs(dock)
-    user.sees(lambda: not dock._panels)
-    return dock.after._results[-1]
 
 
 @pytest.fixture
@@ -82,7 +73,7 @@ def dock(viewer, user, small, weights):
 
 @pytest.fixture
 def result(user, dock):
-    return tuned(user, dock)
+    return user.finishes(dock)
 
 
 # Before the run
@@ -90,8 +81,7 @@ def result(user, dock):
 
 def test_the_menu_opens_it_to_super_resolve(viewer, user, small):
     viewer.add_image(small, name="cells")
-    user.menu("Layers", "Filter", "Restore", "Fine-tune").trigger()
-    dock = viewer.window.dock_widgets["Fine-tuned network (napari-dip)"]
+    dock = user.opens("Fine-tuned network", method=None, title="Fine-tune")
     assert dock.task.kind is SuperResolve
     assert isinstance(dock.method.value, FineTune)
     assert dock.source.image.layer is viewer.layers["cells"]
@@ -204,7 +194,7 @@ def test_the_beginning_and_both_residuals_are_layers(viewer, small, result):
 def test_colours_keep_their_dtype_and_have_one_residual(viewer, user, small, weights):
     colours = np.stack([small, small[::-1], small.T], -1).clip(0, 255).astype(np.uint8)
     viewer.add_image(colours, name="cells", rgb=True)
-    tuned(user, opened(user, weights))
+    user.finishes(opened(user, weights))
     remark = ", mean of the colours"
     assert [layer.name for layer in viewer.layers] == [*NAMES[:3], *(name + remark for name in NAMES[3:])]
     output, restored, before, after = list(viewer.layers)[1:]
@@ -222,22 +212,22 @@ def test_the_panel_stays_with_the_result_of_a_residual(viewer, dock, result):
     assert dock.after.tuned.isVisible()
 
 
-def test_the_output_can_be_had_again(viewer, user, dock, result, tmp_path, monkeypatch):
+def test_the_output_can_be_had_again(viewer, user, dock, result):
     output = result.beginning.beginning
     recipe = Recipe.of(output.metadata[KEY])
     assert recipe.method.action == "network"
-    layer = runs_again(user, viewer, dock, output)
+    layer = user.runs_again(dock, output)
     assert np.array_equal(layer.data, output.data)
     assert layer.name == "cells super-resolved [1]"
     assert not dock.after.tuned.isVisible()
     viewer.layers.selection = {output}
-    assert np.array_equal(runs_script(viewer, dock), output.data)
+    assert np.array_equal(user.runs_script(dock), output.data)
 
 
 def test_a_result_without_change_has_no_layers_beside_it(viewer, user, small, weights):
     viewer.add_image(small, name="cells")
     dock = opened(user, weights, action="network")
-    tuned(user, dock)
+    user.finishes(dock)
     assert [layer.name for layer in viewer.layers] == ["cells", "cells super-resolved"]
     assert not dock.after.tuned.isVisible()
 
@@ -279,7 +269,7 @@ def test_the_slider_restores_anew_and_says_so(viewer, user, dock, result, small)
 def test_it_slides_all_frames_of_a_series(viewer, user, small, weights):
     viewer.add_image(np.stack([small, small.T]), name="cells", axis_labels=("t", "y", "x"))
     dock = opened(user, weights, SuperResolve(psf=GaussianPSF(1.0), along="lateral"))
-    result = tuned(user, dock)
+    result = user.finishes(dock)
     whole = result.layer.data.copy()
     dock.after.tuned.share.setValue(0)
     user.sees(lambda: result.share == 0)
@@ -342,7 +332,7 @@ def test_the_user_is_asked_before_a_file_is_overwritten(viewer, monkeypatch):
 def test_what_agrees_with_the_data_can_be_tuned_anyway(viewer, user, small, weights):
     viewer.add_image(small, name="cells")
     dock = opened(user, weights, SuperResolve(downsampling="area"))
-    result = tuned(user, dock)
+    result = user.finishes(dock)
     assert dock.message.text().startswith("Consistent: nothing to correct")
     panel = dock.after.tuned
     assert not panel.share.isVisible()
@@ -358,11 +348,11 @@ def test_what_agrees_with_the_data_can_be_tuned_anyway(viewer, user, small, weig
 # Elsewhere
 
 
-def test_it_can_be_repeated_elsewhere(viewer, user, dock, result, tmp_path, monkeypatch):
+def test_it_can_be_repeated_elsewhere(viewer, user, dock, result, tmp_path):
     viewer.layers["cells"].rotate = 0
     restored = result.layer.data.copy()
-    assert np.array_equal(runs_script(viewer, dock), restored)
-    assert np.array_equal(runs_command(viewer, dock, monkeypatch, tmp_path), restored)
+    assert np.array_equal(user.runs_script(dock), restored)
+    assert np.array_equal(user.runs_command(dock, tmp_path), restored)
     assert np.array_equal(restored, result.layer.data)
 
 
@@ -382,12 +372,12 @@ def test_nothing_keeps_a_closed_dock(viewer, user, small, weights):
     docks = []
     for _ in range(2):
         dock = opened(user, weights)
-        tuned(user, dock)
+        user.finishes(dock)
         dock.after.tuned.share.setValue(30)
         docks.append(weakref.ref(dock))
         viewer.window.remove_dock_widget(dock)
         del dock
-        user.waits(0.5)
+        user.rests()
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     gc.collect()
     assert [ref() for ref in docks if ref() is not None] == []

@@ -222,20 +222,14 @@ FAULTS = [
     RuntimeError("mat1 and mat2 shapes cannot be multiplied"),
     RuntimeError(),
     MemoryError(),
-    MemoryError("Unable to allocate 7 GiB"),
     OutOfMemory("CUDA out of memory. Tried to allocate 8 GiB"),
     ValueError("overlap must lie in [0, size)"),
     ValueError(),
-    TypeError("not a tensor"),
     OSError(5, "Input/output error"),
     RestorationError("Lower the learning rate."),
-    RestorationError(),
     KeyError("oops"),
     StopIteration("early"),
-    ZeroDivisionError(),
     AssertionError(),
-    NotImplementedError(),
-    Exception(),
 ]
 WORDS = {
     MemoryError: "There is not enough memory",
@@ -249,8 +243,11 @@ def said(error):
     return next((words for kind, words in WORDS.items() if isinstance(error, kind)), str(error))
 
 
-@pytest.mark.parametrize("index", PLACES)
-@pytest.mark.parametrize("error", FAULTS, ids=repr)
+@pytest.mark.parametrize(
+    ("error", "index"),
+    [*((error, 2) for error in FAULTS), *((FAULTS[0], index) for index in PLACES if index != 2)],
+    ids=repr,
+)
 def test_an_error_ends_a_run_once_and_in_words(run, error, index):
     stream = Stream(at={index: raising(error)})
     follower = run(stream)
@@ -262,7 +259,7 @@ def test_an_error_ends_a_run_once_and_in_words(run, error, index):
     assert [snapshot.position.completed for snapshot in follower.snapshots] == list(range(index))
 
 
-@pytest.mark.parametrize("error", FAULTS, ids=repr)
+@pytest.mark.parametrize("error", FAULTS[:4], ids=repr)
 def test_an_error_before_the_run_ends_it_in_words(run, error):
     follower = run(lambda rule: raising(error)())
     (ending,) = follower.endings
@@ -271,7 +268,7 @@ def test_an_error_before_the_run_ends_it_in_words(run, error):
     assert len(ending.error.strip()) > 3
 
 
-@pytest.mark.parametrize("error", FAULTS, ids=repr)
+@pytest.mark.parametrize("error", FAULTS[:4], ids=repr)
 def test_an_error_of_the_pace_ends_a_run_in_words(run, error):
     stream = Stream()
     follower = run(stream, pace=lambda: raising(error)())
@@ -283,9 +280,9 @@ def test_an_error_of_the_pace_ends_a_run_in_words(run, error):
     assert stream.closed == 1
 
 
-@pytest.mark.parametrize("index", PLACES)
+@pytest.mark.parametrize("index", [0, LENGTH])
 @pytest.mark.parametrize("fault", [None, RuntimeError("first")], ids=repr)
-@pytest.mark.parametrize("cleanup", [RuntimeError("second"), KeyError("second"), StopIteration("second")])
+@pytest.mark.parametrize("cleanup", [RuntimeError("second"), StopIteration("second")], ids=repr)
 def test_an_error_while_cleaning_up_is_said_too(run, index, fault, cleanup):
     at = {} if fault is None else {index: raising(fault)}
     stream = Stream(at=at, cleanup=cleanup)
@@ -335,8 +332,7 @@ def test_iterates_that_are_none_never_leave_it_waiting(run, iterate):
 # Stop and cancel
 
 
-@pytest.mark.parametrize("interval", [0.0, 10.0])
-@pytest.mark.parametrize("index", PLACES)
+@pytest.mark.parametrize(("index", "interval"), [*((index, 0.0) for index in PLACES), (2, 10.0)])
 def test_a_cancelled_run_has_neither_result_nor_error(run, queue, index, interval):
     stream = Stream()
     follower = Follower(stream, interval=interval)
@@ -349,7 +345,7 @@ def test_a_cancelled_run_has_neither_result_nor_error(run, queue, index, interva
     assert follower.job.stopping
 
 
-@pytest.mark.parametrize("index", PLACES)
+@pytest.mark.parametrize("index", [0, LENGTH])
 def test_nothing_is_shown_once_a_run_is_cancelled(run, queue, index):
     stream = Stream(None)
     follower = Follower(stream)
@@ -477,7 +473,7 @@ def test_jobs_run_in_order_and_one_at_a_time(queue, qtbot):
     ]
 
 
-@pytest.mark.parametrize("name", "bcd")
+@pytest.mark.parametrize("name", "bd")
 def test_a_withdrawn_job_never_begins_and_ends_once(queue, qtbot, name):
     hall = Hall()
     followers = {one: Follower(hall.stream(one)) for one in "abcd"}
