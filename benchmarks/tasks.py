@@ -28,6 +28,7 @@ from napari_dip import (
     GaussianPSF,
     Inpaint,
     LaplaceNoise,
+    Measurement,
     PoissonNoise,
     SuperResolve,
     estimate_noise,
@@ -46,7 +47,9 @@ def follow(image: np.ndarray, score: Callable[[np.ndarray], float], **options: o
     best, best_at, scoring, updates = -np.inf, 0, 0.0, 0
     began = time.process_time()
     before = iterate = None
-    for following in solve(image, method=options.pop("method", DIP()), seed=SEED, **options):
+    known = {name: options.pop(name) for name in ("missing", "guide", "psf") if name in options}
+    measurement = Measurement(image, **known)
+    for following in solve(measurement, method=options.pop("method", DIP()), seed=SEED, **options):
         before, iterate = iterate, following
         paused = time.process_time()
         if iterate.index % 5 == 0 and iterate.outcome is None:

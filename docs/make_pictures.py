@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
+from radon import Radon
 from scipy.ndimage import gaussian_filter, median_filter
 from skimage import data
 from skimage.color import hsv2rgb
@@ -41,7 +42,7 @@ from napari_dip import (
 )
 from napari_dip.cli.reporter import Reporter
 from napari_dip.image.grid import Grid
-from napari_dip.operators import Operator, Radon
+from napari_dip.operators import Operator
 from napari_dip.restoration.api import residual
 
 SIDE = 256  # of a drawn panel, in pixels
@@ -322,7 +323,7 @@ def kernel_networks(method: DIP) -> Image.Image:
     noisy = truth + np.random.default_rng(0).normal(0, 20, truth.shape)
     single = restore(noisy, Denoise(), PKN(predictor="constant")).image
     found = restore(noisy, Denoise(), PKN(), return_maps=True)
-    width, a, b = (found.maps[name].values for name in ("width", "a", "b"))
+    width, a, b = (found.parameter_maps[name].values for name in ("width", "a", "b"))
     stretch = np.hypot(a, b)
     # a and b turn twice while an edge turns once: so does the hue.
     hue = (np.arctan2(b, a) / (2 * np.pi)) % 1
@@ -392,7 +393,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if unknown := [name for name in arguments.names if name not in PICTURES]:
         parser.error(f"there is no picture {', '.join(unknown)}: choose among {', '.join(PICTURES)}")
-    method = DIP() if arguments.updates is None else DIP(iterations=arguments.updates)
+    method = DIP() if arguments.iterations is None else DIP(iterations=arguments.iterations)
     arguments.folder.mkdir(parents=True, exist_ok=True)
     for name in arguments.names or PICTURES:
         PICTURES[name](method).save(arguments.folder / f"{name}.png", optimize=True)

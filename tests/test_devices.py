@@ -21,7 +21,7 @@ from napari_dip import (
 from napari_dip.networks import cuda_graph as recorded
 from napari_dip.pkn.kernels.registry import KERNELS
 from napari_dip.pkn.predictors import StructureTensor
-from napari_dip.restoration.readapt import Retuned
+from napari_dip.restoration.readapt import Readapt
 from napari_dip.restoration.refilter import Refilter
 
 DEVICES = [name for name in ("cuda", "mps") if getattr(torch, name).is_available()]
@@ -64,7 +64,7 @@ def test_missing_pixels(phantom, device):
 def test_maps_and_another_strength(phantom, device):
     method = PKN(kernel="anisotropic")
     first = restore(phantom, NOISY, method, device=device, return_maps=True)
-    maps = {name: one.values for name, one in first.maps.items() if name in ("width", "a", "b")}
+    maps = {name: one.values for name, one in first.parameter_maps.items() if name in ("width", "a", "b")}
     again = restore(phantom, NOISY, method, device=device, parameter_maps=maps)
     np.testing.assert_allclose(again.image, first.image, atol=1e-2)
     refilter = Refilter(phantom, NOISY, method, device=device)
@@ -83,7 +83,7 @@ def test_pretrained_networks(phantom, device, task, action):
 def test_another_share_of_the_weights(phantom, device):
     method = FineTune(action="fine-tuning", iterations=3, learning_rate=1e-4)
     result = restore(phantom, BLURRED, method, device=device)
-    ((_, same),) = Retuned(phantom, BLURRED, method, result.states, device=device).restored(1.0)
+    ((_, same),) = Readapt(phantom, BLURRED, method, result.states, device=device).restored(1.0)
     np.testing.assert_allclose(same, result.image, atol=1e-2)
 
 

@@ -1,7 +1,9 @@
 """Imports run one way, and cost nothing until something is used."""
 
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -18,13 +20,25 @@ def test_imports_run_one_way(capsys):
     assert lint_imports(str(PYPROJECT), no_cache=True) == 0, capsys.readouterr().out
 
 
+def test_the_page_on_architecture_draws_the_same_order():
+    contracts = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    (layers,) = (one["layers"] for one in contracts if one.get("containers") == ["napari_dip"])
+    page = (PYPROJECT.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    drawing = page.split("```text")[1].split("```")[0]
+    drawn = [line.split("  ")[0] for line in drawing.splitlines() if line[:1].isalpha()]
+    drawn = [re.sub(r"^(problem .* networks) .*", r"\1", line) for line in drawn]
+    assert drawn[:-1] == layers[1:-4]
+    assert all((ROOT / f"{name}.py").exists() for name in ("device", "settings", "errors"))
+
+
 @pytest.mark.parametrize(
     "statement",
     [
         "import napari_dip",
-        "from napari_dip import DIP, PRESETS, Denoise, Inpaint, Gaussian, Outcome, StopRequested, TimeLimit",
+        "from napari_dip import DIP, PRESETS, Denoise, GaussianNoise, Measurement, Outcome, StopRequested",
         "import napari_dip.cli.main",
         "from napari_dip import restore, solve, estimate_cost",
+        "from napari_dip.image import affine, axes, fill, grid, intensity, planes, region, registration",
     ],
 )
 def test_importing_costs_nothing(statement):

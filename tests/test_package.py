@@ -18,6 +18,6 @@ def test_the_manifest_at_the_top_is_the_packaged_one():
 
 
 def test_the_version_stands_in_one_place():
-    assert re.fullmatch(r"\d+\.\d+\.\d+", napari_dip.__version__)
+    assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+)?", napari_dip.__version__)
     texts = [path.read_text() for path in (ROOT / "pyproject.toml", *ROOT.glob("src/**/*.py"))]
     assert sum(text.count(f'"{napari_dip.__version__}"') for text in texts) == 1

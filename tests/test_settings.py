@@ -141,8 +141,12 @@ def test_what_was_recorded_can_be_restored(settings):
         (Task, {"type": "Task"}, "must be one of Denoise"),
         (Task, {"type": "Denoise", "noise": {"type": "Hourglass"}}, "must be one of .*Gaussian.*'Hourglass'"),
         (Task, {"type": "Denoise", "noise": None}, None),
-        (NoiseModel, {"type": "GaussianNoise", "gain": 3, "loss": 4}, "Gaussian has no field gain, loss"),
-        (NoiseModel, {"type": "GaussianNoise"}, "Gaussian needs sigma"),
+        (
+            NoiseModel,
+            {"type": "GaussianNoise", "gain": 3, "loss": 4},
+            "GaussianNoise has no field gain, loss",
+        ),
+        (NoiseModel, {"type": "GaussianNoise"}, "GaussianNoise needs sigma"),
         (NoiseModel, {"type": "GaussianNoise", "sigma": -1.0}, "GaussianNoise.sigma must be > 0"),
     ],
 )

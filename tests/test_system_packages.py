@@ -49,7 +49,7 @@ def test_a_system_without_apt_is_left_alone(run):
 
 def test_a_user_is_told_what_to_run(run):
     done, asked = run("viewer")
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert "please run: sudo apt-get install libdbus-1-3 libegl1 " in done.stderr
     assert not asked
 
@@ -71,4 +71,11 @@ def test_the_renderer_is_a_package_not_a_library(run):
 def test_a_wrong_purpose_is_refused(run):
     done, asked = run("viewers", user=0)
     assert done.returncode == 2
+    assert not asked
+
+
+def test_a_list_is_printed_and_nothing_else_done(run):
+    done, asked = run("--list", "xvfb", "viewer", user=0, libraries=listed("libEGL.so.1"))
+    assert done.returncode == 0
+    assert {"xvfb", "libegl1", "libxcb-icccm4"} <= set(done.stdout.split())
     assert not asked

@@ -14,6 +14,7 @@ from napari_dip import (
     Hourglass,
     Inpaint,
     MeasuredPSF,
+    Measurement,
     Outcome,
     SuperResolve,
     restore,
@@ -200,7 +201,7 @@ def test_impossible_factors_are_refused(factor):
         SuperResolve(factor=factor)
 
 
-@pytest.mark.parametrize(("name", "value"), [("kernel", "nearest"), ("along", "z")])
+@pytest.mark.parametrize(("name", "value"), [("downsampling", "nearest"), ("along", "z")])
 def test_unknown_choices_are_refused(name, value):
     with pytest.raises(ValueError, match=rf"SuperResolve\.{name} must"):
         SuperResolve(**{name: value})
@@ -277,7 +278,7 @@ def test_the_residual_of_deconvolution_is_the_noise_away_from_the_border(phantom
 def test_the_residual_with_a_measured_psf(random):
     image, x = random.random((20, 22)), random.random((20, 22))
     expected = applied(Blur(torch.from_numpy(MEASURED / MEASURED.sum())), np.pad(x, 1, mode="edge"))
-    left = residual(image, x, Deconvolve(psf=MeasuredPSF()), psf=MEASURED)
+    left = residual(Measurement(image, psf=MEASURED), x, Deconvolve(psf=MeasuredPSF()))
     np.testing.assert_allclose(left, image - expected, atol=1e-5)
 
 
@@ -287,7 +288,9 @@ def test_the_residual_is_unknown_where_a_pixel_is_missing(random):
     missing = np.zeros((16, 16), bool)
     missing[5] = True
     left = residual(
-        image, np.zeros_like(image), Denoise(), missing=missing, saturation_level=0.99, axes="TYXC"
+        Measurement(image, missing=missing, saturation_level=0.99, axes="TYXC"),
+        np.zeros_like(image),
+        Denoise(),
     )
     hidden = np.isnan(image) | missing[..., None] | (image >= 0.99)
     np.testing.assert_array_equal(np.isnan(left), hidden)
@@ -297,7 +300,7 @@ def test_the_residual_of_a_frame_that_was_not_reached_is_unknown(random):
     stack = random.random((2, 16, 16))
     restored = stack.copy()
     restored[1] = np.nan
-    left = residual(stack, restored, Denoise(), axes="TYX")
+    left = residual(Measurement(stack, axes="TYX"), restored, Denoise())
     assert np.isfinite(left[0]).all()
     assert np.isnan(left[1]).all()
 

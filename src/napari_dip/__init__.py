@@ -1,13 +1,17 @@
 """Restore the one image that you have.
 
-``restore(image, Denoise(), DIP())`` gives an array; ``solve`` shows each step. Names are loaded when they
-are first used, so that importing the package costs nothing.
+``restore(image, Denoise(), DIP())`` gives the restored image, and ``solve`` shows each step. Names are loaded
+when they are first used, so that importing the package costs nothing.
 """
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from napari_dip._version import __version__ as __version__
+
+# Quiet, unless the program that uses the package asks to hear it.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 if TYPE_CHECKING:
     from napari_dip.errors import FileError as FileError
@@ -37,11 +41,14 @@ if TYPE_CHECKING:
     from napari_dip.psf.models import GaussianPSF as GaussianPSF
     from napari_dip.psf.models import MeasuredPSF as MeasuredPSF
     from napari_dip.psf.models import MoffatPSF as MoffatPSF
+    from napari_dip.restoration.api import residual as residual
     from napari_dip.restoration.api import restore as restore
     from napari_dip.restoration.api import solve as solve
     from napari_dip.restoration.cost import CostEstimate as CostEstimate
     from napari_dip.restoration.cost import estimate_cost as estimate_cost
+    from napari_dip.restoration.measurement import Measurement as Measurement
     from napari_dip.restoration.recipe import Recipe as Recipe
+    from napari_dip.restoration.result import FrameReport as FrameReport
     from napari_dip.restoration.result import Restoration as Restoration
     from napari_dip.tasks import Deconvolve as Deconvolve
     from napari_dip.tasks import Denoise as Denoise
@@ -60,8 +67,9 @@ _HOMES = {
     "psf.models": ("AiryPSF", "GaussianPSF", "MeasuredPSF", "MoffatPSF"),
     "psf.estimate": ("estimate_psf",),
     "restoration.recipe": ("Recipe",),
-    "restoration.result": ("Restoration",),
-    "restoration.api": ("restore", "solve"),
+    "restoration.result": ("FrameReport", "Restoration"),
+    "restoration.api": ("residual", "restore", "solve"),
+    "restoration.measurement": ("Measurement",),
     "optim.iterate": ("Iterate", "StoppingCriterion", "Outcome"),
     "optim.stopping": ("StopRequested", "MaxIterations", "TimeLimit"),
     "tasks": ("Deconvolve", "Denoise", "Inpaint", "SuperResolve", "Task"),

@@ -1,4 +1,4 @@
-"""``python -m napari_dip``."""
+"""Runs the command line: ``python -m napari_dip``."""
 
 from napari_dip.cli.main import main
 

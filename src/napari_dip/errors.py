@@ -2,13 +2,21 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 class RestorationError(Exception):
     """A run that failed, with what to do about it.
 
     It is deliberately no :class:`RuntimeError`: Qt workers swallow those when a generator raises them.
+
+    Attributes
+    ----------
+    finished : Restoration or None
+        What was finished before the run failed, where there is anything.
     """
+
+    finished: Any = None
 
 
 class DivergenceError(RestorationError):

@@ -1,24 +1,24 @@
-"""What users call methods and tasks: in forms, in the names of layers and on the command line."""
+"""The names of methods and tasks that users meet: in forms, on layers and on the command line."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from napari_dip.methods import DIP, METHODS, PKN, FineTune, Method, RichardsonLucy, Wiener
-from napari_dip.tasks import TASKS, Deconvolve, Denoise, Inpaint, SuperResolve, Task
+from napari_dip.tasks import Deconvolve, Denoise, Inpaint, SuperResolve, Task
 
 
 @dataclass(frozen=True)
 class MethodWords:
-    """How a method is presented.
+    """The names of a method.
 
     Parameters
     ----------
     title : str
-        Its name in forms and in the help.
+        Name in forms and headings.
     command : str
-        Its name on the command line.
+        Name on the command line.
     essential : tuple of str
-        The few settings that are shown at once; the others are folded away.
+        Settings that a form always shows; it folds all others away.
     """
 
     title: str
@@ -28,14 +28,14 @@ class MethodWords:
 
 @dataclass(frozen=True)
 class TaskWords:
-    """How a task is presented.
+    """The names of a task.
 
     Parameters
     ----------
     command : str
-        Its name on the command line.
+        Name on the command line.
     result : str
-        What its results are called, such as "denoised".
+        Participle for its results, such as "denoised".
     """
 
     command: str
@@ -56,23 +56,15 @@ _TASKS: Mapping[type[Task], TaskWords] = {
     Deconvolve: TaskWords("deconvolve", "deconvolved"),
 }
 
-#: Methods by their names on the command line, in the order in which they are offered.
+#: All methods by their names on the command line, in the order in which users see them.
 METHOD_NAMES: Mapping[str, type[Method]] = {_METHODS[cls].command: cls for cls in METHODS}
-#: Tasks by their names on the command line, in the order in which they are offered.
-TASK_NAMES: Mapping[str, type[Task]] = {_TASKS[cls].command: cls for cls in TASKS}
 
 
 def words_of_method(cls: type[Method]) -> MethodWords:
-    """Return how a method is presented.
-
-    A method that is not in the table, such as one of your own, goes by the name of its class.
-    """
+    """Return the names of a method; a method of your own goes by the name of its class."""
     return _METHODS.get(cls, MethodWords(cls.__name__, cls.__name__.lower(), ()))
 
 
 def words_of_task(cls: type[Task]) -> TaskWords:
-    """Return how a task is presented.
-
-    A task that is not in the table, such as one of your own, goes by the name of its class.
-    """
+    """Return the names of a task; a task of your own goes by the name of its class."""
     return _TASKS.get(cls, TaskWords(cls.__name__.lower(), "restored"))

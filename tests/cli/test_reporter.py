@@ -1,4 +1,7 @@
+"""Progress and messages on standard error."""
+
 import io
+import warnings
 
 import pytest
 import torch
@@ -15,6 +18,7 @@ def iterate(index, frame=(), criterion=StoppingCriterion.HELD_OUT, score=1.25):
 
 @pytest.fixture
 def reporter(monkeypatch):
+    """A reporter that writes to `text`, at a time that `clock` holds."""
     clock = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     with Reporter() as made:
@@ -27,11 +31,11 @@ def test_a_log_gets_a_line_now_and_then(reporter):
     reporter.begin(DIP(ensemble_size=1, iterations=100))
     for index in range(0, 50, 5):
         reporter.clock[0] = index
-        reporter.watch(iterate(index))
+        reporter.show(iterate(index))
     assert reporter.text.getvalue().splitlines() == [
         StoppingCriterion.HELD_OUT.value,
-        "20 of at most 100 updates, 80 s left at most, held-out error 1.2500",
-        "40 of at most 100 updates, 60 s left at most, held-out error 1.2500",
+        "20 of at most 100 iterations, at most 80 s left, held-out error 1.2500",
+        "40 of at most 100 iterations, at most 60 s left, held-out error 1.2500",
     ]
 
 
@@ -39,37 +43,32 @@ def test_a_log_gets_a_line_now_and_then(reporter):
 def test_only_held_out_pixels_have_an_error(reporter, criterion, score):
     reporter.begin(DIP(ensemble_size=1, iterations=100))
     reporter.clock[0] = 20
-    reporter.watch(iterate(20, criterion=criterion, score=score))
-    assert reporter.text.getvalue().endswith("20 of at most 100 updates, 80 s left at most\n")
+    reporter.show(iterate(20, criterion=criterion, score=score))
+    assert reporter.text.getvalue().endswith("20 of at most 100 iterations, at most 80 s left\n")
 
 
-def test_each_file_says_once_what_decides(reporter):
-    for judges in (
-        [StoppingCriterion.VARIANCE, StoppingCriterion.HELD_OUT, StoppingCriterion.VARIANCE],
-        [StoppingCriterion.VARIANCE],
-    ):
+def test_each_file_says_once_what_decides_when_to_stop(reporter):
+    first = [StoppingCriterion.VARIANCE, StoppingCriterion.HELD_OUT, StoppingCriterion.VARIANCE]
+    second = [StoppingCriterion.VARIANCE]
+    for criteria in (first, second):
         reporter.begin(DIP(), frames=3)
-        for frame, criterion in enumerate(judges):
-            reporter.watch(iterate(0, (frame,), criterion))
-    said = [
-        StoppingCriterion.VARIANCE.value,
-        StoppingCriterion.HELD_OUT.value,
-        StoppingCriterion.VARIANCE.value,
-    ]
-    assert reporter.text.getvalue().splitlines() == said
+        for frame, criterion in enumerate(criteria):
+            reporter.show(iterate(0, (frame,), criterion))
+    said = [*first[:2], *second]
+    assert reporter.text.getvalue().splitlines() == [criterion.value for criterion in said]
 
 
-def test_what_is_over_at_once_is_not_announced(reporter):
-    reporter.announce(CostEstimate(0.1, 0.1, 0, at_once=True))
+def test_the_cost_of_a_short_single_step_is_not_said(reporter):
+    reporter.show_cost(CostEstimate(0.1, 0.1, 0, at_once=True))
     assert reporter.text.getvalue() == ""
 
 
-def test_the_time_limit_counts_and_so_do_frames(reporter):
+def test_the_time_limit_and_all_frames_count(reporter):
     reporter.begin(DIP(ensemble_size=2, iterations=50, time_limit=40.0), frames=2)
-    reporter.watch(iterate(0, (0,)))
+    reporter.show(iterate(0, (0,)))
     reporter.clock[0] = 30
-    reporter.watch(iterate(10, (1,)))
-    assert "110 of at most 200 updates, 25 s left at most" in reporter.text.getvalue()
+    reporter.show(iterate(10, (1,)))
+    assert "110 of at most 200 iterations, at most 25 s left" in reporter.text.getvalue()
 
 
 def test_a_terminal_gets_a_bar():
@@ -79,17 +78,15 @@ def test_a_terminal_gets_a_bar():
     reporter._bar.disable = False
     with reporter:
         reporter.begin(DIP(ensemble_size=1, iterations=100))
-        reporter.watch(iterate(40))
+        reporter.show(iterate(40))
         reporter._bar.refresh()
-    assert "40 of at most 100 updates" in screen.getvalue()
-    assert "left at most" in screen.getvalue()
+    assert "40 of at most 100 iterations" in screen.getvalue()
+    assert " left" in screen.getvalue()
 
 
 def test_warnings_are_notes_without_lines_of_code(reporter):
-    import warnings
-
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        warnings.showwarning = reporter._warn
+        warnings.showwarning = reporter._note
         warnings.warn("only the first image is read", stacklevel=1)
     assert reporter.text.getvalue() == "note: only the first image is read\n"

@@ -13,6 +13,7 @@ from napari_dip import (
     GaussianPSF,
     LaplaceNoise,
     MaxIterations,
+    Measurement,
     Outcome,
     RestorationError,
     StopRequested,
@@ -331,7 +332,7 @@ def test_too_little_memory_is_said_in_words(blurred):
 def test_it_takes_no_guide(blurred):
     data, task = blurred
     with pytest.raises(InputError, match="takes no guide"):
-        solve(data, task, network(2), guide=np.zeros((64, 64)))
+        solve(Measurement(data, guide=np.zeros((64, 64))), task, network(2))
 
 
 @pytest.mark.parametrize(("field", "value"), [("iterations", 0), ("learning_rate", 0.0), ("action", "maybe")])

@@ -15,6 +15,7 @@ from napari_dip import (
     GaussianNoise,
     GaussianPSF,
     LaplaceNoise,
+    Measurement,
     PoissonGaussianNoise,
     PoissonNoise,
     RestorationError,
@@ -124,7 +125,11 @@ class TestQuality:
         """In the light it is ten times as strong: with one strength for all most of it would stay."""
         flat = np.repeat([[20.0] * 32 + [2000.0] * 32], 64, 0)
         data = random.poisson(flat).astype(np.float32)
-        left = restore(data, Denoise(PoissonNoise()), STRUCTURE, return_maps=True).maps[NOISE_LEFT].values
+        left = (
+            restore(data, Denoise(PoissonNoise()), STRUCTURE, return_maps=True)
+            .parameter_maps[NOISE_LEFT]
+            .values
+        )
         inner = left[:, 4:24], left[:, 40:60]
         assert inner[0].mean() == pytest.approx(inner[1].mean(), rel=0.15)
         assert left.max() <= 1 + 1e-6
@@ -189,8 +194,8 @@ class TestContract:
         }
         task, method = TASKS[kernel.purpose], PKN(kernel=name)
         first = restore(noisy, task, method, parameter_maps=maps, return_maps=True)
-        assert list(first.maps) == [*maps, NOISE_LEFT]
-        kept = {name: one.values for name, one in first.maps.items() if name != NOISE_LEFT}
+        assert list(first.parameter_maps) == [*maps, NOISE_LEFT]
+        kept = {name: one.values for name, one in first.parameter_maps.items() if name != NOISE_LEFT}
         for one in maps:
             np.testing.assert_allclose(kept[one], maps[one], rtol=1e-6)
         again = restore(noisy, task, method, parameter_maps=kept)
@@ -198,9 +203,9 @@ class TestContract:
 
     def test_predicted_maps_make_the_predicted_image(self, noisy):
         first = restore(noisy, GAUSSIAN, STRUCTURE, return_maps=True)
-        kept = {name: one.values for name, one in first.maps.items() if name != NOISE_LEFT}
+        kept = {name: one.values for name, one in first.parameter_maps.items() if name != NOISE_LEFT}
         np.testing.assert_allclose(restore(noisy, GAUSSIAN, PKN(), parameter_maps=kept), first, rtol=1e-5)
-        assert restore(noisy, GAUSSIAN, STRUCTURE).maps == {}
+        assert restore(noisy, GAUSSIAN, STRUCTURE).parameter_maps == {}
 
     def test_a_volume_is_its_planes(self, phantom, random):
         volume = np.stack([phantom, phantom[::-1], phantom.T]) + random.normal(0, SIGMA, (3, 64, 64))
@@ -209,8 +214,8 @@ class TestContract:
         for at, plane in enumerate(volume):
             alone = restore(plane, GAUSSIAN, STRUCTURE, return_maps=True)
             assert np.array_equal(whole.image[at], alone.image)
-            for name, one in alone.maps.items():
-                assert np.array_equal(whole.maps[name].values[at], one.values), name
+            for name, one in alone.parameter_maps.items():
+                assert np.array_equal(whole.parameter_maps[name].values[at], one.values), name
 
     def test_maps_of_a_series_are_its_frames_own_or_shared_by_all(self, noisy):
         frames = np.stack([noisy, noisy[::-1]])
@@ -236,8 +241,8 @@ class TestContract:
         colours = truth + random.normal(0, SIGMA, truth.shape)
         together = restore(colours, GAUSSIAN, STRUCTURE, return_maps=True)
         assert together.image.shape == (64, 64, 3)
-        assert all(one.values.shape == (64, 64) for one in together.maps.values())
-        kept = {name: one.values for name, one in together.maps.items() if name != NOISE_LEFT}
+        assert all(one.values.shape == (64, 64) for one in together.parameter_maps.values())
+        kept = {name: one.values for name, one in together.parameter_maps.items() if name != NOISE_LEFT}
         for c in range(3):
             alone = restore(colours[..., c], GAUSSIAN, PKN(), parameter_maps=kept)
             np.testing.assert_allclose(together.image[..., c], alone, rtol=1e-5)
@@ -260,9 +265,11 @@ class TestContract:
     def test_channels_alone_have_maps_of_their_own(self, random):
         image = random.normal(100, 20, (20, 24, 3))
         alone = restore(image, GAUSSIAN, STRUCTURE, axes="YXC", channels="separate", return_maps=True)
-        assert alone.maps["width"].values.shape == (20, 24, 3)
+        assert alone.parameter_maps["width"].values.shape == (20, 24, 3)
         one = restore(image[..., 1], GAUSSIAN, STRUCTURE, return_maps=True)
-        assert np.array_equal(alone.maps["width"].values[..., 1], one.maps["width"].values)
+        assert np.array_equal(
+            alone.parameter_maps["width"].values[..., 1], one.parameter_maps["width"].values
+        )
         assert np.array_equal(alone.image[..., 1], one.image)
 
     def test_missing_pixels_have_no_influence_and_are_filled_in(self, phantom, noisy, random):
@@ -293,7 +300,10 @@ class TestContract:
         np.testing.assert_allclose(restored, noisy, atol=0.01)
         stronger = restore(noisy, GAUSSIAN, replace(STRUCTURE, strength=1.3), return_maps=True)
         usual = restore(noisy, GAUSSIAN, STRUCTURE, return_maps=True)
-        assert stronger.maps[NOISE_LEFT].values.mean() < usual.maps[NOISE_LEFT].values.mean() - 0.01
+        assert (
+            stronger.parameter_maps[NOISE_LEFT].values.mean()
+            < usual.parameter_maps[NOISE_LEFT].values.mean() - 0.01
+        )
 
     def test_a_deconvolved_image_has_the_size_of_the_data(self, noisy):
         maps = given(KERNELS["reblur"], noisy.shape)
@@ -373,7 +383,7 @@ class TestRefusals:
         task = TASKS[KERNELS[kernel].purpose]
         guide = np.ones([kernel_of(kernel).factor * n for n in noisy.shape])
         with pytest.raises(ValueError, match="takes no guide"):
-            solve(noisy, task, PKN(kernel=kernel), guide=guide)
+            solve(Measurement(noisy, guide=guide), task, PKN(kernel=kernel))
 
     @pytest.mark.parametrize("kernel", ["nlm", "reblur", "anisotropic-reblur"])
     def test_the_structure_tensor_for_a_kernel_that_it_says_nothing_of(self, kernel, noisy):
@@ -432,7 +442,7 @@ def test_a_series_can_be_stopped_after_a_frame(random):
 
 def test_maps_say_what_is_neutral_where_there_is_more_and_less(random):
     noisy = random.normal(100, 20, (40, 40))
-    maps = restore(noisy, GAUSSIAN, PKN(predictor="constant"), return_maps=True).maps
+    maps = restore(noisy, GAUSSIAN, PKN(predictor="constant"), return_maps=True).parameter_maps
     assert {name: one.neutral for name, one in maps.items()} == {
         "width": None,
         "a": 0,
@@ -440,5 +450,7 @@ def test_maps_say_what_is_neutral_where_there_is_more_and_less(random):
         NOISE_LEFT: None,
     }
     task = Deconvolve(GAUSSIAN.noise, psf=GaussianPSF(2.0))
-    sharper = restore(noisy, task, PKN(kernel="reblur", predictor="constant"), return_maps=True).maps
+    sharper = restore(
+        noisy, task, PKN(kernel="reblur", predictor="constant"), return_maps=True
+    ).parameter_maps
     assert sharper["fine"].neutral == 1

@@ -82,13 +82,13 @@ def test_so_does_one_of_another_factor(tmp_path):
 @pytest.mark.parametrize("size", [0, 4, 100, 2000, -1])
 def test_a_truncated_file_is_refused(size, file):
     file.write_bytes(file.read_bytes()[:size])
-    with pytest.raises(FileError, match="no safetensors file, or a broken one"):
+    with pytest.raises(FileError, match="not a safetensors file, or a broken one"):
         load(file, Anisotropic())
 
 
 def test_so_is_a_file_of_text(tmp_path):
     (tmp_path / "notes.txt").write_text("a network, they said\n" * 100)
-    with pytest.raises(FileError, match="no safetensors file"):
+    with pytest.raises(FileError, match="not a safetensors file"):
         load(tmp_path / "notes.txt", Anisotropic())
 
 
@@ -137,7 +137,7 @@ class Bomb:
 def test_nothing_in_a_file_can_run(write, tmp_path):
     sprung = tmp_path / "sprung"
     write({"weights": Bomb(sprung)}, tmp_path / "a.safetensors")
-    with pytest.raises(FileError, match="no safetensors file"):
+    with pytest.raises(FileError, match="not a safetensors file"):
         load(tmp_path / "a.safetensors", Anisotropic())
     assert not sprung.exists()
 

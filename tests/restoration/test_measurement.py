@@ -1,359 +1,153 @@
-from dataclasses import dataclass, field, replace
-from typing import ClassVar
+"""What was measured is checked once, and read when its turn comes."""
 
+import inspect
+
+import dask.array as da
 import numpy as np
 import pytest
 import torch
-from scipy.ndimage import gaussian_filter
 
 from napari_dip import (
     DIP,
-    AiryPSF,
-    Deconvolve,
+    PKN,
     Denoise,
-    GaussianPSF,
+    GaussianNoise,
     Hourglass,
-    MeasuredPSF,
-    Outcome,
-    SuperResolve,
+    Inpaint,
+    Measurement,
+    estimate_cost,
+    residual,
     restore,
     solve,
 )
 from napari_dip.errors import InputError
-from napari_dip.image.axes import Axes
-from napari_dip.optim.iterate import Iterate
-from napari_dip.restoration.measurement import Series
 
-SHORT = DIP(iterations=3, stopping="max-iterations", input_channels=2, precision="float32")
+from .counting import Counting
 
-
-@dataclass(frozen=True)
-class Watcher:
-    """A method that gives back data on the grid of x, and notes what it was given."""
-
-    slicewise: ClassVar[bool] = False
-    takes_maps: ClassVar[bool] = False
-    yields_network_output: ClassVar[bool] = False
-    problems: list = field(default_factory=list)
-    guides: list = field(default_factory=list)
-    initial_states: list = field(default_factory=list)
-
-    def resolved(self, device):
-        return self
-
-    def unsupported_reason(self, problem, *, guided=False):
-        return None
-
-    def solve(
-        self, problem, *, seed, guide=None, initial_state=None, parameter_maps=None, stopping_rule=None
-    ):
-        self.problems.append(problem)
-        self.guides.append(guide)
-        self.initial_states.append(initial_state)
-        shape = problem.grid.shape
-        x = problem.data if shape == problem.data.shape[2:] else torch.zeros(1, 1, *shape)
-        yield Iterate(0, x, torch.tensor(0.0), outcome=Outcome.COMPUTED)
-        return {"frames": len(self.problems)}
+METHOD = DIP(
+    iterations=3,
+    stopping="max-iterations",
+    input_channels=2,
+    precision="float32",
+    initial_estimate=False,
+    network=Hourglass(widths=(4,), skips=(2,)),
+)
 
 
-def drifting(steps=((0, 0), (2, -3), (5, -1))):
-    """A scene without borders, moved along each axis; time first."""
-    scene = gaussian_filter(np.random.default_rng(2).normal(size=(48, 64)), 2, mode="wrap")
-    return np.stack([np.roll(scene, step, (0, 1)) for step in steps]).astype(np.float32)
+def stack(frames=4, side=16):
+    return np.random.default_rng(0).random((frames, side, side))
 
 
-# How a frame follows the one before.
+def test_nothing_is_read_before_a_frames_turn_comes():
+    image, missing, guide = Counting(stack()), Counting(stack() > 0.9), Counting(stack())
+    measurement = Measurement(image, axes="TYX", missing=missing, guide=guide)
+    assert (measurement.shape, len(measurement.frames)) == ((4, 16, 16), 4)
+    iterates = solve(measurement, Denoise(), METHOD)
+    assert image.read == missing.read == guide.read == []
+    while next(iterates).frame != (1,):
+        pass
+    assert image.read == missing.read == guide.read == [(0,), (1,)]
 
 
-def test_a_frame_starts_from_what_was_learnt_of_the_last_one(phantom, random):
-    stack = phantom + random.normal(0, 10, (2, 64, 64))
-    method = replace(SHORT, iterations=60, network=Hourglass(widths=(16, 16), skips=(4, 4)))
-    losses = {}
-    for series in ("warm_start", "independent"):
-        for iterate in solve(stack, Denoise(), method, axes="TYX", series=series):
-            losses.setdefault((series, iterate.frame), float(iterate.loss))
-    assert losses["warm_start", (0,)] == losses["independent", (0,)]
-    assert losses["warm_start", (1,)] < losses["independent", (1,)] - 0.5
+@pytest.mark.parametrize("method", [METHOD, PKN(kernel="isotropic")], ids=["DIP", "PKN"])
+def test_each_frame_is_read_once(method):
+    image = Counting(stack())
+    restore(image, Denoise(GaussianNoise(0.3)), method, axes="TYX")
+    assert image.read == [(0,), (1,), (2,), (3,)]
 
 
-def test_each_run_hands_its_own_weights_on(phantom):
-    stream = solve(phantom, Denoise(), replace(SHORT, ensemble_size=2))
-    while True:
-        try:
-            next(stream)
-        except StopIteration as end:
-            weights = end.value
-            break
-    first, second = ({k: v for k, v in weights.items() if k.startswith(f"{run}.")} for run in (0, 1))
-    assert len(first) == len(second) == len(weights) / 2
-    assert not all(torch.equal(v, second["1" + k[1:]]) for k, v in first.items())
-    again = list(solve(phantom, Denoise(), replace(SHORT, ensemble_size=2), initial_state=weights))
-    assert float(again[0].loss) < float(next(solve(phantom, Denoise(), replace(SHORT, ensemble_size=2))).loss)
+def test_planes_of_a_volume_are_read_one_by_one():
+    image = Counting(stack())
+    restore(image, Denoise(GaussianNoise(0.3)), PKN(kernel="isotropic"), axes="ZYX")
+    assert image.read == [(0,), (1,), (2,), (3,)]
+
+
+def test_frames_of_a_dask_array_are_computed_one_by_one():
+    computed = []
+
+    def load(block_info=None):
+        computed.append(block_info[None]["chunk-location"][0])
+        return stack()[computed[-1]][None]
+
+    image = da.map_blocks(load, chunks=((1,) * 4, (16,), (16,)), dtype=float, meta=np.empty((0, 0, 0)))
+    computed.clear()
+    measurement = Measurement(image, axes="TYX")
+    estimate_cost(measurement, Denoise(), METHOD)
+    assert computed == [0]
+    computed.clear()
+    restored = restore(measurement, Denoise(), METHOD)
+    assert computed == [0, 1, 2, 3]
+    computed.clear()
+    residual(measurement, restored, Denoise())
+    assert computed == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("shape", [(4, 16, 16), (16, 16)])
+def test_a_mask_may_leave_out_axes(shape):
+    missing = np.random.default_rng(1).random(shape) < 0.1
+    result = restore(stack(), Inpaint(), METHOD, axes="TYX", missing=missing)
+    whole = restore(stack(), Inpaint(), METHOD, axes="TYX", missing=np.broadcast_to(missing, (4, 16, 16)))
+    np.testing.assert_array_equal(result, whole)
+
+
+def test_a_mask_of_colours_has_the_channels_or_not():
+    image = np.random.default_rng(0).random((16, 16, 3))
+    missing = np.zeros((16, 16), int)
+    missing[5] = 3
+    flat, full = (
+        restore(image, Inpaint(), METHOD, missing=mask)
+        for mask in (missing, np.repeat(missing[..., None], 3, -1))
+    )
+    np.testing.assert_array_equal(flat, full)
+
+
+def test_an_array_and_a_measurement_of_it_are_one():
+    known = {"axes": "TYX", "saturation_level": 0.9}
+    plain = restore(stack(), Denoise(), METHOD, **known)
+    measured = restore(Measurement(stack(), **known), Denoise(), METHOD)
+    np.testing.assert_array_equal(plain, measured)
+    assert plain.provenance["axes"] == measured.provenance["axes"] == "TYX"
+
+
+@pytest.mark.parametrize("known", [{"axes": "YX"}, {"missing": np.zeros((16, 16))}, {"channels": "separate"}])
+def test_what_a_measurement_says_is_not_said_again(known):
+    (name,) = known
+    with pytest.raises(InputError, match=f"{name} belongs to the measurement") as error:
+        restore(Measurement(stack()[0]), Denoise(), METHOD, **known)
+    assert error.value.argument == name
 
 
 @pytest.mark.parametrize(
-    ("axes", "series", "starts"),
+    ("known", "message"),
     [
-        ("TYX", "warm_start", [None, 1, 2, 3]),
-        ("TYX", "drift", [None, 1, 2, 3]),
-        ("TYX", "independent", [None] * 4),
-        ("PYX", "warm_start", [None] * 4),
-        ("PTYX", "warm_start", [None, 1, None, 3]),
-        ("PTYX", "drift", [None, 1, None, 3]),
-        ("CTYX", "warm_start", [None, 1, None, 3]),
-        ("TCYX", "warm_start", [None, None, 1, 2]),
+        ({"axes": "YX"}, "one letter for each axis"),
+        ({"channels": "alone"}, "channels must be 'together' or 'separate'"),
+        ({"missing": np.zeros((16, 15))}, r"missing must have the shape \(4, 16, 16\)"),
+        ({"saturation_level": float("inf")}, "saturation_level must be finite"),
+        ({"guide": np.full((16, 16), "x")}, "guide must hold real numbers"),
     ],
 )
-def test_another_channel_or_position_starts_afresh(axes, series, starts, random):
-    method = Watcher()
-    stack = random.random((2, 2, 16, 16) if len(axes) == 4 else (4, 16, 16))
-    restore(stack, Denoise(), method, axes=axes, channels="separate", series=series)
-    assert [state and state["frames"] for state in method.initial_states] == starts
+def test_impossible_measurements_are_refused(known, message):
+    with pytest.raises(ValueError, match=message):
+        Measurement(stack(), **known)
 
 
-def test_the_second_position_is_as_if_there_were_no_first(random, tiny):
-    stack = random.random((2, 2, 16, 16))
-    together = restore(stack, Denoise(), tiny, axes="PTYX").image
-    assert np.array_equal(together[1], restore(stack[1], Denoise(), tiny, axes="TYX").image)
+@pytest.mark.parametrize("image", [np.ones((9, 9), complex), np.zeros((0, 9)), np.zeros(9)])
+def test_impossible_images_are_refused(image):
+    with pytest.raises(ValueError, match=r"real numbers|empty|two axes"):
+        Measurement(image)
 
 
-def test_a_start_from_outside_is_for_the_first_frame(random):
-    method = Watcher()
-    restore(random.random((2, 16, 16)), Denoise(), method, axes="TYX", initial_state={"frames": "mine"})
-    assert [state["frames"] for state in method.initial_states] == ["mine", 1]
+def test_tensors_and_lists_are_images():
+    for image in (stack()[0].tolist(), torch.from_numpy(stack()[0])):
+        assert Measurement(image).shape == (16, 16)
 
 
-@pytest.mark.parametrize(
-    ("letters", "channels", "frame", "scene"),
-    [
-        ("TYX", "together", (3,), ()),
-        ("PYX", "together", (3,), (3,)),
-        ("PTYX", "together", (1, 3), (1,)),
-        ("TCYX", "separate", (3, 1), (1,)),
-        ("TCYX", "together", (3,), ()),
-        ("YXS", "separate", (2,), (2,)),
-    ],
-)
-def test_a_scene_is_a_channel_and_a_position(letters, channels, frame, scene):
-    assert Axes(letters, channels).scene(frame) == scene
-
-
-# Drift.
-
-
-def test_with_drift_made_up_for_the_method_sees_a_scene_that_stays(tiny):
-    stack, method = drifting(), Watcher()
-    restore(stack, Denoise(), method, axes="TYX", series="drift")
-    for problem in method.problems:
-        np.testing.assert_array_equal(problem.data[0, 0], stack[0])
-
-
-def test_the_results_lie_where_the_data_do():
-    stack = drifting()
-    result = restore(stack, Denoise(), Watcher(), axes="TYX", series="drift")
-    np.testing.assert_array_equal(result.image, stack)
-    assert result.provenance["series"] == "drift"
-
-
-def test_mask_and_guide_move_with_the_scene():
-    stack, method = drifting(), Watcher()
-    missing = np.zeros((3, 48, 64), bool)
-    missing[1, 5, 7] = True
-    restore(stack, Denoise(), method, axes="TYX", series="drift", missing=missing, guide=stack)
-    for guide in method.guides:
-        np.testing.assert_array_equal(guide[0, 0], stack[0])
-    first, second, _ = ((problem.weights[0, 0] == 0).nonzero().tolist() for problem in method.problems)
-    assert (first, second) == ([], [[5 - 2, 7 + 3]])
-
-
-def test_another_position_has_its_own_drift():
-    stack, method = drifting(), Watcher()
-    both = np.stack([stack, stack[::-1]])
-    result = restore(both, Denoise(), method, axes="PTYX", series="drift")
-    np.testing.assert_array_equal(result.image, both)
-    for problem in method.problems[3:]:
-        np.testing.assert_array_equal(problem.data[0, 0], stack[-1])
-
-
-@pytest.mark.parametrize("task", [SuperResolve(), Deconvolve()], ids=lambda task: type(task).__name__)
-def test_drift_is_refused_where_results_have_other_pixels(task):
-    with pytest.raises(InputError, match=rf"{type(task).__name__} gives it others: register") as error:
-        solve(drifting(), task, SHORT, axes="TYX", series="drift")
-    assert error.value.argument == "series"
-
-
-def test_an_unknown_way_to_follow_is_refused():
-    with pytest.raises(
-        InputError, match="series must be one of warm_start, drift, independent, got 'cold'"
-    ) as error:
-        solve(drifting(), Denoise(), SHORT, axes="TYX", series="cold")
-    assert error.value.argument == "series"
-
-
-# Guides.
-
-
-def guides(image, guide, task=None, **options):
-    method = Watcher()
-    restore(image, task or Denoise(), method, guide=guide, **options)
-    return method.guides
-
-
-def test_a_guide_serves_all_frames(random):
-    stack, guide = random.random((2, 10, 12)), random.random((10, 12))
-    for seen in guides(stack, guide, axes="TYX"):
-        np.testing.assert_array_equal(seen[0, 0], guide.astype(np.float32))
-
-
-def test_a_guide_may_have_channels_last(random):
-    guide = random.random((10, 12, 5))
-    for image, axes in [((10, 12), "YX"), ((3, 10, 12), "CYX")]:
-        (seen,) = guides(random.random(image), guide, axes=axes)
-        np.testing.assert_array_equal(seen[0], np.moveaxis(guide, -1, 0).astype(np.float32))
-
-
-@pytest.mark.parametrize(
-    ("axes", "channels", "frames"),
-    [("TCYX", "together", 2), ("TCYX", "separate", 6), ("CYXT", "together", 2)],
-)
-def test_a_guide_with_all_axes_is_taken_frame_by_frame(axes, channels, frames, random):
-    sizes = {"T": 2, "C": 3, "Y": 10, "X": 12}
-    image = random.random([sizes[letter] for letter in axes]).astype(np.float32)
-    method = Watcher()
-    restore(image, Denoise(), method, axes=axes, channels=channels, guide=image)
-    assert len(method.guides) == frames
-    for guide, problem in zip(method.guides, method.problems, strict=True):
-        assert torch.equal(guide, problem.data)
-
-
-def test_a_guide_of_a_volume(random):
-    guide = random.random((4, 10, 12, 2))
-    (seen,) = guides(random.random((4, 10, 12)), guide, axes="ZYX")
-    np.testing.assert_array_equal(seen[0, 1], guide[..., 1].astype(np.float32))
-
-
-@pytest.mark.parametrize(
-    ("guide", "message"),
-    [
-        (np.zeros((12, 10)), r"shape \(10, 12\), with or without channels last.*got \(12, 10\)"),
-        (np.zeros((3, 10, 12)), r"got \(3, 10, 12\): resample it"),
-        (np.zeros(()), r"got \(\)"),
-        (np.zeros((10, 12, 0)), r"got \(10, 12, 0\)"),
-        (np.zeros((10, 12, 2, 2)), r"got \(10, 12, 2, 2\)"),
-        (np.zeros((10, 12), complex), "real numbers, got dtype complex128"),
-        (np.full((10, 12), "x"), "real numbers, got dtype <U1"),
-    ],
-)
-def test_impossible_guides_are_refused_in_words(guide, message, random):
-    with pytest.raises(InputError, match=message) as error:
-        solve(random.random((10, 12)), Denoise(), SHORT, guide=guide)
-    assert error.value.argument == "guide"
-
-
-def test_grey_levels_of_a_guide_that_are_not_finite_become_its_mean(random):
-    guide = random.random((10, 12))
-    guide[0, :3] = np.nan, np.inf, -1e300  # float32 ends at 3e38
-    mean = np.mean(guide.flat[3:])
-    before = guide.copy()
-    (seen,) = guides(random.random((10, 12)), guide)
-    np.testing.assert_allclose(seen[0, 0, 0, :3], mean, rtol=1e-5)
-    np.testing.assert_array_equal(seen[0, 0, 1:], guide[1:].astype(np.float32))
-    np.testing.assert_array_equal(guide, before)
-    (seen,) = guides(random.random((10, 12)), np.full((10, 12), np.nan))
-    assert seen.isfinite().all()
-
-
-def test_a_guide_of_super_resolution_lies_on_the_fine_grid(random):
-    image, fine = random.random((10, 12)), random.random((20, 24))
-    (seen,) = guides(image, fine, SuperResolve())
-    np.testing.assert_array_equal(seen[0, 0], fine.astype(np.float32))
-    with pytest.raises(InputError, match=r"guide must have the shape \(20, 24\)"):
-        guides(image, random.random((10, 12)), SuperResolve())
-
-
-def test_a_guide_of_deconvolution_goes_on_beyond_the_border(random):
-    image = random.random((20, 24))
-    method = Watcher()
-    restore(image, Deconvolve(psf=GaussianPSF(2.0)), method, guide=image)
-    margin = (method.problems[0].grid.shape[0] - 20) // 2
-    assert margin > 0
-    np.testing.assert_array_equal(method.guides[0][0, 0], np.pad(image.astype(np.float32), margin, "edge"))
-
-
-@pytest.mark.parametrize("dtype", ["?", "u1", ">u2", "i8", "f2", ">f8"])
-def test_a_guide_may_have_any_dtype_and_is_left_alone(dtype, random):
-    guide = (100 * random.random((10, 12))).astype(dtype)
-    guide.setflags(write=False)
-    (seen,) = guides(random.random((10, 12)), guide)
-    np.testing.assert_array_equal(seen[0, 0], guide.astype(np.float32))
-
-
-# Measured point spread functions.
-
-
-def refused_psf(message, psf, task=None, shape=(16, 18)):
-    image = np.random.default_rng(0).random(shape)
-    with pytest.raises(InputError, match=message) as error:
-        solve(image, task or Deconvolve(psf=MeasuredPSF()), SHORT, psf=psf)
-    assert error.value.argument == "psf"
-
-
-def test_a_measured_psf_has_to_be_given():
-    refused_psf("is to be a measured one, and none is given", None)
-
-
-@pytest.mark.parametrize("task", [Denoise(), SuperResolve(), Deconvolve(psf=AiryPSF())])
-def test_a_psf_that_is_not_asked_for_is_refused(task):
-    refused_psf("takes no measured point spread function", np.ones((3, 3)), task)
-
-
-@pytest.mark.parametrize(
-    ("psf", "message"),
-    [
-        (np.ones((17, 3)), "must not be larger than the image: it has 17 x 3 pixels, the image 16 x 18"),
-        (np.array([[0, 1, np.nan]]), "must be finite"),
-        (np.array([[-0.1, 1, 0]]), "must not be negative, got -0.1"),
-        (np.zeros((3, 3)), "is zero everywhere"),
-        (np.ones((3, 3, 3)), "must have 2 axes"),
-        (np.ones((3, 3), complex), "must be real numbers"),
-    ],
-)
-def test_an_impossible_psf_is_refused_in_words(psf, message):
-    refused_psf(message, psf)
-
-
-def test_a_measured_psf_serves_all_frames_in_any_unit(random):
-    stack, psf = random.random((2, 16, 18)), 1000 * random.random((3, 5))
-    psf[1, 2] = 5000
-    method = Watcher()
-    restore(stack, Deconvolve(psf=MeasuredPSF()), method, psf=psf.astype(">u2"), axes="TYX")
-    for problem in method.problems:
-        assert float(problem.operator.psf.sum()) == pytest.approx(1)
-        np.testing.assert_allclose(problem.operator.psf, psf.astype("u2") / psf.astype("u2").sum(), rtol=1e-5)
-
-
-# Channels, frames and finer pixels.
-
-
-@pytest.mark.parametrize(
-    ("axes", "shape", "task", "restored"),
-    [
-        ("YX", (10, 12), SuperResolve(), (20, 24)),
-        ("YXC", (10, 12, 3), SuperResolve(factor=3), (30, 36, 3)),
-        ("TCXY", (2, 3, 10, 12), SuperResolve(), (2, 3, 20, 24)),
-        ("TZYX", (2, 3, 10, 12), SuperResolve(factor=4, along="axial"), (2, 12, 10, 12)),
-        ("ZYX", (3, 10, 12), SuperResolve(along="lateral"), (3, 20, 24)),
-        ("ZYX", (3, 10, 12), SuperResolve(), (6, 20, 24)),
-        ("TYX", (2, 20, 22), Deconvolve(), (2, 20, 22)),
-    ],
-)
-@pytest.mark.parametrize("channels", ["together", "separate"])
-def test_restored_shapes(axes, shape, task, restored, channels, random):
-    image = random.random(shape)
-    frames = [iterate.x.shape for iterate in solve(image, task, SHORT, axes=axes, channels=channels)]
-    result = restore(image, task, SHORT, axes=axes, channels=channels)
-    assert result.image.shape == restored
-    assert np.isfinite(result.image).all()
-    layout = Axes(axes, channels)
-    assert set(frames) == {np.empty(restored)[layout.at(frame)].shape for frame in layout.frames(shape)}
-    assert Series.of(image, task, None, axes=axes, channels=channels).residual(result.image).shape == shape
+def test_every_keyword_stands_in_the_signature():
+    parameters = inspect.signature(restore).parameters.values()
+    assert not [one for one in parameters if one.kind in (one.VAR_KEYWORD, one.VAR_POSITIONAL)]
+    known = set(inspect.signature(Measurement).parameters) - {"image"}
+    run = set(inspect.signature(solve).parameters) - {"measurement"}
+    assert known | run <= {one.name for one in parameters}
+    with pytest.raises(TypeError, match=r"restore\(\) got an unexpected keyword argument 'mask'"):
+        restore(stack(), Denoise(), METHOD, mask=None)

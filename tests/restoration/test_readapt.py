@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from napari_dip import Deconvolve, Denoise, FineTune, GaussianNoise, SuperResolve, restore
+from napari_dip import Deconvolve, Denoise, FineTune, GaussianNoise, Measurement, SuperResolve, restore
 from napari_dip.errors import FileError
 from napari_dip.pretrained.architectures import Compact, DnCNN
 from napari_dip.pretrained.files import load
-from napari_dip.restoration.readapt import Retuned
+from napari_dip.restoration.readapt import Readapt
 
 SETTINGS = {"action": "fine-tuning", "iterations": 6, "learning_rate": 1e-3}
 
@@ -35,8 +35,8 @@ def finer(**settings):
     return FineTune.of(nearly_bicubic(), factor=2, **{**SETTINGS, **settings})
 
 
-def retuned(image, task, method, result, **source):
-    return Retuned(image, task, method, result.states, device="cpu", **source)
+def retuned(image, task, method, result, **options):
+    return Readapt(image, task, method, result.states, device="cpu", **options)
 
 
 @pytest.mark.parametrize("self_ensemble", [True, False])
@@ -70,9 +70,9 @@ def test_all_of_what_was_learnt_gives_the_run_and_nothing_of_it_the_network(
 def test_each_frame_has_its_own_weights(image, axes, following):
     data = np.stack([image, image.T, image[::-1]])
     method = finer()
-    options = {"axes": axes, "series": following}
-    result = restore(data, SuperResolve(along="lateral"), method, device="cpu", **options)
-    again = retuned(data, SuperResolve(along="lateral"), method, result, **options)
+    measurement, task = Measurement(data, axes=axes), SuperResolve(along="lateral")
+    result = restore(measurement, task, method, device="cpu", series=following)
+    again = retuned(measurement, task, method, result, series=following)
     frames = dict(again.restored(1.0))
     assert list(frames) == [(0,), (1,), (2,)]
     for frame, pixels in frames.items():
@@ -92,7 +92,7 @@ def test_blur_and_missing_pixels_are_heeded(image):
     missing = np.zeros(image.shape, bool)
     missing[10:14] = True
     result = restore(image, task, method, device="cpu", missing=missing)
-    ((_, pixels),) = retuned(image, task, method, result, missing=missing).restored(1.0)
+    ((_, pixels),) = retuned(Measurement(image, missing=missing), task, method, result).restored(1.0)
     assert np.array_equal(pixels, result.image)
 
 
@@ -109,7 +109,7 @@ def test_a_saved_network_restores_as_it_does_here(image, tmp_path, share):
     # Flips and back-projection end a run, whatever its weights.
     tuned = replace(method, network=None, weights=str(path), action="network")
     output = restore(image, SuperResolve(), tuned, device="cpu").image
-    ((_, wanted),) = Retuned(
+    ((_, wanted),) = Readapt(
         image,
         SuperResolve(GaussianNoise(10.0)),
         replace(method, self_ensemble=False),

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_dip import Deconvolve, Denoise, GaussianNoise, SuperResolve, restore
+from napari_dip import Deconvolve, Denoise, GaussianNoise, Measurement, SuperResolve, restore
 from napari_dip.methods import PKN
 from napari_dip.restoration.refilter import Refilter
 
@@ -20,7 +20,7 @@ def image(phantom, random):
 @pytest.mark.parametrize("axes", ["YX", "ZYX", "CYX"])
 def test_another_strength_gives_what_a_run_with_it_gives(image, strength, axes):
     data = image if axes == "YX" else np.stack([image, image.T])
-    again = Refilter(data, Denoise(), METHOD, axes=axes)
+    again = Refilter(Measurement(data, axes=axes), Denoise(), METHOD)
     wanted = restore(data, Denoise(), replace(METHOD, strength=strength), axes=axes).image
     for frame, pixels in again.restored(strength):
         assert np.array_equal(pixels, wanted[frame])
@@ -38,14 +38,14 @@ def test_the_kernel_gives_its_pixel(image, task, place):
     part = around[row : row + 2 * reach + 1, column : column + 2 * reach + 1]
     assert (part * kernel.weights).sum() == pytest.approx(restored.image[place], rel=1e-4)
     for name, (value, unit) in kernel.parameters.items():
-        assert value == pytest.approx(restored.maps[name].values[place], rel=1e-5)
-        assert unit == restored.maps[name].unit
+        assert value == pytest.approx(restored.parameter_maps[name].values[place], rel=1e-5)
+        assert unit == restored.parameter_maps[name].unit
 
 
 def test_the_noise_left_is_that_of_the_map(image):
     restored = restore(image, Denoise(KNOWN), METHOD, return_maps=True)
     kernel = Refilter(image, Denoise(KNOWN), METHOD).kernel_at((20, 30), 1.0)
-    assert kernel.noise_left == pytest.approx(restored.maps["noise left"].values[20, 30], rel=1e-4)
+    assert kernel.noise_gain == pytest.approx(restored.parameter_maps["noise left"].values[20, 30], rel=1e-4)
 
 
 def test_given_maps_and_strength_are_heeded(image):
@@ -56,7 +56,7 @@ def test_given_maps_and_strength_are_heeded(image):
 
 
 def test_a_frame_of_a_series_has_its_own_kernel(image):
-    again = Refilter(np.stack([image, image.T]), Denoise(KNOWN), METHOD, axes="TYX")
+    again = Refilter(Measurement(np.stack([image, image.T]), axes="TYX"), Denoise(KNOWN), METHOD)
     one, other = (again.kernel_at((t, 20, 30), 1.0) for t in (0, 1))
     assert not np.allclose(one.weights, other.weights)
     assert np.allclose(other.weights, again.kernel_at((1, 20, 30), 1.0).weights)

@@ -1,238 +1,68 @@
-"""Restores image files, and writes what comes of them: images, maps of parameters, networks."""
+"""Restores image files one after another."""
 
-import sys
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from napari_dip.errors import FileError, RestorationError
-from napari_dip.methods import PKN, FineTune
-from napari_dip.presentation import words_of_method
-from napari_dip.restoration.measurement import laid_out
-from napari_dip.tasks import Deconvolve
-
-if TYPE_CHECKING:
-    from napari_dip.cli.inputs import Source
-    from napari_dip.cli.options import Common
-    from napari_dip.cli.reporter import Reporter
-    from napari_dip.methods import Method
-    from napari_dip.restoration.result import Restoration
-    from napari_dip.tasks import Task
+from napari_dip.cli.announce import announce
+from napari_dip.cli.failures import report
+from napari_dip.cli.file_run import FileRun, Job
+from napari_dip.cli.frames import failed_frames
+from napari_dip.cli.outputs import planned_outputs
+from napari_dip.cli.reporter import Reporter
+from napari_dip.cli.results import write_results
+from napari_dip.errors import RestorationError
 
 
-@dataclass(frozen=True, eq=False)
-class Files:
-    """Image files that are restored alike, one after another.
+def restore_files(job: Job, inputs: Sequence[Path], output: Path, *, quiet: bool) -> None:
+    """Restore image files; if one of several fails, say why and go on with the next.
 
     Parameters
     ----------
-    task : Task
-        What is undone.
-    method : Method
-        How.
-    common : Common
-        What the flags say of all files.
-    psf : Path, optional
-        File of the point spread function.
-    blind : bool
-        The blur of each image is measured.
-    """
-
-    task: "Task"
-    method: "Method"
-    common: "Common"
-    psf: Path | None = None
-    blind: bool = False
-
-    def restore(self, inputs: Sequence[Path], output: Path) -> None:
-        """Restore files; where one of several can't be, go on, and say so at the end.
-
-        Parameters
-        ----------
-        inputs : sequence of Path
-            Images.
-        output : Path
-            A file, an existing folder, or a name with {stem} in it.
-
-        Raises
-        ------
-        ValueError
-            An argument is unusable.
-        RestorationError
-            A run failed.
-        """
-        from napari_dip.cli.outputs import targets
-        from napari_dip.cli.reporter import Reporter
-        from napari_dip.io import SUFFIXES
-
-        common = self.common
-        network = getattr(self.method, "weights", None)  # a file, or a name
-        known = None if network is None or not Path(network).is_file() else Path(network)
-        beside = common.missing, common.guide, common.maps, self.psf, known
-        others = [path for path in beside if path is not None]
-        pairs = targets(
-            inputs, output, others=others, keep_dtype=common.keep_dtype, overwrite=common.overwrite
-        )
-        taken = {target for _, target in pairs}
-        maps = self._beside(common.save_maps, inputs, "{stem} maps.tif", others, taken, SUFFIXES)
-        networks = self._beside(
-            common.save_weights, inputs, "{stem}.safetensors", others, taken, (".safetensors",)
-        )
-        failures: list[Exception] = []
-        with Reporter(quiet=common.quiet) as reporter:
-            for source, target in pairs:
-                try:
-                    self._restore(source, target, maps.get(source), networks.get(source), reporter)
-                except (ValueError, OSError, RestorationError) as error:
-                    if len(pairs) == 1:
-                        raise
-                    failures.append(error)
-                    show_error(str(error) if str(source) in str(error) else f"{source}: {error}")
-        if failures:
-            ran = any(isinstance(error, RestorationError) for error in failures)
-            kind = RestorationError if ran else FileError
-            raise kind(f"{len(failures)} of {len(pairs)} images could not be restored")
-
-    def _restore(
-        self, path: Path, target: Path, maps: Path | None, network: Path | None, reporter: "Reporter"
-    ) -> None:
-        from napari_dip.cli.inputs import opened
-        from napari_dip.io import writable, write
-        from napari_dip.io.parameter_maps import read_maps, refuse_maps_file
-        from napari_dip.restoration.api import restore
-        from napari_dip.restoration.cost import estimate_cost
-
-        common, method = self.common, self.method
-        source = opened(path, self.task, common, self.psf)
-        image, axes = source.picture.data, source.axes
-        task = self._measured(path, source, reporter) if self.blind else self.task
-        writable(target, source.restored, axes.letters, keep_dtype=common.keep_dtype)
-        arguments: dict[str, Any] = {
-            **source.beside,
-            "saturation_level": common.saturation_level,
-            "axes": axes.letters,
-            "channels": common.channels,
-            "series": common.series,
-            "device": common.device,
-        }
-        if common.maps is not None:
-            arguments["parameter_maps"] = read_maps(common.maps, self._parameters(source))
-            source.origin["maps"] = {"layer": common.maps.stem, "path": str(common.maps)}
-        if maps is not None:
-            refuse_maps_file(maps, axes)
-        stopping_rule, longest = common.stopping_rule, method
-        if stopping_rule is not None:  # for what is said about the time
-            longest = method.probe(max(1, min(stopping_rule.iterations, method.max_iterations)))
-        layout = laid_out(image.shape, axes.letters, axes.channels, method)
-        for note in (f"{path}: {layout.describe(image.shape)}", *source.notes):
-            reporter.say(note)
-        if not common.quiet:
-            reporter.announce(estimate_cost(image, task, longest, **arguments))
-        reporter.begin(longest, frames=len(list(layout.frames(image.shape))))
-        run: dict[str, Any] = {"seed": common.seed, "stopping_rule": stopping_rule}
-        run |= {"return_maps": maps is not None, "callback": reporter.watch}
-        result = restore(image, task, method, **arguments, **run)
-        clipped = write(
-            target,
-            result.image,
-            source.restored,
-            axes=axes.letters,
-            provenance={**result.provenance, "source": source.origin},
-            keep_dtype=common.keep_dtype,
-        )
-        reporter.finish(target, result, clipped)
-        if maps is not None:
-            self._write_maps(maps, source, result, reporter)
-        if network is not None:
-            self._write_network(network, image, task, result, arguments, reporter)
-
-    def _measured(self, path: Path, source: "Source", reporter: "Reporter") -> "Task":
-        """Return the task with the blur that the image shows."""
-        from napari_dip.psf.estimate import estimate_psf
-
-        assert isinstance(self.task, Deconvolve)
-        missing = source.beside.get("missing")
-        kernel = estimate_psf(source.picture.data, missing=missing, axes=source.axes.letters)
-        width = f"{kernel.fwhm:.3g} pixels wide at half of its maximum"
-        reporter.say(f"{path}: the blur was measured: {width}")
-        return replace(self.task, psf=kernel)
-
-    def _beside(
-        self,
-        asked: Path | None,
-        inputs: Sequence[Path],
-        name: str,
-        others: list[Path],
-        taken: set[Path],
-        suffixes: Collection[str],
-    ) -> dict[Path, Path]:
-        """Return where what goes beside the restored image of each input is written, if it is asked for."""
-        from napari_dip.cli.outputs import targets
-
-        if asked is None:
-            return {}
-        place = asked / name if asked.is_dir() else asked
-        overwrite = self.common.overwrite
-        found = targets(
-            inputs, place, others=others, keep_dtype=False, overwrite=overwrite, suffixes=suffixes
-        )
-        if both := taken.intersection(target for _, target in found):
-            raise FileError(
-                f"an image and what goes beside it would go to the same output: choose another than "
-                f"{both.pop()}"
-            )
-        taken.update(target for _, target in found)
-        return dict(found)
-
-    def _parameters(self, source: "Source") -> list[str]:
-        """Return the names of the parameters that the method has maps of."""
-        assert isinstance(self.method, PKN)
-        axes = laid_out(source.picture.data.shape, source.axes.letters, source.axes.channels, self.method)
-        shape = tuple(source.picture.data.shape[axis] for axis in axes.spatial)
-        operator = self.task.operator(shape, source.beside.get("psf"))
-        return [parameter.name for parameter in self.method.kernel_for(operator).parameters]
-
-    def _write_maps(self, path: Path, source: "Source", result: "Restoration", reporter: "Reporter") -> None:
-        from napari_dip.io.parameter_maps import write_maps
-
-        written = {name: result.maps[name].values for name in self._parameters(source)}
-        write_maps(path, written, source.restored, source.axes, result.provenance)
-        reporter.say(f"maps written: {path}")
-
-    def _write_network(
-        self,
-        path: Path,
-        image: Any,
-        task: "Task",
-        result: "Restoration",
-        arguments: dict[str, Any],
-        reporter: "Reporter",
-    ) -> None:
-        """Write the network as it was after the last frame."""
-        from napari_dip.restoration.readapt import Retuned
-
-        assert isinstance(self.method, FineTune)
-        Retuned(image, task, self.method, result.states, **arguments).save(path, result.frames[-1].index)
-        reporter.say(f"network written: {path}")
-
-
-def refuse_misplaced(method: "Method", common: "Common") -> None:
-    """Refuse flags that go with other methods.
+    job : Job
+        What is done with each of them.
+    inputs : sequence of Path
+        Image files.
+    output : Path
+        A file, an existing folder, or a name with ``{stem}`` in it.
+    quiet : bool
+        Show errors only.
 
     Raises
     ------
     ValueError
-        Names the flag, and the method that it goes with.
+        An option or a file can't be used.
+    RestorationError
+        The only run failed, or one of several files did, or one of several frames.
     """
-    title = words_of_method(type(method)).title
-    for flag, given in (("--maps", common.maps), ("--save-maps", common.save_maps)):
-        if given is not None and not method.takes_maps:
-            raise ValueError(f"{flag} goes with --method pkn: {title} has no maps of parameters")
-    if common.save_weights is not None and not isinstance(method, FineTune):
-        raise ValueError(f"--save-weights goes with --method finetune: {title} has none to keep")
+    outputs = planned_outputs(inputs, output, others=_read_beside(job), common=job.common)
+    failed = 0
+    with Reporter(quiet=quiet) as reporter:
+        for path, files in outputs.items():
+            try:
+                _restore_file(FileRun.of(job, path, files), reporter)
+            except Exception as error:
+                if len(outputs) == 1:
+                    raise
+                failed += 1
+                report(error, path)
+    if failed:
+        raise RestorationError(f"{failed} of {len(outputs)} images failed, for the reasons above")
 
 
-def show_error(message: str) -> None:
-    """Say on standard error what went wrong."""
-    sys.stderr.write(f"napari-dip: {message}\n")
+def _restore_file(run: FileRun, reporter: Reporter) -> None:
+    announce(run, reporter)
+    result = run.restore(reporter)
+    write_results(run, result, reporter)
+    failed = {frame.index: frame.error or "" for frame in result.failed}
+    if failed:
+        why = failed_frames(failed, len(result.frames))
+        raise RestorationError(f"{why} They are empty in {run.outputs.image}.")
+
+
+def _read_beside(job: Job) -> list[Path]:
+    """Return the files that are read beside the images."""
+    common = job.common
+    weights = getattr(job.method, "weights", None)  # a file, or the name of a network in the package
+    network = None if weights is None or not Path(weights).is_file() else Path(weights)
+    beside = (common.missing, common.guide, common.parameter_maps, job.psf, network)
+    return [path for path in beside if path is not None]

@@ -1,4 +1,4 @@
-"""How to repeat a run on the command line."""
+"""Writes the command that repeats a run."""
 
 import shlex
 from collections.abc import Mapping
@@ -10,7 +10,6 @@ from napari_dip.noise.models import NOISE_MODELS
 from napari_dip.presentation import words_of_method, words_of_task
 from napari_dip.psf.models import PSFS
 from napari_dip.restoration.recipe import OPTIONS, Recipe, changed
-from napari_dip.settings import hints
 from napari_dip.tasks import Task
 
 
@@ -27,21 +26,26 @@ def command_line(
     Parameters
     ----------
     recipe : Recipe
-        Of the run.
+        The settings of the run.
     image, output : str
-        Paths of the whole image, and of the file to write.
+        Paths of the whole image and of the file to write.
     missing : str, optional
-        Path of the mask, or of the labels, of the whole image.
+        Path of the mask, or of the labels, for the whole image.
     guide : str, optional
-        Path of the guide of the whole restored image.
+        Path of the guide for the whole restored image.
     psf : str, optional
-        Path of the point spread function as it was measured. It is resampled where this file and the
+        Path of the point spread function as it was measured. The command resamples it if this file and the
         image state their pixel sizes.
+
+    Returns
+    -------
+    str
+        The command, quoted for a POSIX shell.
 
     Raises
     ------
     ValueError
-        No flags say these settings.
+        No options of the command line give these settings.
     """
     common = {name: value for name, value in changed(recipe).items() if name in ("axes", *OPTIONS)}
     if recipe.roi is not None:
@@ -49,16 +53,15 @@ def command_line(
     if missing is not None:
         common |= {"missing": missing, "missing_label": recipe.missing_label}
     common["guide"] = guide
-    words = ["napari-dip", words_of_task(type(recipe.task)).command, image, output]
-    return shlex.join(
-        [*words, *_flags({**common, **_task(recipe.task, psf), **_method(recipe.method, recipe.task)})]
-    )
+    values = {**common, **_task_values(recipe.task, psf), **_method_values(recipe.method)}
+    command = words_of_task(type(recipe.task)).command
+    return shlex.join(["napari-dip", command, image, output, *_options(values)])
 
 
-def _task(task: Task, psf: str | None) -> dict[str, Any]:
-    """Return the flags of a task, and of its noise and blur."""
+def _task_values(task: Task, psf: str | None) -> dict[str, Any]:
+    """Return the options for a task, its noise and its blur."""
     if task.needs_psf and psf is None:
-        raise ValueError("the point spread function is a measured one: save it as a file, and name that")
+        raise ValueError("the measured point spread function is in no file: save it as a file first")
     values = changed(task)
     noise = values.pop("noise", None)
     if noise is not None:
@@ -66,50 +69,45 @@ def _task(task: Task, psf: str | None) -> dict[str, Any]:
     blur = getattr(task, "psf", None)
     if blur is not None:
         values.pop("psf", None)
-        values |= {"psf": psf} if task.needs_psf else _formula(blur)
+        values |= {"psf": psf} if task.needs_psf else _psf_values(blur)
     return values
 
 
-def _formula(psf: Any) -> dict[str, Any]:
-    """Return the flags of a point spread function by formula; its width has no default."""
+def _psf_values(psf: Any) -> dict[str, Any]:
+    """Return the options for a point spread function by formula; the width has no default."""
     name = _name(PSFS, psf)
     kind = {} if name == next(iter(PSFS)) else {"psf_kind": name}
     sizes = {"fwhm": psf.fwhm, **changed(psf)}
     return {**kind, **{f"psf_{name}": value for name, value in sizes.items()}}
 
 
-def _method(method: Method, task: Task) -> dict[str, Any]:
-    """Return the flags of a method."""
-    if isinstance(method, DIP):
-        return _preset(method)
-    # What the task calls by the same name is another thing, and leaves the method no choice.
-    own = {name: value for name, value in changed(method).items() if name not in hints(type(task))}
-    return {"method": words_of_method(type(method)).command, **own}
-
-
-def _name(kinds: Mapping[str, type], settings: Any) -> str:
-    return next(name for name, kind in kinds.items() if type(settings) is kind)
-
-
-def _preset(method: DIP) -> dict[str, Any]:
-    """Return the preset that is nearest to a method, and the fields that differ from it."""
-    found = {name: changed(method, preset) for name, preset in PRESETS.items()}
-    found = {name: changes for name, changes in found.items() if "network" not in changes}
-    if not found:
+def _method_values(method: Method) -> dict[str, Any]:
+    """Return the options for a method: of Deep Image Prior, the nearest preset and what differs from it."""
+    if not isinstance(method, DIP):
+        return {"method": words_of_method(type(method)).command, **changed(method)}
+    changes = {name: changed(method, preset) for name, preset in PRESETS.items()}
+    fitting = {name: values for name, values in changes.items() if "network" not in values}
+    if not fitting:
         raise ValueError(
-            "the command line has no flags for this network, only presets with theirs: use the Python script"
+            "the command line has no options for this network, only presets with their own: use the Python "
+            "script"
         )
-    name = min(found, key=lambda name: len(found[name]))
-    usual = next(iter(PRESETS))
-    return {**({} if name == usual else {"preset": name}), **found[name]}
+    nearest = min(fitting, key=lambda name: len(fitting[name]))
+    preset = {} if nearest == next(iter(PRESETS)) else {"preset": nearest}
+    return {**preset, **fitting[nearest]}
 
 
-def _flags(values: Mapping[str, Any]) -> list[str]:
+def _name(classes: Mapping[str, type], settings: Any) -> str:
+    return next(name for name, cls in classes.items() if type(settings) is cls)
+
+
+def _options(values: Mapping[str, Any]) -> list[str]:
+    """Return values as words of a command."""
     words = []
     for name, value in values.items():
-        flag = name.replace("_", "-")
+        option = name.replace("_", "-")
         if isinstance(value, bool):
-            words.append(f"--{flag}" if value else f"--no-{flag}")
+            words.append(f"--{option}" if value else f"--no-{option}")
         elif value is not None:
-            words += [f"--{flag}", str(value)]
+            words += [f"--{option}", str(value)]
     return words

@@ -1,4 +1,4 @@
-"""The demonstration: a real micrograph, damaged, and restored."""
+"""The demonstration: a real micrograph is damaged and restored."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dip.errors import FileError
-from napari_dip.io import Picture, writable, write
+from napari_dip.io import ImageFile, writable, write
 from napari_dip.methods import DIP
 from napari_dip.restoration.api import restore
 from napari_dip.restoration.text import summary
@@ -25,7 +25,7 @@ def run(folder: Path, reporter: "Reporter") -> str:
     Parameters
     ----------
     folder : Path
-        Made if there is none. Pictures of an earlier demonstration are replaced.
+        Folder to write to; it is created if necessary. Images of an earlier demonstration are replaced.
     reporter : Reporter
         Shows progress.
 
@@ -33,35 +33,41 @@ def run(folder: Path, reporter: "Reporter") -> str:
     -------
     str
         The summary.
+
+    Raises
+    ------
+    FileError
+        The folder can't be created or written to, or it holds images of these names that are not the
+        demonstration's.
     """
     clean, noisy, missing = damaged_micrograph()
     pictures = {name: folder / f"{name}.png" for name in ("before", "after", "residual")}
     words = folder / "summary.txt"
     if any(path.exists() for path in pictures.values()) and not words.exists():
-        raise FileError(f"{folder} has pictures that are not the demonstration's: choose another --output")
+        raise FileError(f"{folder} holds images of the same names by somebody else: choose another --output")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise FileError(f"can't make the folder {folder}: {error.strerror}") from error
-    as_bytes = Picture(noisy.astype(np.uint8), "YXC")
+        raise FileError(f"can't create the folder {folder}: {error.strerror}") from error
+    as_bytes = ImageFile(noisy.astype(np.uint8), "YXC")
     for path in pictures.values():
         writable(path, as_bytes, "YXC", keep_dtype=False)
     reporter.begin(SETTINGS)
-    result = restore(noisy, Denoise(), SETTINGS, missing=missing, callback=reporter.watch)
+    result = restore(noisy, Denoise(), SETTINGS, missing=missing, callback=reporter.show)
 
     residual = np.where(missing[..., None], 0, noisy - result.image)
     images = {"before": noisy, "after": result.image, "residual": 128 + residual}
     for name, path in pictures.items():
         write(path, images[name], as_bytes, axes="YXC", provenance=result.provenance)
     text = (
-        "A stained tissue section of 256 x 256 pixels, with Gaussian noise "
-        f"(sigma = {SIGMA:g} grey levels) and {missing.mean():.0%} of its pixels under scratches,\n"
-        "denoised and inpainted in one go by Deep Image Prior, which was told where the scratches are, "
-        "but not how strong the noise is.\n"
+        f"A stained tissue section with Gaussian noise (sigma = {SIGMA:g} grey levels) and scratches over "
+        f"{missing.mean():.0%} of its pixels.\n"
+        "Deep Image Prior has removed the noise and filled in the scratches in one run. It was told where "
+        "the scratches are, but not how strong the noise is.\n"
         f"{summary(result)}\n"
-        f"PSNR against the known truth: {psnr(noisy, clean):.2f} dB before, "
+        f"PSNR, compared with the true image: {psnr(noisy, clean):.2f} dB before, "
         f"{psnr(result.image, clean):.2f} dB after.\n"
-        f"Pictures: {', '.join(map(str, pictures.values()))}"
+        f"Images: {', '.join(map(str, pictures.values()))}"
     )
     words.write_text(text + "\n", encoding="utf-8")
     return text

@@ -1,4 +1,4 @@
-"""What a run reads: the image, and whatever lies beside it, brought onto its pixels."""
+"""What a run reads: the image, and its mask, guide and point spread function on the pixels of the image."""
 
 import math
 from dataclasses import dataclass
@@ -9,39 +9,40 @@ import numpy as np
 
 from napari_dip.image.axes import Axes
 from napari_dip.image.region import index, parsed
-from napari_dip.io import Picture, read, read_mask
-from napari_dip.psf.models import resampled
+from napari_dip.io import ImageFile, read, read_mask
+from napari_dip.psf.arrays import resampled
 from napari_dip.restoration.crop import factors, guide_part
 
 if TYPE_CHECKING:
     from napari_dip.cli.options import Common
     from napari_dip.tasks import Task
 
-_SAME = 1e-3  # difference of pixel sizes that comes from how files round them
+#: Relative difference of pixel sizes that the rounding in files explains.
+_SAME = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """An image and what is beside it, ready to be restored.
+    """An image and the arrays that belong to it, ready to be restored.
 
     Parameters
     ----------
-    picture : Picture
-        The part of the image that was asked for.
-    restored : Picture
-        What its restoration will look like, but for the pixels.
+    picture : ImageFile
+        The region of the image that is restored.
+    restored : ImageFile
+        The shape, pixel size and header of the result.
     axes : Axes
-        Of both.
+        The axes of both.
     beside : dict
-        Arrays that `solve` takes beside the image, by argument.
+        Arrays that `restore` takes beside the image, by the name of the argument.
     origin : dict
         Where all of them come from, as plain JSON values.
     notes : tuple of str
-        What the user should know of how they were understood.
+        What the user should know about how the files were understood.
     """
 
-    picture: Picture
-    restored: Picture
+    picture: ImageFile
+    restored: ImageFile
     axes: Axes
     beside: dict[str, Any]
     origin: dict[str, Any]
@@ -49,7 +50,7 @@ class Source:
 
 
 def opened(path: Path, task: "Task", common: "Common", psf: Path | None = None) -> Source:
-    """Read the files of a run, and take the area out that was asked for."""
+    """Read the files of a run, and cut out the region that the options name."""
     whole = read(path)
     shape = whole.data.shape
     axes = Axes.of(shape, whole.axes if common.axes is None else common.axes, common.channels)
@@ -74,8 +75,8 @@ def opened(path: Path, task: "Task", common: "Common", psf: Path | None = None) 
     return Source(picture, picture.refined(axes.letters, finer), axes, beside, origin, tuple(notes))
 
 
-def _psf(path: Path, image: Picture, axes: Axes) -> tuple[np.ndarray, list[float] | None, str | None]:
-    """Return a point spread function on the image's pixels, the ratio of their sizes, and a note."""
+def _psf(path: Path, image: ImageFile, axes: Axes) -> tuple[np.ndarray, list[float] | None, str | None]:
+    """Return a point spread function on the pixels of the image, the ratio of pixel sizes, and a note."""
     picture = read(path)
     letters = [axes.letters[axis] for axis in axes.spatial]
     ratio = picture.pixel_ratio(image, letters)
@@ -83,12 +84,12 @@ def _psf(path: Path, image: Picture, axes: Axes) -> tuple[np.ndarray, list[float
         return (
             picture.data,
             None,
-            f"{path}: taken to have the image's pixels, since not both files state their size",
+            f"{path}: assumed to have the pixels of the image, since not both files state their pixel size",
         )
     if all(math.isclose(r, 1, rel_tol=_SAME) for r in ratio):
         return picture.data, None, None
     times = ", ".join(f"{r:.4g} along {letter}" for r, letter in zip(ratio, letters, strict=True))
-    note = f"{path}: resampled to the image's pixels; its own are larger by a factor of {times}"
+    note = f"{path}: resampled to the pixels of the image; its own are larger by a factor of {times}"
     return resampled(picture.data, ratio), list(ratio), note
 
 

@@ -1,16 +1,15 @@
 """The command line: one command for each task."""
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, Parameter
 
 from napari_dip._version import __version__
-from napari_dip.cli import options as flags
-from napari_dip.cli.batch import Files, refuse_misplaced, show_error
-from napari_dip.errors import RestorationError
+from napari_dip.cli import options
+from napari_dip.cli.choices import check_common, chosen_method, given, noise_model, point_spread_function
+from napari_dip.cli.debug import debugging
+from napari_dip.cli.failures import EXIT_CODES, exit_codes
 from napari_dip.pkn.settings import Training
 from napari_dip.tasks import Deconvolve, Denoise, Inpaint, SuperResolve
 
@@ -20,181 +19,171 @@ if TYPE_CHECKING:
 app = App(
     name="napari-dip",
     version=__version__,
-    help="Restore the one image that you have.",
+    help="Restore scientific images: one command for each task.",
+    help_epilogue=EXIT_CODES,
     suppress_keyboard_interrupt=False,
 )
 
 _Paths = Annotated[
     Path,
-    Parameter(help="Images, and last the output: a file, an existing folder, or a name with {stem} in it."),
+    Parameter(
+        help="One or more images, then the output: a file, an existing folder, or a name with {stem} in it."
+    ),
 ]
 
 
-@app.command
+def _usage(command: str, arguments: str = "IMAGE... OUTPUT") -> str:
+    return f"Usage: napari-dip {command} {arguments} [OPTIONS]"
+
+
+@app.command(sort_key=0, usage=_usage("denoise"))
 def denoise(
     *paths: _Paths,
-    noise: flags.NoiseName = None,
-    strength: flags.NoiseFlags | None = None,  # type: ignore[valid-type]
-    common: flags.Common | None = None,
-    method: flags.MethodFlags | None = None,  # type: ignore[valid-type]
+    noise: options.NoiseName = None,
+    noise_parameters: options.NoiseOptions | None = None,  # type: ignore[valid-type]
+    common: options.Common | None = None,
+    messages: options.Messages | None = None,
+    method: options.MethodOptions | None = None,  # type: ignore[valid-type]
 ) -> None:
-    """Take noise out of images; missing pixels, where there are any, are filled in too."""
-    _run(Denoise(flags.noise(noise, strength)), paths, common, method)
+    """Remove noise from images, and fill in missing pixels if there are any."""
+    _run(Denoise(noise_model(noise, noise_parameters)), paths, common, messages, method)
 
 
-@app.command
+@app.command(sort_key=1, usage=_usage("inpaint"))
 def inpaint(
     *paths: _Paths,
-    own: flags.InpaintFlags | None = None,  # type: ignore[valid-type]
-    noise: flags.NoiseName = None,
-    strength: flags.NoiseFlags | None = None,  # type: ignore[valid-type]
-    common: flags.Common | None = None,
-    method: flags.MethodFlags | None = None,  # type: ignore[valid-type]
+    task: options.InpaintOptions | None = None,  # type: ignore[valid-type]
+    noise: options.NoiseName = None,
+    noise_parameters: options.NoiseOptions | None = None,  # type: ignore[valid-type]
+    common: options.Common | None = None,
+    messages: options.Messages | None = None,
+    method: options.MethodOptions | None = None,  # type: ignore[valid-type]
 ) -> None:
-    """Fill in missing pixels, those that --missing marks and NaN; leave all others as they were measured."""
-    _run(Inpaint(flags.noise(noise, strength), **flags.given(own)), paths, common, method)
+    """Fill in missing pixels: those that --missing or --saturation-level marks, and NaN."""
+    wanted = Inpaint(noise_model(noise, noise_parameters), **given(task))
+    _run(wanted, paths, common, messages, method)
 
 
-@app.command
+@app.command(sort_key=2, usage=_usage("super-resolve"))
 def super_resolve(
     *paths: _Paths,
-    psf: flags.PSFFile = None,
-    psf_kind: flags.PSFKind = None,
-    shape: flags.PSFFlags | None = None,  # type: ignore[valid-type]
-    own: flags.SuperResolveFlags | None = None,  # type: ignore[valid-type]
-    noise: flags.NoiseName = None,
-    strength: flags.NoiseFlags | None = None,  # type: ignore[valid-type]
-    common: flags.Common | None = None,
-    method: flags.SuperResolveMethodFlags | None = None,  # type: ignore[valid-type]
+    task: options.SuperResolveOptions | None = None,  # type: ignore[valid-type]
+    psf: options.PSFFile = None,
+    psf_kind: options.PSFKind = None,
+    psf_parameters: options.PSFOptions | None = None,  # type: ignore[valid-type]
+    noise: options.NoiseName = None,
+    noise_parameters: options.NoiseOptions | None = None,  # type: ignore[valid-type]
+    common: options.Common | None = None,
+    messages: options.Messages | None = None,
+    method: options.MethodOptions | None = None,  # type: ignore[valid-type]
 ) -> None:
     """Restore images with finer pixels than they were measured with."""
-    blurred = psf is not None or psf_kind is not None or bool(flags.given(shape))
-    kernel = flags.psf(psf, psf_kind, shape) if blurred else None
-    task = SuperResolve(flags.noise(noise, strength), psf=kernel, **flags.given(own))
-    _run(task, paths, common, method, psf)
+    blurred = psf is not None or psf_kind is not None or bool(given(psf_parameters))
+    blur = point_spread_function(psf, psf_kind, psf_parameters) if blurred else None
+    wanted = SuperResolve(noise_model(noise, noise_parameters), psf=blur, **given(task))
+    _run(wanted, paths, common, messages, method, psf)
 
 
-@app.command
+@app.command(sort_key=3, usage=_usage("deconvolve"))
 def deconvolve(
     *paths: _Paths,
-    psf: flags.PSFFile = None,
-    psf_estimate: flags.PSFEstimate = False,
-    psf_kind: flags.PSFKind = None,
-    shape: flags.PSFFlags | None = None,  # type: ignore[valid-type]
-    own: flags.DeconvolveFlags | None = None,  # type: ignore[valid-type]
-    noise: flags.NoiseName = None,
-    strength: flags.NoiseFlags | None = None,  # type: ignore[valid-type]
-    common: flags.Common | None = None,
-    method: flags.MethodFlags | None = None,  # type: ignore[valid-type]
+    psf: options.PSFFile = None,
+    psf_kind: options.PSFKind = None,
+    psf_parameters: options.PSFOptions | None = None,  # type: ignore[valid-type]
+    psf_estimate: options.PSFEstimate = False,
+    task: options.DeconvolveOptions | None = None,  # type: ignore[valid-type]
+    noise: options.NoiseName = None,
+    noise_parameters: options.NoiseOptions | None = None,  # type: ignore[valid-type]
+    common: options.Common | None = None,
+    messages: options.Messages | None = None,
+    method: options.MethodOptions | None = None,  # type: ignore[valid-type]
 ) -> None:
-    """Take blur and noise out of images; --psf or --psf-fwhm says what the blur is."""
-    kernel = flags.psf(psf, psf_kind, shape, estimated=psf_estimate)
-    task = Deconvolve(flags.noise(noise, strength), kernel, **flags.given(own))
-    _run(task, paths, common, method, psf, blind=psf_estimate)
+    """Remove blur and noise from images. Describe the blur by --psf, --psf-fwhm or --psf-estimate."""
+    blur = point_spread_function(psf, psf_kind, psf_parameters, estimate=psf_estimate)
+    wanted = Deconvolve(noise_model(noise, noise_parameters), blur, **given(task))
+    _run(wanted, paths, common, messages, method, psf, estimate_psf=psf_estimate)
 
 
-@app.command
+@app.command(sort_key=4, usage=_usage("train-pkn", "[IMAGE...] --output FILE.safetensors"))
 def train_pkn(
     *images: Annotated[
         Path,
-        Parameter(help="Clean images to learn from, or with --noisy a noisy one. [default: made pictures]"),
+        Parameter(
+            help="Clean images to learn from, or one noisy image with --noisy. Synthetic images by default."
+        ),
     ],
-    out: Path,
-    training: flags.TrainingFlags | None = None,  # type: ignore[valid-type]
-    noisy: Annotated[bool, Parameter(negative="")] = False,
-    noise: flags.NoiseName = None,
-    amount: flags.NoiseFlags | None = None,  # type: ignore[valid-type]
-    overwrite: Annotated[bool, Parameter(negative="")] = False,
-    quiet: Annotated[bool, Parameter(negative="")] = False,
+    output: options.TrainingOutput,
+    training: options.TrainingOptions | None = None,  # type: ignore[valid-type]
+    noisy: options.Noisy = False,
+    noise: options.NoiseName = None,
+    noise_parameters: options.NoiseOptions | None = None,  # type: ignore[valid-type]
+    overwrite: options.Overwrite = False,
+    messages: options.Messages | None = None,
 ) -> None:
-    """Train a network that predicts a filter's parameters, for ``--method pkn --weights FILE``.
-
-    Parameters
-    ----------
-    out
-        File to write, with the suffix .safetensors.
-    noisy
-        The one image is noisy itself, and no clean one is needed: Stein's unbiased risk estimate takes the
-        place of the truth. Its noise has to be independent in each pixel.
-    overwrite
-        Replace an existing file.
-    quiet
-        Show no progress.
-    """
+    """Train the network of a procedural kernel, for use with --method pkn --weights FILE."""
     from napari_dip.cli.reporter import Reporter
     from napari_dip.cli.train import train_from_files
 
-    settings = Training(**flags.given(training))
-    model = flags.noise(noise, amount)
-    with Reporter(quiet=quiet) as reporter:
+    settings = Training(**given(training))
+    model = noise_model(noise, noise_parameters)
+    with Reporter(quiet=_quiet(messages)) as reporter:
         train_from_files(
-            settings, images, out, noise=model if noisy else None, overwrite=overwrite, reporter=reporter
+            settings, images, output, noise=model if noisy else None, overwrite=overwrite, reporter=reporter
         )
 
 
-@app.command
-def demo(*, output: Path = Path("demo"), quiet: Annotated[bool, Parameter(negative="")] = False) -> None:
-    """Restore a noisy and scratched micrograph; write before, after and residual.
-
-    Parameters
-    ----------
-    output
-        Folder for the pictures and the summary; it is made if there is none.
-    quiet
-        Show no progress.
-    """
+@app.command(sort_key=5)
+def demo(*, output: options.DemoOutput = Path("demo"), messages: options.Messages | None = None) -> None:
+    """Restore a noisy, scratched micrograph. Write it before and after, its residual and a summary."""
     from napari_dip.cli.demo import run
     from napari_dip.cli.reporter import Reporter
 
-    with Reporter(quiet=quiet) as reporter:
+    with Reporter(quiet=_quiet(messages)) as reporter:
         reporter.say(run(output, reporter))
 
 
 def _run(
     task: "Task",
     paths: tuple[Path, ...],
-    common: flags.Common | None,
-    method_flags: Any,
+    common: options.Common | None,
+    messages: options.Messages | None,
+    method_options: Any,
     psf: Path | None = None,
     *,
-    blind: bool = False,
+    estimate_psf: bool = False,
 ) -> None:
-    from napari_dip.restoration.api import checked_seed
+    from napari_dip.cli.batch import restore_files
+    from napari_dip.cli.file_run import Job
 
-    common = common or flags.Common()
+    common = common or options.Common()
     if len(paths) < 2:
-        raise ValueError("give at least one image, and last the output")
-    *inputs, output = paths
-    method = flags.method(common, method_flags)
-    checked_seed(common.seed)
-    _ = common.stopping_rule  # refuses an impossible one
-    if common.missing_label is not None and common.missing is None:
-        raise ValueError("--missing-label says which pixels of a --missing image are missing: give one")
-    refuse_misplaced(method, common)
-    Files(task, method, common, psf, blind).restore(inputs, output)
+        raise ValueError("give at least one image, and then the output")
+    *images, output = paths
+    method = chosen_method(common, method_options)
+    check_common(common, method)
+    job = Job(task, method, common, psf, estimate_psf)
+    restore_files(job, images, output, quiet=_quiet(messages))
 
 
-@contextlib.contextmanager
-def _exit_codes() -> Iterator[None]:
-    """Say in one line what went wrong: 2 for a bad argument or file, 1 for a failed run, 130 for Ctrl-C."""
-    try:
-        yield
-        return
-    except KeyboardInterrupt:
-        code, message = 130, "interrupted; no file was left half-written"
-    except RestorationError as error:
-        code, message = 1, str(error)
-    except OSError as error:
-        code, message = 2, f"{error.filename}: {error.strerror}"
-    except (ValueError, TypeError) as error:
-        code, message = 2, str(error)
-    except CycloptsError as error:
-        code, message = 2, " ".join(str(error).split())
-    show_error(message)
-    raise SystemExit(code)
+def _quiet(messages: options.Messages | None) -> bool:
+    return messages is not None and messages.quiet
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line."""
-    with _exit_codes():
-        app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        By default those of this process.
+
+    Raises
+    ------
+    SystemExit
+        With the exit code, unless it is 0.
+    """
+    with exit_codes():
+        command, bound, _ = app.parse_args(arguments, exit_on_error=False, print_error=False)
+    messages = bound.arguments.get("messages")
+    with debugging(messages is not None and messages.debug), exit_codes():
+        command(*bound.args, **bound.kwargs)

@@ -1,31 +1,37 @@
-"""Flags of the command line: made of the settings classes, their help of the docstrings."""
+"""Options of the command line, made from the settings classes; their help comes from the docstrings."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields, is_dataclass, make_dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, is_dataclass, make_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast, get_args, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from cyclopts import Group, Parameter, Token
 
 from napari_dip.device import Device
-from napari_dip.methods import DIP, METHODS, PRESETS, Method
-from napari_dip.noise.models import NOISE_MODELS, NoiseModel
+from napari_dip.methods import METHODS, PRESETS
+from napari_dip.noise.models import NOISE_MODELS
 from napari_dip.optim.stopping import MaxIterations
 from napari_dip.pkn.settings import Training
 from napari_dip.presentation import METHOD_NAMES, words_of_method
-from napari_dip.psf.models import PSF, PSFS, GaussianPSF, MeasuredPSF
-from napari_dip.restoration.measurement import Following
-from napari_dip.settings import descriptions, hints, plain_fields
+from napari_dip.psf.models import PSFS
+from napari_dip.restoration.series import Following
+from napari_dip.settings import descriptions, plain_fields
 from napari_dip.tasks import Deconvolve, Inpaint, SuperResolve
 
-_FORMULAS = {name: cls for name, cls in PSFS.items() if not cls.measured}
-_USUAL_METHOD, _USUAL_PRESET, _USUAL_PSF = (next(iter(names)) for names in (METHOD_NAMES, PRESETS, _FORMULAS))
+#: Point spread functions that a formula gives, by name; the first is the default.
+FORMULAS: Mapping[str, type] = {name: cls for name, cls in PSFS.items() if not cls.measured}
 
-_TITLES = ("Task", "Noise", "Common", *(words_of_method(cls).title for cls in METHODS))
-_TASK, _NOISE, _COMMON, *_METHODS = (Group(title, sort_key=at) for at, title in enumerate(_TITLES))
+_TITLES = ("Task", "Training", "Noise", "Image", "Method", "Output", "Messages", "Shared settings of methods")
+_TASK, _TRAINING, _NOISE, _IMAGE, _METHOD, _OUTPUT, _MESSAGES, _SHARED = (
+    Group(title, sort_key=place) for place, title in enumerate(_TITLES)
+)
+_METHOD_GROUPS = {
+    cls: Group(f"{words_of_method(cls).title} (--method {name})", sort_key=place)
+    for place, (name, cls) in enumerate(METHOD_NAMES.items(), len(_TITLES))
+}
 
 
-def _whole(_: Any, tokens: Sequence[Token]) -> int:
+def _integer(_: Any, tokens: Sequence[Token]) -> int:
     """Return an integer; cyclopts itself would round 2.5."""
     try:
         return int(tokens[0].value)
@@ -33,59 +39,56 @@ def _whole(_: Any, tokens: Sequence[Token]) -> int:
         raise ValueError(f'unable to convert "{tokens[0].value}" into a whole number') from None
 
 
-_Whole = Annotated[int, Parameter(converter=_whole)]
+_Integer = Annotated[int, Parameter(converter=_integer)]
 
 
-def _flags(
-    name: str,
-    groups: Mapping[type, Group],
-    *,
-    prefix: str = "",
-    needed: tuple[str, ...] = (),
-    without: Collection[str] = (),
+def _options(
+    name: str, groups: Mapping[type, Group], *, prefix: str = "", required: tuple[str, ...] = ()
 ) -> type:
-    """Return a dataclass with the plain fields of settings classes, each optional, to serve as flags.
+    """Return a dataclass whose fields are the plain fields of settings classes, each of them optional.
 
-    A field that several classes have is one flag, in the group of the first; its help says what it means to
-    classes of other groups. Those that are needed have no default to tell of.
+    A field that classes of several groups have is one option. Its help then says what it means to each
+    method. A required field shows no default.
     """
-    found: dict[str, tuple[Any, Group, str]] = {}
-    for cls, group in groups.items():
+    found: dict[str, list[tuple[type, Any, str]]] = {}
+    for cls in groups:
         types = get_type_hints(cls)  # without limits: the settings check those, in their own words
         for field in plain_fields(cls):
             hint = types[field.name]
-            if any(is_dataclass(one) for one in (hint, *get_args(hint))) or field.name in without:
+            if any(is_dataclass(one) for one in (hint, *get_args(hint))):
                 continue
             text = descriptions(cls)[field.name].replace("\n", " ")
-            if field.default not in (MISSING, None) and field.name not in needed:
+            if field.default not in (MISSING, None) and field.name not in required:
                 text += f" [default: {field.default}]"
-            _, home, before = found.setdefault(field.name, (hint, group, text))
-            if home is not group:
-                found[field.name] = hint, home, f"{before} {group.name}: {text}"
+            found.setdefault(field.name, []).append((cls, hint, text))
     made = []
-    for field_name, (hint, group, text) in found.items():
-        converter = _whole if int in (hint, *get_args(hint)) else None
+    for field_name, uses in found.items():
+        (cls, hint, text), group = uses[0], groups[uses[0][0]]
+        if len({groups[one] for one, _, _ in uses}) > 1:
+            group = _SHARED
+            text = " ".join(f"{words_of_method(one).command}: {its_text}" for one, _, its_text in uses)
+        converter = _integer if int in (hint, *get_args(hint)) else None
         parameter = Parameter(help=text, group=group, show_default=False, converter=converter)
         made.append((prefix + field_name, Annotated[hint | None, parameter], None))
     return Parameter(name="*")(make_dataclass(name, made, frozen=True, namespace={"__module__": __name__}))
 
 
-NoiseFlags = _flags("NoiseFlags", dict.fromkeys(NOISE_MODELS.values(), _NOISE))
-PSFFlags = _flags("PSFFlags", dict.fromkeys(_FORMULAS.values(), _TASK), prefix="psf_", needed=("fwhm",))
-InpaintFlags, SuperResolveFlags, DeconvolveFlags = (
-    _flags(f"{cls.__name__}Flags", {cls: _TASK}) for cls in (Inpaint, SuperResolve, Deconvolve)
+NoiseOptions = _options("NoiseOptions", dict.fromkeys(NOISE_MODELS.values(), _NOISE))
+PSFOptions = _options(
+    "PSFOptions", dict.fromkeys(FORMULAS.values(), _TASK), prefix="psf_", required=("fwhm",)
 )
-MethodFlags = _flags("MethodFlags", dict(zip(METHODS, _METHODS, strict=True)))
-# What a task calls by the same name goes first.
-SuperResolveMethodFlags = _flags(
-    "SuperResolveMethodFlags", dict(zip(METHODS, _METHODS, strict=True)), without=hints(SuperResolve)
+InpaintOptions, SuperResolveOptions, DeconvolveOptions = (
+    _options(f"{cls.__name__}Options", {cls: _TASK}) for cls in (Inpaint, SuperResolve, Deconvolve)
 )
-TrainingFlags = _flags("TrainingFlags", {Training: Group("Training", sort_key=0)})
+MethodOptions = _options("MethodOptions", {cls: _METHOD_GROUPS[cls] for cls in METHODS})
+TrainingOptions = _options("TrainingOptions", {Training: _TRAINING})
+
+_Switch = Annotated[bool, Parameter(negative="", show_default=False)]
 
 NoiseName = Annotated[
     str | None,
     Parameter(
-        help="Kind of noise. [default: what the other flags say, else unknown]",
+        help="Kind of noise. [default: follows from the other noise options; unknown without any]",
         choices=tuple(NOISE_MODELS),
         group=_NOISE,
     ),
@@ -93,174 +96,130 @@ NoiseName = Annotated[
 PSFFile = Annotated[
     Path | None,
     Parameter(
-        help="Image file of the point spread function as measured, on beads or stars. Where both files "
-        "state their pixel sizes, it is resampled to the pixels of the image.",
+        help="Image file of the measured point spread function, such as a bead or a star. It is resampled to "
+        "the pixels of the image if both files state their pixel sizes.",
         group=_TASK,
     ),
 ]
 PSFEstimate = Annotated[
-    bool,
-    Parameter(
-        help="Take the blur to be a Gaussian, and measure it on the image's sharpest edges. [default: False]",
-        negative="",
-        group=_TASK,
-    ),
+    _Switch,
+    Parameter(help="Measure a Gaussian blur on the sharpest edges of the image.", group=_TASK),
 ]
 PSFKind = Annotated[
     str | None,
     Parameter(
-        help=f"Shape of a point spread function by formula. [default: {_USUAL_PSF}]",
-        choices=tuple(_FORMULAS),
+        help=f"Shape of the point spread function. [default: {next(iter(FORMULAS))}]",
+        choices=tuple(FORMULAS),
         group=_TASK,
     ),
 ]
+TrainingOutput = Annotated[Path, Parameter(help="File to write; it ends in .safetensors.", group=_TRAINING)]
+Noisy = Annotated[
+    _Switch,
+    Parameter(
+        help="Learn from one noisy image, without a clean one: Stein's unbiased risk estimate replaces the "
+        "truth. The noise must be independent in each pixel. It is measured unless you describe it.",
+        group=_TRAINING,
+    ),
+]
+DemoOutput = Annotated[
+    Path, Parameter(help="Folder for the images and the summary; it is created if necessary.", group=_OUTPUT)
+]
+Overwrite = Annotated[_Switch, Parameter(help="Replace existing files.", group=_OUTPUT)]
 
 
-@Parameter(name="*", group=_COMMON)
+@Parameter(name="*")
 @dataclass(frozen=True)
 class Common:
-    """Flags of every command that restores.
+    """Options of every command that restores.
 
     Parameters
     ----------
-    method : {"dip", "pkn", "finetune", "richardson-lucy", "wiener"}
-        How to restore. Procedural kernel networks (pkn) take a second and can't invent structure. Pretrained
-        networks (finetune) have learnt from other images, and are held against this one. Richardson-Lucy and
-        Wiener deconvolve within seconds, and do nothing else.
-    preset : str
-        Settings of Deep Image Prior to start from; flags given beside it win. "tapered" is the fast default,
-        "fine" takes three times as long and is better where thin lines are missing; the others are published
-        settings.
     missing : Path
-        Image file that is non-zero where a pixel is missing. NaN pixels always are.
+        Image file that is non-zero where a pixel is missing. NaN and infinite pixels are always missing.
     missing_label : int
-        Only the pixels of the --missing image with this value are missing.
+        Only the pixels of the --missing file that have this value are missing.
     saturation_level : float
-        Grey level from which on values are missing, each channel's by itself.
+        Grey level from which on pixels are missing, in each channel separately.
     guide : Path
-        Image file of the same scene that shows its structures better: with flash, of a brighter channel. It
-        has as many pixels as the restored image, channels last.
-    maps : Path
-        Image file with the parameters of a procedural kernel, one plane for each, as --save-maps writes them:
-        these are applied, in place of predicted ones.
-    save_maps : Path
-        Write the parameters that were applied: a TIFF file, an existing folder, or a name with {stem} in it.
-    save_weights : Path
-        Write the network as it was fine-tuned, for --weights: a .safetensors file, an existing folder, or a
-        name with {stem} in it.
-    roi : str
-        Part of the image to restore, such as 100:356,20:276: a range of pixels, without the last, for each
-        spatial axis in order or for each axis of the array. An end left out is that of the image. The output
-        holds only this part; --missing and --guide images are those of the whole.
+        Image file of the same scene that shows its structures better, such as a photograph with flash or a
+        brighter channel. It has as many pixels as the restored image; channels come last.
     axes : str
-        One letter per axis, such as TZYXC: Z, Y, X spatial; C channels; all others frame after frame.
+        One letter per axis, such as TZYXC: Z, Y and X are spatial, C is channels, and all others are restored
+        frame by frame. [default: what the file states, or else guessed from the shape]
     channels : {"together", "separate"}
-        Fit channels together, or each as an image of its own.
+        Restore all channels together, or each as an image of its own.
+    roi : str
+        Region to restore, such as 100:356,20:276: one range of pixels for each spatial axis, or for each axis
+        of the image. The last pixel of a range is not included; an omitted end is that of the image. The
+        output holds only this region. Files for --missing and --guide still cover the whole image.
+    method : {"dip", "pkn", "finetune", "richardson-lucy", "wiener"}
+        Deep Image Prior (dip) fits an untrained network to the image. A procedural kernel network (pkn)
+        filters the image within seconds and cannot invent structure. A pretrained network (finetune) is
+        checked for consistency with the image, and corrected if necessary. Richardson-Lucy and Wiener
+        deconvolve within seconds.
+    preset : str
+        Settings of Deep Image Prior to start from; other options override them. "tapered" is the fast
+        default. "fine" takes three times as long, and is better where thin lines are missing. All others are
+        published settings.
+    parameter_maps : Path
+        Image file with the parameters of a procedural kernel, one plane for each, as --save-maps writes them.
+        They are applied instead of predicted ones.
     series : {"warm_start", "drift", "independent"}
-        Start each frame from what was learnt of the last one; the same, and make up for the drift between
-        them; or start each afresh.
+        Start each frame from what was learnt from the frame before; do the same and correct the drift between
+        frames; or start each frame afresh.
+    stop_after : int
+        Stop each frame after this number of iterations. Those of all networks of an ensemble count.
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute.
     seed : int
         The same seed gives the same pixels on the same machine.
-    stop_after : int
-        Stop each frame after so many updates, those of all its runs together.
+    save_maps : Path
+        Write the parameters that were applied: a TIFF file, an existing folder, or a name with {stem} in it.
+    save_weights : Path
+        Write the fine-tuned network, for use with --weights: a .safetensors file, an existing folder, or a
+        name with {stem} in it.
     keep_dtype : bool
-        Round to the source's dtype; the values that had to be clipped are counted.
-    overwrite : bool
-        Replace existing output files.
-    quiet : bool
-        Say nothing but errors.
+        Round the result to the data type of the source. Values outside of its range are clipped and counted.
     """
 
-    method: Annotated[str, Parameter(choices=tuple(METHOD_NAMES))] = _USUAL_METHOD
-    preset: Annotated[str | None, Parameter(choices=tuple(PRESETS))] = None
-    missing: Path | None = None
-    missing_label: _Whole | None = None
-    saturation_level: float | None = None
-    guide: Path | None = None
-    maps: Path | None = None
-    save_maps: Path | None = None
-    save_weights: Path | None = None
-    roi: str | None = None
-    axes: str | None = None
-    channels: Literal["together", "separate"] = "together"
-    series: Following = "warm_start"
-    device: Device = "auto"
-    seed: _Whole = 0
-    stop_after: _Whole | None = None
-    keep_dtype: Annotated[bool, Parameter(negative="")] = False
-    overwrite: Annotated[bool, Parameter(negative="")] = False
-    quiet: Annotated[bool, Parameter(negative="")] = False
+    missing: Annotated[Path | None, Parameter(group=_IMAGE)] = None
+    missing_label: Annotated[_Integer | None, Parameter(group=_IMAGE)] = None
+    saturation_level: Annotated[float | None, Parameter(group=_IMAGE)] = None
+    guide: Annotated[Path | None, Parameter(group=_IMAGE)] = None
+    axes: Annotated[str | None, Parameter(group=_IMAGE)] = None
+    channels: Annotated[Literal["together", "separate"], Parameter(group=_IMAGE)] = "together"
+    roi: Annotated[str | None, Parameter(group=_IMAGE)] = None
+    method: Annotated[str, Parameter(choices=tuple(METHOD_NAMES), group=_METHOD)] = next(iter(METHOD_NAMES))
+    preset: Annotated[str | None, Parameter(choices=tuple(PRESETS), group=_METHOD)] = None
+    parameter_maps: Annotated[Path | None, Parameter(group=_METHOD)] = None
+    series: Annotated[Following, Parameter(group=_METHOD)] = "warm_start"
+    stop_after: Annotated[_Integer | None, Parameter(group=_METHOD)] = None
+    device: Annotated[Device, Parameter(group=_METHOD)] = "auto"
+    seed: Annotated[_Integer, Parameter(group=_METHOD)] = 0
+    save_maps: Annotated[Path | None, Parameter(group=_OUTPUT)] = None
+    save_weights: Annotated[Path | None, Parameter(group=_OUTPUT)] = None
+    keep_dtype: Annotated[_Switch, Parameter(group=_OUTPUT)] = False
+    overwrite: Overwrite = False
 
     @property
     def stopping_rule(self) -> MaxIterations | None:
-        """Return the rule that stops a frame."""
+        """The rule that stops each frame, if there is one."""
         return None if self.stop_after is None else MaxIterations(self.stop_after)
 
 
-def given(flags: Any, prefix: str = "") -> dict[str, Any]:
-    """Return the flags that were given; cyclopts gives None for the group where none was."""
-    if flags is None:
-        return {}
-    values = {field.name.removeprefix(prefix): getattr(flags, field.name) for field in fields(flags)}
-    return {name: value for name, value in values.items() if value is not None}
+@Parameter(name="*", group=_MESSAGES)
+@dataclass(frozen=True)
+class Messages:
+    """Options of every command.
 
+    Parameters
+    ----------
+    quiet : bool
+        Show errors only.
+    debug : bool
+        Show what the program does, and the full traceback of an error. Add this to a bug report.
+    """
 
-def noise(name: str | None, flags: Any) -> NoiseModel:
-    """Return the noise model that the flags name, or that has just the parameters given."""
-    values = given(flags)
-    if name is None:
-        fitting = [cls for cls in NOISE_MODELS.values() if values.keys() <= hints(cls).keys()]
-        if not fitting:
-            raise ValueError(f"no kind of noise takes {_listed(values)} together: choose one with --noise")
-        return fitting[0](**values)
-    return cast(NoiseModel, _kind("noise", name, NOISE_MODELS, values)(**values))
-
-
-def psf(path: Path | None, kind: str | None, flags: Any, *, estimated: bool = False) -> PSF:
-    """Return the point spread function that the flags describe; one to be estimated has a width for now."""
-    values = given(flags, "psf_")
-    if estimated:
-        if path is not None or kind is not None or values:
-            raise ValueError("--psf-estimate finds the blur in the image: leave out all other --psf flags")
-        return GaussianPSF()
-    if path is not None:
-        if others := [*values, *([] if kind is None else ["kind"])]:
-            raise ValueError(f"--psf is measured, {_listed(others, 'psf_')} a formula's: give one of the two")
-        return MeasuredPSF()
-    if "fwhm" not in values:
-        raise ValueError(
-            "say what the blur is: --psf-fwhm PIXELS, its full width at half maximum, --psf FILE, an image "
-            "of a single point, or --psf-estimate"
-        )
-    return cast(PSF, _kind("psf-kind", kind or _USUAL_PSF, _FORMULAS, values, "psf_")(**values))
-
-
-def method(common: Common, flags: Any) -> Method:
-    """Return the method that the flags name, with the settings that they change."""
-    values = given(flags)
-    cls = _kind("method", common.method, METHOD_NAMES, values)
-    if cls is DIP:
-        # A preset's number of updates is part of it; so is everything else that no flag changes.
-        return replace(PRESETS[common.preset or _USUAL_PRESET], **values)
-    if common.preset is not None:
-        raise ValueError(f"--preset has settings of Deep Image Prior, not of --method {common.method}")
-    return cast(Method, cls(**values))
-
-
-def _kind(
-    flag: str, name: str, kinds: Mapping[str, type], values: Mapping[str, Any], prefix: str = ""
-) -> type:
-    """Return the class of a name; refuse values that it doesn't take, or a lack of those that it needs."""
-    cls = kinds[name]
-    if unknown := sorted(values.keys() - hints(cls).keys()):
-        takers = " or ".join(other for other, kind in kinds.items() if unknown[0] in hints(kind))
-        raise ValueError(f"--{flag} {name} takes no {_listed(unknown[:1], prefix)}, only --{flag} {takers}")
-    if needed := {field.name for field in fields(cls) if field.default is MISSING} - values.keys():
-        raise ValueError(f"--{flag} {name} needs {_listed(needed)}")
-    return cls
-
-
-def _listed(names: Any, prefix: str = "") -> str:
-    return ", ".join(f"--{(prefix + name).replace('_', '-')}" for name in sorted(names))
+    quiet: _Switch = False
+    debug: _Switch = False

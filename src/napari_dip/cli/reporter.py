@@ -1,4 +1,4 @@
-"""What the command line says while it works: a bar on a terminal, plain lines in a log."""
+"""What the command line says while it works: a bar on a terminal, lines in a log."""
 
 import time
 import warnings
@@ -25,33 +25,33 @@ class Reporter:
     Parameters
     ----------
     quiet : bool
-        Say nothing at all.
+        Say nothing.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
+        self.quiet = quiet
         self._console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn(
-                "{task.completed:.0f} of at most {task.total:.0f} updates, {task.fields[left]} left at most"
-                "{task.fields[error]}"
+                "{task.completed:.0f} of at most {task.total:.0f} iterations, "
+                "at most {task.fields[left]} left{task.fields[error]}"
             ),
             console=self._console,
             transient=True,
             disable=quiet or not self._console.is_terminal,
         )
         self._task: TaskID | None = None
-        self._pace: ProgressTracker | None = None
-        self._said = time.monotonic()
-        self._judges: set[StoppingCriterion] = set()
-        self._notes: set[str] = set()
+        self._progress: ProgressTracker | None = None
+        self._last_line = time.monotonic()
+        self._said: set[StoppingCriterion | str] = set()
         self._error = ""
 
     def __enter__(self) -> Self:
-        # Python's own way of showing a warning names a line of code.
-        self._show: Any = warnings.showwarning
-        warnings.showwarning = cast(Any, self._warn)
+        # Python itself would show a warning with the line of code that it comes from.
+        self._show_warning: Any = warnings.showwarning
+        warnings.showwarning = cast(Any, self._note)
         self._bar.start()
         return self
 
@@ -59,17 +59,17 @@ class Reporter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.stop()
-        warnings.showwarning = self._show
+        warnings.showwarning = self._show_warning
 
-    def _warn(self, message: Warning | str, *_: object) -> None:
+    def _note(self, message: Warning | str, *_: object) -> None:
         self.say(f"note: {message}")
 
     def say(self, message: str) -> None:
-        """Say a line."""
+        """Write a line."""
         self._console.print(message, markup=False)
 
-    def announce(self, estimate: CostEstimate) -> None:
-        """Say what is known before the run, and what it will cost."""
+    def show_cost(self, estimate: CostEstimate) -> None:
+        """Say what a run will cost, and what its method found out beforehand."""
         for remark in estimate.remarks:
             self.say(remark)
         if estimate.at_once:
@@ -77,44 +77,44 @@ class Reporter:
                 self.say(f"about {duration(estimate.seconds)}")
             return
         self.say(
-            f"at most {duration(estimate.seconds)} ({estimate.seconds_per_update:.2g} s an update; most runs "
-            f"stop earlier), {memory(estimate.bytes)} of memory"
+            f"at most {duration(estimate.seconds)} ({estimate.seconds_per_iteration:.2g} s per iteration; "
+            f"most runs stop earlier), {memory(estimate.bytes)} of memory"
         )
 
     def begin(self, method: Method, frames: int = 1) -> None:
-        """Begin the progress of a run."""
-        self._pace = ProgressTracker(method, frames)
-        self._said = time.monotonic()
-        self._judges, self._notes, self._error = set(), set(), ""
+        """Start the progress of a run."""
+        self._progress = ProgressTracker(method, frames)
+        self._last_line = time.monotonic()
+        self._said, self._error = set(), ""
         if self._task is not None:
             self._bar.remove_task(self._task)
         self._task = self._bar.add_task("restoring", total=method.max_iterations * frames, left="?", error="")
 
-    def watch(self, iterate: Iterate) -> None:
-        """Show an iterate; say once what decides when to stop."""
-        if self._pace is None or self._task is None:
+    def show(self, iterate: Iterate) -> None:
+        """Show how far a run is; say once in each run what decides when it stops."""
+        if self._progress is None or self._task is None:
             return
-        if iterate.criterion is not None and iterate.criterion not in self._judges:
-            self._judges.add(iterate.criterion)
+        if iterate.criterion is not None and iterate.criterion not in self._said:
+            self._said.add(iterate.criterion)
             self.say(iterate.criterion.value)
-        if iterate.note and iterate.note not in self._notes and iterate.outcome is None:
-            self._notes.add(iterate.note)
+        if iterate.note and iterate.note not in self._said and iterate.outcome is None:
+            self._said.add(iterate.note)
             self.say(iterate.note)
         if iterate.criterion is StoppingCriterion.HELD_OUT and iterate.score is not None:
             self._error = f", held-out error {iterate.score:.4f}"
-        at = self._pace.at(iterate)
+        at = self._progress.at(iterate)
         left = duration(at.seconds_left)
         self._bar.update(self._task, completed=at.completed, left=left, error=self._error)
-        if self._bar.disable and time.monotonic() - self._said >= _SECONDS_PER_LINE:
-            self._said = time.monotonic()
-            self.say(f"{at.completed} of at most {at.total} updates, {left} left at most{self._error}")
+        if self._bar.disable and time.monotonic() - self._last_line >= _SECONDS_PER_LINE:
+            self._last_line = time.monotonic()
+            self.say(f"{at.completed} of at most {at.total} iterations, at most {left} left{self._error}")
 
     def finish(self, target: Path, result: Restoration, clipped: int) -> None:
-        """Say how the run ended."""
+        """Say how the run ended, and what was written."""
         if self._task is not None:
             self._bar.remove_task(self._task)
             self._task = None
         self.say(summary(result))
         if clipped:
-            self.say(f"values clipped to the range of the file's dtype: {clipped}")
+            self.say(f"values clipped to the range of the file's data type: {clipped}")
         self.say(f"written: {target}")

@@ -1,4 +1,4 @@
-"""Trains a kernel network on image files, and writes it."""
+"""Trains the network of a procedural kernel on image files, and writes it."""
 
 import time
 from collections.abc import Sequence
@@ -24,49 +24,57 @@ _SECONDS_PER_LINE = 20
 def train_from_files(
     settings: "Training",
     images: Sequence[Path],
-    out: Path,
+    output: Path,
     *,
     noise: "NoiseModel | None",
     overwrite: bool,
     reporter: "Reporter",
 ) -> None:
-    """Train, say how it goes, and write the network.
+    """Train a network, show the progress, and write the network to a file.
 
     Parameters
     ----------
     settings : Training
         What to train.
     images : sequence of Path
-        To learn from; none for made pictures.
-    out : Path
+        Image files to learn from; none for synthetic images.
+    output : Path
         File to write.
     noise : NoiseModel, optional
-        That of the one image, which is noisy then; without strength it is measured. Of a volume or series
-        the plane in the middle is taken.
+        Noise of the only image, if that is noisy; it is measured if its strength is unknown. The network
+        learns from the middle plane of a volume or series.
     overwrite : bool
-        An existing file may be replaced.
+        Replace an existing file.
     reporter : Reporter
-        Says how it goes.
+        Shows messages.
+
+    Raises
+    ------
+    ValueError
+        A file or a setting can't be used.
+    RestorationError
+        The noise can't be measured.
     """
     from napari_dip.methods.pkn import measured, observed
     from napari_dip.pkn.train import train_network
     from napari_dip.pkn.weights_file import save
-    from napari_dip.restoration.measurement import Series
+    from napari_dip.restoration.measurement import Measurement
+    from napari_dip.restoration.series import Series
 
-    replaceable(out, overwrite=overwrite, suffixes=(_SUFFIX,))
+    replaceable(output, overwrite=overwrite, suffixes=(_SUFFIX,))
     planes = [plane for path in images for plane in _planes(path)]
     if noise is None:
-        course = train_network(settings, clean=planes)
+        steps = train_network(settings, clean=planes)
     else:
         if len(images) != 1:
-            raise ValueError(f"--noisy takes one image, got {len(images)}")
-        problem = Series.of(planes[len(planes) // 2], Denoise(noise), None, axes="YX").problem(())
+            raise ValueError(f"--noisy needs exactly one image, got {len(images)}")
+        problem = Series.of(Measurement(planes[len(planes) // 2]), Denoise(noise), None).problem(())
         reporter.say(f"The noise: {measured(problem).in_words}.")
-        course = train_network(settings, noisy=observed(problem))
+        steps = train_network(settings, noisy=observed(problem))
     began = said = time.monotonic()
     while True:
         try:
-            step = next(course)
+            step = next(steps)
         except StopIteration as end:
             trained: Trained = end.value
             break
@@ -75,15 +83,15 @@ def train_from_files(
             said = now
             left = (now - began) * (settings.iterations - step.index) / max(step.index, 1)
             reporter.say(
-                f"{step.index} of {settings.iterations} updates, {duration(left)} left: validation "
+                f"{step.index} of {settings.iterations} iterations, {duration(left)} left: validation "
                 f"{step.local:.2f} dB, best single setting {step.single:.2f} dB"
             )
-    save(trained, out)
-    reporter.say(f"written after {duration(time.monotonic() - began)}: {out}")
+    save(trained, output)
+    reporter.say(f"written after {duration(time.monotonic() - began)}: {output}")
 
 
 def _planes(path: Path) -> list[np.ndarray]:
-    """Return the planes of an image, and each of its channels, as images of their own."""
+    """Return each plane of each channel of an image file."""
     from napari_dip.image.axes import Axes
 
     picture = read(path)

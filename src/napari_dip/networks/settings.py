@@ -100,7 +100,7 @@ class Decoder(Architecture):
     """Shape of the deep decoder: few weights and no filters, channels mixed pixel by pixel and upsampled.
 
     It has too few weights to fit noise, so it hardly depends on when it is stopped; it loses fine texture
-    too. Give it fewer weights, about `layers` x `width`², than the image has values. Source: Heckel and Hand,
+    too. Give it fewer weights, about ``layers * width²``, than the image has values. Source: Heckel and Hand,
     ICLR 2019, section 2.
 
     Parameters

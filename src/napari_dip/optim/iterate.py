@@ -25,6 +25,7 @@ class Outcome(Enum):
     COMPUTED = "It was computed in one step."
     TIME_LIMIT = "The time limit was reached."
     STOPPED = "You stopped it."
+    FAILED = "It could not be restored."
     DIVERGED = (
         "The loss was no longer a finite number; the best result until then was kept. "
         "Lower the learning rate."
@@ -97,6 +98,8 @@ class Iterate:
         What the method gives beside the image.
     note : str
         What the user should know of it, in a sentence.
+    error : Exception, optional
+        Why the frame could not be restored.
     state : mapping of str to Tensor, optional
         On an answer: what the network has become, where that is worth keeping.
     """
@@ -110,4 +113,5 @@ class Iterate:
     criterion: StoppingCriterion | None = None
     maps: "Mapping[str, Map]" = field(default_factory=dict)
     note: str = ""
+    error: Exception | None = None
     state: "Mapping[str, Tensor] | None" = None

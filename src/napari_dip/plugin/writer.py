@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from napari_dip.image.axes import Axes
-from napari_dip.io import Picture
-from napari_dip.io import write as write_picture
+from napari_dip.io import ImageFile
+from napari_dip.io import write as write_image
 from napari_dip.plugin.forms.layers import KEY
 
 
@@ -41,6 +41,6 @@ def write(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
         for letter, size, unit in sizes
         if letter in "ZYX" and f"{unit}" != "pixel"
     }
-    picture = Picture(pixels, axes.letters, pixel_size)
-    write_picture(Path(path), pixels, picture, axes=axes.letters, provenance=provenance, keep_dtype=True)
+    source = ImageFile(pixels, axes.letters, pixel_size)
+    write_image(Path(path), pixels, source, axes=axes.letters, provenance=provenance, keep_dtype=True)
     return [path]

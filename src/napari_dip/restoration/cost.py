@@ -1,4 +1,4 @@
-"""What a run will cost, measured on a small part of the image."""
+"""The cost of a run, measured on a small part of the image."""
 
 import math
 import statistics
@@ -8,40 +8,43 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from napari_dip.device import Device, choose, release
-from napari_dip.errors import translated_errors
-from napari_dip.restoration.measurement import Series
+from napari_dip.errors import InputError, translated_errors
+from napari_dip.restoration.series import Series
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import ArrayLike
 
     from napari_dip.methods import Method
     from napari_dip.problem import Problem
+    from napari_dip.restoration.measurement import Measurement
     from napari_dip.tasks import Task
 
 _PROBE = {2: 256, 3: 48}  # longest side of the measured part, in pixels
-_UPDATES = 6
+_ITERATIONS = 6
 _OVERHEAD = 1.8  # gradients and temporary tensors, over what is kept for the backward pass
 
 
 @dataclass(frozen=True, slots=True)
 class CostEstimate:
-    """What a run will cost at the most.
+    """The time and memory that a run takes at most.
 
     Parameters
     ----------
-    seconds_per_update : float
-        For one frame.
+    seconds_per_iteration : float
+        Time of one iteration, for one frame.
     seconds : float
-        For all frames, if each runs until its last update or its time limit; most stop earlier.
+        Time for all frames, if each uses all its iterations or its time limit. Most stop earlier.
     bytes : int
-        Memory for one frame, above what the program itself takes.
+        Memory for one frame, on top of what the program itself takes.
     at_once : bool
-        There are no updates: the answer comes in one step.
+        Whether the answer comes in one step, without iterations.
     remarks : tuple of str
-        What the user should know before the run, in sentences.
+        Sentences that the user should know before the run.
     """
 
-    seconds_per_update: float
+    seconds_per_iteration: float
     seconds: float
     bytes: int
     at_once: bool = False
@@ -49,26 +52,47 @@ class CostEstimate:
 
 
 def estimate_cost(
-    image: "ArrayLike", task: "Task", method: "Method", *, device: Device = "auto", **source: Any
+    measurement: "Measurement | ArrayLike",
+    task: "Task",
+    method: "Method",
+    *,
+    parameter_maps: "Mapping[str, ArrayLike] | None" = None,
+    device: Device = "auto",
 ) -> CostEstimate:
-    """Measure a few updates on a part of the first frame, and scale them to the whole.
+    """Measure a few iterations on a part of the first frame, and scale them to the whole.
+
+    Only the first frame that can be restored is read.
 
     Parameters
     ----------
-    image, task, method, device
+    measurement, task, method, parameter_maps, device
         As for `solve`.
-    **source
-        What else `solve` is told of the image: missing, saturation_level, guide, psf, axes, channels.
 
     Returns
     -------
     CostEstimate
         Time and memory; both grow in proportion to the number of pixels.
+
+    Raises
+    ------
+    ValueError
+        An argument is unusable, or no frame can be restored.
+    RestorationError
+        The image doesn't fit into memory.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_dip import DIP, Denoise, estimate_cost
+    >>> image = np.random.default_rng(0).normal(100, 5, (32, 32))
+    >>> cost = estimate_cost(image, Denoise(), DIP(iterations=100))
+    >>> cost.seconds > 0, cost.bytes > 0
+    (True, True)
     """
     place = choose(device)
     with translated_errors():
-        series = Series.of(image, task, method, **source)
-        problem = series.problem(series.frames[0])
+        series = Series.of(measurement, task, method, parameter_maps=parameter_maps)
+        problem = _first_problem(series)
         part = _middle(problem, _PROBE[problem.data.ndim - 2], place)
         ratio = math.prod(problem.grid.shape) / math.prod(part.grid.shape)
         try:
@@ -82,6 +106,18 @@ def estimate_cost(
     remarks = method.remarks(problem)
     needed = round(_OVERHEAD * ratio * saved)
     return CostEstimate(ratio * seconds, each * len(series.frames), needed, at_once, remarks)
+
+
+def _first_problem(series: Series) -> "Problem":
+    """Return the problem of the first frame that can be restored; if none can, raise the first reason."""
+    reason: InputError | None = None
+    for frame in series.frames:
+        try:
+            return series.problem(frame)
+        except InputError as error:
+            reason = reason or error
+    assert reason is not None
+    raise reason
 
 
 def _middle(problem: "Problem", side: int, device: str) -> "Problem":
@@ -98,7 +134,7 @@ def _middle(problem: "Problem", side: int, device: str) -> "Problem":
 
 
 def _measure(problem: "Problem", method: "Method") -> tuple[float, int, bool]:
-    """Return seconds of an update, bytes of what it keeps for its gradient, and if it is the only one."""
+    """Return seconds of an iteration, bytes of what it keeps for its gradient, and if it is the only one."""
     import torch
 
     kept: dict[int, int] = {}
@@ -107,25 +143,30 @@ def _measure(problem: "Problem", method: "Method") -> tuple[float, int, bool]:
         kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
         return tensor.detach()  # the output of a layer, kept for its own gradient, would never be freed
 
-    probe = method.probe(_UPDATES).solve(problem, seed=0)
-    saved, times = 0, []
+    probed = method.probe(_ITERATIONS)
+    probe = probed.solve(problem, seed=0)
+    saved, reached, times = 0, -1, []
     try:
-        # All of them: a method may begin by looking at the data, which keeps nothing.
+        # All iterates: a method may begin by looking at the data, which keeps nothing.
         with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-            for at, _ in enumerate(probe):
+            for iterate in probe:
                 saved = max(saved, sum(kept.values()))
                 kept.clear()
+                if iterate.index == reached:  # shown while something else is computed
+                    continue
+                reached = iterate.index
                 if problem.data.is_cuda:
                     torch.cuda.synchronize()
-                if at:  # what an update needs is loaded with the first one
-                    times.append(time.perf_counter())
+                times.append(time.perf_counter())
     finally:
         probe.close()
-    # The first updates choose kernels and fill caches; a fit that diverges at once leaves nothing to measure.
-    steps = [after - before for before, after in pairwise(times)]
-    if not times:  # once more: the first time what it needs was loaded
+    if probed.max_iterations == 1 or len(times) < 2:
+        # It is run once more: the first time, what it needs was loaded.
         began = time.perf_counter()
-        for _ in method.probe(_UPDATES).solve(problem, seed=0):
+        for _ in probed.solve(problem, seed=0):
             pass
         return time.perf_counter() - began, saved, True
+    # What an iteration needs is loaded with the first one. The median leaves out those that choose kernels
+    # and fill caches.
+    steps = [after - before for before, after in pairwise(times[1:])]
     return (statistics.median(steps) if steps else 0.0), saved, False

@@ -1,4 +1,4 @@
-"""How far a run is."""
+"""How far a run has come."""
 
 import math
 import time
@@ -17,11 +17,11 @@ class Position:
     Parameters
     ----------
     completed, total : int
-        Updates until now, and at the most, for all frames.
+        Iterations so far, and at most, over all frames.
     seconds_left : float
-        At the most; runs mostly end earlier.
+        Time left at most. Most runs end earlier.
     frame : int
-        How many frames have been finished before.
+        Number of frames that are finished.
     """
 
     completed: int
@@ -36,27 +36,27 @@ class ProgressTracker:
     Parameters
     ----------
     method : Method
-        Its updates and its time limit bound the run.
+        Its iterations and its time limit bound the run.
     frames : int
-        How many are restored, one after another.
+        How many frames are restored, one after another.
     """
 
     def __init__(self, method: "Method", frames: int = 1) -> None:
-        self._updates, self._frames = method.max_iterations, frames
+        self._iterations, self._frames = method.max_iterations, frames
         self._limit = math.inf if method.time_limit is None else method.time_limit * frames
         self._frame: tuple[int, ...] | None = None
         self._finished = self._completed = 0
         self._began = time.monotonic()
 
     def at(self, iterate: "Iterate") -> Position:
-        """Return where the run is; every iterate of a frame but the first may be left out."""
+        """Return how far the run has come; iterates may be left out, except for the first of a frame."""
         if iterate.frame != self._frame:
             self._finished += self._frame is not None
             self._frame = iterate.frame
         took = time.monotonic() - self._began
-        total = self._updates * self._frames
-        # A run ends with its best iterate, which was before: that is no step back.
-        done = min(self._finished * self._updates + iterate.index, total)
+        total = self._iterations * self._frames
+        # A run ends with its best iterate, whose index may be smaller: that is no step back.
+        done = min(self._finished * self._iterations + iterate.index, total)
         completed = self._completed = max(self._completed, done)
         left = min(took * (total - completed) / max(completed, 1), self._limit - took)
         return Position(completed, total, max(0.0, left), self._finished)

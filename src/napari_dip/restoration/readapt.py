@@ -1,17 +1,17 @@
-"""The network of a restored image once more: with weights between first and tuned ones, or as a file."""
+"""Applies a fine-tuned network again, with part of what it learnt, or saves it."""
 
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_dip.device import Device, choose
 from napari_dip.errors import translated_errors
-from napari_dip.restoration.measurement import Series
+from napari_dip.restoration.series import Following, Series
 from napari_dip.settings import to_dict
 
 if TYPE_CHECKING:
@@ -21,43 +21,45 @@ if TYPE_CHECKING:
     from napari_dip.finetuning.session import Session
     from napari_dip.methods import FineTune
     from napari_dip.pretrained.model import Pretrained
+    from napari_dip.restoration.measurement import Measurement
     from napari_dip.tasks import Task
 
 Frame = tuple[int, ...]
 Weights = Mapping[str, "Tensor"]
 
 
-class Retuned:
-    """What a run with a pretrained network needs to be done again without any update.
+class Readapt:
+    """A run with a pretrained network that can be repeated without tuning it again.
 
     Parameters
     ----------
-    image, task, method, device
-        As for `solve`. Nothing is read before it is needed; the network once.
+    measurement, task, method, device, series
+        As for `solve`. Nothing is read before it is needed; the network is read once.
     states : mapping of tuple of int to mapping of str to Tensor
-        The weights that the run came to, by frame, as a `Restoration` has them.
-    **source
-        What else `solve` was told of the image: missing, saturation_level, psf, axes, channels, series.
+        The weights that the run came to, by frame: `Restoration.states`.
     """
 
     def __init__(
         self,
-        image: "ArrayLike",
+        measurement: "Measurement | ArrayLike",
         task: "Task",
         method: "FineTune",
         states: Mapping[Frame, Weights],
         *,
         device: Device = "auto",
-        **source: Any,
+        series: Following = "warm_start",
     ) -> None:
-        self._image, self._task, self._states, self._source = image, task, states, source
-        self._given, self._device = method, device
+        self._measurement, self._task, self._states = measurement, task, states
+        self._given, self._device, self._following = method, device, series
         self._last: tuple[Frame, Session] | None = None
 
     def restored(self, share: float) -> Iterator[tuple[Frame, np.ndarray]]:
-        """Yield each frame with weights that have so much of what was learnt: 0 nothing, 1 all of it.
+        """Yield each frame whose weights the run changed, restored with part of the change.
 
-        Frames of which the run changed no weight stay as they are, and are left out.
+        Parameters
+        ----------
+        share : float
+            Share of what was learnt: 0 is the network as it was given, 1 as it was tuned.
         """
         for frame in self._states:
             with translated_errors():
@@ -69,21 +71,21 @@ class Retuned:
             yield frame, self._series.axes.from_batch(x).cpu().numpy()
 
     def save(self, path: Path, frame: Frame, share: float = 1.0) -> None:
-        """Write the network as it was tuned for a frame to a file that `FineTune.weights` takes.
+        """Save the network as it was tuned for a frame, to a file that `FineTune.weights` takes.
 
         Parameters
         ----------
         path : Path
-            Ends in .safetensors.
+            A name that ends in .safetensors.
         frame : tuple of int
-            Which one's.
+            Index of the frame.
         share : float
-            As for `restored`.
+            Share of what was learnt, as for `restored`.
 
         Raises
         ------
         FileError
-            It can't be written.
+            The file can't be written.
         """
         from napari_dip.pretrained.files import save
 
@@ -96,13 +98,12 @@ class Retuned:
     @cached_property
     def _series(self) -> Series:
         with translated_errors():
-            return Series.of(self._image, self._task, self._given, **self._source)
+            return Series.of(self._measurement, self._task, self._given, series=self._following)
 
     @cached_property
     def _method(self) -> "FineTune":
-        """The method with its network, whatever happens to the file."""
-        first = self._series.problem(self._series.frames[0])
-        return replace(self._given, network=self._given.pretrained(first))
+        """The method with its network loaded, so that the file may change."""
+        return replace(self._given, network=self._given.pretrained(self._series.blank))
 
     @property
     def _pretrained(self) -> "Pretrained":
@@ -110,7 +111,7 @@ class Retuned:
         return found
 
     def _held(self, frame: Frame) -> "Session":
-        """Return the network held against a frame as the run found it."""
+        """Return the session of a frame, as the run began it."""
         if self._last is None or self._last[0] != frame:
             self._last = None  # two frames at a time would be one too many
             problem = self._series.problem(frame, choose(self._device))

@@ -13,7 +13,8 @@ from napari_dip.image.region import Region, written
 from napari_dip.methods import METHODS, FineTune, Method
 from napari_dip.optim.iterate import Outcome
 from napari_dip.restoration.crop import factors, refined
-from napari_dip.restoration.measurement import Following
+from napari_dip.restoration.legacy import updated
+from napari_dip.restoration.series import Following
 from napari_dip.settings import from_dict, plain_fields
 from napari_dip.tasks import Task
 
@@ -34,7 +35,7 @@ _IMPORTS = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that a run needs, beside the arrays, to give the same pixels again on the same machine.
+    """All that a run needs, besides the arrays, to give the same pixels again on the same machine.
 
     Parameters
     ----------
@@ -43,23 +44,24 @@ class Recipe:
     method : Method
         How.
     axes : str
-        One letter per axis.
+        One letter for each axis.
     channels : {"together", "separate"}
-        Fit channels together, or each as an image of its own.
+        Whether channels are restored together, or each as an image of its own.
     saturation_level : float, optional
-        Grey level from which on values are missing.
+        Grey level at and above which pixels are missing.
     series : {"warm_start", "drift", "independent"}
         How a frame follows the one before.
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute.
     seed : int
-        Of all random numbers.
+        Seed of all random numbers.
     stop_after : int, optional
-        Updates after which each frame is stopped.
+        Iterations after which each frame is stopped.
     roi : tuple of (int, int), optional
-        First pixel, and the one after the last, along each axis of the whole image.
+        The region that was restored: its first pixel, and the one after its last, along each axis of the
+        whole image.
     missing_label : int, optional
-        Only the pixels of the mask with this value are missing.
+        The value in the mask that marks missing pixels; any other than 0 where it is None.
     psf_ratio : tuple of float, optional
         Pixel size of the measured point spread function divided by the image's, along each spatial axis.
     caveats : tuple of str
@@ -82,16 +84,17 @@ class Recipe:
 
     @classmethod
     def of(cls, provenance: Mapping[str, Any]) -> "Recipe":
-        """Read the recipe of a restoration off its provenance.
+        """Read the recipe of a restoration from its provenance.
 
-        A run that the clock or the user stopped gave the best iterate until then. Stopped after the updates
-        of that one, it gives it again.
+        A run that the time limit or the user stopped gave its best iterate so far. A run that is stopped
+        after the same number of iterations gives the same image.
 
         Raises
         ------
         ValueError
-            Something is absent, or not known to this version.
+            Something is absent, or unknown to this version.
         """
+        provenance = updated(provenance)
         if absent := {"task", "method", "axes"} - provenance.keys():
             raise ValueError(f"the provenance lacks {', '.join(sorted(absent))}")
         source = provenance.get("source") or {}
@@ -111,7 +114,8 @@ class Recipe:
         """Return the recipe with what follows from how the frames ended, and from how many there are."""
         frame_axes = Axes(self.axes, self.channels).frame_axes
         total = len(frames) if shape is None else math.prod(shape[axis] for axis in frame_axes)
-        ends = {frame["iterations"] if frame["outcome"] in _STOPPED else None for frame in frames}
+        done = [frame for frame in frames if frame["outcome"] != Outcome.FAILED.name]
+        ends = {frame["iterations"] if frame["outcome"] in _STOPPED else None for frame in done}
         stop_after, caveats = self.stop_after, []
         if isinstance(self.method, FineTune) and self.method.given:
             caveats.append(
@@ -119,12 +123,14 @@ class Recipe:
                 "by FineTune.of(network)."
             )
         if ends - {None}:
-            if len(ends) == 1 and len(frames) == total:
+            if 0 in ends:
+                caveats.append("It was stopped before its first iteration: repeated, it runs on.")
+            elif len(ends) == 1 and len(frames) == total:
                 (stop_after,) = ends
             else:
                 caveats.append(
-                    "Frames were stopped before their end, and not all after the same number of updates: "
-                    "repeated, they run on."
+                    "Frames were stopped early, and not all after the same number of iterations: repeated, "
+                    "they run on."
                 )
         if len(frames) < total:
             caveats.append(f"Only {len(frames)} of {total} frames were reached: repeated, all are restored.")

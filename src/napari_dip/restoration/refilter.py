@@ -1,17 +1,17 @@
-"""The filter of a restored image once more: further or less far, or at one pixel to look at."""
+"""Applies the filter of a restored image again, with another strength or at a single pixel."""
 
 import math
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_dip.device import Device, choose
 from napari_dip.errors import translated_errors
-from napari_dip.restoration.measurement import Series
+from napari_dip.restoration.series import Series
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari_dip.noise.models import NoiseModel
     from napari_dip.pkn.filtering import Filtering
     from napari_dip.problem import Problem
+    from napari_dip.restoration.measurement import Measurement
     from napari_dip.tasks import Task
 
 Frame = tuple[int, ...]
@@ -28,64 +29,74 @@ Frame = tuple[int, ...]
 
 @dataclass(frozen=True, eq=False)
 class LocalKernel:
-    """What a pixel of a restored image was made of.
+    """The filter kernel that made one pixel of a restored image.
 
     Parameters
     ----------
     weights : ndarray, shape ``(n, n)``
-        What each pixel of the image counts, with the one where the restored pixel lies in the middle. Their
-        sum is 1.
+        The weight of each pixel of the image. The restored pixel lies in the middle. Their sum is 1.
     parameters : mapping of str to (float, str)
-        What was applied there, by name, with its unit.
+        The value of each parameter there, with its unit.
     """
 
     weights: np.ndarray
     parameters: Mapping[str, tuple[float, str]]
 
     @property
-    def noise_left(self) -> float:
-        """Share of the noise's standard deviation that is left, by the weights alone."""
+    def noise_gain(self) -> float:
+        """Standard deviation of the noise after the filter, as a share of that before, √Σw²."""
         return math.sqrt(float(np.square(self.weights, dtype=float).sum()))
 
 
 class Refilter:
-    """What a run with a filter needs to be done again in a moment: the noise of each frame is measured once.
+    """A run with a filter that can be repeated at once, since the noise of each frame is measured once.
 
     Parameters
     ----------
-    image, task, method, device
+    measurement, task, method, parameter_maps, device
         As for `solve`. Nothing is read before it is needed.
-    **source
-        What else `solve` is told of the image: missing, saturation_level, guide, psf, maps, axes, channels.
     """
 
     def __init__(
-        self, image: "ArrayLike", task: "Task", method: "PKN", *, device: Device = "auto", **source: Any
+        self,
+        measurement: "Measurement | ArrayLike",
+        task: "Task",
+        method: "PKN",
+        *,
+        parameter_maps: "Mapping[str, ArrayLike] | None" = None,
+        device: Device = "auto",
     ) -> None:
-        self._image, self._task, self._method, self._source = image, task, method, source
+        self._measurement, self._task, self._method = measurement, task, method
+        self._parameter_maps = parameter_maps
         self._device = device
         self._noise: dict[Frame, NoiseModel] = {}
         self._last: tuple[Frame, Filtering] | None = None
         self._lock = threading.Lock()
 
     def restored(self, strength: float) -> Iterator[tuple[Frame, np.ndarray]]:
-        """Yield each frame as it is with parameters so many times as far from those that change nothing."""
+        """Yield each frame, filtered with another strength.
+
+        Parameters
+        ----------
+        strength : float
+            How far the parameters are taken from those that leave the image as it is, as for `PKN`.
+        """
         method = replace(self._method, strength=strength)
         for frame in self._series.frames:
             with translated_errors():
                 problem, guide = self._problem(frame)
                 maps = self._series.maps_of(frame) or None
                 (answer,) = method.solve(problem, guide=guide, parameter_maps=maps)
-                x = self._task.finish(answer.x, problem)
+                x = self._series.task.finish(answer.x, problem)
             yield frame, self._series.axes.from_batch(x).cpu().numpy()
 
     def kernel_at(self, place: tuple[int, ...], strength: float) -> LocalKernel:
-        """Return the kernel of a pixel; the first one in a frame takes as long as predicting its parameters.
+        """Return the kernel of a pixel. The first call for a frame predicts its parameters.
 
         Parameters
         ----------
         place : tuple of int
-            Index into the restored image.
+            Index of the pixel in the restored image.
         strength : float
             As for `restored`.
         """
@@ -102,10 +113,10 @@ class Refilter:
     @cached_property
     def _series(self) -> Series:
         with translated_errors():
-            return Series.of(self._image, self._task, self._method, **self._source)
+            return Series.of(self._measurement, self._task, self._method, parameter_maps=self._parameter_maps)
 
     def _problem(self, frame: Frame) -> "tuple[Problem, Tensor | None]":
-        """Return what a frame has to explain, its noise known, and its guide."""
+        """Return the problem of a frame, with its noise known, and its guide."""
         from napari_dip.methods.pkn import measured
 
         problem = self._series.problem(frame, choose(self._device))

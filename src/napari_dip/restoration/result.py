@@ -20,19 +20,21 @@ class FrameReport:
     Parameters
     ----------
     index : tuple of int
-        Of the frame along the looped axes.
+        Index of the frame along the frame axes.
     outcome : Outcome
         Why the run ended.
     iterations : int
-        Updates after which the answer was found.
+        Iterations after which the answer was found.
     score : float or None
-        By what judged the fit: such as its error on held-out pixels, in nats per pixel.
+        What the stopping criterion measured, such as the error on held-out pixels in nats per pixel.
     seconds : float
-        Time that the run took.
+        How long the run took.
     criterion : StoppingCriterion or None
-        What decided when the run ended, where more than the number of updates did.
+        What decided when the run ended, where more than the number of iterations did.
     note : str
-        What else the user should know of it, in a sentence.
+        What else the user should know about it, in a sentence.
+    error : str, optional
+        Why the frame could not be restored.
     """
 
     index: tuple[int, ...]
@@ -42,8 +44,9 @@ class FrameReport:
     seconds: float
     criterion: StoppingCriterion | None = None
     note: str = ""
+    error: str | None = None
 
-    def record(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
         criterion = None if self.criterion is None else self.criterion.name
         return {**asdict(self), "outcome": self.outcome.name, "criterion": criterion}
@@ -77,36 +80,66 @@ class RestoredMap:
 
 @dataclass(frozen=True, eq=False)
 class Restoration:
-    """A restored image; numpy functions take it as the array that it holds.
+    """A restored image, which can be used as an array, and how it came about.
 
     Parameters
     ----------
     image : ndarray of float32
-        Grey levels of the source, in the shape of the source or finer where that was the task. Frames that
-        were not reached when the run was stopped are NaN, and `frames` leaves them out.
+        Grey levels of the source, in the shape of the source, or finer where that was the task. Frames that
+        failed, or that were not reached when the run was stopped, are NaN.
     frames : tuple of FrameReport
-        One for each frame.
+        One for each frame that was reached.
     provenance : dict
-        Task, method, axes, saturation, device, seed, versions and how each frame ended, as plain JSON values:
-        all that is needed to run it again on the same image and mask (see `Recipe`).
-    maps : mapping of str to RestoredMap
-        What the method gives beside the image, where it was to be kept.
+        Task, method, axes, saturation level, device, seed, versions and how each frame ended, as plain JSON
+        values: all that is needed to repeat the run on the same image and mask (see `Recipe`).
+    parameter_maps : mapping of str to RestoredMap
+        The maps of the method's parameters, where they were asked for.
     network_output : ndarray of float32, optional
-        Of the image's shape: what the method began with, where that is worth keeping, such as the output of a
-        pretrained network as it was.
+        The output of a pretrained network before anything was corrected, of the image's shape.
     states : mapping of tuple of int to mapping of str to Tensor
-        Weights that a pretrained network came to, by the index of the frame.
+        The weights that a pretrained network came to, by the index of the frame.
     """
 
     image: "NDArray[np.float32]"
     frames: tuple[FrameReport, ...]
     provenance: dict[str, Any]
-    maps: Mapping[str, RestoredMap] = field(default_factory=dict)
+    parameter_maps: Mapping[str, RestoredMap] = field(default_factory=dict)
     network_output: "NDArray[np.float32] | None" = None
     states: "Mapping[tuple[int, ...], Mapping[str, Tensor]]" = field(default_factory=dict)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.image, dtype=dtype, copy=copy)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.image[index]
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the image."""
+        return self.image.shape
+
+    @property
+    def dtype(self) -> np.dtype[np.float32]:
+        """The dtype of the image."""
+        return self.image.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes of the image."""
+        return self.image.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of pixels of the image."""
+        return self.image.size
+
+    @property
+    def failed(self) -> tuple[FrameReport, ...]:
+        """The reports of the frames that could not be restored."""
+        return tuple(report for report in self.frames if report.error is not None)
 
     @property
     def outcome(self) -> Outcome:

@@ -1,4 +1,4 @@
-"""Times, sizes and ends of runs in words."""
+"""Durations, sizes and the ends of runs in words."""
 
 import math
 from collections import Counter
@@ -12,24 +12,28 @@ if TYPE_CHECKING:
 
 def summary(result: "Restoration") -> str:
     """Return in words how the frames of a run ended."""
-    ends = Counter(frame.outcome for frame in result.frames)
+    reached, done = len(result.frames), [frame for frame in result.frames if frame.error is None]
+    ends = Counter(frame.outcome for frame in done)
     why = " ".join(
-        outcome.value if len(ends) == 1 else f"{outcome.value} ({count} of {len(result.frames)} frames)"
+        outcome.value if count == reached else f"{outcome.value} ({count} of {reached} frames)"
         for outcome, count in ends.items()
     )
-    frames = len(result.frames)
     time = duration(sum(frame.seconds for frame in result.frames))
     if set(ends) <= {Outcome.COMPUTED, Outcome.CONSISTENT}:
         end = f"{why.rstrip('.')}, in {time}."
+    elif reached == 1:
+        end = f"{why} Iteration {result.frames[0].iterations} was kept, after {time}."
     else:
-        what = (
-            f"Update {result.frames[0].iterations} was kept"
-            if frames == 1
-            else f"{frames} frames are restored"
-        )
-        end = f"{why} {what}, after {time}."
-    notes = dict.fromkeys(frame.note for frame in result.frames if frame.note)
+        end = f"{why} {len(done)} frames are restored, after {time}."
+    if len(done) < reached:
+        end += f" {reached - len(done)} of {reached} frames could not be restored."
+    notes = dict.fromkeys(frame.note for frame in done if frame.note)
     return " ".join([*notes, end]) if len(notes) == 1 else end
+
+
+def frame_name(frame: tuple[int, ...]) -> str:
+    """Return what to call a frame, by its index along the frame axes."""
+    return f"frame {', '.join(map(str, frame))}" if frame else "the image"
 
 
 def memory(count: int) -> str:

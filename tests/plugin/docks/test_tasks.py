@@ -8,7 +8,8 @@ from napari_dip import Deconvolve, Inpaint, PoissonNoise, SuperResolve, estimate
 from napari_dip.methods import DIP, PKN, RichardsonLucy, Wiener
 from napari_dip.optim.iterate import StoppingCriterion
 from napari_dip.plugin.preferences import remembered_settings
-from napari_dip.psf.models import GaussianPSF, MeasuredPSF, resampled
+from napari_dip.psf.arrays import resampled
+from napari_dip.psf.models import GaussianPSF, MeasuredPSF
 from napari_dip.restoration.recipe import Recipe
 
 from ..conftest import SHORT

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_dip import Denoise, restore
 from napari_dip.image.axes import Axes
-from napari_dip.io import Picture
+from napari_dip.io import ImageFile
 from napari_dip.io.parameter_maps import write_maps
 from napari_dip.methods.pkn import PKN
 from napari_dip.plugin.forms.layers import KEY
@@ -128,7 +128,7 @@ def test_a_region_elsewhere_is_refused_in_words(viewer, user, dock, result, edit
 def test_maps_come_from_a_file(user, dock, result, editor, tmp_path, monkeypatch):
     maps = {name: np.full((64, 64), at, np.float32) for at, name in enumerate(("width", "a", "b"), 1)}
     path = tmp_path / "maps.tif"
-    write_maps(path, maps, Picture(maps["a"]), Axes("YX"), {})
+    write_maps(path, maps, ImageFile(maps["a"]), Axes("YX"), {})
     monkeypatch.setattr(
         "napari_dip.plugin.results.map_editor.QFileDialog.getOpenFileName", lambda *_: (str(path), "")
     )

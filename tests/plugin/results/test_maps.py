@@ -26,7 +26,7 @@ def test_maps_are_layers_on_the_pixels_of_the_result(viewer, user, image):
         f"cells: {n}" for n in NAMES
     ]
     assert viewer.layers.selection.active is result.layer
-    expected = restore(image, Denoise(), PKN(predictor="structure-tensor"), return_maps=True).maps
+    expected = restore(image, Denoise(), PKN(predictor="structure-tensor"), return_maps=True).parameter_maps
     for name, one in expected.items():
         layer = result.maps.layers[name]
         assert np.array_equal(layer.data, one.values)

@@ -8,7 +8,7 @@ from napari_dip.errors import InputError
 from napari_dip.image.axes import Axes
 from napari_dip.plugin.runs.guide_and_psf import guide_from, pixel_ratio, psf_from
 from napari_dip.plugin.runs.inputs import captured
-from napari_dip.psf.models import resampled
+from napari_dip.psf.arrays import resampled
 from napari_dip.restoration.measurement import Guide, restored_shape
 
 TURNED = {"rotate": 30, "shear": [0.2], "scale": (0.5, 0.4), "translate": (3, -7)}

@@ -146,7 +146,7 @@ class Dock(QWidget):
             self._refused(error)
             return None
         device = self.method.device.value
-        return lambda: estimate_cost(inputs.image, task, method, device=device, **inputs.options)
+        return lambda: estimate_cost(inputs.measurement, task, method, device=device)
 
     def _checked(self, found: Any) -> None:
         if not isinstance(found, CostEstimate):
@@ -162,7 +162,7 @@ class Dock(QWidget):
         else:
             cost = (
                 f"At most {duration(found.seconds)}, {memory(found.bytes)} of memory "
-                f"({1000 * found.seconds_per_update:.0f} ms an update{busy}; most runs stop earlier)."
+                f"({1000 * found.seconds_per_iteration:.0f} ms an update{busy}; most runs stop earlier)."
             )
         axes = self.source.axes.axes
         planes = self.method.value.slicewise and axes is not None and len(axes.spatial) > 2

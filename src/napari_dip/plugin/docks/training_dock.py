@@ -262,11 +262,12 @@ def _course(
     """Return a training, once its noise has been measured."""
     from napari_dip.methods.pkn import observed
     from napari_dip.pkn.train import train_network
-    from napari_dip.restoration.measurement import Series
+    from napari_dip.restoration.measurement import Measurement
+    from napari_dip.restoration.series import Series
 
     observation = None
     if noisy is not None:
-        observation = observed(Series.of(noisy, task, None, axes="YX").problem(()))
+        observation = observed(Series.of(Measurement(noisy, axes="YX"), task, None).problem(()))
     return train_network(training, clean=clean, noisy=observation, asked=asked.event.is_set)
 
 

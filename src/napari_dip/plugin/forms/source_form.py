@@ -19,7 +19,7 @@ from napari_dip.plugin.runs.guide_and_psf import guide_from, pixel_ratio, psf_fr
 from napari_dip.plugin.runs.inputs import Inputs, captured
 
 if TYPE_CHECKING:
-    from napari_dip.restoration.measurement import Following
+    from napari_dip.restoration.series import Following
     from napari_dip.tasks import Task
 
 

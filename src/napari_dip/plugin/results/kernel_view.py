@@ -92,7 +92,7 @@ class KernelView(QWidget):
         lines = [
             f"<b>pixel {name}</b>",
             *(f"{one} {value:.3g} {unit}" for one, (value, unit) in kernel.parameters.items()),
-            f"noise left {kernel.noise_left:.2g} σ",
+            f"noise left {kernel.noise_gain:.2g} σ",
             f"window {side} × {side} px",
             f"largest weight {kernel.weights.max():.2g}",
         ]

@@ -15,9 +15,9 @@ from napari_dip.plugin.results.blend import blended
 from napari_dip.plugin.results.maps import MapLayers
 from napari_dip.plugin.runs.run import Run, RunOutput
 from napari_dip.presentation import words_of_task
-from napari_dip.restoration.measurement import restored_shape
-from napari_dip.restoration.readapt import Retuned
+from napari_dip.restoration.readapt import Readapt
 from napari_dip.restoration.refilter import Refilter
+from napari_dip.restoration.series import restored_shape
 from napari_dip.settings import to_dict
 
 if TYPE_CHECKING:
@@ -114,9 +114,13 @@ class Result:
         """Add the maps of the run as layers; of edited ones only what noise is left, the others are there."""
         inputs = self.run.inputs
         axis = None if inputs.rgb else inputs.axes.channel
-        if not restoration.maps or (inputs.rgb and inputs.axes.channel is None):
+        if not restoration.parameter_maps or (inputs.rgb and inputs.axes.channel is None):
             return
-        new = {name: one for name, one in restoration.maps.items() if self.maps is None or name == NOISE_LEFT}
+        new = {
+            name: one
+            for name, one in restoration.parameter_maps.items()
+            if self.maps is None or name == NOISE_LEFT
+        }
         added = MapLayers(
             self._viewer,
             new,
@@ -133,7 +137,7 @@ class Result:
         """What filters the image again, where a filter made it; nothing is read before it is asked."""
         run = self.run
         device = run.options["device"]
-        return Refilter(run.inputs.image, run.task, run.filter, device=device, **run.source)
+        return Refilter(run.inputs.measurement, run.task, run.filter, parameter_maps=run.maps, device=device)
 
     def strengthen(self, strength: float, frames: "list[tuple[tuple[int, ...], np.ndarray]]") -> None:
         """Show the image as filtered with another strength, and say so in how it was made."""
@@ -143,12 +147,19 @@ class Result:
             self._renew(restored, method=to_dict(self.run.method))
 
     @cached_property
-    def retuned(self) -> Retuned:
+    def retuned(self) -> Readapt:
         """What restores the image again with other weights, where a network was tuned; read when asked."""
         run, made = self.run, self.restoration
         assert made is not None
         device = run.options["device"]
-        return Retuned(run.inputs.image, run.task, run.tuning, made.states, device=device, **run.source)
+        return Readapt(
+            run.inputs.measurement,
+            run.task,
+            run.tuning,
+            made.states,
+            device=device,
+            series=run.inputs.series,
+        )
 
     def retune(self, share: float, restored: np.ndarray, residual: np.ndarray) -> None:
         """Show the image with weights that have so much of what was learnt, and say so in how it was made."""

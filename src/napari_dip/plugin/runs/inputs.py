@@ -1,6 +1,7 @@
 """What a run reads, as it was when Run was pressed."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,12 +11,13 @@ from napari_dip.image.affine import aligned, crop_translation, grid_to_pixels
 from napari_dip.image.axes import Axes
 from napari_dip.image.region import Region, index
 from napari_dip.plugin.forms.layers import finest, held, named, to_world
+from napari_dip.restoration.measurement import Measurement
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
 
     from napari_dip.plugin.runs.guide_and_psf import Guide, MeasuredPoint
-    from napari_dip.restoration.measurement import Following
+    from napari_dip.restoration.series import Following
     from napari_dip.tasks import Task
 
 _PLACEMENT = ("scale", "translate", "rotate", "shear", "units", "axis_labels")
@@ -69,18 +71,18 @@ class Inputs:
     psf: "MeasuredPoint | None" = None
     series: "Following" = "warm_start"
 
-    @property
-    def options(self) -> dict[str, Any]:
-        """The keyword arguments of `restore` that say what the image is; resampling may take its time."""
-        return {
-            "missing": self.missing,
-            "axes": self.axes.letters,
-            "channels": self.axes.channels,
-            "saturation_level": self.saturation_level,
-            "guide": None if self.guide is None else self.guide.array,
-            "psf": None if self.psf is None else self.psf.array,
-            "series": self.series,
-        }
+    @cached_property
+    def measurement(self) -> Measurement:
+        """What was measured; a guide and a point spread function are resampled, which may take its time."""
+        return Measurement(
+            self.image,
+            axes=self.axes.letters,
+            channels=self.axes.channels,
+            missing=self.missing,
+            saturation_level=self.saturation_level,
+            guide=None if self.guide is None else self.guide.array,
+            psf=None if self.psf is None else self.psf.array,
+        )
 
     @property
     def hidden(self) -> np.ndarray:

@@ -8,7 +8,9 @@ import numpy as np
 
 from napari_dip.methods import PKN, FineTune
 from napari_dip.plugin.runs.inputs import Inputs, placed
-from napari_dip.restoration.api import residual, restoring
+from napari_dip.restoration.api import residual
+from napari_dip.restoration.collect import restoring
+from napari_dip.restoration.run import SeriesRun
 
 if TYPE_CHECKING:
     from napari_dip.methods import Method
@@ -101,22 +103,18 @@ class Run:
         inputs = self.inputs
         return placed(inputs.placement, inputs.from_restored(self.task, len(inputs.to_world) - 1))
 
-    @property
-    def source(self) -> dict[str, Any]:
-        """The keyword arguments of `solve` that say what is restored, and with which parameters."""
-        return {**self.inputs.options, "parameter_maps": self.maps}
-
     def stream(self, stopping_rule: "StoppingRule | None" = None) -> "Generator[Iterate, None, RunOutput]":
-        """Begin."""
-        made = yield from restoring(
-            self.inputs.image,
+        """Restore, and show each step."""
+        run = SeriesRun.of(
+            self.inputs.measurement,
             self.task,
             self.method,
+            series=self.inputs.series,
+            parameter_maps=self.maps,
             stopping_rule=stopping_rule,
-            return_maps=self.return_maps,
             **self.options,
-            **self.source,
         )
+        made = yield from restoring(run, return_maps=self.return_maps)
         if made.network_output is None or np.array_equal(made.network_output, made.image, equal_nan=True):
             return RunOutput(made)
         before, after = self.residual(made.network_output), self.residual(made.image)
@@ -124,7 +122,7 @@ class Run:
 
     def residual(self, restored: np.ndarray) -> np.ndarray:
         """Return what a restored image leaves of the data, on their grid; of colours, the mean."""
-        left = residual(self.inputs.image, restored, self.task, **self.inputs.options)
+        left = residual(self.inputs.measurement, restored, self.task)
         return left.mean(-1) if self.inputs.rgb else left
 
     @property

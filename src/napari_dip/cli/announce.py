@@ -1,0 +1,23 @@
+"""What is said before a run: how the image was understood, and what its restoration will cost."""
+
+from typing import TYPE_CHECKING
+
+from napari_dip.restoration.cost import estimate_cost
+
+if TYPE_CHECKING:
+    from napari_dip.cli.file_run import FileRun
+    from napari_dip.cli.reporter import Reporter
+
+
+def announce(run: "FileRun", reporter: "Reporter") -> None:
+    """Say what is known before the run, and start its progress."""
+    measurement, method, rule = run.measurement, run.method, run.common.stopping_rule
+    reporter.say(f"{run.path}: {run.layout.describe(measurement.shape)}")
+    for note in run.source.notes:
+        reporter.say(note)
+    if rule is not None:
+        method = method.probe(max(1, min(rule.iterations, method.max_iterations)))
+    if not reporter.quiet:
+        maps, device = run.parameter_maps, run.common.device
+        reporter.show_cost(estimate_cost(measurement, run.task, method, parameter_maps=maps, device=device))
+    reporter.begin(method, frames=len(list(run.layout.frames(measurement.shape))))

@@ -1,0 +1,152 @@
+"""The restoration of one image file."""
+
+import logging
+import warnings
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from napari_dip.cli.inputs import Source, opened
+from napari_dip.image.axes import Axes
+from napari_dip.io import writable
+from napari_dip.io.parameter_maps import read_maps, refuse_maps_file
+from napari_dip.psf.estimate import estimate_psf
+from napari_dip.restoration.api import restore
+from napari_dip.restoration.measurement import Measurement
+from napari_dip.restoration.series import layout_for
+
+if TYPE_CHECKING:
+    from napari_dip.cli.options import Common
+    from napari_dip.cli.outputs import Outputs
+    from napari_dip.cli.reporter import Reporter
+    from napari_dip.methods import PKN, Method
+    from napari_dip.restoration.result import Restoration
+    from napari_dip.tasks import Task
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What is done with each image of a batch.
+
+    Parameters
+    ----------
+    task : Task
+        What is undone.
+    method : Method
+        How it is undone.
+    common : Common
+        The options that all commands share.
+    psf : Path, optional
+        File of the measured point spread function.
+    estimate_psf : bool
+        Measure the blur of each image.
+    """
+
+    task: "Task"
+    method: "Method"
+    common: "Common"
+    psf: Path | None = None
+    estimate_psf: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class FileRun:
+    """One image file with all that its restoration needs.
+
+    Parameters
+    ----------
+    path : Path
+        The image file.
+    outputs : Outputs
+        Files to write.
+    source : Source
+        What was read.
+    task : Task
+        What is undone, with the blur that was measured on this image if that was asked for.
+    method : Method
+        How it is undone.
+    common : Common
+        The options that all commands share.
+    """
+
+    path: Path
+    outputs: "Outputs"
+    source: Source
+    task: "Task"
+    method: "Method"
+    common: "Common"
+
+    @classmethod
+    def of(cls, job: Job, path: Path, outputs: "Outputs") -> "FileRun":
+        """Read the files of a run, and check that its results can be written.
+
+        Raises
+        ------
+        ValueError
+            A file or an option can't be used.
+        """
+        source = opened(path, job.task, job.common, job.psf)
+        task = job.task
+        if job.estimate_psf:
+            missing = source.beside.get("missing")
+            psf = estimate_psf(source.picture.data, missing=missing, axes=source.axes.letters)
+            note = f"{path}: the blur was measured, its full width at half maximum is {psf.fwhm:.3g} pixels"
+            source = replace(source, notes=(*source.notes, note))
+            task = replace(cast(Any, task), psf=psf)
+        writable(outputs.image, source.restored, source.axes.letters, keep_dtype=job.common.keep_dtype)
+        if outputs.maps is not None:
+            refuse_maps_file(outputs.maps, source.axes)
+        return cls(path, outputs, source, task, job.method, job.common)
+
+    @cached_property
+    def measurement(self) -> Measurement:
+        """What was measured."""
+        return Measurement(
+            self.source.picture.data,
+            axes=self.source.axes.letters,
+            channels=self.common.channels,
+            saturation_level=self.common.saturation_level,
+            **self.source.beside,
+        )
+
+    @property
+    def layout(self) -> Axes:
+        """The axes as the method goes through them."""
+        return layout_for(self.measurement.layout, self.method)
+
+    @property
+    def parameter_names(self) -> list[str]:
+        """Names of the parameters that the procedural kernel of this run has."""
+        shape = tuple(self.measurement.shape[axis] for axis in self.layout.spatial)
+        operator = self.task.operator(shape, self.measurement.psf)
+        return [parameter.name for parameter in cast("PKN", self.method).kernel_for(operator).parameters]
+
+    @cached_property
+    def parameter_maps(self) -> dict[str, np.ndarray] | None:
+        """Parameters to apply, read from their file."""
+        path = self.common.parameter_maps
+        return None if path is None else read_maps(path, self.parameter_names)
+
+    def restore(self, reporter: "Reporter") -> "Restoration":
+        """Restore the image and show the progress."""
+        _LOG.debug("%s: %s, %s, seed %d", self.path, self.task, self.method, self.common.seed)
+        with warnings.catch_warnings():
+            # The frames that failed are listed at the end.
+            warnings.filterwarnings("ignore", message=r"\d+ of \d+ frames could not be restored")
+            return restore(
+                self.measurement,
+                self.task,
+                self.method,
+                series=self.common.series,
+                parameter_maps=self.parameter_maps,
+                device=self.common.device,
+                seed=self.common.seed,
+                stopping_rule=self.common.stopping_rule,
+                callback=reporter.show,
+                return_maps=self.outputs.maps is not None,
+            )

@@ -1,0 +1,55 @@
+"""Writes what a run gives: the image, the maps of parameters, the network."""
+
+from typing import TYPE_CHECKING, Any, cast
+
+from napari_dip.io import write
+from napari_dip.io.parameter_maps import write_maps
+from napari_dip.restoration.readapt import Readapt
+
+if TYPE_CHECKING:
+    from napari_dip.cli.file_run import FileRun
+    from napari_dip.cli.reporter import Reporter
+    from napari_dip.methods import FineTune
+    from napari_dip.restoration.result import Restoration
+
+
+def write_results(run: "FileRun", result: "Restoration", reporter: "Reporter") -> None:
+    """Write the files of a run, and say how it ended.
+
+    Raises
+    ------
+    FileError
+        A file can't be written.
+    """
+    outputs, source = run.outputs, run.source
+    clipped = write(
+        outputs.image,
+        result.image,
+        source.restored,
+        axes=source.axes.letters,
+        provenance={**result.provenance, "source": _origin(run)},
+        keep_dtype=run.common.keep_dtype,
+    )
+    reporter.finish(outputs.image, result, clipped)
+    if outputs.maps is not None:
+        maps = {name: result.parameter_maps[name].values for name in run.parameter_names}
+        write_maps(outputs.maps, maps, source.restored, source.axes, result.provenance)
+        reporter.say(f"maps written: {outputs.maps}")
+    if outputs.weights is not None:
+        tuned = Readapt(
+            run.measurement,
+            run.task,
+            cast("FineTune", run.method),
+            result.states,
+            device=run.common.device,
+            series=run.common.series,
+        )
+        tuned.save(outputs.weights, list(result.states)[-1])  # of the last frame that did not fail
+        reporter.say(f"network written: {outputs.weights}")
+
+
+def _origin(run: "FileRun") -> dict[str, Any]:
+    """Return where everything that was read comes from, as plain JSON values."""
+    maps = run.common.parameter_maps
+    beside = {} if maps is None else {"maps": {"layer": maps.stem, "path": str(maps)}}
+    return {**run.source.origin, **beside}

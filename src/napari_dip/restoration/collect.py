@@ -1,0 +1,166 @@
+"""Collects the answers of a run into an image, and reports how each came about."""
+
+import time
+import warnings
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from napari_dip._version import __version__
+from napari_dip.device import release
+from napari_dip.errors import RestorationError, translated_errors
+from napari_dip.optim.iterate import Iterate
+from napari_dip.optim.stopping import MaxIterations
+from napari_dip.restoration.result import FrameReport, Restoration, RestoredMap
+from napari_dip.restoration.text import frame_name
+from napari_dip.settings import to_dict
+
+if TYPE_CHECKING:
+    from napari_dip.restoration.run import SeriesRun
+
+#: Frames that a warning names one by one.
+_NAMED = 3
+
+
+def restoring(
+    run: "SeriesRun", *, return_maps: bool = False, on_error: Literal["record", "raise"] = "record"
+) -> Generator[Iterate, None, Restoration]:
+    """Yield the iterates of a run, and return what `restore` returns.
+
+    Parameters
+    ----------
+    run : SeriesRun
+        The run, which has not begun.
+    return_maps : bool
+        Return the maps of the parameters too, where the method has any.
+    on_error : {"record", "raise"}
+        What to do when a frame of a series fails, as for `restore`.
+    """
+    with translated_errors():
+        collector = _Collector(run, return_maps=return_maps)
+    stream = run.solve()
+    try:
+        for iterate in stream:
+            collector.take(iterate)
+            yield iterate
+            if iterate.error is not None and on_error == "raise":
+                raise _with_finished(iterate, collector.restoration())
+        restoration = collector.restoration()
+    finally:
+        stream.close()
+        iterate = None  # type: ignore[assignment]  # it holds tensors of the device
+        release(run.device)
+    if restoration.failed:
+        warnings.warn(_failures(restoration), stacklevel=2)
+    return restoration
+
+
+class _Collector:
+    """Puts the answer of each frame into place."""
+
+    def __init__(self, run: "SeriesRun", *, return_maps: bool) -> None:
+        self._run, self._return_maps = run, return_maps
+        self._image = np.full(run.series.restored_shape, np.nan, np.float32)
+        kept = run.method.yields_network_output
+        self._network_output = np.full_like(self._image, np.nan) if kept else None
+        self._reports: list[FrameReport] = []
+        self._maps: dict[str, RestoredMap] = {}
+        self._states: dict[tuple[int, ...], Any] = {}
+        self._frame: tuple[int, ...] | None = None
+        self._began = self._ended = time.monotonic()
+
+    def take(self, iterate: Iterate) -> None:
+        """Keep what is worth keeping of an iterate."""
+        axes = self._run.series.axes
+        if iterate.frame != self._frame:
+            self._frame, self._began = iterate.frame, self._ended
+            if self._network_output is not None:
+                self._network_output[axes.at(iterate.frame)] = iterate.x.cpu().numpy()
+        if iterate.outcome is None:
+            return
+        # A frame may be answered twice, the second time with an earlier and better iterate.
+        if self._reports and self._reports[-1].index == iterate.frame:
+            self._reports.pop()
+        self._image[axes.at(iterate.frame)] = iterate.x.cpu().numpy()
+        self._reports.append(self._report(iterate))
+        if iterate.state is not None:
+            self._states[iterate.frame] = iterate.state
+        if self._return_maps:
+            self._take_maps(iterate)
+
+    def restoration(self) -> Restoration:
+        """Return all that was collected."""
+        reports = tuple(self._reports)
+        return Restoration(
+            self._image,
+            reports,
+            _provenance(self._run, reports),
+            self._maps,
+            self._network_output,
+            self._states,
+        )
+
+    def _report(self, answer: Iterate) -> FrameReport:
+        assert answer.outcome is not None
+        self._ended = time.monotonic()
+        return FrameReport(
+            answer.frame,
+            answer.outcome,
+            answer.index,
+            answer.score,
+            round(self._ended - self._began, 3),
+            answer.criterion,
+            answer.note,
+            None if answer.error is None else str(answer.error) or type(answer.error).__name__,
+        )
+
+    def _take_maps(self, answer: Iterate) -> None:
+        axes = self._run.series.axes
+        for name, one in answer.maps.items():
+            if name not in self._maps:
+                whole = [n for axis, n in enumerate(self._image.shape) if axis != axes.channel]
+                values = np.full(whole, np.nan, np.float32)
+                self._maps[name] = RestoredMap(values, one.meaning, one.unit, one.low, one.high, one.neutral)
+            place = tuple(n for axis, n in enumerate(axes.at(answer.frame)) if axis != axes.channel)
+            self._maps[name].values[place] = one.compute().cpu().numpy()
+
+
+def _provenance(run: "SeriesRun", reports: tuple[FrameReport, ...]) -> dict[str, Any]:
+    """Return all that the run depended on, and how it ended, as plain JSON values."""
+    import torch
+
+    series, rule = run.series, run.stopping_rule
+    level = series.measurement.saturation_level
+    return {
+        "napari-dip": __version__,
+        "torch": str(torch.__version__),
+        "task": to_dict(series.task),
+        "method": to_dict(run.method),
+        "axes": series.axes.letters,
+        "channels": series.axes.channels,
+        "device": run.device,
+        "seed": run.seed,
+        "shape": list(series.measurement.shape),
+        "saturation_level": None if level is None else float(level),
+        "series": series.following,
+        "stop_after": rule.iterations if isinstance(rule, MaxIterations) else None,
+        "frames": [report.to_dict() for report in reports],
+    }
+
+
+def _with_finished(failed: Iterate, finished: Restoration) -> RestorationError:
+    """Return the error of a frame, which holds the frames that were finished before it."""
+    assert failed.error is not None
+    error = RestorationError(f"{frame_name(failed.frame)} could not be restored: {failed.error}")
+    error.finished = finished
+    error.__cause__ = failed.error
+    return error
+
+
+def _failures(restoration: Restoration) -> str:
+    """Return in words which frames failed, and why."""
+    failed = restoration.failed
+    named = "; ".join(f"{frame_name(report.index)}: {report.error}" for report in failed[:_NAMED])
+    more = f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
+    return f"{len(failed)} of {len(restoration.frames)} frames could not be restored ({named}{more})"

@@ -1,0 +1,218 @@
+"""The run of a series: one frame after another, as a stream of iterates."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from operator import index
+from typing import TYPE_CHECKING, Any, Self
+
+from napari_dip.device import Device, choose
+from napari_dip.errors import DivergenceError, InputError, translated_errors
+from napari_dip.optim.iterate import Iterate, Outcome
+from napari_dip.restoration.series import Following, Series, nothing_missing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import ArrayLike
+
+    from napari_dip.image.registration import Drift
+    from napari_dip.methods import Method
+    from napari_dip.methods.base import State
+    from napari_dip.optim.stopping import StoppingRule
+    from napari_dip.problem import Problem
+    from napari_dip.restoration.measurement import Measurement
+    from napari_dip.tasks import Task
+
+_LOG = logging.getLogger(__name__)
+
+Frame = tuple[int, ...]
+
+
+def checked_seed(seed: Any) -> int:
+    """Return a seed that random generators take, or refuse it."""
+    if isinstance(seed, bool) or not hasattr(seed, "__index__") or not 0 <= index(seed) < 2**63:
+        raise InputError("seed", f"seed must be a whole number from 0 to 2**63 - 1, got {seed!r}")
+    return index(seed)
+
+
+@dataclass(frozen=True, eq=False)
+class SeriesRun:
+    """All that a run depends on, checked before its first iterate.
+
+    Parameters
+    ----------
+    series : Series
+        The frames, the task and the method, with nothing left open in the method.
+    device : str
+        Where to compute.
+    seed : int
+        Of all random numbers.
+    initial_state : dict, optional
+        What an earlier run with the same method returned.
+    stopping_rule : StoppingRule, optional
+        Stops the run as well as the method's own rules do.
+    first : Problem, optional
+        The problem of a single image, which was read to be checked.
+    """
+
+    series: Series
+    device: str
+    seed: int
+    initial_state: "State | None" = None
+    stopping_rule: "StoppingRule | None" = None
+    first: "Problem | None" = None
+
+    @classmethod
+    def of(
+        cls,
+        measurement: "Measurement | ArrayLike",
+        task: "Task",
+        method: "Method",
+        *,
+        series: Following = "warm_start",
+        parameter_maps: "Mapping[str, ArrayLike] | None" = None,
+        device: Device = "auto",
+        seed: int = 0,
+        initial_state: "State | None" = None,
+        stopping_rule: "StoppingRule | None" = None,
+    ) -> Self:
+        """Check the arguments of `solve`; a single image is read and checked too.
+
+        Raises
+        ------
+        ValueError
+            Names the argument, what was wanted and what came.
+        RestorationError
+            The image doesn't fit into memory.
+        """
+        seed, place = checked_seed(seed), choose(device)
+        with translated_errors():
+            frames = Series.of(measurement, task, method, series=series, parameter_maps=parameter_maps)
+            first = None
+            if len(frames.frames) == 1:
+                first = frames.problem(frames.frames[0], place)
+                if frames.task.needs_missing and bool((first.weights > 0).all()):
+                    raise nothing_missing(task)
+        frames = replace(frames, method=method.resolved(place))
+        return cls(frames, place, seed, initial_state, stopping_rule, first)
+
+    @property
+    def method(self) -> "Method":
+        """The method, with nothing left open."""
+        assert self.series.method is not None
+        return self.series.method
+
+    def solve(self) -> Generator[Iterate, None, "State"]:
+        """Yield the iterates of each frame in turn; return the state after the last one.
+
+        A frame of several that fails is one iterate of NaN with the outcome FAILED, and the run goes on.
+
+        Raises
+        ------
+        RestorationError
+            A single image can't be restored, or no frame of a series.
+        """
+        series, first_error = self.series, None
+        state = beginning = self.initial_state or {}
+        # Each channel or position is a scene of its own that goes on in time.
+        states: dict[Frame, State] = {}
+        drifts: defaultdict[Frame, Drift] = defaultdict(_drift)
+        succeeded = False
+        for at, frame in enumerate(series.frames):
+            scene = series.axes.scene(frame)
+            state = beginning if series.following == "independent" else states.get(scene, beginning)
+            answer: Iterate | None = None
+            try:
+                stream = self._frame(frame, state, drifts[scene])
+                try:
+                    while True:
+                        iterate = next(stream)
+                        stopped = iterate.outcome is Outcome.STOPPED and iterate.index == 0
+                        if stopped and answer is None and at:
+                            return state  # asked to stop between two frames: this one has not begun
+                        answer = iterate
+                        yield answer
+                except StopIteration as end:
+                    state = states[scene] = end.value
+                finally:
+                    stream.close()
+                if answer is None or answer.outcome is None:
+                    raise DivergenceError
+                succeeded = True
+            except Exception as error:
+                if len(series.frames) == 1:
+                    raise
+                _LOG.exception("Frame %s failed", frame)
+                first_error = first_error or error
+                yield self._failed(frame, error)
+                continue
+            if answer.outcome is Outcome.STOPPED:
+                break
+        if not succeeded and first_error is not None:
+            raise first_error
+        return state
+
+    def _frame(self, frame: Frame, state: "State", drift: "Drift") -> "Generator[Iterate, None, State]":
+        """Yield the iterates of one frame, with the axes of the image; return what the method learnt."""
+        from napari_dip.problem import rolled
+
+        series = self.series
+        with translated_errors():
+            problem = self.first or series.problem(frame, self.device)
+            if problem.only_missing and bool((problem.weights > 0).all()):
+                yield self._untouched(frame, problem)
+                return state
+            guide = series.guide_of(frame, problem)
+            # The frame is moved to where the first one lay, so that what the network has learnt is in place.
+            offset = drift.next(problem.data, problem.weights) if series.following == "drift" else ()
+            home = tuple(-n for n in offset)
+            # A guide of its own has moved with the frame; one for all frames lies where the first one does.
+            moved = rolled(guide, home) if guide is not None and series.guide_moves else guide
+            run = self.method.solve(
+                problem.rolled(home),
+                seed=self.seed,
+                guide=moved,
+                initial_state=state or None,
+                parameter_maps=series.maps_of(frame) or None,
+                stopping_rule=self.stopping_rule,
+            )
+            try:
+                while True:
+                    iterate = next(run)
+                    # Their sum tells whether all pixels are finite, in a tenth of the time.
+                    if iterate.outcome is not None and not iterate.x.sum().isfinite():
+                        continue  # the best iterate until then follows, if there is one
+                    x = series.task.finish(rolled(iterate.x, offset), problem)
+                    yield replace(iterate, x=series.axes.from_batch(x), frame=frame)
+            except StopIteration as end:
+                learnt: State = end.value
+                return learnt
+            finally:
+                run.close()
+
+    def _untouched(self, frame: Frame, problem: "Problem") -> Iterate:
+        """Return a frame in which nothing is missing, where only missing pixels are asked for."""
+        import torch
+
+        x = self.series.axes.from_batch(problem.data)
+        note = "No pixel of this frame is missing: it was left as it was measured."
+        return Iterate(0, x, torch.tensor(0.0), outcome=Outcome.COMPUTED, frame=frame, note=note)
+
+    def _failed(self, frame: Frame, error: Exception) -> Iterate:
+        """Return a frame of NaN that says why it failed."""
+        import torch
+
+        shape = [
+            n for axis, n in enumerate(self.series.restored_shape) if axis not in self.series.axes.frame_axes
+        ]
+        x = torch.full(shape, torch.nan)
+        loss = torch.tensor(torch.nan)
+        return Iterate(0, x, loss, outcome=Outcome.FAILED, frame=frame, error=error)
+
+
+def _drift() -> "Drift":
+    from napari_dip.image.registration import Drift
+
+    return Drift()

@@ -1,0 +1,264 @@
+"""A measurement as the restoration problems of its frames."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, Self, get_args
+
+import numpy as np
+
+from napari_dip.errors import InputError
+from napari_dip.image.axes import Axes
+from napari_dip.image.grid import Grid
+from napari_dip.psf.models import MeasuredPSF
+from napari_dip.restoration.guide import Guide
+from napari_dip.restoration.measurement import Measurement
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from torch import Tensor
+
+    from napari_dip.methods import Method
+    from napari_dip.operators import Operator
+    from napari_dip.problem import Problem
+    from napari_dip.tasks import Task
+
+#: How a frame follows the one before: from its weights, from its weights moved with the drift, or not at all.
+Following = Literal["warm_start", "drift", "independent"]
+
+#: Grey levels beyond these overflow, or vanish, when float32 squares them.
+_SMALLEST_RANGE, _LARGEST_VALUE = 1e-15, 1e15
+
+
+def restored_shape(shape: tuple[int, ...], axes: Axes, task: "Task") -> tuple[int, ...]:
+    """Return the shape of the restored array for an image of this shape."""
+    grid = task.grid(tuple(shape[axis] for axis in axes.spatial))
+    restored = list(shape)
+    for axis, n in zip(axes.spatial, grid.shape, strict=True):
+        restored[axis] = n
+    return tuple(restored)
+
+
+def layout_for(axes: Axes, method: "Method | None") -> Axes:
+    """Return the axes as a method goes through them: some methods take volumes plane by plane."""
+    return axes.plane_by_plane() if method is not None and method.slicewise else axes
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """A measurement with a task and a method, ready to be restored frame by frame.
+
+    A single image is a series of one frame. Shapes are checked when it is made; the pixels of a frame are
+    checked when they are read.
+
+    Parameters
+    ----------
+    measurement : Measurement
+        What was measured.
+    task : Task
+        What is to be undone.
+    method : Method or None
+        How; None where nothing is restored.
+    axes : Axes
+        The axes of the image as the method goes through them.
+    operator : Operator
+        A, the same for all frames.
+    guide : Guide, optional
+        The guide of the frames.
+    following : {"warm_start", "drift", "independent"}
+        How a frame follows the one before.
+    parameter_maps : mapping of str to ndarray
+        Given parameters, each of the restored image's shape without channels, or of its spatial shape.
+    """
+
+    measurement: Measurement
+    task: "Task"
+    method: "Method | None"
+    axes: Axes
+    operator: "Operator"
+    guide: Guide | None = None
+    following: Following = "warm_start"
+    parameter_maps: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        measurement: "Measurement | ArrayLike",
+        task: "Task",
+        method: "Method | None",
+        *,
+        series: Following = "warm_start",
+        parameter_maps: "Mapping[str, ArrayLike] | None" = None,
+    ) -> Self:
+        """Check what depends on both the measurement and the task. No pixel of a series is read.
+
+        Raises
+        ------
+        ValueError
+            Names the argument, what was wanted and what came.
+        """
+        measurement = Measurement.of(measurement)
+        axes, shape = layout_for(measurement.layout, method), measurement.shape
+        task = _with_psf(task, measurement)
+        if series not in get_args(Following):
+            raise InputError(
+                "series", f"series must be one of {', '.join(get_args(Following))}, got {series!r}"
+            )
+        spatial = tuple(shape[axis] for axis in axes.spatial)
+        operator = task.operator(spatial, measurement.psf)
+        restored = restored_shape(shape, axes, task)
+        if series == "drift" and operator.grid(spatial) != Grid.of_data(spatial):
+            raise InputError(
+                "series",
+                f"drift can be corrected where the restored image has the pixels of the data, and "
+                f'{type(task).__name__} gives it others: register the frames first, or choose "warm_start"',
+            )
+        guide = None if measurement.guide is None else Guide.of(measurement.guide, axes, restored)
+        maps = _checked_maps(parameter_maps or {}, axes, restored, method)
+        made = cls(measurement, task, method, axes, operator, guide, series, maps)
+        made._refuse_arguments()
+        return made
+
+    @property
+    def frames(self) -> list[tuple[int, ...]]:
+        """The index of each frame along the frame axes."""
+        return list(self.axes.frames(self.measurement.shape))
+
+    @property
+    def restored_shape(self) -> tuple[int, ...]:
+        """The shape of the restored array."""
+        return restored_shape(self.measurement.shape, self.axes, self.task)
+
+    @property
+    def blank(self) -> "Problem":
+        """A frame without any structure, to ask what holds for all frames without reading one."""
+        import torch
+
+        shape = self.measurement.shape
+        channels = 1 if self.axes.channel is None else shape[self.axes.channel]
+        size = (channels, *(shape[axis] for axis in self.axes.spatial))
+        data = torch.zeros(()).expand(1, *size)
+        return self.task.problem(data, self.operator, torch.ones(()).expand(1, *size))
+
+    def read(self, frame: tuple[int, ...], device: str = "cpu") -> "Problem":
+        """Read a frame, and return what its restored image has to explain."""
+        import torch
+
+        values, hidden = self.measurement.read(self.axes.at(frame))
+        data = self.axes.to_batch(torch.from_numpy(values)).contiguous()
+        weights = torch.ones_like(data)
+        if hidden.any():
+            hidden = np.broadcast_to(hidden, values.shape).copy()
+            weights[self.axes.to_batch(torch.from_numpy(hidden))] = 0
+        return self.task.problem(data.to(device), self.operator.to(device), weights.to(device))
+
+    def problem(self, frame: tuple[int, ...], device: str = "cpu") -> "Problem":
+        """Read a frame, check it, and return what its restored image has to explain.
+
+        Raises
+        ------
+        InputError
+            The frame can't be restored, with the reason.
+        """
+        problem = self.read(frame, device)
+        _refuse_values(problem)
+        if self.method is not None:
+            reason = self.method.unsupported_reason(problem, guided=self.guide is not None)
+            if reason:
+                raise InputError("image", reason)
+        return problem
+
+    def guide_of(self, frame: tuple[int, ...], problem: "Problem") -> "Tensor | None":
+        """Return the guide of a frame, on the grid of the problem's x, shape ``(1, G, *spatial)``."""
+        if self.guide is None:
+            return None
+        return problem.widened(self.guide.of_frame(frame)).to(problem.data.device)
+
+    @property
+    def guide_moves(self) -> bool:
+        """Whether each frame has a guide of its own."""
+        return self.guide is not None and self.guide.has_all_axes and bool(self.axes.frame_axes)
+
+    def maps_of(self, frame: tuple[int, ...]) -> "dict[str, Tensor]":
+        """Return the given parameters of a frame, each of the restored image's spatial shape."""
+        import torch
+
+        spatial, maps = len(self.axes.spatial), {}
+        for name, values in self.parameter_maps.items():
+            part = values
+            if values.ndim > spatial:
+                at = self.axes.at(frame)
+                part = values[tuple(n for axis, n in enumerate(at) if axis != self.axes.channel)]
+            maps[name] = torch.from_numpy(np.array(part, np.float32))
+        return maps
+
+    def _refuse_arguments(self) -> None:
+        """Refuse what can be told to be impossible for every frame."""
+        if self.task.needs_missing and not self.measurement.may_miss_pixels():
+            raise InputError("missing", _nothing_missing(self.task))
+        if self.method is not None:
+            reason = self.method.unsupported_reason(self.blank, guided=self.guide is not None)
+            if reason:
+                raise InputError("image", reason)
+
+
+def nothing_missing(task: "Task") -> InputError:
+    """Return the error for a task that fills in missing pixels, where no pixel is missing."""
+    return InputError("missing", _nothing_missing(task))
+
+
+def _nothing_missing(task: "Task") -> str:
+    return (
+        f"{type(task).__name__} needs missing pixels, and none are: mark them in a mask, name the grey level "
+        "at which the detector saturates, or set them to NaN"
+    )
+
+
+def _with_psf(task: "Task", measurement: Measurement) -> "Task":
+    """Return the task with the measured point spread function, if there is one."""
+    if measurement.psf is None:
+        return task
+    own = getattr(task, "psf", None)
+    usual = getattr(type(task), "psf", None)
+    if not hasattr(task, "psf") or own not in (None, usual, MeasuredPSF()):
+        wanted = "takes no point spread function" if own is None else f"has the point spread function {own}"
+        raise InputError("psf", f"{type(task).__name__} {wanted}: leave out the measured one, or that")
+    return replace(task, psf=MeasuredPSF())  # type: ignore[call-arg]
+
+
+def _refuse_values(problem: "Problem") -> None:
+    """Refuse a frame whose grey levels tell nothing, or that float32 can't hold."""
+    observed = problem.weights > 0
+    seen = problem.data if bool(observed.all()) else problem.data[observed]
+    if not seen.numel():
+        raise InputError("missing", "every pixel is missing: there is nothing to restore from")
+    low, high = float(seen.min()), float(seen.max())
+    if low == high:
+        raise InputError("image", f"the image is constant ({low:g}): there is nothing to restore")
+    if max(-low, high) > _LARGEST_VALUE or high - low < _SMALLEST_RANGE:
+        raise InputError(
+            "image",
+            f"the image's values lie between {low:g} and {high:g}, which float32 arithmetic can't square: "
+            "multiply the image by a suitable power of ten",
+        )
+    empty = (~observed.flatten(2).any(2)[0]).nonzero().flatten().tolist()
+    if empty:
+        raise InputError("missing", f"every pixel of channel {empty[0]} is missing: leave the channel out")
+
+
+def _checked_maps(
+    maps: "Mapping[str, ArrayLike]", axes: Axes, shape: tuple[int, ...], method: "Method | None"
+) -> dict[str, np.ndarray]:
+    """Return given parameters as arrays, if the method takes them and they fit the restored image."""
+    if maps and method is not None and not method.takes_maps:
+        raise InputError("parameter_maps", f"{type(method).__name__} has no parameter maps to be given")
+    spatial = tuple(shape[axis] for axis in axes.spatial)
+    whole = tuple(n for axis, n in enumerate(shape) if axis != axes.channel)
+    arrays = {name: np.asarray(values) for name, values in maps.items()}
+    for name, array in arrays.items():
+        if array.dtype.kind not in "buif" or array.shape not in (whole, spatial):
+            raise InputError(
+                "parameter_maps",
+                f"the map {name} must hold numbers and have the shape {whole} of the restored image"
+                f"{'' if whole == spatial else f', or {spatial}'}, got {array.dtype} and {array.shape}",
+            )
+    return arrays

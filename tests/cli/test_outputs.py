@@ -1,0 +1,79 @@
+"""Nothing is overwritten by accident, and no two results go to one file."""
+
+from pathlib import Path
+
+import pytest
+
+from napari_dip.cli.options import Common
+from napari_dip.cli.outputs import Outputs, planned_outputs
+from napari_dip.errors import FileError
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A folder with two images, a mask and an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.tif", "b.png", "mask.png"):
+        Path(name).write_bytes(b"image")
+    Path("out").mkdir()
+
+
+def plan(*inputs, output, others=(), **options):
+    paths = [Path(one) for one in inputs]
+    return planned_outputs(
+        paths, Path(output), others=[Path(one) for one in others], common=Common(**options)
+    )
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("output", "options", "places"),
+    [
+        ("out", {}, ["out/a.tif", "out/b.tif"]),
+        ("out", {"keep_dtype": True}, ["out/a.tif", "out/b.png"]),
+        ("out/{stem}_x.npy", {}, ["out/a_x.npy", "out/b_x.npy"]),
+    ],
+)
+def test_several_images_go_to_a_folder_or_a_pattern(output, options, places):
+    assert [str(one.image) for one in plan("a.tif", "b.png", output=output, **options).values()] == places
+
+
+@pytest.mark.usefixtures("here")
+def test_what_is_saved_beside_an_image_goes_to_a_folder_too():
+    options = {"save_maps": Path("out"), "save_weights": Path("out/{stem}.safetensors")}
+    assert plan("a.tif", output="out", **options) == {
+        Path("a.tif"): Outputs(Path("out/a.tif"), Path("out/a maps.tif"), Path("out/a.safetensors"))
+    }
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("inputs", "output", "options", "message"),
+    [
+        (["no.tif"], "c.tif", {}, "no such file: no.tif"),
+        (["a.tif"], "b.png", {}, r"b.png exists: .*--overwrite"),
+        (["a.tif"], "a.tif", {"overwrite": True}, "a.tif is an input: choose another output"),
+        (["a.tif"], "mask.png", {"overwrite": True}, "mask.png is an input"),
+        (["a.tif"], "no/c.tif", {}, "there is no folder no"),
+        (["a.tif"], "c.bmp", {}, "the suffix must be one of"),
+        (["a.tif"], "no", {}, "no such folder"),
+        (["a.tif", "b.png"], "c.tif", {}, "several images need an existing folder"),
+        (["a.tif", "a.tif"], "out", {}, "two images would go to the same output"),
+        (["a.tif", "out/../a.tif"], "out", {}, "two images would go to the same output"),
+        (
+            ["a.tif"],
+            "c.tif",
+            {"save_maps": Path("c.tif")},
+            "and what is saved beside it would go to the same",
+        ),
+        (["a.tif"], "c.tif", {"save_weights": Path("w.pth")}, "the suffix must be .safetensors"),
+    ],
+)
+def test_an_output_that_would_replace_something_is_refused(inputs, output, options, message):
+    with pytest.raises(FileError, match=message):
+        plan(*inputs, output=output, others=["mask.png"], **options)
+
+
+@pytest.mark.usefixtures("here")
+def test_an_output_is_replaced_on_demand():
+    assert plan("a.tif", output="b.png", overwrite=True)[Path("a.tif")].image == Path("b.png")
