@@ -8,7 +8,7 @@ import numpy as np
 from napari_dip.image.axes import Axes
 from napari_dip.io import ImageFile
 from napari_dip.io import write as write_image
-from napari_dip.plugin.forms.layers import KEY
+from napari_dip.plugin.layers import KEY
 
 
 def write(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:

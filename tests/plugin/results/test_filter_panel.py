@@ -14,7 +14,7 @@ from napari_dip.image.axes import Axes
 from napari_dip.io import ImageFile
 from napari_dip.io.parameter_maps import write_maps
 from napari_dip.methods.pkn import PKN
-from napari_dip.plugin.forms.layers import KEY
+from napari_dip.plugin.layers import KEY
 from napari_dip.plugin.runs.runner import QUEUE
 
 METHOD = PKN(predictor="structure-tensor")

@@ -6,7 +6,7 @@ from napari.utils.transforms import Affine
 
 from napari_dip import Denoise, restore
 from napari_dip.methods.pkn import PKN
-from napari_dip.plugin.forms.layers import KEY, to_world
+from napari_dip.plugin.layers import KEY, to_world
 
 NAMES = ["width (px)", "a", "b", "noise left (σ)", "elongation"]
 

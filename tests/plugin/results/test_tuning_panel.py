@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_dip import Denoise, FineTune, GaussianPSF, SuperResolve, restore
 from napari_dip.plugin.forms.file_dialogs import PRETRAINED, TUNED, ask_where
-from napari_dip.plugin.forms.layers import KEY, to_world
+from napari_dip.plugin.layers import KEY, to_world
 from napari_dip.plugin.runs.runner import QUEUE
 from napari_dip.pretrained.architectures import Compact
 from napari_dip.pretrained.files import load, save

@@ -8,8 +8,8 @@ from napari.layers import Image, Labels, Shapes
 
 from napari_dip import DIP, Denoise, SuperResolve
 from napari_dip.image.axes import Axes
-from napari_dip.plugin.forms.layers import to_world
 from napari_dip.plugin.forms.region_choice import drawn_area, visible_area
+from napari_dip.plugin.layers import to_world
 from napari_dip.plugin.results.result import Result
 from napari_dip.plugin.runs.inputs import captured, placed
 from napari_dip.plugin.runs.run import Run, RunOutput

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QLabel, QMessageBox, QPushButton, QWidget
 from napari_dip.errors import InputError
 from napari_dip.image.axes import Axes
 from napari_dip.methods import METHODS, Method
+from napari_dip.plugin.docks.run_panel import RunPanel
 from napari_dip.plugin.forms.layout import Scroll, Section, vertical
 from napari_dip.plugin.forms.method_form import MethodForm
 from napari_dip.plugin.forms.source_form import SourceForm
@@ -18,7 +19,6 @@ from napari_dip.plugin.results.result import Result
 from napari_dip.plugin.results.result_panel import AfterPanel
 from napari_dip.plugin.runs.check import Check
 from napari_dip.plugin.runs.run import Run
-from napari_dip.plugin.runs.run_panel import RunPanel
 from napari_dip.plugin.runs.runner import QUEUE, Job, Queue, RunWatch
 from napari_dip.restoration.cost import CostEstimate, estimate_cost
 from napari_dip.restoration.progress import ProgressTracker

@@ -10,14 +10,15 @@ from qtpy.QtWidgets import QLabel, QListWidget, QListWidgetItem, QPushButton, QW
 
 from napari_dip.image.axes import Axes
 from napari_dip.pkn.settings import Training
+from napari_dip.plugin.docks.training_panel import TrainingPanel, TrainingWatch
 from napari_dip.plugin.forms.fields import Choice
 from napari_dip.plugin.forms.file_dialogs import KERNELS, ask_where
 from napari_dip.plugin.forms.form import Form
-from napari_dip.plugin.forms.layers import LayerChoice, finest
+from napari_dip.plugin.forms.layer_choice import LayerChoice
 from napari_dip.plugin.forms.layout import Rows, Scroll, Section, vertical
+from napari_dip.plugin.layers import finest
 from napari_dip.plugin.preferences import Preferences, remember_settings, remembered_settings
 from napari_dip.plugin.runs.runner import QUEUE, Job, Queue
-from napari_dip.plugin.runs.training_panel import TrainingPanel, TrainingWatch
 from napari_dip.restoration.text import sentence
 from napari_dip.tasks import Denoise
 

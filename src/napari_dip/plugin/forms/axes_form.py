@@ -6,8 +6,8 @@ from qtpy.QtWidgets import QComboBox, QLabel
 
 from napari_dip.image.axes import Axes, Role
 from napari_dip.plugin.forms.fields import Choice, Field
-from napari_dip.plugin.forms.layers import shape_of
 from napari_dip.plugin.forms.layout import Rows, fold
+from napari_dip.plugin.layers import shape_of
 from napari_dip.restoration.series import Following
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QComboBox
 
 from napari_dip.image.axes import Axes
 from napari_dip.image.region import Region, written
-from napari_dip.plugin.forms.layers import shape_of, vertices
+from napari_dip.plugin.layers import shape_of, vertices
 
 if TYPE_CHECKING:
     from napari.layers import Image

@@ -12,9 +12,10 @@ from napari_dip.image.axes import Axes
 from napari_dip.image.region import Region
 from napari_dip.plugin.forms.axes_form import AxesForm
 from napari_dip.plugin.forms.fields import Entry, Field
-from napari_dip.plugin.forms.layers import LayerChoice, shape_of
+from napari_dip.plugin.forms.layer_choice import LayerChoice
 from napari_dip.plugin.forms.layout import Rows
 from napari_dip.plugin.forms.region_choice import AreaChoice
+from napari_dip.plugin.layers import shape_of
 from napari_dip.plugin.runs.guide_and_psf import guide_from, pixel_ratio, psf_from
 from napari_dip.plugin.runs.inputs import Inputs, captured
 

@@ -6,7 +6,7 @@ import numpy as np
 from napari.layers import Image
 
 from napari_dip.optim.iterate import Outcome
-from napari_dip.plugin.forms.layers import KEY
+from napari_dip.plugin.layers import KEY
 from napari_dip.plugin.runs.run import Run
 
 if TYPE_CHECKING:

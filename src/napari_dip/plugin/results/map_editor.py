@@ -13,7 +13,7 @@ from napari_dip.io import read
 from napari_dip.io.parameter_maps import read_maps
 from napari_dip.pkn.editing import scaled, set_to, smoothed
 from napari_dip.plugin.forms.fields import Entry
-from napari_dip.plugin.forms.layers import LayerChoice
+from napari_dip.plugin.forms.layer_choice import LayerChoice
 from napari_dip.plugin.forms.layout import Rows, vertical
 from napari_dip.plugin.results.maps import MapLayers
 from napari_dip.restoration.text import sentence

@@ -6,7 +6,7 @@ import numpy as np
 from napari.layers import Labels
 
 from napari_dip.image.affine import aligned, covered
-from napari_dip.plugin.forms.layers import finest, to_world, vertices
+from napari_dip.plugin.layers import finest, to_world, vertices
 
 if TYPE_CHECKING:
     from napari.layers import Image, Shapes

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_dip.pkn.maps import NOISE_LEFT, elongations
-from napari_dip.plugin.forms.layers import KEY
+from napari_dip.plugin.layers import KEY
 from napari_dip.plugin.results.map_region import region_in
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 from napari_dip.image.affine import resampled_onto
 from napari_dip.io.image_file import as_dtype
 from napari_dip.pkn.maps import NOISE_LEFT
-from napari_dip.plugin.forms.layers import KEY
+from napari_dip.plugin.layers import KEY
 from napari_dip.plugin.results.baseline import BeginningLayers, looks, span
 from napari_dip.plugin.results.blend import blended
 from napari_dip.plugin.results.maps import MapLayers

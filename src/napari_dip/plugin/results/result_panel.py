@@ -17,8 +17,8 @@ from qtpy.QtWidgets import (
 
 from napari_dip.cli.command import command_line
 from napari_dip.errors import FileError
-from napari_dip.plugin.forms.layers import KEY
 from napari_dip.plugin.forms.layout import Rows, beside, vertical
+from napari_dip.plugin.layers import KEY
 from napari_dip.plugin.results.filter_panel import FilterPanel
 from napari_dip.plugin.results.result import Result
 from napari_dip.plugin.results.tuning_panel import TunedPanel

@@ -9,7 +9,7 @@ import numpy as np
 from napari_dip.errors import InputError
 from napari_dip.image.affine import resampled_onto
 from napari_dip.image.axes import Axes
-from napari_dip.plugin.forms.layers import finest, held, named, shape_of, to_world
+from napari_dip.plugin.layers import finest, held, named, shape_of, to_world
 from napari_dip.plugin.runs.inputs import Inputs
 from napari_dip.psf.arrays import resampled
 from napari_dip.restoration.series import restored_shape

@@ -10,7 +10,7 @@ from napari.utils.transforms import Affine
 from napari_dip.image.affine import aligned, crop_translation, grid_to_pixels
 from napari_dip.image.axes import Axes
 from napari_dip.image.region import Region, index
-from napari_dip.plugin.forms.layers import finest, held, named, to_world
+from napari_dip.plugin.layers import finest, held, named, to_world
 from napari_dip.restoration.measurement import Measurement
 
 if TYPE_CHECKING:

@@ -39,7 +39,7 @@ class Snapshot:
     ----------
     frame : tuple of int
         Which frame of a series.
-    pixels : ndarray or None
+    pixels : ndarray
         Of this frame, in its own axes.
     position : Position
         How far the run is.
@@ -89,7 +89,7 @@ class RunWatch:
         assert iterate is not None
         assert position is not None
         curve, self._curve = self._curve, []
-        pixels = None if iterate.x is None else iterate.x.cpu().numpy()
+        pixels = iterate.x.cpu().numpy()
         return Snapshot(iterate.frame, pixels, position, curve, iterate.criterion, iterate.note)
 
 

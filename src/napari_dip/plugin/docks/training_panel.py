@@ -4,8 +4,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_dip.plugin.runs.plot import SCORE, SINGLE, TrainingCurves
-from napari_dip.plugin.runs.run_panel import JobPanel, coloured
+from napari_dip.plugin.docks.plot import SCORE, SINGLE, TrainingCurves
+from napari_dip.plugin.docks.run_panel import JobPanel, coloured
 from napari_dip.plugin.runs.runner import Ending, Job, Queue
 from napari_dip.restoration.text import duration, sentence
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from qtpy.QtGui import QImage
 
-from napari_dip.plugin.runs.plot import _KEPT, FIT, SCORE, Curves
+from napari_dip.plugin.docks.plot import _KEPT, FIT, SCORE, Curves
 
 SIZES = [(1, 1), (5, 90), (13, 13), (800, 3)]
 ERRORS = {

@@ -10,8 +10,8 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from napari_dip.errors import RestorationError, translated_errors
+from napari_dip.plugin.docks.plot import FIT, SCORE, SCORES, Curves
 from napari_dip.plugin.results.result import Result
-from napari_dip.plugin.runs.plot import FIT, SCORE, SCORES, Curves
 from napari_dip.plugin.runs.runner import Ending, Job, Queue, Snapshot
 from napari_dip.restoration.text import duration, sentence, summary
 
@@ -132,8 +132,7 @@ class RunPanel(JobPanel):
         self.curves.add(snapshot.curve)
         if not self.job.stopping:
             self._say(snapshot)
-        if snapshot.pixels is not None:
-            self.result.show(snapshot.frame, snapshot.pixels)
+        self.result.show(snapshot.frame, snapshot.pixels)
         # Qt paints when it has nothing else to do: only then has it all been drawn.
         QTimer.singleShot(0, lambda: self.job.drew(time.perf_counter() - began))
 
