@@ -24,7 +24,7 @@ from qtpy.QtWidgets import QApplication, QWidget
 from napari_dip import DIP, Hourglass
 from napari_dip.cli import main as cli
 from napari_dip.methods import PKN
-from napari_dip.plugin.runs.runner import QUEUE
+from napari_dip.plugin.runs.runner import queue_of
 
 #: Runs in a moment. For all that does not depend on the quality of the result.
 SMALL = DIP(
@@ -54,7 +54,6 @@ def own_settings(tmp_path, monkeypatch):
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path))
     yield
     _clear_plugin_settings_cache()
-    assert len(QUEUE) == 0, "a run is left over"
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +111,7 @@ def viewer(window_of_module, qtbot, monkeypatch):
 def empty(viewer, qtbot):
     """Bring a viewer back to its beginning; fail if a dock leaves a run or a thread behind."""
     viewer.window.remove_dock_widget("all")
-    qtbot.waitUntil(lambda: len(QUEUE) == 0 and idle(), timeout=20_000)
+    qtbot.waitUntil(lambda: len(queue_of(viewer)) == 0 and idle(), timeout=20_000)
     viewer.layers.clear()
     viewer.dims.ndisplay = 2
     viewer.canvas.grid.enabled = False
@@ -136,7 +135,7 @@ class User:
     """Somebody who sits before the viewer."""
 
     def __init__(self, viewer, qtbot):
-        self.viewer, self.qtbot = viewer, qtbot
+        self.viewer, self.qtbot, self.queue = viewer, qtbot, queue_of(viewer)
 
     def menu(self, *titles):
         """Return the action that lies under titles in the menu bar."""
@@ -178,7 +177,7 @@ class User:
         self.qtbot.waitUntil(claim, timeout=int(1000 * seconds))
 
     def clicks(self, button):
-        self.sees(button.isVisible)
+        self.sees(lambda: not button.visibleRegion().isEmpty())
         assert button.isEnabled(), f"{button.text()} can't be clicked"
         self.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
@@ -200,7 +199,7 @@ class User:
         """Run to the end, and return the result."""
         self.runs(dock)
         self.sees(lambda: not dock._panels)
-        return dock.after._results[-1]
+        return dock.result_panel._results[-1]
 
     def restores(self, dock):
         """Run to the end, and return the result layer."""
@@ -214,20 +213,20 @@ class User:
         """Press "Run again" on a layer; return the new one."""
         count = len(self.viewer.layers)
         self.viewer.layers.selection.active = layer
-        self.clicks(dock.after.repeat)
+        self.clicks(dock.result_panel.repeat)
         self.sees(lambda: len(self.viewer.layers) == count + 1 and not dock._panels)
         return self.viewer.layers[-1]
 
     def runs_script(self, dock):
         """Run what "Copy as Python" gives; return its result."""
-        dock.after.copy_python.trigger()
+        dock.result_panel.copy_python.trigger()
         names = {"viewer": self.viewer}
         exec(QApplication.clipboard().text(), names)
         return np.asarray(names["restored"])
 
     def runs_command(self, dock, folder):
         """Run what "Copy as command line" gives, in a folder with the layers; return its result."""
-        dock.after.copy_command.trigger()
+        dock.result_panel.copy_command.trigger()
         assert dock.message.text().startswith("Copied."), dock.message.text()
         *notes, command = QApplication.clipboard().text().splitlines()
         assert all(note.startswith("#") for note in notes)

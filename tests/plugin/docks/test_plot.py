@@ -126,7 +126,7 @@ def test_a_new_frame_begins_with_nothing(curves):
     empty = painted(curves)
     curves.add(line(ERRORS["falling"], range(90), ERRORS["turning"]))
     assert (painted(curves) != empty).any()
-    curves.begin()
+    curves.clear()
     assert (curves._fit, curves._scores, curves.best) == ([], [], None)
     assert (painted(curves) == empty).all()
 

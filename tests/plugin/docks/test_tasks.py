@@ -40,7 +40,7 @@ def chooses(dock, method):
 def test_a_finer_image_lies_on_its_source(viewer, user, small, tmp_path):
     source = viewer.add_image(small, name="cells", **PLACE)
     dock = user.opens("Super-resolve", SHORT)
-    assert dock.task.kind is SuperResolve
+    assert dock.task.task_type is SuperResolve
     dock.task.form.fields["downsampling"].editor.value = "area"
     user.sets(dock, iterations=12)
     layer = user.restores(dock)
@@ -50,7 +50,7 @@ def test_a_finer_image_lies_on_its_source(viewer, user, small, tmp_path):
         assert np.allclose(np.mean(parts, 0), source.data_to_world(pixel))
     assert layer.units == source.units
 
-    user.clicks(dock.after.residual)
+    user.clicks(dock.result_panel.residual)
     residual = viewer.layers["cells super-resolved: residual"]
     means = layer.data.reshape(32, 2, 32, 2).mean((1, 3))
     assert np.allclose(residual.data, small - means, atol=1e-2)
@@ -58,11 +58,11 @@ def test_a_finer_image_lies_on_its_source(viewer, user, small, tmp_path):
 
     restored = layer.data.copy()
     viewer.layers.selection.active = layer
-    dock.after.blend.setValue(0)
+    dock.result_panel.blend.setValue(0)
     between = small[:-1] * 0.75 + small[1:] * 0.25  # each half pixel lies a quarter from its own centre
     between = between[:, :-1] * 0.75 + between[:, 1:] * 0.25
     assert np.allclose(layer.data[1:-1:2, 1:-1:2], between, atol=1e-2)
-    dock.after.blend.setValue(100)
+    dock.result_panel.blend.setValue(100)
     assert np.array_equal(layer.data, restored)
 
     assert np.array_equal(user.runs_script(dock), restored)
@@ -82,17 +82,17 @@ def test_an_area_of_a_stack_is_refined_in_its_place(viewer, user, small):
     viewer.layers.selection = {source}
     dock = user.opens("Super-resolve")
     dock.source.mask.choose(viewer.layers["dust"])
-    dock.source.roi.setCurrentIndex(dock.source.roi.findText("rectangle in marks"))
-    dock.source.roi.activated.emit(2)
+    dock.source.region.setCurrentIndex(dock.source.region.findText("rectangle in marks"))
+    dock.source.region.activated.emit(2)
     user.sets(dock, iterations=8)
     layer = user.restores(dock)
     assert layer.data.shape == (2, 40, 40)
     assert np.allclose(layer.data_to_world((1, 0.5, 0.5)), source.data_to_world((1, 4, 8)))
     restored = layer.data.copy()
-    dock.after.blend.setValue(50)
+    dock.result_panel.blend.setValue(50)
     assert np.array_equal(layer.data[:, 12:16], restored[:, 12:16])  # missing: there is no original
     assert not np.array_equal(layer.data[:, 20:], restored[:, 20:])
-    user.clicks(dock.after.residual)
+    user.clicks(dock.result_panel.residual)
     residual = viewer.layers[-1].data
     assert residual.shape == (2, 20, 20)
     assert np.isnan(residual[:, 6:8]).all()
@@ -107,9 +107,9 @@ def test_colours_are_refined_with_their_dtype(viewer, user, small):
     layer = user.restores(dock)
     assert (layer.data.dtype, layer.data.shape, layer.rgb) == (np.uint8, (64, 64, 3), True)
     assert np.allclose(layer.data_to_world((0.5, 0.5)), source.data_to_world((0, 0)))
-    dock.after.blend.setValue(0)
+    dock.result_panel.blend.setValue(0)
     assert np.abs(layer.data[::2, ::2].astype(int) - colours).mean() < 20
-    user.clicks(dock.after.residual)
+    user.clicks(dock.result_panel.residual)
     assert viewer.layers[-1].data.shape == (32, 32)
 
 
@@ -146,7 +146,7 @@ def test_a_measured_blur_of_another_pixel_size(viewer, user, small, bead):
     assert dock.source.fields["psf"].reason == "choose the image of a point"
     assert not dock.run_button.isEnabled()
     dock.source.psf.choose(points)
-    assert "0.5 x 0.5 of the image's" in dock.source._psf_words.text()
+    assert "0.5 x 0.5 of the image's" in dock.source._psf_size.text()
     user.sets(dock, iterations=12)
     layer = user.restores(dock)
     provenance = layer.metadata["napari-dip"]
@@ -227,7 +227,7 @@ def test_a_guide_is_asked_for_and_used(viewer, user, small, phantom, random, tmp
     viewer.layers.selection = {cells}
     dock = user.opens("Guided restoration", SHORT)
     assert dock.source.image.layer is cells
-    assert dock.source.fields["guide"].reason == "choose the image that guides"
+    assert dock.source.fields["guide"].reason == "choose a guide"
     assert not dock.run_button.isEnabled()
     dock.source.guide.choose(flash)
     user.sets(dock, iterations=12)
@@ -256,8 +256,8 @@ def test_a_fine_guide_for_an_area_of_a_coarse_image(viewer, user, small, phantom
     viewer.layers.selection = {cells}
     dock = user.opens("Super-resolve")
     dock.source.guide.choose(fine)
-    dock.source.roi.setCurrentIndex(dock.source.roi.findText("rectangle in marks"))
-    dock.source.roi.activated.emit(2)
+    dock.source.region.setCurrentIndex(dock.source.region.findText("rectangle in marks"))
+    dock.source.region.activated.emit(2)
     user.sets(dock, iterations=8)
     layer = user.restores(dock)
     provenance = layer.metadata["napari-dip"]
@@ -276,7 +276,7 @@ def test_a_guide_that_shows_nothing_is_marked(viewer, user, small):
     viewer.layers.selection = {cells}
     dock = user.opens("Denoise")
     dock.source.guide.choose(far)
-    user.sees(lambda: "one grey level" in dock.source.fields["guide"].reason)
+    user.sees(lambda: "single grey level" in dock.source.fields["guide"].reason)
     assert not dock.run_button.isEnabled()
     dock.source.guide.choose(None)
     user.sees(dock.run_button.isEnabled)

@@ -28,7 +28,7 @@ from napari_dip import (
 )
 from napari_dip.methods import RichardsonLucy, Wiener
 from napari_dip.noise.models import NoiseModel
-from napari_dip.plugin.forms.fields import Entry, unit, words
+from napari_dip.plugin.forms.fields import Entry, label, unit
 from napari_dip.plugin.forms.form import Form, Variants
 from napari_dip.presentation import words_of_method
 from napari_dip.psf.models import PSFS
@@ -368,13 +368,13 @@ def test_every_field_has_an_editor_whose_tooltip_is_the_docstring(show, cls):
 @pytest.mark.parametrize("cls", [DIP, Example])
 def test_a_label_has_the_tooltip_of_its_field(show, cls):
     form = show(cls)
-    labels = {label.text(): label for label in form.findChildren(QLabel)}
+    labels = {one.text(): one for one in form.findChildren(QLabel)}
     for name, field in form.fields.items():
         if not isinstance(field, Form):
-            assert labels[words(name) + unit(hints(cls)[name])].toolTip() == field.toolTip()
+            assert labels[label(name) + unit(hints(cls)[name])].toolTip() == field.toolTip()
     folds = {fold.text(): fold.toggleButton() for fold in form.findChildren(QCollapsible)}
     for name in (name for name, field in form.fields.items() if isinstance(field, Form)):
-        assert plain(folds[words(name)].toolTip()) == descriptions(cls)[name]
+        assert plain(folds[label(name)].toolTip()) == descriptions(cls)[name]
 
 
 def test_a_choice_among_classes_that_is_not_essential_is_in_a_fold_of_its_own(show):
@@ -398,7 +398,7 @@ def test_a_class_in_a_list_has_the_first_line_of_its_docstring(show):
 
 
 @pytest.mark.parametrize(
-    ("name", "label"),
+    ("name", "wanted"),
     [
         ("time_limit", "Time limit"),
         ("PoissonGaussian", "Poisson-Gaussian"),
@@ -407,8 +407,8 @@ def test_a_class_in_a_list_has_the_first_line_of_its_docstring(show):
         ("axial_fwhm", "Axial FWHM"),
     ],
 )
-def test_labels_are_words(name, label):
-    assert words(name) == label
+def test_labels_are_words(name, wanted):
+    assert label(name) == wanted
 
 
 # What is wrong
@@ -440,7 +440,7 @@ def test_what_is_wrong_is_said_at_its_field_until_it_is_mended(show, cls, name, 
     assert field.reason == reason
     assert field._reason.text() == reason
     assert not field._reason.isHidden()
-    assert form.problems() == [f"{words(name)} {reason}"]
+    assert form.problems() == [f"{label(name)} {reason}"]
     assert {other: one.reason for other, one in form.fields.items() if one.reason} == {name: reason}
     with pytest.raises(ValueError, match="must be"):
         _ = form.value
@@ -576,7 +576,7 @@ def test_a_measurement_can_start_without_a_value(qtbot, text, start):
     qtbot.addWidget(noise)
     noise.choice.value = GaussianNoise
     noise.form.fields["sigma"].editor.value = text
-    assert noise.start() == start
+    assert noise.with_placeholders() == start
 
 
 # What is said

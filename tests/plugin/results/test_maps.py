@@ -80,7 +80,7 @@ def test_a_layer_of_a_map_is_no_restored_image(viewer, user, image):
     dock = user.opens_filter()
     result = user.finishes(dock)
     viewer.layers.selection = {result.maps.layers["width"]}
-    assert dock.after._layer is result.layer
+    assert dock.result_panel._layer is result.layer
 
 
 @pytest.mark.parametrize("kernel", ["isotropic", "anisotropic"])

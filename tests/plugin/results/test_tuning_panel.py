@@ -12,7 +12,6 @@ from qtpy.QtWidgets import QApplication, QFileDialog
 from napari_dip import Denoise, FineTune, GaussianPSF, SuperResolve, restore
 from napari_dip.plugin.forms.file_dialogs import PRETRAINED, TUNED, ask_where
 from napari_dip.plugin.layers import KEY, to_world
-from napari_dip.plugin.runs.runner import QUEUE
 from napari_dip.pretrained.architectures import Compact
 from napari_dip.pretrained.files import load, save
 from napari_dip.pretrained.model import Pretrained
@@ -82,7 +81,7 @@ def result(user, dock):
 def test_the_menu_opens_it_to_super_resolve(viewer, user, small):
     viewer.add_image(small, name="cells")
     dock = user.opens("Fine-tuned network", method=None, title="Fine-tune")
-    assert dock.task.kind is SuperResolve
+    assert dock.task.task_type is SuperResolve
     assert isinstance(dock.method.value, FineTune)
     assert dock.source.image.layer is viewer.layers["cells"]
 
@@ -166,7 +165,7 @@ def test_cancel_leaves_the_layers_as_they_were(viewer, user, small, weights):
     user.clicks(panel.cancel_button)
     user.sees(lambda: not dock._panels)
     assert [layer.name for layer in viewer.layers] == ["cells"]
-    assert not dock.after.isVisible()
+    assert not dock.result_panel.isVisible()
 
 
 # Its layers
@@ -204,22 +203,22 @@ def test_colours_keep_their_dtype_and_have_one_residual(viewer, user, small, wei
 
 
 def test_the_panel_stays_with_the_result_of_a_residual(viewer, dock, result):
-    for layer in (result.beginning.before, result.beginning.after):
+    for layer in (result.baseline.before, result.baseline.after):
         viewer.layers.selection = {layer}
-        assert dock.after._layer is result.layer
-        assert dock.after.tuned.isVisible()
+        assert dock.result_panel._layer is result.layer
+        assert dock.result_panel.tuning.isVisible()
     viewer.layers.selection = {viewer.layers["cells"]}
-    assert dock.after.tuned.isVisible()
+    assert dock.result_panel.tuning.isVisible()
 
 
 def test_the_output_can_be_had_again(viewer, user, dock, result):
-    output = result.beginning.beginning
+    output = result.baseline.output
     recipe = Recipe.of(output.metadata[KEY])
     assert recipe.method.action == "network"
     layer = user.runs_again(dock, output)
     assert np.array_equal(layer.data, output.data)
     assert layer.name == "cells super-resolved [1]"
-    assert not dock.after.tuned.isVisible()
+    assert not dock.result_panel.tuning.isVisible()
     viewer.layers.selection = {output}
     assert np.array_equal(user.runs_script(dock), output.data)
 
@@ -229,40 +228,40 @@ def test_a_result_without_change_has_no_layers_beside_it(viewer, user, small, we
     dock = opened(user, weights, action="network")
     user.finishes(dock)
     assert [layer.name for layer in viewer.layers] == ["cells", "cells super-resolved"]
-    assert not dock.after.tuned.isVisible()
+    assert not dock.result_panel.tuning.isVisible()
 
 
 # What can be done with it
 
 
 def test_the_slider_restores_anew_and_says_so(viewer, user, dock, result, small):
-    slider, whole = dock.after.tuned.share, result.layer.data.copy()
+    slider, whole = dock.result_panel.tuning.share, result.layer.data.copy()
     assert slider.value() == 100
     shown = {100: whole}
     for share in (0, 40, 100):
         slider.setValue(share)
         user.sees(lambda share=share: result.share == share / 100)
         shown[share] = result.layer.data.copy()
-        ((_, wanted),) = result.retuned.restored(share / 100)
+        ((_, wanted),) = result.readapt.restored(share / 100)
         assert np.array_equal(shown[share], wanted)
         left = residual(small, wanted, BLURRED)
-        assert np.array_equal(result.beginning.after.data, left)
+        assert np.array_equal(result.baseline.after.data, left)
         assert result.layer.metadata[KEY]["tuned"] == share / 100
     assert np.array_equal(shown[100], whole)
     assert not np.array_equal(shown[0], shown[40])
     slider.setValue(40)
     user.sees(lambda: result.share == 0.4)
-    dock.after.copy_python.trigger()
+    dock.result_panel.copy_python.trigger()
     assert "# Its network has 40% of what it learnt: repeated, it has all of it." in (
         QApplication.clipboard().text()
     )
-    viewer.layers.selection = {result.beginning.beginning}
+    viewer.layers.selection = {result.baseline.output}
     viewer.layers.selection = {result.layer}
     assert slider.value() == 40
-    viewer.layers.remove(result.beginning.after)
+    viewer.layers.remove(result.baseline.after)
     slider.setValue(20)
     user.sees(lambda: result.share == 0.2)
-    dock.after.blend.setValue(0)
+    dock.result_panel.blend.setValue(0)
     assert not np.array_equal(result.layer.data, shown[0])
 
 
@@ -271,10 +270,10 @@ def test_it_slides_all_frames_of_a_series(viewer, user, small, weights):
     dock = opened(user, weights, SuperResolve(psf=GaussianPSF(1.0), along="lateral"))
     result = user.finishes(dock)
     whole = result.layer.data.copy()
-    dock.after.tuned.share.setValue(0)
+    dock.result_panel.tuning.share.setValue(0)
     user.sees(lambda: result.share == 0)
     assert all(not np.array_equal(*pair) for pair in zip(result.layer.data, whole, strict=True))
-    dock.after.tuned.share.setValue(100)
+    dock.result_panel.tuning.share.setValue(100)
     user.sees(lambda: result.share == 1)
     assert np.array_equal(result.layer.data, whole)
 
@@ -288,7 +287,7 @@ def test_the_network_is_kept_in_a_file_that_can_be_chosen(viewer, user, dock, re
         return path
 
     monkeypatch.setattr("napari_dip.plugin.results.tuning_panel.ask_where", where)
-    user.clicks(dock.after.tuned.save_button)
+    user.clicks(dock.result_panel.tuning.save_button)
     assert asked == [("cells tuned.safetensors", TUNED)]
     assert dock.message.text() == f"Saved: choose {path} as “Weights” of the method."
     (state,) = result.restoration.states.values()
@@ -304,11 +303,11 @@ def test_a_network_that_can_not_be_kept_is_said(user, dock, result, tmp_path, mo
     monkeypatch.setattr(
         "napari_dip.plugin.results.tuning_panel.ask_where", lambda *_: tmp_path / "no" / "a.safetensors"
     )
-    user.clicks(dock.after.tuned.save_button)
+    user.clicks(dock.result_panel.tuning.save_button)
     assert "Can't write" in dock.message.text()
     before = dock.message.text()
     monkeypatch.setattr("napari_dip.plugin.results.tuning_panel.ask_where", lambda *_: None)
-    user.clicks(dock.after.tuned.save_button)
+    user.clicks(dock.result_panel.tuning.save_button)
     assert dock.message.text() == before
 
 
@@ -334,7 +333,7 @@ def test_what_agrees_with_the_data_can_be_tuned_anyway(viewer, user, small, weig
     dock = opened(user, weights, SuperResolve(downsampling="area"))
     result = user.finishes(dock)
     assert dock.message.text().startswith("Consistent: nothing to correct")
-    panel = dock.after.tuned
+    panel = dock.result_panel.tuning
     assert not panel.share.isVisible()
     assert not panel.save_button.isVisible()
     user.clicks(panel.anyway)
@@ -362,7 +361,7 @@ def test_a_network_of_no_file_is_said_to_be_given(viewer, user, dock, small):
     source = {"layer": "cells", "path": None, "missing": None}
     layer = viewer.add_image(made.image, name="made", metadata={KEY: {**made.provenance, "source": source}})
     viewer.layers.selection = {layer}
-    for copy in (dock.after.copy_python, dock.after.copy_command):
+    for copy in (dock.result_panel.copy_python, dock.result_panel.copy_command):
         copy.trigger()
         assert QApplication.clipboard().text().count("# Its network, the module Compact, is in no file") == 1
 
@@ -373,7 +372,7 @@ def test_nothing_keeps_a_closed_dock(viewer, user, small, weights):
     for _ in range(2):
         dock = opened(user, weights)
         user.finishes(dock)
-        dock.after.tuned.share.setValue(30)
+        dock.result_panel.tuning.share.setValue(30)
         docks.append(weakref.ref(dock))
         viewer.window.remove_dock_widget(dock)
         del dock
@@ -381,4 +380,4 @@ def test_nothing_keeps_a_closed_dock(viewer, user, small, weights):
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     gc.collect()
     assert [ref() for ref in docks if ref() is not None] == []
-    user.sees(lambda: len(QUEUE) == 0)
+    user.sees(lambda: len(user.queue) == 0)

@@ -7,14 +7,16 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from napari.components import ViewerModel
 from qtpy.QtCore import QThreadPool
 from superqt.utils import FunctionWorker, WorkerBase
 
 from napari_dip import Denoise, Iterate, Outcome, RestorationError
-from napari_dip.plugin.runs.runner import Ending, Job, Queue, RunWatch
-from napari_dip.restoration.api import restoring
+from napari_dip.plugin.runs.runner import Ending, Job, Queue, RunWatch, queue_of
+from napari_dip.restoration.collect import restoring
 from napari_dip.restoration.progress import ProgressTracker
 from napari_dip.restoration.result import Restoration
+from napari_dip.restoration.run import SeriesRun
 
 LENGTH = 4
 PLACES = range(LENGTH + 1)  # before each iterate, and after the last one
@@ -154,7 +156,7 @@ def test_the_result_arrives_after_the_snapshots(run):
 
 def test_a_real_run_gives_what_restore_gives(run, phantom, tiny):
     follower = run(
-        lambda rule: restoring(phantom, Denoise(), tiny, stopping_rule=rule),
+        lambda rule: restoring(SeriesRun.of(phantom, Denoise(), tiny, stopping_rule=rule)),
         pace=lambda: ProgressTracker(tiny),
     )
     (ending,) = follower.endings
@@ -257,6 +259,8 @@ def test_an_error_ends_a_run_once_and_in_words(run, error, index):
     assert len(ending.error.strip()) > 3
     assert stream.closed == 1
     assert [snapshot.position.completed for snapshot in follower.snapshots] == list(range(index))
+    assert "Traceback" in ending.traceback
+    assert "raising" in ending.traceback or "act" in ending.traceback
 
 
 @pytest.mark.parametrize("error", FAULTS[:4], ids=repr)
@@ -516,6 +520,18 @@ def test_a_job_can_be_submitted_as_another_ends(queue, qtbot):
     queue.submit(first.job)
     qtbot.waitUntil(lambda: bool(second.endings))
     assert second.endings == [Ending("result")]
+
+
+def test_each_viewer_has_one_queue(queue, qtbot):
+    first, second = ViewerModel(), ViewerModel()
+    assert queue_of(first) is queue_of(first)
+    assert queue_of(first) is not queue_of(second)
+    endless, other = Follower(Stream(None, pause=0.001)), Follower(Stream())
+    queue_of(first).submit(endless.job)
+    assert queue_of(second).submit(other.job) is None, "it waits for a run of another window"
+    qtbot.waitUntil(lambda: bool(other.endings))
+    endless.job.cancel()
+    qtbot.waitUntil(lambda: bool(endless.endings))
 
 
 # At exit

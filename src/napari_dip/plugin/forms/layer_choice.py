@@ -1,4 +1,4 @@
-"""Choose a layer of a viewer, and hold it by identity."""
+"""A list of a viewer's layers, of which one is chosen. Layers are held by identity, not by name."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
 
 
 class LayerChoice(QComboBox):
-    """The layers of one kind; it follows what is added, removed, renamed and moved.
+    """The layers of one kind. The list follows layers that are added, removed, renamed and moved.
 
     Parameters
     ----------
     layers : LayerList
-        Of a viewer.
+        The layers of a viewer.
     wanted : callable
-        Says whether a layer may be chosen.
+        Tells whether a layer can be chosen.
     nothing : str
-        What the first choice is called, which is no layer.
+        What the first entry says, which stands for no layer.
     """
 
     chosen = Signal()
-    #: The content of the chosen layer has changed.
+    #: The pixels of the chosen layer, or its axes, have changed.
     edited = Signal()
 
     def __init__(self, layers: "LayerList", wanted: Callable[[Any], bool], nothing: str) -> None:
@@ -44,13 +44,13 @@ class LayerChoice(QComboBox):
     @property
     def layer(self) -> "Layer | None":
         """The chosen layer."""
-        if not self._shown:  # also once it is released, when there may be no widget any more
+        if not self._shown:  # also after release, when the widget may no longer exist
             return None
         at = self.currentIndex()
         return self._shown[at - 1] if at > 0 else None
 
     def choose(self, layer: "Layer | None") -> None:
-        """Choose a layer, if it can be chosen."""
+        """Choose a layer, if it is in the list, or None."""
         if layer is not self.layer and (layer is None or layer in self._shown):
             self.setCurrentIndex(0 if layer is None else self._shown.index(layer) + 1)
             self._choice_made()
@@ -69,7 +69,7 @@ class LayerChoice(QComboBox):
         self.chosen.emit()
 
     def _follow(self, layer: "Layer | None") -> None:
-        """Listen to what changes the content of a layer, or its axes."""
+        """Listen to changes of a layer's pixels and axes."""
         for event in self._followed:
             event.disconnect(self._edit)
         names = ("data", "paint", "labels_update", "axis_labels", "scale", "units")
