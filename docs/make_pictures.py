@@ -349,12 +349,12 @@ def fine_tuning(method: DIP) -> Image.Image:
     wide = torch.from_numpy(np.pad(truth, beyond, mode="reflect")).float()[None, None]
     data = operator(wide)[0, 0].numpy().round()
     found = restore(data, task, FineTune())
-    before, after = (residual(data, x, task) for x in (found.first, found.image))
+    before, after = (residual(data, x, task) for x in (found.network_output, found.image))
     limits = {"low": -12, "high": 12}
     return row(
         [
             panel(data, "data", "coarse, and blurred before"),
-            panel(found.first, "output of the network", decibels(found.first, truth)),
+            panel(found.network_output, "output of the network", decibels(found.network_output, truth)),
             panel(before, "what it contradicts of the data", f"rms {before.std():.1f} grey levels", **limits),
             panel(found.image, "back-projected and fine-tuned", decibels(found.image, truth)),
             panel(after, "what is left", f"rms {after.std():.1f} grey levels", **limits),

@@ -1,7 +1,7 @@
 """Small runs with everything that a recipe has to repeat."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from napari_dip import (
     MaxIterations,
     MeasuredPSF,
     MoffatPSF,
+    Outcome,
     PoissonGaussianNoise,
     PoissonNoise,
     Recipe,
@@ -26,7 +27,19 @@ from napari_dip import (
     restore,
 )
 from napari_dip.io import ImageFile, write
+from napari_dip.optim.stopping import StoppingRule
 from napari_dip.psf.arrays import resampled
+
+
+@dataclass(frozen=True)
+class AsByTheClock(StoppingRule):
+    """Ends a run as a time limit does, after a number of iterations."""
+
+    iterations: int
+
+    def start(self):
+        return lambda iterate: Outcome.TIME_LIMIT if iterate.index >= self.iterations else None
+
 
 SHORT = DIP(ensemble_size=1, iterations=3, input_channels=2, precision="float32")
 SNAIL = replace(PRESETS["snail"], iterations=2, input_noise_std=0.0)
@@ -67,7 +80,15 @@ RUNS = [
         None,
         {"stopping_rule": MaxIterations(27)},
     ),
-    ("time limit", (24, 28), Denoise(), replace(SHORT, time_limit=1e-9, iterations=90), None, None, {}),
+    (
+        "time limit",
+        (24, 28),
+        Denoise(),
+        replace(SHORT, time_limit=1e6, iterations=90, stopping="max-iterations"),
+        None,
+        None,
+        {"stopping_rule": AsByTheClock(5)},
+    ),
     ("finer", (24, 28), SuperResolve(factor=3, downsampling="area"), SHORT, None, 2, {}),
     ("finer region", (24, 28), SuperResolve(), SHORT, PLANE, None, {"guide": (48, 56)}),
     ("finer planes", (5, 24, 28), SuperResolve(along="lateral"), SHORT, None, None, {"axes": "ZYX"}),

@@ -13,7 +13,7 @@ def problem(generator):
     return Problem(data, Identity(), GaussianNoise(1.0), weights)
 
 
-def test_split_deals_out_the_observed_pixels(problem, generator):
+def test_split_divides_the_observed_pixels(problem, generator):
     fitted, held_out = problem.split(0.1, generator)
     assert torch.equal(fitted.weights + held_out.weights, problem.weights)
     assert not (fitted.weights * held_out.weights).any()
@@ -29,11 +29,11 @@ def test_split_depends_on_the_generator_alone(problem):
     assert torch.equal(first.weights, second.weights)
 
 
-def test_energy_of_the_data_themselves_is_zero(problem):
+def test_the_energy_of_the_data_themselves_is_zero(problem):
     assert float(problem(problem.data)) == 0
 
 
-def test_held_out_pixels_do_not_see_the_fitted_ones(problem, generator):
+def test_the_score_of_held_out_pixels_ignores_the_fitted_ones(problem, generator):
     _, held_out = problem.split(0.1, generator)
     x = problem.data.clone()
     before = held_out.score(x)
@@ -61,7 +61,7 @@ def test_the_discrepancy_of_the_truth_is_one(noise, generator):
     weights = torch.ones(1, 1, 200, 200)
     weights[..., :50, :] = 0
     problem = Problem(data, Identity(), noise, weights)
-    measured = torch.full((1, 1, 1, 1), 25.0)  # that of photons is known better
+    measured = torch.full((1, 1, 1, 1), 25.0)  # the noise model knows better
     assert float(problem.discrepancy(truth, measured)) == pytest.approx(1, abs=0.05)
     assert float(problem.discrepancy(truth + 20, measured)) > 1.2
 
@@ -73,7 +73,7 @@ def test_each_channel_has_its_own_variance_to_reach(generator):
     assert float(problem.discrepancy(torch.zeros_like(data), sigma**2)) == pytest.approx(1, abs=0.05)
 
 
-def test_the_gain_is_one_unless_light_is_gathered(random):
+def test_the_gain_is_one_unless_the_operator_sums_light(random):
     psf = torch.from_numpy(random.random((3, 5)))
     for operator, gain in [
         (Identity(), 1),
@@ -85,7 +85,7 @@ def test_the_gain_is_one_unless_light_is_gathered(random):
         assert problem.gain == pytest.approx(float(gain), rel=1e-5)
 
 
-def test_a_rolled_problem_has_the_same_scene_elsewhere(problem):
+def test_a_rolled_problem_has_its_pixels_shifted(problem):
     moved = problem.rolled((2, -3))
     assert torch.equal(moved.data[..., 2:, :-3], problem.data[..., :-2, 3:])
     assert torch.equal(moved.weights[..., 2:, :-3], problem.weights[..., :-2, 3:])
@@ -101,7 +101,20 @@ def test_without_a_shift_nothing_is_copied(problem):
     assert rolled(problem.data, (0, 0)) is problem.data
 
 
-def test_a_rolled_volume_moves_along_each_axis(generator):
+def test_a_volume_is_rolled_along_each_axis(generator):
     volume = torch.rand(1, 2, 4, 5, 6, generator=generator)
     moved = rolled(volume, (1, 0, -2))
     assert torch.equal(moved[:, :, 1:, :, :-2], volume[:, :, :-1, :, 2:])
+
+
+def test_complete_data_have_the_mean_of_their_channel_at_missing_pixels(problem):
+    seen = (problem.weights > 0).expand_as(problem.data)
+    complete = problem.complete_data
+    assert torch.equal(complete[seen], problem.data[seen])
+    for channel, values, known in zip(complete[0], problem.data[0], seen[0], strict=True):
+        torch.testing.assert_close(channel[~known], values[known].mean().expand(int((~known).sum())))
+
+
+def test_a_channel_without_observed_pixels_is_completed_with_zeros():
+    problem = Problem(torch.ones(1, 1, 2, 2), Identity(), UnknownNoise(), torch.zeros(1, 1, 2, 2))
+    assert torch.equal(problem.complete_data, torch.zeros(1, 1, 2, 2))

@@ -96,12 +96,12 @@ def test_a_value_of_another_type_is_refused(change):
 
 
 @pytest.mark.parametrize("cls", SETTINGS)
-def test_every_setting_is_described_for_the_user(cls):
+def test_every_setting_has_a_description(cls):
     assert set(hints(cls)) == set(descriptions(cls))
     assert all(descriptions(cls).values())
 
 
-def test_a_record_is_plain_json():
+def test_settings_become_plain_json():
     assert to_dict(Denoise(GaussianNoise(25.0))) == {
         "type": "Denoise",
         "noise": {"type": "GaussianNoise", "sigma": 25.0},
@@ -121,7 +121,7 @@ TASKS = [*map(Denoise, MODELS), Inpaint(), Inpaint(LaplaceNoise(3.0), keep_obser
 
 
 @pytest.mark.parametrize("settings", [*PRESETS.values(), *MODELS, *TASKS, Example(share=0.25, sizes=(4, 5))])
-def test_what_was_recorded_can_be_restored(settings):
+def test_settings_can_be_read_back_from_json(settings):
     values = json.loads(json.dumps(to_dict(settings)))
     families = [type(settings), (str, type(settings))]
     families += [family for family in (NoiseModel, Task) if isinstance(settings, family)]
@@ -155,5 +155,5 @@ def test_an_impossible_record_is_refused_in_words(family, values, message):
         from_dict(family, values)
 
 
-def test_a_record_without_a_field_means_its_default():
+def test_an_absent_field_takes_its_default():
     assert from_dict(DIP, {"type": "DIP", "ensemble_size": 1}) == DIP(ensemble_size=1)

@@ -45,7 +45,7 @@ def applied(operator, image):
         return operator(torch.from_numpy(np.array(image, np.float32))[None, None])[0, 0].numpy()
 
 
-# What each is good for.
+# What each task is for.
 
 
 def test_denoising_comes_closer_to_the_truth(phantom, random):
@@ -53,7 +53,7 @@ def test_denoising_comes_closer_to_the_truth(phantom, random):
     assert psnr(restore(noisy, Denoise(), QUICK), phantom) > psnr(noisy, phantom) + 7
 
 
-def test_inpainting_finds_what_is_missing(phantom, random):
+def test_inpainting_finds_missing_pixels(phantom, random):
     missing = random.random(phantom.shape) < 0.5
     result = restore(phantom, Inpaint(), QUICK, missing=missing).image
     assert psnr(result[missing], phantom[missing]) > 22
@@ -84,7 +84,7 @@ def test_a_bright_guide_helps_a_dim_image(phantom, random):
     assert psnr(guided, phantom) > psnr(alone, phantom) + 1.5
 
 
-# The grid of what is restored.
+# The grid of the restored image.
 
 
 @pytest.mark.parametrize("shape", [(5, 7), (4, 5, 7)])
@@ -103,16 +103,16 @@ def test_super_resolution_has_the_grid_of_its_operator(shape, along, factor):
 @pytest.mark.parametrize(
     ("along", "factors"), [("all", (2, 2, 2)), ("axial", (2, 1, 1)), ("lateral", (1, 2, 2))]
 )
-def test_a_volume_may_be_refined_along_some_axes_only(along, factors):
+def test_only_some_axes_of_a_volume_may_be_refined(along, factors):
     assert SuperResolve(along=along).factors(3) == factors
 
 
 @pytest.mark.parametrize("task", [Denoise(), Inpaint(), Deconvolve()], ids=lambda task: type(task).__name__)
-def test_all_others_keep_the_pixels_of_the_data(task):
+def test_other_tasks_keep_the_pixels_of_the_data(task):
     assert task.grid((20, 30)) == Grid.of_data((20, 30))
 
 
-def test_planes_far_apart_are_refined_along_z(phantom):
+def test_a_volume_is_refined_along_z(phantom):
     volume = np.stack([phantom[:24, :20] + 10 * plane for plane in range(8)])
     result = restore(volume, SuperResolve(factor=4, along="axial"), SHORT, axes="ZYX")
     assert result.image.shape == (32, 24, 20)
@@ -134,8 +134,8 @@ def test_colours_are_super_resolved_together(phantom):
     assert len(result.frames) == 1
 
 
-def test_what_is_deconvolved_lies_on_the_data():
-    """A point stays where it is, whatever the margin."""
+def test_a_deconvolved_image_is_not_shifted():
+    """A point stays where it was, whatever the margin around the data."""
     point = np.zeros((32, 36))
     point[12, 20] = 1000
     task = Deconvolve(psf=GaussianPSF(2.0))
@@ -161,7 +161,7 @@ MEASURED = np.array([[0, 1, 0], [1, 4, 2], [0, 1, 0.0]])
         (Deconvolve(psf=MeasuredPSF(), floor=10.0), MEASURED),
     ],
 )
-def test_what_missing_pixels_hold_has_no_influence(task, psf, phantom):
+def test_the_values_of_missing_pixels_have_no_influence(task, psf, phantom):
     missing = np.zeros((32, 36), bool)
     missing[10:20, 20:25], missing[3] = True, True
     image = phantom[:32, :36]
@@ -175,7 +175,7 @@ def test_what_missing_pixels_hold_has_no_influence(task, psf, phantom):
 
 
 @pytest.mark.parametrize("task", [SuperResolve(along="axial"), Deconvolve(psf=GaussianPSF(2.0))])
-def test_nor_in_volumes(task, random):
+def test_the_values_of_missing_pixels_have_no_influence_in_volumes(task, random):
     volume = random.normal(100, 20, (8, 16, 18))
     missing = random.random(volume.shape) < 0.2
     first, second = (
@@ -185,7 +185,7 @@ def test_nor_in_volumes(task, random):
     assert np.array_equal(first, second)
 
 
-def test_almost_nothing_need_be_observed(phantom, random):
+def test_a_few_observed_pixels_are_enough(phantom, random):
     missing = random.random(phantom.shape) > 0.02
     for task in (Inpaint(), SuperResolve()):
         result = restore(phantom, task, replace(SHORT, stopping="held-out"), missing=missing)
@@ -214,8 +214,8 @@ def test_a_floor_is_part_of_the_problem():
     assert Denoise().problem(data, task.operator((20, 20)), weights).floor is None
 
 
-def test_a_measured_psf_that_is_none_of_the_tasks_business_changes_nothing():
-    """By formula or as measured, the kernel is the same."""
+def test_a_measured_psf_does_not_replace_a_formula():
+    """A measured kernel of the same shape gives the same operator."""
     kernel = GaussianPSF(2.5).kernel(2)
     by_formula, measured = (
         Deconvolve(psf=psf).operator((32, 32), kernel).psf for psf in (GaussianPSF(2.5), MeasuredPSF())
@@ -239,7 +239,7 @@ def test_a_blur_before_the_pixels_has_its_width_in_pixels_of_the_data(factor, ph
 
 
 def test_blurred_and_coarse_data_are_restored_in_place(phantom):
-    """A ramp through a blur and coarse pixels: no half pixel is lost on the way."""
+    """A ramp, blurred and made coarse, is explained by itself: nothing is shifted by half a pixel."""
     ramp = np.add.outer(np.arange(48.0), 2 * np.arange(48.0)).astype(np.float32)
     task = SuperResolve(factor=3, psf=GaussianPSF(1.0))
     margin = task.operator((16, 16)).inner.psf.shape[0] // 2
@@ -248,10 +248,10 @@ def test_blurred_and_coarse_data_are_restored_in_place(phantom):
     assert abs(left[5:-5, 5:-5]).max() < 1e-2
 
 
-# What a result leaves unexplained.
+# Residuals.
 
 
-def test_the_residual_of_denoising_is_what_was_taken_away(phantom, random):
+def test_the_residual_of_denoising_is_the_removed_noise(phantom, random):
     noisy = (phantom + random.normal(0, 5, phantom.shape)).astype(np.float32)
     left = residual(noisy, phantom, Denoise())
     assert left.dtype == np.float32
@@ -282,7 +282,7 @@ def test_the_residual_with_a_measured_psf(random):
     np.testing.assert_allclose(left, image - expected, atol=1e-5)
 
 
-def test_the_residual_is_unknown_where_a_pixel_is_missing(random):
+def test_the_residual_is_nan_where_a_pixel_is_missing(random):
     image = random.random((2, 16, 16, 3))
     image[0, 1, 2, 1] = np.nan
     missing = np.zeros((16, 16), bool)
@@ -296,7 +296,7 @@ def test_the_residual_is_unknown_where_a_pixel_is_missing(random):
     np.testing.assert_array_equal(np.isnan(left), hidden)
 
 
-def test_the_residual_of_a_frame_that_was_not_reached_is_unknown(random):
+def test_the_residual_of_a_frame_that_was_not_reached_is_nan(random):
     stack = random.random((2, 16, 16))
     restored = stack.copy()
     restored[1] = np.nan

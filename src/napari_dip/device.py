@@ -1,4 +1,4 @@
-"""Where to compute."""
+"""The device on which to compute."""
 
 from typing import Literal
 
@@ -8,12 +8,12 @@ Device = Literal["auto", "cpu", "cuda", "mps"]
 
 
 def choose(name: Device) -> str:
-    """Return the device that a name stands for here.
+    """Return the device that a name stands for on this machine; "auto" prefers an accelerator.
 
     Raises
     ------
-    ValueError
-        There is no such device.
+    InputError
+        The machine has no such device.
     """
     import torch
 
@@ -28,7 +28,7 @@ def choose(name: Device) -> str:
 
 
 def release(name: str) -> None:
-    """Give back the memory that torch keeps for a next time."""
+    """Release the memory of a device that torch keeps to use again."""
     import torch
 
     if name == "cuda":

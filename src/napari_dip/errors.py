@@ -1,4 +1,4 @@
-"""What can go wrong, in words for the user."""
+"""Errors, in words for the user."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,37 +6,46 @@ from typing import Any
 
 
 class RestorationError(Exception):
-    """A run that failed, with what to do about it.
+    """A run failed; the message says what to do about it.
 
-    It is deliberately no :class:`RuntimeError`: Qt workers swallow those when a generator raises them.
+    It is not a :class:`RuntimeError`, because Qt workers swallow those when a generator raises them.
 
     Attributes
     ----------
     finished : Restoration or None
-        What was finished before the run failed, where there is anything.
+        The frames that were finished before the run failed, if there are any.
+
+    Examples
+    --------
+    >>> from napari_dip import RestorationError
+    >>> try:
+    ...     raise RestorationError("There is not enough memory for this image.")
+    ... except RestorationError as error:
+    ...     print(error, error.finished)
+    There is not enough memory for this image. None
     """
 
     finished: Any = None
 
 
 class DivergenceError(RestorationError):
-    """The loss was infinite or not a number from the start."""
+    """The loss was infinite or NaN from the start."""
 
     def __init__(self) -> None:
         super().__init__(
-            "The loss was no longer a finite number before there was a result. Lower the learning rate."
+            "The loss became infinite or NaN before there was a result. Lower the learning rate."
         )
 
 
 class InputError(ValueError):
-    """An argument that can't be used, with the reason.
+    """An argument can't be used; the message says why.
 
     Parameters
     ----------
     argument : str
-        Its name.
+        Name of the argument.
     message : str
-        What was wrong, what was wanted, what to do.
+        What was wanted, what came, and what to do.
     """
 
     def __init__(self, argument: str, message: str) -> None:
@@ -45,17 +54,24 @@ class InputError(ValueError):
 
 
 class FileError(ValueError):
-    """A file that can't be read or written, with the reason."""
+    """A file can't be read or written; the message says why.
+
+    Examples
+    --------
+    >>> from napari_dip import FileError
+    >>> issubclass(FileError, ValueError)
+    True
+    """
 
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Turn what torch and numpy raise when a run fails into what to do about it.
+    """Translate the errors that torch and numpy raise in a run into advice for the user.
 
     Raises
     ------
     RestorationError
-        In place of a RuntimeError or MemoryError.
+        Instead of a RuntimeError or MemoryError.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""E(x), what a restored image has to explain."""
+"""What a restored image has to explain: the energy E(x)."""
 
 from dataclasses import dataclass, replace
 
@@ -12,12 +12,12 @@ from napari_dip.operators import Grid, Operator
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """Data y = A x + noise, and how much each pixel of them counts.
+    """Data y = A x + noise, some pixels of which may be missing.
 
     Parameters
     ----------
     data : Tensor, shape ``(1, C, *spatial)``
-        y in grey levels, finite everywhere.
+        Data y in grey levels, finite everywhere.
     operator : Operator
         A.
     noise : NoiseModel
@@ -25,9 +25,9 @@ class Problem:
     weights : Tensor, shape ``(1, 1 or C, *spatial)``
         0 where a pixel is missing, else 1.
     floor : float, optional
-        Grey level that x does not fall below.
+        Lower bound of x, in grey levels.
     only_missing : bool
-        Of x, nothing but the missing pixels is asked for.
+        Only the missing pixels of x are wanted.
     """
 
     data: Tensor
@@ -38,40 +38,48 @@ class Problem:
     only_missing: bool = False
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Return E(x), what a fit minimises: the noise model's misfit of A x, 0-d."""
+        """Return E(x), which a fit minimises: the misfit of A x under the noise model, 0-d."""
         return self.noise.misfit(self.operator(x), self.data, self.weights)
 
     def score(self, x: Tensor) -> Tensor:
-        """Return the mean of −log p(y | A x) in nats per pixel, which judges pixels held out of a fit."""
+        """Return the mean of −log p(y | A x) in nats per pixel, 0-d; it judges held-out pixels."""
         return self.noise.nll(self.operator(x), self.data, self.weights)
 
-    def discrepancy(self, x: Tensor, measured: Tensor) -> Tensor:
-        """Return the weighted mean of (y − A x)² / variance: 1 for the truth.
+    def discrepancy(self, x: Tensor, measured: Tensor | None = None) -> Tensor:
+        """Return the weighted mean of (y − A x)² / variance, which is 1 for the truth.
 
         Parameters
         ----------
-        x : Tensor
+        x : Tensor, shape ``(1, C, *grid)``
             A restored image.
-        measured : Tensor, shape ``(1, C, 1, ...)``
-            Variance of the noise as it was found in the data, to be taken where the model doesn't know it.
+        measured : Tensor, shape ``(1, C, 1, ...)``, optional
+            Variance of the noise as measured in the data, in grey levels², for a noise model without one.
         """
         u = self.operator(x)
-        variance = self.noise.variance(u) if self.noise.known else measured
+        variance = self.noise.variance(u) if self.noise.known or measured is None else measured
         return weighted_mean((self.data - u).square() / variance, self.weights)
 
     @property
     def gain(self) -> float:
-        """Grey level of the data for an x of 1: other than 1 where A gathers light, as projections do."""
+        """Mean grey level of the data for x = 1. It differs from 1 if A sums light, as projections do."""
         with torch.no_grad():
             return float(self.operator(self.data.new_ones(1, 1, *self.grid.shape)).mean())
 
     @property
     def grid(self) -> Grid:
-        """Where the samples of x lie."""
+        """The grid of x."""
         return self.operator.grid(tuple(self.data.shape[2:]))
 
+    @property
+    def complete_data(self) -> Tensor:
+        """The data, where missing pixels have the mean of their channel; shape ``(1, C, *spatial)``."""
+        seen = (self.weights > 0).expand_as(self.data)
+        axes = tuple(range(2, seen.ndim))
+        total = self.data.where(seen, 0).sum(axes, keepdim=True)
+        return self.data.where(seen, total / seen.sum(axes, keepdim=True).clamp_min(1))
+
     def widened(self, x: Tensor) -> Tensor:
-        """Return an image of what the data show on the whole grid: beyond it its border is repeated."""
+        """Return an image of the data's shape on the wider grid of x, where its border is repeated."""
         beyond = [(n - m) // 2 for n, m in zip(self.grid.shape, x.shape[2:], strict=True)]
         if not any(beyond):
             return x
@@ -79,24 +87,24 @@ class Problem:
 
     @property
     def observed(self) -> Tensor:
-        """Pixels of which at least one channel counts; bool, shape ``(1, 1, *spatial)``."""
+        """Where at least one channel is observed; bool, shape ``(1, 1, *spatial)``."""
         return (self.weights > 0).any(1, keepdim=True)
 
     def rolled(self, shifts: tuple[int, ...]) -> "Problem":
-        """Return the problem of the same scene further along its spatial axes; what leaves comes in again."""
+        """Return the problem with its pixels shifted along the spatial axes, periodically."""
         if not any(shifts):
             return self
         return replace(self, data=rolled(self.data, shifts), weights=rolled(self.weights, shifts))
 
     def split(self, fraction: float, generator: Generator) -> tuple["Problem", "Problem"]:
-        """Deal the observed pixels into fitted and held-out ones, whole pixels with all their channels.
+        """Divide the problem into one of fitted and one of held-out pixels, with all their channels.
 
         Parameters
         ----------
         fraction : float
-            Share of the observed pixels to hold out, in (0, 1); at least one pixel is.
+            Share of the observed pixels to hold out, in (0, 1); at least one pixel is held out.
         generator : torch.Generator
-            On the processor, whatever device the data are on.
+            Draws the pixels; on the CPU, whatever the device of the data.
         """
         places = self.observed.flatten().nonzero().flatten()
         count = max(1, round(fraction * len(places)))
@@ -107,5 +115,5 @@ class Problem:
 
 
 def rolled(x: Tensor, shifts: tuple[int, ...]) -> Tensor:
-    """Return x, shape ``(N, C, *spatial)``, further along its spatial axes; what leaves comes in again."""
+    """Return x, shape ``(N, C, *spatial)``, with its pixels shifted along the spatial axes, periodically."""
     return x.roll(shifts, tuple(range(2, 2 + len(shifts)))) if any(shifts) else x

@@ -1,4 +1,4 @@
-"""Frozen dataclasses of plain values: one class is the limits, the flags, the form and the record."""
+"""Settings: frozen dataclasses from which limits, flags, forms and records are made."""
 
 import math
 from collections.abc import Mapping
@@ -6,9 +6,11 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
 from inspect import isabstract
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Gt, Interval, Le, Len, Lt
+
+Subset = TypeVar("Subset")
 
 _BOUNDS = {
     Ge: ("ge", ">=", lambda value, bound: value >= bound),
@@ -19,20 +21,20 @@ _BOUNDS = {
 
 
 def plain_fields(cls: type) -> tuple[Field[Any], ...]:
-    """Return the fields of a settings class that are plain values: all but what only Python can give."""
+    """Return the fields of a settings class that are plain values; some can only be given in Python."""
     return tuple(field for field in fields(cls) if field.metadata.get("plain", True))
 
 
 @cache
 def hints(cls: type) -> Mapping[str, Any]:
-    """Return the annotation of each plain field of a settings class, limits included."""
+    """Return the annotation of each plain field of a settings class, with its limits."""
     annotations = get_type_hints(cls, include_extras=True)
     return {field.name: annotations[field.name] for field in plain_fields(cls)}
 
 
 @cache
 def descriptions(cls: type) -> Mapping[str, str]:
-    """Return what the class's docstring says of each field: the tooltips and the ``--help``."""
+    """Return the description of each field in the class's docstring, for tooltips and ``--help``."""
     from docstring_parser import parse
 
     described = parse(cls.__doc__ or "").params
@@ -40,14 +42,14 @@ def descriptions(cls: type) -> Mapping[str, str]:
 
 
 def check(settings: Any) -> None:
-    """Hold every field of a settings dataclass against its annotation.
+    """Check that every field of a settings dataclass has the type and the limits of its annotation.
 
     Raises
     ------
     ValueError
-        Names the field, what was wanted and what came.
+        A value is out of its limits. The message names the field, what was wanted and what came.
     TypeError
-        Likewise, for a value of another type.
+        A value has another type.
     """
     cls: type = type(settings)
     for name in hints(cls):
@@ -55,7 +57,7 @@ def check(settings: Any) -> None:
 
 
 def check_field(cls: type, name: str, value: Any) -> None:
-    """Hold one value against the annotation of a field, as `check` does."""
+    """Check one value for a field, as `check` does."""
     _check(f"{cls.__name__}.{name}", value, hints(cls)[name])
 
 
@@ -104,9 +106,9 @@ def _check_limit(name: str, value: Any, limit: Any) -> None:
 
 
 def to_dict(settings: Any) -> dict[str, Any]:
-    """Return settings as plain JSON values, with their class's name under ``"type"``."""
+    """Return settings as plain JSON values, with the name of their class under ``"type"``."""
     if not is_dataclass(settings) or isinstance(settings, type):
-        raise TypeError(f"settings are dataclasses, got {settings!r}")
+        raise TypeError(f"settings must be a dataclass, got {settings!r}")
     values: dict[str, Any] = {"type": type(settings).__name__}
     for field in plain_fields(type(settings)):
         value = getattr(settings, field.name)
@@ -115,19 +117,19 @@ def to_dict(settings: Any) -> dict[str, Any]:
 
 
 def from_dict(kinds: type | tuple[type, ...], values: Any) -> Any:
-    """Return the settings that `to_dict` wrote down, also after a journey through JSON.
+    """Return the settings that `to_dict` described, also after they were saved as JSON.
 
     Parameters
     ----------
     kinds : type or tuple of type
-        What they may be; of an abstract class, its subclasses.
+        Classes that the settings may have; an abstract class stands for its subclasses.
     values : mapping
-        Plain JSON values. Fields that are left out have their defaults.
+        Plain JSON values. Absent fields take their defaults.
 
     Raises
     ------
     ValueError
-        The type or a field is unknown, or a field is absent that has no default.
+        The type or a field is unknown, or a field without a default is absent.
     """
     families = kinds if isinstance(kinds, tuple) else (kinds,)
     known = {cls.__name__: cls for kind in families for cls in family(kind)}
@@ -153,7 +155,12 @@ def _restored(value: Any, hint: Any) -> Any:
     return from_dict(settings, value) if settings and value is not None else value
 
 
+def subset(settings: Any, cls: type[Subset]) -> Subset:
+    """Return the fields of some settings that another dataclass has too, as an instance of that one."""
+    return cls(**{field.name: getattr(settings, field.name) for field in fields(cls)})  # type: ignore[arg-type]
+
+
 def family(kind: type) -> list[type]:
-    """Return a class and all that descend from it, without the abstract ones."""
+    """Return a class and all its subclasses, without the abstract ones."""
     children: list[type] = kind.__subclasses__()
     return [*([] if isabstract(kind) else [kind]), *(cls for child in children for cls in family(child))]

@@ -1,4 +1,4 @@
-"""What is to be undone: an operator, a noise model, and what has to be given."""
+"""Tasks: settings that say what is to be undone, by an operator and a noise model."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
@@ -23,12 +23,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Task(ABC):
-    """Plain settings that name the operator A and the noise.
+    """Settings that name the operator A and the noise; the base class of all tasks.
 
     Parameters
     ----------
     noise : NoiseModel
         Noise of the data; its strength may be unknown.
+
+    Examples
+    --------
+    >>> from napari_dip import Denoise, Task
+    >>> isinstance(Denoise(), Task)
+    True
     """
 
     needs_missing: ClassVar[bool] = False
@@ -39,7 +45,7 @@ class Task(ABC):
 
     @property
     def needs_psf(self) -> bool:
-        """Whether a point spread function has to be given."""
+        """Whether a measured point spread function is needed."""
         return isinstance(getattr(self, "psf", None), MeasuredPSF)
 
     @abstractmethod
@@ -51,16 +57,16 @@ class Task(ABC):
         shape : tuple of int
             Spatial shape of the data.
         psf : ndarray, optional
-            The measured point spread function, where the task needs one.
+            The measured point spread function, if the task needs one.
 
         Raises
         ------
         InputError
-            It can't be done with data of this shape, or with this point spread function.
+            The task can't be done with data of this shape or with this point spread function.
         """
 
     def grid(self, shape: tuple[int, ...]) -> Grid:
-        """Return where the samples of the restored image lie, for data of a spatial shape."""
+        """Return the grid of the restored image, for data of a spatial shape."""
         return Grid.of_data(shape)
 
     def problem(self, data: "Tensor", operator: "Operator", weights: "Tensor") -> "Problem":
@@ -70,18 +76,26 @@ class Task(ABC):
         return Problem(data, operator, self.noise, weights)
 
     def finish(self, x: "Tensor", problem: "Problem") -> "Tensor":
-        """Return what the user gets of an x that explains the problem: the part of it that was asked for."""
+        """Return the part of x that the user asked for; x may reach beyond the data."""
         return cut(x, self.grid(tuple(problem.data.shape[2:])).part_of(problem.grid))
 
 
 @dataclass(frozen=True)
 class Denoise(Task):
-    """Take noise out of an image; missing pixels, where there are any, are filled in too.
+    """Remove noise from an image, and fill in missing pixels if there are any.
 
     Parameters
     ----------
     noise : NoiseModel
         Noise of the data; its strength may be unknown.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_dip import DIP, Denoise, GaussianNoise, restore
+    >>> image = np.random.default_rng(0).normal(100, 10, (32, 32))
+    >>> restore(image, Denoise(GaussianNoise(10.0)), DIP(iterations=5)).image.shape
+    (32, 32)
     """
 
     def operator(self, shape: tuple[int, ...], psf: "np.ndarray | None" = None) -> "Operator":
@@ -93,21 +107,32 @@ class Denoise(Task):
 
 @dataclass(frozen=True)
 class Inpaint(Denoise):
-    """Fill in missing pixels: scratches, text, dead lines, holes; leave all others as they were measured.
+    """Fill in missing pixels, such as scratches, text, dead lines or holes, and leave all others unchanged.
 
     Parameters
     ----------
     noise : NoiseModel
         Noise of the data; its strength may be unknown.
     keep_observed : bool
-        Leave observed pixels as they were measured. Otherwise noise is taken out of them, as `Denoise` does.
+        Leave observed pixels as they were measured. Otherwise noise is removed from them, as in `Denoise`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_dip import DIP, Inpaint, restore
+    >>> image = np.random.default_rng(0).normal(100, 10, (32, 32))
+    >>> missing = np.zeros((32, 32), bool)
+    >>> missing[10:12] = True
+    >>> filled = restore(image, Inpaint(), DIP(iterations=5), missing=missing).image
+    >>> np.allclose(filled[~missing], image[~missing])
+    True
     """
 
     needs_missing: ClassVar[bool] = True
     keep_observed: bool = True
 
     def problem(self, data: "Tensor", operator: "Operator", weights: "Tensor") -> "Problem":
-        """Return what the restored image has to explain, nothing but its missing pixels where that is so."""
+        """Return what the restored image has to explain, and whether only its missing pixels are wanted."""
         return replace(super().problem(data, operator, weights), only_missing=self.keep_observed)
 
     def finish(self, x: "Tensor", problem: "Problem") -> "Tensor":
@@ -117,22 +142,30 @@ class Inpaint(Denoise):
 
 @dataclass(frozen=True)
 class SuperResolve(Task):
-    """Restore an image with finer pixels than it was measured with.
+    """Restore an image with finer pixels than those of the data.
 
     Parameters
     ----------
     noise : NoiseModel
         Noise of the data; its strength may be unknown.
     factor : int
-        Pixels of the result for one of the data, along each refined axis.
+        Number of pixels of the result for one pixel of the data, along each refined axis.
     downsampling : {"lanczos3", "lanczos2", "bicubic", "area"}
-        How fine pixels make a measured one. "area" is their mean, as on a camera; the others are the filters
-        with which programs shrink images.
+        How a pixel of the data arises from fine pixels. "area" is their mean, as on a camera; the others are
+        filters with which programs shrink images.
     along : {"all", "axial", "lateral"}
-        Which axes are refined: all, Z alone (planes that lie far apart), or Y and X alone.
+        Axes to refine: all, only Z (for planes that lie far apart), or only Y and X.
     psf : PSF, optional
-        The point spread function, where the instrument has blurred the image before it fell on its pixels;
-        widths are in pixels of the data.
+        Point spread function of an instrument that blurred the image before it was sampled. Its widths are in
+        pixels of the data.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_dip import DIP, SuperResolve, restore
+    >>> image = np.random.default_rng(0).normal(100, 1, (16, 16))
+    >>> restore(image, SuperResolve(factor=2), DIP(iterations=5)).image.shape
+    (32, 32)
     """
 
     factor: Annotated[int, Interval(ge=2, le=8)] = 2
@@ -153,7 +186,7 @@ class SuperResolve(Task):
         return ((axial,) if ndim == 3 else ()) + (lateral,) * 2
 
     def operator(self, shape: tuple[int, ...], psf: "np.ndarray | None" = None) -> "Operator":
-        """Return what makes coarse pixels of fine ones: the pixels' filter, after a blur if there is one."""
+        """Return the downsampling from fine pixels, after the blur if there is one."""
         from napari_dip.operators import Resample
 
         factors = self.factors(len(shape))
@@ -167,34 +200,42 @@ class SuperResolve(Task):
 
 @dataclass(frozen=True)
 class Deconvolve(Task):
-    """Take the blur of an instrument out of an image, and its noise.
+    """Remove the blur of an instrument from an image, and its noise.
 
     Parameters
     ----------
     noise : NoiseModel
         Noise of the data; its strength may be unknown.
     psf : PSF
-        The point spread function: what the instrument makes of a point of light.
+        Point spread function: the image that the instrument forms of a point of light.
     floor : float, optional
-        Grey level that the restored image does not fall below, such as the camera's offset (positivity).
+        Lower bound of the restored image in grey levels, such as the camera's offset (positivity).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_dip import DIP, Deconvolve, GaussianPSF, restore
+    >>> image = np.random.default_rng(0).normal(100, 1, (32, 32))
+    >>> restore(image, Deconvolve(psf=GaussianPSF(fwhm=2.0)), DIP(iterations=5)).image.shape
+    (32, 32)
     """
 
     psf: PSF = GaussianPSF()
     floor: float | None = None
 
     def operator(self, shape: tuple[int, ...], psf: "np.ndarray | None" = None) -> "Operator":
-        """Return the convolution; beyond the border there is image that is not known."""
+        """Return the convolution; x reaches beyond the border of the data."""
         return _blur(self.psf, psf, shape, (1,) * len(shape))
 
     def problem(self, data: "Tensor", operator: "Operator", weights: "Tensor") -> "Problem":
-        """Return what the restored image has to explain, and what it does not fall below."""
+        """Return what the restored image has to explain, with its lower bound."""
         return replace(super().problem(data, operator, weights), floor=self.floor)
 
 
 def _blur(
     psf: PSF, measured: "np.ndarray | None", shape: tuple[int, ...], factors: tuple[int, ...]
 ) -> "Operator":
-    """Return the convolution on pixels so many times finer than those of data of a spatial shape."""
+    """Return the convolution on pixels that are finer than those of data of a spatial shape, by factors."""
     import torch
 
     from napari_dip.operators import Blur
@@ -204,7 +245,7 @@ def _blur(
         if measured is None:
             raise InputError(
                 "psf",
-                "the point spread function is to be a measured one, and none is given: give one, "
+                "a measured point spread function is needed, and none is given: give one, "
                 "or choose a shape and its width",
             )
         kernel = measured if max(factors) == 1 else resampled(measured, factors)
@@ -219,5 +260,5 @@ def _blur(
     return Blur(torch.from_numpy(checked(kernel, fine)).to(torch.float32))
 
 
-#: All tasks, in the order in which they are offered.
+#: All tasks, in the order in which they are offered to the user.
 TASKS: tuple[type[Task], ...] = (Denoise, Inpaint, SuperResolve, Deconvolve)

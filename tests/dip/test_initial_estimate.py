@@ -12,8 +12,9 @@ from napari_dip import (
     PoissonNoise,
     UnknownNoise,
 )
-from napari_dip.dip.initial_estimate import initial_estimate
-from napari_dip.operators import Blur, Identity, Resample
+from napari_dip.dip import initial_estimate as module
+from napari_dip.dip.initial_estimate import plain_estimate
+from napari_dip.operators import Blur, Identity, Radon, Resample
 from napari_dip.problem import Problem
 
 
@@ -21,6 +22,20 @@ def problem(data, operator=None, noise=None, weights=None):
     data = torch.from_numpy(np.asarray(data, np.float32).copy())[None]
     weights = torch.ones_like(data[:, :1]) if weights is None else torch.as_tensor(weights)[None].float()
     return Problem(data, operator or Identity(), noise or UnknownNoise(), weights)
+
+
+def steps(problem):
+    """Return what the estimate yields, and the estimate."""
+    work, found = module.initial_estimate(problem), []
+    while True:
+        try:
+            found.append(next(work))
+        except StopIteration as end:
+            return found, end.value
+
+
+def initial_estimate(problem):
+    return steps(problem)[1]
 
 
 def psnr(image, truth):
@@ -54,16 +69,16 @@ def test_each_channel_has_its_own_missing_pixels(phantom, random):
     assert psnr(first[0, 0], phantom) > 25
 
 
-@pytest.mark.parametrize("shape", [(1, 24, 40), (3, 40, 24), (1, 6, 20, 24), (2, 5, 24, 20), (1, 1, 30)])
+@pytest.mark.parametrize("shape", [(1, 24, 40), (2, 5, 24, 20), (1, 1, 30)])
 @pytest.mark.parametrize("noise", [UnknownNoise(), LaplaceNoise(10.0)], ids=["unknown", "outliers"])
 def test_it_has_the_shape_of_the_data(shape, noise, random):
-    guess = initial_estimate(problem(random.normal(100, 20, shape), noise=noise))
-    assert guess.shape == (1, *shape)
-    assert guess.dtype == torch.float32
-    assert guess.isfinite().all()
+    estimate = initial_estimate(problem(random.normal(100, 20, shape), noise=noise))
+    assert estimate.shape == (1, *shape)
+    assert estimate.dtype == torch.float32
+    assert estimate.isfinite().all()
 
 
-def test_rows_stay_rows():
+def test_axes_are_not_swapped():
     """A ramp along one axis only, of each shape that is not square."""
     ramp = np.broadcast_to(np.linspace(0, 200, 40, dtype=np.float32), (24, 40))
     for data in (ramp[None], ramp.T[None], np.stack([ramp] * 3), np.stack([ramp] * 6)[None]):
@@ -84,17 +99,17 @@ def test_rows_stay_rows():
 def test_it_comes_closer_to_the_truth_than_the_data(operator, noise, decibels, phantom, generator):
     drawn = GaussianNoise(25.0) if isinstance(noise, UnknownNoise) else noise
     noisy = drawn.sample(torch.as_tensor(phantom), generator)
-    guess = initial_estimate(problem(noisy[None], operator, noise))[0, 0]
-    assert psnr(guess, phantom) > psnr(noisy, phantom) + decibels
+    estimate = initial_estimate(problem(noisy[None], operator, noise))[0, 0]
+    assert psnr(estimate, phantom) > psnr(noisy, phantom) + decibels
 
 
-def test_colours_too(phantom, random):
+def test_colours_come_closer_to_the_truth(phantom, random):
     truth = np.stack([phantom, phantom[::-1], phantom.T])
     noisy = truth + random.normal(0, 25, truth.shape)
     assert psnr(initial_estimate(problem(noisy))[0], truth) > psnr(noisy, truth) + 5
 
 
-def test_volumes_too(phantom, random):
+def test_volumes_come_closer_to_the_truth(phantom, random):
     truth = np.stack([phantom[:40, :40]] * 8)
     noisy = truth + random.normal(0, 25, truth.shape)
     assert psnr(initial_estimate(problem(noisy[None]))[0, 0], truth) > psnr(noisy, truth) + 5
@@ -108,12 +123,17 @@ def test_few_photons_and_levels_below_the_offset_stay_finite(noise, random):
     assert initial_estimate(problem(data, noise=noise)).isfinite().all()
 
 
-def test_a_hole_without_neighbours_nearby_is_filled(phantom):
+def test_pixels_far_from_any_observed_one_are_filled(phantom):
     weights = np.zeros((1, 64, 64))
     weights[0, :3, :3] = 1
-    guess = initial_estimate(problem(phantom[None], weights=weights))
-    assert guess.isfinite().all()
-    assert phantom[:3, :3].min() - 1 <= float(guess.min()) <= float(guess.max()) <= phantom[:3, :3].max() + 1
+    estimate = initial_estimate(problem(phantom[None], weights=weights))
+    assert estimate.isfinite().all()
+    assert (
+        phantom[:3, :3].min() - 1
+        <= float(estimate.min())
+        <= float(estimate.max())
+        <= phantom[:3, :3].max() + 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -127,19 +147,19 @@ def test_a_hole_without_neighbours_nearby_is_filled(phantom):
 )
 @pytest.mark.parametrize("channels", [1, 3])
 def test_it_lies_on_the_grid_of_x(operator, shape, grid, channels, random):
-    guess = initial_estimate(problem(random.normal(100, 20, (channels, *shape)), operator))
-    assert guess.shape == (1, channels, *grid)
+    estimate = initial_estimate(problem(random.normal(100, 20, (channels, *shape)), operator))
+    assert estimate.shape == (1, channels, *grid)
 
 
 def test_it_undoes_some_of_the_blur(phantom):
     data = BLUR(torch.as_tensor(phantom)[None, None])[0]
     m = BLUR.psf.shape[0] // 2  # beyond the data little is known
     truth = phantom[m:-m, m:-m]
-    guess = initial_estimate(problem(data, BLUR))[0, 0, m:-m, m:-m]
-    assert psnr(guess, truth) > psnr(data[0], truth) + 1
+    estimate = initial_estimate(problem(data, BLUR))[0, 0, m:-m, m:-m]
+    assert psnr(estimate, truth) > psnr(data[0], truth) + 1
 
 
-def test_it_comes_closer_than_pixels_made_larger(phantom):
+def test_super_resolution_starts_better_than_from_enlarged_pixels(phantom):
     data = Resample((2, 2))(torch.as_tensor(phantom)[None, None])[0]
     larger = data[0].repeat_interleave(2, 0).repeat_interleave(2, 1)
     assert (
@@ -147,13 +167,13 @@ def test_it_comes_closer_than_pixels_made_larger(phantom):
     )
 
 
-def test_units_do_not_matter(phantom, random):
+def test_the_unit_of_the_grey_levels_does_not_matter(phantom, random):
     noisy = phantom[None] + random.normal(0, 25, (1, 64, 64))
     plain, scaled = (initial_estimate(problem(unit * noisy)) / unit for unit in (1, 1e4))
     torch.testing.assert_close(scaled, plain, rtol=1e-3, atol=0.1)
 
 
-def test_the_problem_is_left_alone(phantom):
+def test_the_problem_is_not_modified(phantom):
     made = problem(phantom[None], BLUR)
     before = made.data.clone(), made.weights.clone()
     initial_estimate(replace(made))
@@ -164,6 +184,51 @@ def test_the_problem_is_left_alone(phantom):
 def test_a_channel_without_any_pixel_does_no_harm(phantom):
     weights = np.ones((2, 64, 64))
     weights[1] = 0
-    guess = initial_estimate(problem(np.stack([phantom, phantom]), weights=weights))
-    assert guess.isfinite().all()
-    assert psnr(guess[0, 0], phantom) > 30
+    estimate = initial_estimate(problem(np.stack([phantom, phantom]), weights=weights))
+    assert estimate.isfinite().all()
+    assert psnr(estimate[0, 0], phantom) > 30
+
+
+def test_first_the_smoothed_data_are_known_and_then_the_estimate(phantom, random):
+    noisy = phantom + random.normal(0, 25, phantom.shape)
+    found, estimate = steps(problem(noisy[None]))
+    assert found[0] is None
+    smoothed = [one for one in found if one is not None]
+    assert len(smoothed) == 1
+    assert psnr(smoothed[0][0, 0], phantom) > psnr(noisy, phantom) + 4
+    assert not torch.equal(smoothed[0], estimate)
+
+
+def test_it_can_be_stopped_between_two_filters(phantom, monkeypatch):
+    filters = []
+    filtered = module._filtered
+    monkeypatch.setattr(module, "_filtered", lambda *one: (filters.append(one[:2]), filtered(*one))[1])
+    work, number = module.initial_estimate(problem(phantom[None])), 0
+    while number < len(module._CANDIDATES):
+        next(work)
+        assert len(filters) - number in (0, 1)
+        number = len(filters)
+    assert filters == list(module._CANDIDATES)
+
+
+# Complete data on the grid of x.
+
+
+def test_a_plain_estimate_is_the_data_where_x_has_their_pixels(phantom):
+    for operator in (Identity(), BLUR):
+        made = problem(phantom[None], operator)
+        estimate = plain_estimate(made, made.data)
+        margins = [(n - 64) // 2 for n in made.grid.shape]
+        inside = tuple(slice(m, m + 64) for m in margins)
+        assert estimate.shape[2:] == made.grid.shape
+        assert torch.equal(estimate[(..., *inside)], made.data)
+
+
+@pytest.mark.parametrize("operator", [Resample((2, 2)), Radon(range(0, 180, 4))], ids=["resample", "radon"])
+def test_a_plain_estimate_explains_the_data_where_x_has_other_pixels(operator, phantom):
+    data = operator(torch.as_tensor(phantom)[None, None])
+    made = problem(data[0], operator)
+    estimate = plain_estimate(made, made.data)
+    assert estimate.shape == (1, 1, 64, 64)
+    left = (operator(estimate) - data).square().mean().sqrt()
+    assert left < 0.1 * data.std()

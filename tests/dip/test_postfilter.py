@@ -35,8 +35,12 @@ def batch(image):
 
 
 def filtered(x, tried):
-    *_, answer = postfilter(batch(x), tried)
-    return answer[0].numpy()
+    steps = postfilter(batch(x), tried)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value[0].numpy()
 
 
 def error(image, truth):
@@ -58,7 +62,7 @@ def test_what_a_fit_has_smoothed_away_comes_back(noise, wide, generator):
     assert error(filtered(smooth, validation(noisy, noise)), wide) < 0.75 * error(smooth, wide)
 
 
-def test_channels_with_noise_of_their_own(wide, random):
+def test_each_channel_may_have_other_noise(wide, random):
     truth = np.concatenate([wide, wide[:, ::-1] / 100])
     noisy = truth + random.normal(size=truth.shape) * [[[20]], [[0.2]]]
     smooth = gaussian_filter(truth, (0, 1.5, 1.5))
@@ -67,22 +71,22 @@ def test_channels_with_noise_of_their_own(wide, random):
         assert error(one, wanted) < 0.75 * error(other, wanted)
 
 
-def test_volumes(phantom, random):
+def test_what_a_fit_has_smoothed_away_in_a_volume_comes_back(phantom, random):
     truth = np.stack([phantom] * 6)[None]
     noisy = truth + random.normal(0, 20, truth.shape)
     smooth = gaussian_filter(truth, (0, 0, 1.5, 1.5))
     assert error(filtered(smooth, validation(noisy)), truth) < 0.75 * error(smooth, truth)
 
 
-def test_outliers_do_not_come_back(wide, random):
+def test_outliers_do_not_come_back_from_the_data(wide, random):
     noisy = wide + random.normal(0, 10, wide.shape)
     noisy[random.random(wide.shape) < 0.05] += 200
     smooth = gaussian_filter(wide, (0, 1.5, 1.5))
     assert error(filtered(smooth, validation(noisy, LaplaceNoise(10.0))), wide) < 0.85 * error(smooth, wide)
 
 
-def test_held_out_pixels_can_speak_against_it(wide, random):
-    """A texture as fine and weak as the noise, of which the pilot knows more than the data tell."""
+def test_held_out_pixels_can_reject_the_filter(wide, random):
+    """The pilot knows more than the data about a texture as fine and weak as the noise."""
     truth = wide + random.normal(0, 14, wide.shape)
     noisy = truth + random.normal(0, 20, wide.shape)
     np.testing.assert_array_equal(filtered(truth, validation(noisy)), truth.astype(np.float32))
@@ -101,7 +105,7 @@ def test_pixels_without_weight_have_no_influence(wide, random):
 
 
 def holes(image, random, noise=0.0):
-    """A validation of data with half of the pixels missing, of which nothing else is asked."""
+    """Return a validation of data of which only the missing half of the pixels is wanted, and the weights."""
     weights = random.random((1, *image.shape[1:])) > 0.5
     tried = validation((image + noise * random.normal(size=image.shape)) * weights, weights=weights)
     parts = {
@@ -131,7 +135,7 @@ def test_missing_pixels_have_no_influence(wide, random):
     np.testing.assert_array_equal(filtered(smooth, tried), filtered(smooth, replace(tried, **parts)))
 
 
-def test_it_has_all_pixels_in_the_end(wide, random):
+def test_the_result_is_made_from_all_pixels(wide, random):
     noisy = wide + random.normal(0, 20, wide.shape)
     smooth = gaussian_filter(wide, (0, 1.5, 1.5))
     tried = validation(noisy)
@@ -146,44 +150,70 @@ def run(x, *, length=3):
         yield Iterate(index, x, torch.tensor(1.0), 0.5, outcome, criterion=StoppingCriterion.HELD_OUT)
 
 
-def test_the_answer_keeps_what_the_run_says_of_it(wide, random):
+def test_the_answer_keeps_what_the_run_says_about_it(wide, random):
     tried = validation(wide + random.normal(0, 20, wide.shape))
     smooth = batch(gaussian_filter(wide, (0, 1.5, 1.5)))
     *before, answer = postfiltered(run(smooth), tried)
     assert [one.index for one in before[:3]] == [0, 1, 2]
-    assert {one.index for one in before[3:]} == {3}
-    assert all(one.outcome is None and torch.equal(one.x, smooth) for one in before)
     assert answer.outcome is Outcome.NO_IMPROVEMENT
     assert (answer.index, answer.score, answer.criterion) == (3, 0.5, StoppingCriterion.HELD_OUT)
     assert not torch.equal(answer.x, smooth)
 
 
-def test_who_stops_it_while_it_works_keeps_what_the_fit_has_found(wide, random):
-    tried = validation(wide + random.normal(0, 20, wide.shape))
-    smooth = batch(gaussian_filter(wide, (0, 1.5, 1.5)))
+@pytest.fixture
+def slow(monkeypatch):
+    """A filter that does not end before it may."""
+    release = Event()
+
+    def filter_(x, tried):
+        yield
+        release.wait()
+        yield
+        return x + 1
+
+    monkeypatch.setattr("napari_dip.dip.postfilter.postfilter", filter_)
+    yield release
+    release.set()
+
+
+def test_the_fitted_image_is_repeated_while_the_filter_works(wide, slow):
+    tried, x = validation(wide), batch(wide)
+    iterates = postfiltered(run(x), tried)
+    before = [next(iterates) for _ in range(3 + 2)]
+    assert [one.index for one in before] == [0, 1, 2, 3, 3]
+    assert all(one.outcome is None and torch.equal(one.x, x) for one in before)
+    slow.set()
+    *_, answer = iterates
+    assert answer.outcome is Outcome.NO_IMPROVEMENT
+    assert torch.equal(answer.x, x + 1)
+
+
+def test_a_stop_while_the_filter_works_keeps_the_fitted_image(wide, slow):
+    tried, x = validation(wide), batch(wide)
     event = Event()
-    iterates = stopped(postfiltered(run(smooth), tried), StopRequested(event))
+    iterates = stopped(postfiltered(run(x), tried), StopRequested(event))
     for iterate in iterates:
         if iterate.index == 3:
             event.set()
+    assert not slow.is_set()
     assert iterate.outcome is Outcome.STOPPED
-    assert torch.equal(iterate.x, smooth)
+    assert torch.equal(iterate.x, x)
 
 
-def test_what_is_not_finite_is_left_as_it_is(wide):
+def test_an_image_that_is_not_finite_is_not_filtered(wide):
     broken = Iterate(0, batch(np.nan * wide), torch.tensor(0.0), outcome=Outcome.DIVERGED)
     assert [*postfiltered([broken], validation(wide))] == [broken]
 
 
 @pytest.mark.parametrize("operator", ["blur", "missing", "identity"])
-def test_where_it_is_used(operator, phantom, tiny, monkeypatch):
+def test_it_is_used_for_denoising_and_inpainting_without_a_guide(operator, phantom, tiny, monkeypatch):
     asked = []
 
     def spy(iterates, tried):
         asked.append(tried)
         return iterates
 
-    monkeypatch.setattr("napari_dip.dip.postfilter.postfiltered", spy)
+    monkeypatch.setattr("napari_dip.dip.ensemble.postfiltered", spy)
     made = validation(phantom[None]).problem
     if operator == "blur":
         made = replace(made, operator=Blur(torch.from_numpy(GaussianPSF(3.0).kernel(2)).float()))

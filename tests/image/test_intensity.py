@@ -1,8 +1,7 @@
 import pytest
 import torch
-from torch import nn
 
-from napari_dip.image.intensity import Range, ToGreyLevels
+from napari_dip.image.intensity import Range
 
 
 def test_there_and_back(generator):
@@ -36,55 +35,6 @@ def test_a_nearly_binary_image_keeps_its_contrast():
     data[..., 0, 0] = 5  # fewer pixels than the quantile
     range_ = Range.of(data, torch.ones(1, 1, 40, 40, dtype=torch.bool))
     assert float(range_.high) == 5
-
-
-def test_the_last_layer_gives_float32_grey_levels_and_clips_nothing():
-    range_ = Range(torch.tensor([[[[100.0]]]]), torch.tensor([[[[300.0]]]]))
-    layer = ToGreyLevels(nn.Identity(), range_)
-    x = layer(torch.tensor([[[[0.0, 0.5, -7.0]]]], dtype=torch.bfloat16))
-    assert x.dtype == torch.float32
-    assert x.flatten().tolist() == [200, 300, -1200]
-
-
-RANGE = Range(torch.tensor([[[[100.0]]]]), torch.tensor([[[[300.0]]]]))
-
-
-def test_nothing_falls_below_the_floor_and_everything_has_a_gradient():
-    layer = ToGreyLevels(nn.Identity(), RANGE, floor=90.0)
-    g = torch.linspace(-0.6, 2, 100).view(1, 1, 10, 10).requires_grad_()
-    x = layer(g)
-    x.sum().backward()
-    x = x.detach()
-    assert float(x.min()) >= 90
-    assert float(g.grad.min()) > 0
-    assert float(layer(torch.full((1, 1, 1, 1), -100.0))) == 90
-    assert (x.flatten().diff() > 0).all()
-
-
-def test_well_above_the_floor_nothing_changes():
-    g = torch.linspace(-0.4, 0.5, 100).view(1, 1, 10, 10)
-    with_floor, without = (ToGreyLevels(nn.Identity(), RANGE, floor=floor)(g) for floor in (80.0, None))
-    torch.testing.assert_close(with_floor, without, rtol=0, atol=0.01)
-
-
-def test_each_channel_bends_within_its_own_range():
-    range_ = Range(torch.zeros(1, 2, 1, 1), torch.tensor([1.0, 1000.0]).view(1, 2, 1, 1))
-    x = ToGreyLevels(nn.Identity(), range_, floor=0.0)(torch.full((1, 2, 3, 3), -0.5))
-    torch.testing.assert_close(x[:, 1], 1000 * x[:, 0])
-
-
-def test_the_sieve_filters_before_the_floor():
-    """So that the floor holds for what is given, and the filter sees no bend."""
-    seen = []
-
-    class Note(nn.Module):
-        def forward(self, g):
-            seen.append(g)
-            return g - 10
-
-    x = ToGreyLevels(nn.Identity(), RANGE, sieve=Note(), floor=95.0)(torch.ones(1, 1, 2, 2))
-    assert torch.equal(seen[0], torch.ones(1, 1, 2, 2))
-    torch.testing.assert_close(x, torch.full_like(x, 95.0))
 
 
 def test_a_range_through_a_gain_is_that_of_what_was_gathered():

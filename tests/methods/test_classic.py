@@ -1,166 +1,27 @@
-import numpy as np
+from dataclasses import replace
+
 import pytest
 import torch
-from scipy.signal import fftconvolve
-from skimage import data
 
-from napari_dip import DIP, GaussianNoise, Outcome, PoissonNoise, UnknownNoise
-from napari_dip.methods.classic import RichardsonLucy, Wiener
-from napari_dip.operators import Identity
-from napari_dip.operators.blur import Blur
+from napari_dip import DIP, GaussianPSF, RichardsonLucy, UnknownNoise, Wiener
+from napari_dip.operators import Blur, Identity
 from napari_dip.presentation import words_of_method
 from napari_dip.problem import Problem
-from napari_dip.psf.models import GaussianPSF, MoffatPSF
 from napari_dip.settings import descriptions, from_dict, hints, to_dict
 
-METHODS = [RichardsonLucy(), Wiener()]
-by_name = pytest.mark.parametrize("method", METHODS, ids=lambda method: type(method).__name__)
-
-
-def problem(images, psf, noise=None, weights=None, floor=None):
-    y = torch.as_tensor(np.asarray(images), dtype=torch.float32)[None]
-    weights = torch.ones_like(y) if weights is None else torch.as_tensor(np.asarray(weights))[None].float()
-    blur = Blur(torch.as_tensor(psf, dtype=torch.float32))
-    return Problem(y, blur, noise or UnknownNoise(), weights, floor=floor)
-
-
-def answer(method, problem, **options):
-    """Return the one iterate's image on the data's own pixels, after checking where it lies."""
-    (iterate,) = method.solve(problem, **options)
-    assert iterate.outcome is Outcome.COMPUTED
-    assert iterate.index == method.max_iterations
-    assert iterate.loss.ndim == 0
-    assert iterate.x.dtype == torch.float32
-    assert iterate.x.isfinite().all()
-    assert iterate.x.shape == (*problem.data.shape[:2], *problem.grid.shape)
-    margins = [int(-start) for start in problem.grid.origin]
-    inside = (slice(m, m + n) for m, n in zip(margins, problem.data.shape[2:], strict=True))
-    return iterate.x[(0, slice(None), *inside)].numpy()
-
-
-def psnr(x, truth):
-    return 10 * np.log10(255**2 / np.mean((x - truth) ** 2))
-
-
-def photograph(psf, gain=0.5, seed=0, size=128):
-    """Return a crop of a photograph, and the same blurred, with Poisson noise."""
-    margins = [k // 2 for k in psf.shape]
-    rows, columns = (slice(110 - m, 110 + size + m) for m in margins)
-    scene = data.camera()[rows, columns.start + 80 : columns.stop + 80].astype(float)
-    blurred = fftconvolve(scene, psf, mode="valid")
-    noisy = gain * np.random.default_rng(seed).poisson(blurred / gain)
-    return scene[tuple(slice(m, m + size) for m in margins)], noisy
-
-
-@by_name
-@pytest.mark.parametrize(
-    ("psf", "gain", "decibels"),
-    [(GaussianPSF(3.0), 0.5, 1.5), (MoffatPSF(4.0), 0.5, 1.5), (GaussianPSF(5.0), 2.0, 1.5)],
+by_name = pytest.mark.parametrize(
+    "method", [RichardsonLucy(), Wiener()], ids=lambda method: type(method).__name__
 )
-def test_photographs_come_closer_to_the_truth(method, psf, gain, decibels):
-    truth, noisy = photograph(psf.kernel(2), gain)
-    (x,) = answer(method, problem([noisy], psf.kernel(2)))
-    assert psnr(x, truth) > psnr(noisy, truth) + decibels
 
 
 @by_name
-def test_a_point_spread_function_without_symmetry_shifts_nothing(method):
-    psf = np.zeros((5, 9))
-    psf[2, 4:], psf[3:, 8] = 1, 1
-    psf /= psf.sum()
-    truth, noisy = photograph(psf)
-    (x,) = answer(method, problem([noisy], psf))
-    assert psnr(x, truth) > psnr(noisy, truth) + 4
-
-
-@by_name
-def test_missing_pixels_are_filled_in_first(method, random):
-    psf = GaussianPSF(3.0).kernel(2)
-    truth, noisy = photograph(psf)
-    (complete,) = answer(method, problem([noisy], psf))
-    weights = (random.random(noisy.shape) > 0.02).astype(float)
-    (x,) = answer(method, problem([np.where(weights, noisy, 1e6)], psf, weights=[weights]))
-    assert psnr(x, truth) > psnr(complete, truth) - 1
-
-
-@by_name
-def test_channels_are_images_of_their_own(method):
-    psf = GaussianPSF(3.0).kernel(2)
-    noisy = [photograph(psf, seed=seed)[1] for seed in range(2)]
-    both = answer(method, problem(noisy, psf, weights=np.ones((1, *noisy[0].shape)), floor=0.0))
-    for one, image in zip(both, noisy, strict=True):
-        np.testing.assert_array_equal(one, answer(method, problem([image], psf, floor=0.0))[0])
-
-
-@by_name
-def test_volumes(method, random):
-    psf = GaussianPSF(fwhm=3.0, axial_fwhm=4.0).kernel(3)
-    scene = np.zeros((32, 48, 48))
-    scene[tuple(random.integers(0, n, 150) for n in scene.shape)] = 20_000
-    scene = fftconvolve(scene, GaussianPSF(2.5).kernel(3), mode="same").clip(0) + 10
-    margins = [k // 2 for k in psf.shape]
-    truth = scene[tuple(slice(m, -m) for m in margins)]
-    noisy = random.poisson(fftconvolve(scene, psf, mode="valid")).astype(float)
-    (x,) = answer(method, problem([noisy], psf))
-    assert psnr(x, truth) > psnr(noisy, truth) + 1
-
-
-@by_name
-def test_flat_and_single_plane_images_stay_as_they_are(method):
-    for psf, shape in ((GaussianPSF(3.0).kernel(2), (9, 20)), (np.ones((1, 3, 3)) / 9, (1, 12, 12))):
-        (x,) = answer(method, problem([np.full(shape, 7.0)], psf))
-        np.testing.assert_allclose(x, 7, rtol=0.01)
-
-
-@by_name
-def test_grey_levels_may_be_in_any_unit(method):
-    psf = GaussianPSF(3.0).kernel(2)
-    _, noisy = photograph(psf)
-    (x,) = answer(method, problem([noisy], psf, floor=0.0))
-    (scaled,) = answer(method, problem([1e-3 * noisy + 50], psf, floor=50.0))
-    np.testing.assert_allclose((scaled - 50) * 1e3, x, atol=0.1)
-
-
-@by_name
-def test_the_seed_changes_nothing_and_the_data_are_left_alone(method):
-    psf = GaussianPSF(3.0).kernel(2)
-    one = problem([photograph(psf)[1]], psf)
-    before = one.data.clone()
-    np.testing.assert_array_equal(answer(method, one, seed=1), answer(method, one, seed=2))
-    assert torch.equal(one.data, before)
-
-
-def test_richardson_lucy_keeps_to_the_floor(random):
-    psf = GaussianPSF(3.0).kernel(2)
-    scene = np.full((40, 40), 100.0)
-    scene[20, 20] = 5000
-    noisy = fftconvolve(scene, psf, mode="same") + random.normal(0, 5, scene.shape)
-    for options in ({"floor": 90.0}, {"noise": PoissonNoise(1.0, offset=90.0)}):
-        assert answer(RichardsonLucy(), problem([noisy], psf, **options)).min() >= 90
-    assert answer(RichardsonLucy(), problem([noisy - 100], psf)).min() >= (noisy - 100).min() - 1e-3
-    assert answer(RichardsonLucy(), problem([np.zeros((20, 20))], psf)).max() == 0
-
-
-@pytest.mark.parametrize("noise", [0.2, 1.0, 5.0, 20.0])
-@pytest.mark.parametrize("fwhm", [2.0, 4.0])
-def test_the_balance_chosen_is_close_to_the_best_of_all(noise, fwhm):
-    psf = GaussianPSF(fwhm).kernel(2)
-    truth, blurred = photograph(psf, gain=1e-6)
-    noisy = blurred + np.random.default_rng(0).normal(0, noise, truth.shape)
-    (chosen,) = answer(Wiener(), problem([noisy], psf, GaussianNoise(noise)))
-    given = [Wiener(10.0**power) for power in np.arange(-7, 3, 0.5)]
-    best = max(psnr(answer(method, problem([noisy], psf))[0], truth) for method in given)
-    assert psnr(chosen, truth) > best - 0.3
-
-
-@by_name
-def test_what_it_can_not_do_it_refuses_in_words(method, phantom):
-    one = problem([phantom], GaussianPSF().kernel(2))
-    assert method.unsupported_reason(one) is None
-    assert "point spread function" in method.unsupported_reason(
-        Problem(one.data, Identity(), UnknownNoise(), one.weights)
-    )
-    unseen = problem([phantom], GaussianPSF().kernel(2), weights=np.zeros((1, 64, 64)))
+def test_an_unsupported_problem_is_refused_in_words(method, phantom):
+    data = torch.from_numpy(phantom)[None, None]
+    blur = Blur(torch.from_numpy(GaussianPSF().kernel(2)).float())
+    made = Problem(data, blur, UnknownNoise(), torch.ones_like(data))
+    assert method.unsupported_reason(made) is None
+    sharp, unseen = replace(made, operator=Identity()), replace(made, weights=torch.zeros_like(data))
+    assert "point spread function" in method.unsupported_reason(sharp)
     assert "at least one observed pixel" in method.unsupported_reason(unseen)
 
 
@@ -175,7 +36,7 @@ def test_settings_are_plain_and_described(method):
     assert public <= set(dir(method))
 
 
-def test_limits_are_held():
+def test_settings_out_of_their_limits_are_refused():
     with pytest.raises(ValueError, match="iterations must be >= 1"):
         RichardsonLucy(0)
     with pytest.raises(ValueError, match="balance must be > 0"):

@@ -3,23 +3,24 @@ import itertools
 import pytest
 import torch
 
+from napari_dip.networks.build import build
 from napari_dip.networks.settings import Decoder
 
 
 def built(settings, channels_in=3, channels_out=1, shape=(32, 32), seed=0):
-    network = settings.build(channels_in, channels_out, shape)
+    network = build(settings, channels_in, channels_out, shape)
     network.initialise(torch.Generator().manual_seed(seed))
     return network.train()
 
 
 @pytest.mark.parametrize(("width", "channels", "number"), [(128, 3, 100_224), (256, 4, 397_312)])
-def test_it_has_the_published_number_of_weights(width, channels, number):
+def test_the_decoder_has_the_published_number_of_weights(width, channels, number):
     """As the paper counts them, and as the released inpainting notebook prints them."""
-    network = Decoder(width=width).build(width, channels, (512, 512))
+    network = build(Decoder(width=width), width, channels, (512, 512))
     assert sum(weight.numel() for weight in network.parameters()) == number
 
 
-def test_its_input_is_as_small_as_published():
+def test_the_input_has_the_published_size():
     assert Decoder().input_shape((512, 512)) == (16, 16)
 
 
@@ -52,7 +53,7 @@ def test_weights_come_from_the_generator_alone():
 
 
 def test_without_upsampling_each_pixel_sees_itself_alone(generator):
-    """In evaluation, where normalisation doesn't couple the pixels."""
+    """In evaluation mode the normalisation does not couple the pixels."""
     network = built(Decoder(width=8, layers=1)).eval()
     z = torch.randn(1, 3, 32, 32, generator=generator)
     order = torch.randperm(32, generator=generator)
@@ -68,7 +69,7 @@ def test_bfloat16_stays_close_to_float32(generator):
 
 
 def test_it_denoises_without_being_stopped(phantom, generator):
-    """It leaves a third of the noise's power after 400 updates at the most, and after as many more."""
+    """At most a third of the noise's power is left after 400 iterations, and after 400 more."""
     clean = torch.as_tensor(phantom)[None, None] / 240 - 0.5
     noisy = clean + 0.1 * torch.randn(clean.shape, generator=generator)
     settings = Decoder(width=16)

@@ -3,11 +3,12 @@ import torch
 
 from napari_dip import Hourglass
 from napari_dip.networks.blocks import Convolution
+from napari_dip.networks.build import build
 from napari_dip.networks.precision import compute_dtype
 
 
 def built(settings, channels_in=3, channels_out=1, shape=(32, 32), seed=0):
-    network = settings.build(channels_in, channels_out, shape)
+    network = build(settings, channels_in, channels_out, shape)
     network.initialise(torch.Generator().manual_seed(seed))
     return network.train()
 
@@ -33,7 +34,7 @@ def test_weights_come_from_the_generator_alone():
     assert torch.equal(state, torch.random.get_rng_state())
 
 
-def test_weights_start_with_torchs_own_spread():
+def test_weights_have_the_standard_deviation_of_torchs_default():
     ours = built(Hourglass(widths=(64,), skips=(0,)), channels_in=16).last.weight.detach()
     theirs = torch.nn.Conv2d(64, 1, 1).weight.detach()
     assert float(ours.std()) == pytest.approx(float(theirs.std()), rel=0.5)
@@ -65,14 +66,14 @@ def test_gradients_in_bfloat16_stay_close_to_float32(shape, stride, generator):
     assert float((half - exact).abs().max()) < 0.03 * float(exact.abs().max())
 
 
-def test_settings_that_contradict_each_other_are_refused():
+def test_contradictory_settings_are_refused():
     with pytest.raises(ValueError, match="2 widths, 1 skips"):
         Hourglass(widths=(4, 4), skips=(4,))
     with pytest.raises(ValueError, match="kernel_up must be odd, got 2"):
         Hourglass(kernel_up=2)
 
 
-def test_precision():
+def test_the_precision_gives_the_number_format():
     cpu = torch.device("cpu")
     assert compute_dtype("float32", cpu) == torch.float32
     assert compute_dtype("bfloat16", cpu) == torch.bfloat16

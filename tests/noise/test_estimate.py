@@ -7,7 +7,7 @@ import pytest
 import skimage.data
 import torch
 
-from napari_dip.noise.estimate import estimate_noise
+from napari_dip.noise.estimate import estimate_noise, estimating, finding
 from napari_dip.noise.models import (
     GaussianNoise,
     LaplaceNoise,
@@ -15,6 +15,8 @@ from napari_dip.noise.models import (
     PoissonNoise,
     UnknownNoise,
 )
+from napari_dip.noise.second_difference import second_difference
+from napari_dip.steps import finished
 
 IMAGES = ["camera", "moon", "coins", "immunohistochemistry"]
 WIDE = ["camera", "immunohistochemistry", "astronaut"]  # with histograms that cover the range
@@ -220,3 +222,30 @@ def test_the_measured_variance_is_right_even_if_the_offset_is_wrong():
     found = estimate_noise(PoissonGaussianNoise(offset=40.0), drawn(truth, ramp(60, 400, 512)))
     assert found.offset == 40
     np.testing.assert_allclose(found.variance(grey), truth.variance(grey), rtol=0.12)
+
+
+def test_photon_noise_is_told_from_gaussian_noise():
+    photons = finished(finding(drawn(PoissonNoise(2.0), ramp(20, 200))))
+    assert isinstance(photons, PoissonNoise)
+    assert photons.gain == pytest.approx(2, rel=0.1)
+    alike = finished(finding(drawn(GaussianNoise(8.0), ramp(20, 200))))
+    assert isinstance(alike, GaussianNoise)
+    assert alike.sigma == pytest.approx(8, rel=0.05)
+
+
+def test_a_measurement_can_be_stopped_within_each_plane(monkeypatch):
+    """It is done step by step, several for each plane."""
+    steps = estimating(GaussianNoise(1.0), drawn(GaussianNoise(8.0), np.stack([ramp(0, 99)] * 3)), axes="CYX")
+    read = []
+    monkeypatch.setattr(
+        "napari_dip.noise.neighbourhoods.second_difference",
+        lambda values: read.append(1) or second_difference(values),
+    )
+    counts = []
+    while len(read) < 3:
+        next(steps)
+        counts.append(len(read))
+    assert counts.count(0) > 1
+    assert counts.count(1) > 1
+    assert counts.count(2) > 1
+    steps.close()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from napari_dip.noise.lower_bound import noise_lower_bound
-from napari_dip.synthetic.images import picture
+from napari_dip.synthetic.images import synthetic_image
 
 
 @pytest.mark.parametrize("size", [32, 192])
@@ -15,7 +15,7 @@ def test_noise_without_structure_is_measured_right(size, random):
 
 def test_structure_is_not_taken_for_noise():
     """The image shows leaves of all sizes with sharp edges."""
-    image = picture(3, 2, 192)
+    image = synthetic_image(3, 2, 192)
     seen = np.ones(image.shape, bool)
     noise = np.random.default_rng(0).normal(0, 6, image.shape)
     assert noise_lower_bound(image, seen) < 1

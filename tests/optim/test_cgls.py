@@ -11,7 +11,7 @@ def blur(fwhm):
 
 
 @pytest.mark.parametrize(("factor", "kernel"), [(2, "bicubic"), (3, "lanczos3"), (4, "area")])
-def test_data_without_noise_are_explained(factor, kernel, phantom):
+def test_noise_free_data_are_explained(factor, kernel, phantom):
     operator = Resample((factor, factor), kernel)
     truth = torch.from_numpy(phantom)[None, None, :48, :48]
     data = operator(truth)
@@ -19,8 +19,8 @@ def test_data_without_noise_are_explained(factor, kernel, phantom):
     assert (operator(x) - data).abs().max() < 1e-2
 
 
-def test_what_the_operator_does_not_see_stays_as_it_was(random):
-    """Of all images that explain the data it is the one nearest to the first."""
+def test_components_that_the_operator_does_not_transmit_stay_unchanged(random):
+    """The result is the nearest to the first image among all that explain the data."""
     operator, first = Resample((2, 2), "area"), torch.from_numpy(random.normal(0, 9, (1, 1, 16, 16))).float()
     data = torch.zeros(1, 1, 8, 8)
     x = back_project(operator, data, first, steps=20)
@@ -39,7 +39,7 @@ def test_pixels_without_weight_have_no_influence(phantom):
     torch.testing.assert_close(*found)
 
 
-def test_it_ends_where_the_residual_is_small_enough(phantom, generator):
+def test_the_steps_end_when_the_residual_is_small_enough(phantom, generator):
     operator, truth = blur(3.0), torch.from_numpy(phantom)[None, None]
     clean = operator(truth)
     data = clean + 5 * torch.randn(clean.shape, generator=generator)

@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from napari_dip.optim.fit import fit
-from napari_dip.optim.samples import jittered
+from napari_dip.optim.fit import cosine_decay, fit, noisy_inputs
 
 
 @pytest.fixture
@@ -23,7 +22,7 @@ def test_the_first_iterate_is_the_network_as_given(line):
     assert torch.equal(first.x, line(z).detach())
 
 
-def test_it_minimises(line):
+def test_it_minimises_the_energy(line):
     z = torch.tensor([[2.0]])
     iterates = fit(line, repeat(((z,), lambda x: (x - 3).square().mean())), learning_rate=0.1)
     *_, last = islice(iterates, 300)
@@ -31,7 +30,7 @@ def test_it_minimises(line):
     assert last.index == 299
 
 
-def test_it_ends_with_its_samples_and_iterates_are_not_changed_later(line):
+def test_it_ends_with_its_samples_and_never_changes_an_iterate_later(line):
     z = torch.ones(1, 1)
     iterates = list(fit(line, [((z,), lambda x: (x - 1).square().mean())] * 3, learning_rate=0.1))
     assert [iterate.index for iterate in iterates] == [0, 1, 2]
@@ -47,9 +46,9 @@ def test_each_sample_has_its_own_energy(line):
     )
 
 
-def test_jitter_has_the_spread_asked_for_and_comes_from_the_generator():
+def test_input_noise_has_the_given_standard_deviation_and_comes_from_the_generator():
     z = torch.full((1, 2, 50, 50), 5.0)
-    first, second = (jittered(z, 0.3, torch.square, torch.Generator().manual_seed(1)) for _ in range(2))
+    first, second = (noisy_inputs(z, 0.3, torch.square, torch.Generator().manual_seed(1)) for _ in range(2))
     (one,), energy = next(first)
     assert float((one - z).std()) == pytest.approx(0.3, rel=0.05)
     assert energy is torch.square
@@ -58,12 +57,12 @@ def test_jitter_has_the_spread_asked_for_and_comes_from_the_generator():
     assert torch.equal(z, torch.full_like(z, 5.0))
 
 
-def test_without_jitter_the_input_stays():
+def test_without_input_noise_the_input_is_z_itself():
     z = torch.ones(1, 1, 4, 4)
-    assert next(jittered(z, 0.0, torch.square, torch.Generator()))[0][0] is z
+    assert next(noisy_inputs(z, 0.0, torch.square, torch.Generator()))[0][0] is z
 
 
-def test_it_learns_whatever_the_callers_mode(line):
+def test_it_learns_whatever_the_callers_gradient_mode(line):
     with torch.no_grad():
         iterates = fit(
             line, repeat(((torch.ones(1, 1),), lambda x: (x - 3).square().mean())), learning_rate=0.1
@@ -71,3 +70,8 @@ def test_it_learns_whatever_the_callers_mode(line):
         *_, last = islice(iterates, 20)
         assert not torch.is_grad_enabled()
     assert float(last.x) > 1
+
+
+def test_a_cosine_decay_falls_from_the_rate_to_zero():
+    rate = cosine_decay(0.4, 10)
+    assert [rate(index) for index in (0, 5, 10)] == pytest.approx([0.4, 0.2, 0])

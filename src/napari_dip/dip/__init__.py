@@ -1,1 +1,1 @@
-"""Deep Image Prior."""
+"""Deep Image Prior: what a run does before, during and after the fit."""

@@ -1,4 +1,6 @@
-"""A first guess of the image by classic filters, for a network to begin with."""
+"""An estimate of the image by classic filters, before any fit."""
+
+from collections.abc import Generator, Iterator
 
 import numpy as np
 import torch
@@ -8,38 +10,49 @@ from napari_dip.filters.nonlocal_bayes import nonlocal_bayes
 from napari_dip.filters.vst import Stabiliser
 from napari_dip.image.fill import filled
 from napari_dip.noise.models import LaplaceNoise
-from napari_dip.operators import Identity
+from napari_dip.operators import Blur, Identity
 from napari_dip.optim.cgls import back_project
 from napari_dip.problem import Problem
 
-#: Filters to choose among, with their strength where the noise has the standard deviation 1: those that keep
-#: least of it first.
+#: Filters to choose from, with their strength for noise of standard deviation 1, smoothest first: total
+#: variation ("tv") and non-local means ("nlm").
 _CANDIDATES = (("tv", 4.8), ("tv", 2.4), ("nlm", 1.0), ("nlm", 0.6), ("tv", 1.2))
-#: Times the least error, which is mostly that of the hidden pixels' own noise.
-_AS_GOOD = 1.001
-#: Of a large image, so much of the middle is enough to choose by; in pixels, of an image and of a volume.
+#: Filters up to this factor of the least error are as good: most of it is the hidden pixels' own noise.
+_TOLERANCE = 1.001
+#: Side of the central part of a large image on which the filters are compared, in pixels, by number of axes.
 _SIDE = {2: 512, 3: 64}
-#: Conjugate-gradient steps towards A x = smoothed data: few, since each one that follows amplifies noise.
+#: Steps of conjugate gradients towards A x = smoothed data: few, since every further step amplifies noise.
 _STEPS = 4
 
 
-def initial_estimate(problem: Problem) -> Tensor:
-    """Return a classic estimate of x from the pixels that count, shape ``(1, C, *grid)``, in grey levels.
+def initial_estimate(problem: Problem) -> Generator[Tensor | None, None, Tensor]:
+    """Estimate x by classic filters, from the observed pixels.
 
-    Missing pixels are filled from their neighbours. A transform gives the noise the same strength everywhere.
-    Then the data are filtered, by non-local means (Buades et al., 2005) or total variation (Rudin et al.,
-    1992; Chambolle, 2004): whichever predicts best a quarter of the pixels that are hidden from it (Batson
-    and Royer, *Noise2Self*, ICML 2019). With the result as the pilot they are filtered once more, by
-    non-local Bayes. A few steps of conjugate gradients lead from there to x.
+    Missing pixels are filled from their neighbours, and a transform gives the noise the same variance
+    everywhere. The data are filtered by non-local means (Buades et al., 2005) or total variation (Rudin et
+    al., 1992; Chambolle, 2004), whichever best predicts a quarter of the pixels that it does not see (Batson
+    and Royer, *Noise2Self*, ICML 2019). With the result as the pilot, non-local Bayes filters the data once
+    more. Behind an operator, a few steps of conjugate gradients lead from the smoothed data to x.
 
     Parameters
     ----------
     problem : Problem
-        Pixels without weight have no influence.
+        What x has to explain. Missing pixels have no influence.
+
+    Yields
+    ------
+    Tensor or None
+        The best estimate so far, shape ``(1, C, *grid)``; None until the first filter is chosen.
+
+    Returns
+    -------
+    Tensor, shape ``(1, C, *grid)``
+        The estimate, in grey levels.
     """
     data = problem.data[0].double().cpu()
     counts = (problem.weights > 0).expand_as(problem.data)[0].cpu().numpy()
     stabiliser = Stabiliser.of(problem)
+    yield None
     even = _filled(stabiliser(data).numpy(), counts)
     if isinstance(problem.noise, LaplaceNoise):
         from scipy.ndimage import median_filter
@@ -47,17 +60,47 @@ def initial_estimate(problem: Problem) -> Tensor:
         even = median_filter(even, (1, *(3,) * (even.ndim - 1)))
     sigmas = np.array([_sigma(channel) for channel in even]).reshape(-1, *(1,) * (even.ndim - 1))
     even /= sigmas
-    smooth = _filter(*_best(even, counts), even)
+    errors = []
+    for error in _prediction_errors(even, counts):
+        errors.append(error)
+        yield None
+    smooth = _filtered(*_best(errors), even)
+
+    def restored(image: Tensor) -> Tensor:
+        return stabiliser.inverse(torch.from_numpy(sigmas) * image)[None].to(problem.data)
+
+    yield plain_estimate(problem, restored(torch.from_numpy(smooth)))
     noisy = np.where(counts, even, smooth)
-    *_, better = nonlocal_bayes(torch.from_numpy(smooth), torch.from_numpy(noisy)[None])
-    estimate = stabiliser.inverse(torch.from_numpy(sigmas) * better[0])[None].to(problem.data)
-    return estimate if isinstance(problem.operator, Identity) else _solved(problem, estimate)
+    better = yield from nonlocal_bayes(torch.from_numpy(smooth), torch.from_numpy(noisy)[None])
+    estimate = restored(better[0])
+    return estimate if isinstance(problem.operator, Identity) else _back_projected(problem, estimate)
 
 
-def _best(image: np.ndarray, counts: np.ndarray) -> tuple[str, float]:
-    """Return the filter that predicts hidden pixels best, in an image whose noise has the strength 1.
+def plain_estimate(problem: Problem, data: Tensor) -> Tensor:
+    """Return complete data on the grid of x, in grey levels of x, without a filter.
 
-    Of those that do about as well it is the one that keeps least noise.
+    Parameters
+    ----------
+    problem : Problem
+        What x has to explain.
+    data : Tensor, shape ``(1, C, *spatial)``
+        Its data, or an image of them, with missing pixels filled in.
+
+    Returns
+    -------
+    Tensor, shape ``(1, C, *grid)``
+        The data themselves for the identity; for a blur, the data with their border repeated; for other
+        operators, x after a few steps of conjugate gradients.
+    """
+    if isinstance(problem.operator, Identity | Blur):
+        return problem.widened(data)
+    return _back_projected(problem, data, problem.gain)
+
+
+def _prediction_errors(image: np.ndarray, counts: np.ndarray) -> Iterator[float]:
+    """Yield the error with which each candidate predicts hidden pixels, in an image with noise of variance 1.
+
+    Nothing is yielded if there are no pixels to predict.
     """
     side = _SIDE[image.ndim - 1]
     middle = (slice(None), *(slice(max(0, n - side) // 2, (n + side + 1) // 2) for n in image.shape[1:]))
@@ -66,15 +109,22 @@ def _best(image: np.ndarray, counts: np.ndarray) -> tuple[str, float]:
     hidden[::2, ::2] = True
     judging = counts & hidden
     if not judging.any():
-        return _CANDIDATES[0]
+        return
     blind = _filled(image, counts & ~hidden)
-    errors = [float(np.square(_filter(*one, blind) - image)[judging].mean()) for one in _CANDIDATES]
-    enough = _AS_GOOD * min(errors)
+    for candidate in _CANDIDATES:
+        yield float(np.square(_filtered(*candidate, blind) - image)[judging].mean())
+
+
+def _best(errors: list[float]) -> tuple[str, float]:
+    """Return the candidate with the least error; among those as good, the smoothest."""
+    if not errors:
+        return _CANDIDATES[0]
+    enough = _TOLERANCE * min(errors)
     return next(one for one, error in zip(_CANDIDATES, errors, strict=True) if error <= enough)
 
 
-def _filter(name: str, strength: float, image: np.ndarray) -> np.ndarray:
-    """Return all channels filtered together, shape ``(C, *spatial)``; the noise has the strength 1."""
+def _filtered(name: str, strength: float, image: np.ndarray) -> np.ndarray:
+    """Return all channels filtered together, shape ``(C, *spatial)``; their noise has the variance 1."""
     from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
 
     if name == "tv":
@@ -82,7 +132,7 @@ def _filter(name: str, strength: float, image: np.ndarray) -> np.ndarray:
     settings = {"h": strength, "sigma": 1.0, "fast_mode": True}
     planar = image.ndim == 3
     settings |= {"patch_size": 5, "patch_distance": 9} if planar else {"patch_size": 3, "patch_distance": 3}
-    if len(image) == 1:  # scikit-image 0.26 gives a single channel back transposed
+    if len(image) == 1:  # scikit-image 0.26 transposes an image with a single channel
         return denoise_nl_means(image[0], **settings)[None]
     return denoise_nl_means(image, channel_axis=0, **settings)
 
@@ -92,7 +142,7 @@ def _filled(image: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 def _sigma(channel: np.ndarray) -> float:
-    """Return the noise's standard deviation by second differences (Immerkær, 1996); of a constant image 1."""
+    """Return the standard deviation of the noise by second differences (Immerkær, 1996); 1 if constant."""
     difference = channel
     for axis in range(channel.ndim - 2, channel.ndim):
         difference = np.diff(difference, 2, axis)
@@ -100,7 +150,7 @@ def _sigma(channel: np.ndarray) -> float:
     return max(spread, 1e-3 * float(channel.max() - channel.min())) or 1.0
 
 
-def _solved(problem: Problem, data: Tensor) -> Tensor:
-    """Return x after a few steps from the mean towards A x = data."""
-    mean = data.mean((0, *range(2, data.ndim)), keepdim=True).expand(1, -1, *problem.grid.shape)
-    return back_project(problem.operator, data, mean, steps=_STEPS)
+def _back_projected(problem: Problem, data: Tensor, gain: float = 1.0) -> Tensor:
+    """Return x after a few steps of conjugate gradients from the mean towards A x = data."""
+    mean = data.mean((0, *range(2, data.ndim)), keepdim=True) / gain
+    return back_project(problem.operator, data, mean.expand(1, -1, *problem.grid.shape), steps=_STEPS)

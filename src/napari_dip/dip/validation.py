@@ -1,72 +1,79 @@
-"""Who decides when a fit has come far enough: pixels held out of it, the strength of the noise, or nobody."""
+"""The criterion that decides when a fit ends, and the pixels that are held out for it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Self
 
-from torch import Generator
+from torch import Generator, Tensor
 
-from napari_dip.noise.whiteness import whiteness
+from napari_dip.noise.whiteness import Whiteness, whiteness
 from napari_dip.operators import Blur, Identity
 from napari_dip.optim.iterate import Iterate, Outcome, StoppingCriterion
-from napari_dip.optim.stages import scored, varied
+from napari_dip.optim.stages import scored, scored_by_variance
 from napari_dip.optim.stopping import Discrepancy, Never, NoImprovement, StoppingRule
 from napari_dip.problem import Problem
 
-#: Share of the pixels to hold out. Blurred pixels tell what their neighbours tell, and little of what goes
-#: wrong in x: it takes many. Where x has more pixels than the data, each of those is dear.
-_SHARES, _DEAR = {Identity: 0.05, Blur: 0.1}, 0.02
-#: Of the running variance: weight of the past, updates before its first value counts, and after its lowest.
-_MEMORY, _WARM_UP, _UNSETTLED = 0.95, 40, 30
+#: Default share of held-out pixels. Blurred pixels repeat what their neighbours tell, so it takes many to
+#: judge x. Where x has more pixels than the data, every measured pixel is precious.
+_SHARES, _PRECIOUS = {Identity: 0.05, Blur: 0.1}, 0.02
+#: For the variance of the outputs: the weight of the past, the index of the first score, and the number of
+#: iterations after the lowest one.
+_MEMORY, _WARM_UP, _VARIANCE_PATIENCE = 0.95, 40, 30
 
 
 @dataclass(frozen=True, eq=False)
 class Validation:
-    """A problem divided into what is fitted and what judges the fit.
+    """A problem, divided into the part that is fitted and the part that judges the fit.
 
     Parameters
     ----------
     problem : Problem
-        The whole.
+        The whole problem.
     fitted : Problem
-        What the fit sees.
+        The part that the fit sees.
     held_out : Problem, optional
-        Pixels that it does not see, where they are the criterion.
+        The pixels that it does not see, if they are the criterion.
     criterion : StoppingCriterion, optional
-        Who decides; None where the number of updates does.
+        What decides when the fit ends; None if only the number of iterations does.
+    variance : Tensor, shape ``(1, C, 1, ...)``, optional
+        Variance of the noise as measured in the data, if the residual is the criterion.
     """
 
     problem: Problem
     fitted: Problem
     held_out: Problem | None
     criterion: StoppingCriterion | None
+    variance: Tensor | None = None
 
     @classmethod
     def of(cls, problem: Problem, stopping: str, share: float | None, generator: Generator) -> Self:
-        """Choose the criterion, and divide the problem.
+        """Choose the criterion, and divide the problem accordingly.
 
         Parameters
         ----------
         problem : Problem
-            The whole.
+            The whole problem.
         stopping : {"auto", "held-out", "variance", "discrepancy", "max-iterations"}
             As in `DIP`.
         share : float, optional
-            Of the pixels, to hold out.
+            Share of the observed pixels to hold out.
         generator : torch.Generator
-            Draws them.
+            Draws the held-out pixels; on the CPU.
         """
-        criterion = _judge(problem, stopping)
-        fitted, held_out = problem, None
+        noise = _measured_noise(problem, stopping)
+        criterion = _criterion(problem, stopping, noise)
+        fitted, held_out, variance = problem, None, None
         if criterion is StoppingCriterion.HELD_OUT:
-            share = share or _SHARES.get(type(problem.operator), _DEAR)
+            share = share or _SHARES.get(type(problem.operator), _PRECIOUS)
             fitted, held_out = problem.split(share, generator)
-        return cls(problem, fitted, held_out, criterion)
+        elif criterion is StoppingCriterion.DISCREPANCY and noise is not None:
+            variance = noise.variance
+        return cls(problem, fitted, held_out, criterion, variance)
 
     @property
-    def trusts_filters(self) -> bool:
-        """Whether the noise is such that classic filters take it out: not where it is correlated."""
+    def suits_classic_filters(self) -> bool:
+        """Whether classic filters remove the noise: not where it is correlated between pixels."""
         return self.criterion in (None, StoppingCriterion.HELD_OUT)
 
     def rule(self, patience: int) -> StoppingRule:
@@ -75,40 +82,52 @@ class Validation:
             case StoppingCriterion.HELD_OUT:
                 return NoImprovement(patience)
             case StoppingCriterion.VARIANCE:
-                return NoImprovement(_UNSETTLED, Outcome.VARIANCE)
+                return NoImprovement(_VARIANCE_PATIENCE, Outcome.VARIANCE)
             case StoppingCriterion.DISCREPANCY:
                 return Discrepancy()
         return Never()
 
-    def of_outputs(self, iterates: Iterator[Iterate]) -> Iterator[Iterate]:
-        """Score single outputs, where that is what the criterion looks at."""
+    def score_outputs(self, iterates: Iterator[Iterate]) -> Iterator[Iterate]:
+        """Score single outputs, if the criterion is their variance."""
         if self.criterion is StoppingCriterion.VARIANCE:
-            return varied(iterates, decay=_MEMORY, warm_up=_WARM_UP)
+            return scored_by_variance(iterates, decay=_MEMORY, warm_up=_WARM_UP)
         return iterates
 
-    def of_averages(self, iterates: Iterator[Iterate]) -> Iterator[Iterate]:
-        """Score moving averages of one run alone, where that is what the criterion looks at."""
+    def score_averages(self, iterates: Iterator[Iterate]) -> Iterator[Iterate]:
+        """Score the moving averages of one network, if the criterion is their residual."""
         if self.criterion is StoppingCriterion.DISCREPANCY:
-            measured = whiteness(self.problem.data, self.problem.weights).variance
-            return scored(iterates, partial(self.problem.discrepancy, measured=measured))
+            return scored(iterates, partial(self.problem.discrepancy, measured=self.variance))
         return iterates
 
-    def of_means(self, iterates: Iterator[Iterate]) -> Iterator[Iterate]:
-        """Score means with earlier runs, where that is what the criterion looks at."""
+    def score_means(self, iterates: Iterator[Iterate]) -> Iterator[Iterate]:
+        """Score the means with earlier networks, if the criterion is the error on held-out pixels."""
         return iterates if self.held_out is None else scored(iterates, self.held_out.score)
 
 
-def _judge(problem: Problem, stopping: str) -> StoppingCriterion | None:
+def _measured_noise(problem: Problem, stopping: str) -> Whiteness | None:
+    """Return what the data tell about their noise, if the criterion depends on it."""
+    automatic = stopping == "auto" and not _always_held_out(problem)
+    if automatic or (stopping == "discrepancy" and not problem.noise.known):
+        return whiteness(problem.data, problem.weights)
+    return None
+
+
+def _always_held_out(problem: Problem) -> bool:
+    """Whether held-out pixels judge the fit even if the noise is correlated between pixels.
+
+    Missing pixels are wanted for whatever their neighbours tell about them. A fit can copy correlated noise
+    where x has the pixels of the data, but not through a blur.
+    """
+    return problem.only_missing or not isinstance(problem.operator, Identity)
+
+
+def _criterion(problem: Problem, stopping: str, noise: Whiteness | None) -> StoppingCriterion | None:
     if stopping == "max-iterations":
         return None
     if stopping != "auto":
         return StoppingCriterion[stopping.replace("-", "_").upper()]
-    noise = whiteness(problem.data, problem.weights)
-    # Who wants what is missing wants whatever its neighbours tell of it. And noise that is correlated can be
-    # copied into x as it is where x has the pixels of the data, but not through a blur.
-    if noise.white or problem.only_missing or not isinstance(problem.operator, Identity):
+    if noise is None or noise.white:
         return StoppingCriterion.HELD_OUT
-    # Compression without other noise leaves nothing to be measured.
-    return (
-        StoppingCriterion.DISCREPANCY if problem.noise.known or noise.measured else StoppingCriterion.VARIANCE
-    )
+    # Compression of an image without other noise leaves nothing to measure.
+    measurable = problem.noise.known or noise.measured
+    return StoppingCriterion.DISCREPANCY if measurable else StoppingCriterion.VARIANCE

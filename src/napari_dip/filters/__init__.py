@@ -1,1 +1,1 @@
-"""Classic filters that several methods use."""
+"""Classic filters: they need no training and no fit, and several methods use them."""

@@ -1,11 +1,11 @@
-"""A transform after which the noise is as strong everywhere, as classic filters want it."""
+"""Variance-stabilising transforms: they give photon noise the same variance everywhere."""
 
 import contextlib
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,48 +16,50 @@ from napari_dip.problem import Problem
 
 @dataclass(frozen=True, eq=False)
 class Stabiliser:
-    """∫ dy / √variance(y), after which photon noise has the strength 1; other noise is left as it is.
+    """The transform ∫ dy / √variance(y), which gives photon noise the variance 1.
+
+    Channels with other noise pass unchanged.
 
     Parameters
     ----------
     noises : tuple of NoiseModel
-        Of each channel.
+        Noise model of each channel.
     """
 
     noises: tuple[NoiseModel, ...]
 
     @classmethod
     def of(cls, problem: Problem) -> Self:
-        """Take the noise model; where that knows nothing, ask the data whether noise grows with light."""
+        """Take the noise model; if it knows nothing, measure in the data whether noise grows with light."""
         data, counts = problem.data[0].cpu(), (problem.weights > 0).expand_as(problem.data)[0].cpu()
-        # Where nothing but missing pixels is wanted the others are to be believed as they are.
+        # Where only missing pixels are wanted, observed ones count as they are.
         if problem.noise.known or problem.only_missing:
             return cls((problem.noise,) * len(data))
-        return cls(tuple(_found(*channel, problem.noise) for channel in zip(data, counts, strict=True)))
+        return cls(tuple(_photon_noise(*one) or problem.noise for one in zip(data, counts, strict=True)))
 
     def __call__(self, image: Tensor) -> Tensor:
-        """Return the transform of an image, shape ``(C, *spatial)``."""
-        return self._each(_stabilised, image)
+        """Return the transform of an image, shape ``(C, *spatial)``, in units of the noise."""
+        return self._each(_transformed, image)
 
     def inverse(self, image: Tensor) -> Tensor:
-        """Return the image of which this is the transform."""
-        return self._each(_straightened, image)
+        """Return the grey levels of a transformed image."""
+        return self._each(_inverted, image)
 
     def step(self, image: Tensor) -> Tensor:
-        """Return what a step of 1 in the transform is worth in grey levels."""
+        """Return the change in grey levels that changes the transform by 1, at each grey level."""
         return self._each(_step, image)
 
     def _each(self, act: Callable[[Tensor, NoiseModel], Tensor], image: Tensor) -> Tensor:
         return torch.stack([act(*channel) for channel in zip(image, self.noises, strict=True)])
 
 
-def _stabilised(y: Tensor, noise: NoiseModel) -> Tensor:
+def _transformed(y: Tensor, noise: NoiseModel) -> Tensor:
     if not isinstance(noise, PoissonNoise | PoissonGaussianNoise):
         return y
     return 2 / noise.gain * noise.variance(y).sqrt()
 
 
-def _straightened(t: Tensor, noise: NoiseModel) -> Tensor:
+def _inverted(t: Tensor, noise: NoiseModel) -> Tensor:
     if not isinstance(noise, PoissonNoise | PoissonGaussianNoise):
         return t
     read = noise.read_noise if isinstance(noise, PoissonGaussianNoise) else 0.0
@@ -65,17 +67,15 @@ def _straightened(t: Tensor, noise: NoiseModel) -> Tensor:
 
 
 def _step(y: Tensor, noise: NoiseModel) -> Tensor:
-    return (
-        noise.variance(y).sqrt()
-        if isinstance(noise, PoissonNoise | PoissonGaussianNoise)
-        else torch.ones_like(y)
-    )
+    if not isinstance(noise, PoissonNoise | PoissonGaussianNoise):
+        return torch.ones_like(y)
+    return noise.variance(y).sqrt()
 
 
-def _found(data: Tensor, counts: Tensor, unknown: NoiseModel) -> NoiseModel:
-    """Return photon noise as a channel shows it, or what the noise was taken for where it shows none."""
+def _photon_noise(data: Tensor, counts: Tensor) -> NoiseModel | None:
+    """Return photon noise as it is measured in a channel, or None where the channel shows none."""
     axes = "ZYX" if data.ndim == 3 else "YX"
-    with warnings.catch_warnings(), contextlib.suppress(ValueError):
-        warnings.simplefilter("ignore")
+    # Filters of warnings belong to the whole process, and this may run in a thread.
+    with np.errstate(all="ignore"), contextlib.suppress(ValueError):
         return estimate_noise(PoissonNoise(), data.numpy(), missing=~counts.numpy(), axes=axes)
-    return unknown
+    return None

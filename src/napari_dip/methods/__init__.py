@@ -1,4 +1,4 @@
-"""Ways to restore: frozen settings with ``solve``."""
+"""Methods of restoration: frozen settings with a ``solve``."""
 
 from napari_dip.methods.base import Method
 from napari_dip.methods.classic import RichardsonLucy, Wiener
@@ -7,7 +7,7 @@ from napari_dip.methods.finetune import FineTune
 from napari_dip.methods.pkn import PKN
 from napari_dip.methods.presets import PRESETS
 
-#: All methods, in the order in which they are offered.
+#: All methods, in the order in which they are offered to the user.
 METHODS: tuple[type[Method], ...] = (DIP, PKN, FineTune, RichardsonLucy, Wiener)
 
 __all__ = ["DIP", "METHODS", "PKN", "PRESETS", "FineTune", "Method", "RichardsonLucy", "Wiener"]

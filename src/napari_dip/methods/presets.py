@@ -1,8 +1,8 @@
-"""Published settings by name, each from its authors' released notebook.
+"""Presets of Deep Image Prior, most of them published settings from the notebooks of their authors.
 
 Deep Image Prior: Ulyanov et al., IJCV 2020, github.com/DmitryUlyanov/deep-image-prior. Deep decoder: Heckel
-and Hand, ICLR 2019, github.com/reinhardh/supplement_deep_decoder. How a run is stopped and averaged is ours,
-and so is the last layer: unbounded grey levels, no sigmoid.
+and Hand, ICLR 2019, github.com/reinhardh/supplement_deep_decoder. The stopping, the averaging and the last
+layer (unbounded grey levels instead of a sigmoid) are our own.
 """
 
 from dataclasses import replace
@@ -33,12 +33,12 @@ def _plain(*widths: int, **changes: object) -> Hourglass:
     return replace(_CLASSIC_NETWORK, widths=widths, skips=(0,) * len(widths), **changes)  # type: ignore[arg-type]
 
 
-#: Name to settings. All but "tapered" and "fine" use the published networks and Adam's usual memory of 0.999.
+#: Settings by name. All but "tapered" and "fine" have the published networks, and Adam's usual β₂ of 0.999.
 PRESETS: dict[str, DIP] = {
     "tapered": DIP(),
-    # Ours: three times as long, and better where thin lines are missing
+    # Our own: it takes three times as long, and is better where thin lines are missing
     "fine": DIP(network=Hourglass(widths=(64, 64, 128, 128, 128), skips=(16,) * 5)),
-    # denoising.ipynb: noise, and compression
+    # denoising.ipynb: noise, and compression artefacts
     "classic": _CLASSIC,
     "snail": replace(
         _CLASSIC,
@@ -46,7 +46,7 @@ PRESETS: dict[str, DIP] = {
         input_channels=3,
         network=replace(_CLASSIC_NETWORK, widths=(8, 16, 32, 64, 128), skips=(0, 0, 0, 4, 4)),
     ),
-    # inpainting.ipynb: vase, kate and peppers, library (its `param_noise` changes no weight: it is lost)
+    # inpainting.ipynb: vase, kate and peppers, library (its `param_noise` has no effect in the notebook)
     "hole": replace(
         _CLASSIC,
         iterations=5000,
@@ -66,7 +66,7 @@ PRESETS: dict[str, DIP] = {
         input_channels=1,
         network=_plain(16, 32, 64, 128, 128, 128, kernel_down=5, projection=False, upsampling="nearest"),
     ),
-    # restoration.ipynb: barbara with half, kate with 2 % of the pixels
+    # restoration.ipynb: barbara with half of the pixels, kate with 2 %
     "half": replace(_CLASSIC, learning_rate=0.001, iterations=11_000, patience=2000, input_noise_std=0.03),
     "sparse": replace(
         _CLASSIC,

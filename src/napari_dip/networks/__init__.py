@@ -1,1 +1,1 @@
-"""The functions f that are fitted: settings (`hourglass`) without torch, layers and networks with it."""
+"""Untrained networks: their settings, which load no torch, their layers, and their output."""

@@ -1,4 +1,4 @@
-"""Layers in 2-D and 3-D that keep float32 weights and work in the precision of their input."""
+"""Layers in 2-D and 3-D with float32 weights, which compute in the number format of their input."""
 
 import math
 from typing import Literal
@@ -13,16 +13,20 @@ _NORMALISE = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 class Convolution(nn.Module):
     """Convolution that keeps the size (stride 1) or halves it, rounding up (stride 2).
 
-    The weights are cast to the input's precision at each call, so that no autocast has to look after it.
+    The weights are cast to the number format of the input at each call, so that no autocast is needed.
 
     Parameters
     ----------
     ndim : int
-        2 or 3 spatial axes.
-    channels_in, channels_out, kernel, stride : int
-        `kernel` is odd, the same along each axis.
+        Number of spatial axes, 2 or 3.
+    channels_in, channels_out : int
+        Number of channels of the input and of the output.
+    kernel : int
+        Width of the filter along each axis, in pixels; odd.
+    stride : int
+        1 or 2.
     padding : {"zeros", "reflect"}
-        Zeros cost no extra pass over the tensor.
+        What the filter sees beyond the border; zeros need no extra pass over the tensor.
     bias : bool
         Add a constant to each channel.
     """
@@ -44,7 +48,7 @@ class Convolution(nn.Module):
         self.stride, self.border, self.padding = stride, kernel // 2, padding
 
     def initialise(self, generator: Generator) -> None:
-        """Draw weights and biases from U(±1/√fan_in), torch's own default, from an explicit generator."""
+        """Draw weights and biases from U(±1/√fan_in), which is torch's default, by the generator."""
         bound = 1 / math.sqrt(self.weight[0].numel())
         nn.init.uniform_(self.weight, -bound, bound, generator=generator)
         if self.bias is not None:
@@ -53,11 +57,11 @@ class Convolution(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Convolve x, shape ``(N, C, *spatial)``."""
         ndim, border = x.ndim - 2, self.border
-        # Where an axis is shorter than the filter, processors' libraries give gradients of bfloat16 weights
-        # that are wrong (measured with torch 2.13: noise from unused memory). Such scales cost nothing.
+        # If an axis is shorter than the filter, CPU libraries return wrong gradients of bfloat16 weights
+        # (seen with torch 2.13: values from unused memory). Such small scales cost nothing in float32.
         dtype = float32 if min(x.shape[2:]) < self.weight.shape[-1] else x.dtype
         if border and self.padding == "reflect":
-            # A reflection needs an axis longer than itself; the last pixel repeated serves the others.
+            # A reflection needs an axis longer than the border; shorter ones repeat their last pixel.
             mode = "reflect" if min(x.shape[2:]) > border else "replicate"
             x, border = F.pad(x, (border,) * 2 * ndim, mode), 0
         bias = None if self.bias is None else self.bias.to(dtype)
@@ -66,12 +70,12 @@ class Convolution(nn.Module):
 
 
 def normalisation(ndim: int, channels: int) -> nn.Module:
-    """Return batch normalisation; its statistics are those of the one image, in training and after."""
+    """Return batch normalisation, which normalises by the statistics of the one image."""
     return _NORMALISE[ndim](channels)
 
 
 class Halve(nn.Module):
-    """Mean of 2 x 2 pixels; windows overlap along an odd axis."""
+    """Mean of 2 x 2 pixels; the windows overlap along an axis of odd length."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Halve each axis, rounding up."""
@@ -87,7 +91,7 @@ def block(
     halve: Literal["stride", "average"] | None = None,
     padding: str,
 ) -> nn.Module:
-    """Return convolution, halving if any, normalisation, LeakyReLU 0.2."""
+    """Return convolution, optional halving, normalisation, and a leaky ReLU of slope 0.2."""
     stride = 2 if halve == "stride" else 1
     return nn.Sequential(
         Convolution(ndim, channels_in, channels_out, kernel, stride=stride, padding=padding),
@@ -98,10 +102,10 @@ def block(
 
 
 class Untrained(nn.Module):
-    """A network whose weights are not there (on torch's meta device) until they are drawn."""
+    """A network without memory for its weights, on torch's meta device, until they are drawn."""
 
     def initialise(self, generator: Generator) -> None:
-        """Draw all weights from a generator on the processor, so that devices agree on them."""
+        """Draw all weights by a generator on the CPU, so that they are the same on every device."""
         self.to_empty(device="cpu")
         for module in self.modules():
             if isinstance(module, Convolution):

@@ -1,4 +1,4 @@
-"""Passes of a network on a CUDA device, recorded once and played back: launched all at once."""
+"""CUDA graphs: the passes of a network are recorded once, and replayed with a single launch."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -7,30 +7,30 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-#: Passes before the recording, in which libraries choose their algorithms.
+#: Number of passes before the recording, in which libraries choose their algorithms.
 _WARM_UP = 3
-#: Other threads may go on taking memory while this one records.
+#: Capture mode in which other threads may allocate memory while this one records.
 _ALONE = "thread_local"
 
 
 def record(network: nn.Module, z: Tensor) -> None:
-    """Let a network play back its forward and its backward pass from now on.
+    """Record the forward and backward pass of a network, which replays them from now on.
 
-    For small images launching the kernels one by one takes longer than they run. Weights and results are as
-    before; statistics that normalisation keeps of earlier passes are a few passes ahead.
+    For small images, launching the CUDA kernels one by one takes longer than running them. Weights and
+    results do not change; the running statistics of the normalisation are a few passes ahead.
 
     Parameters
     ----------
     network : nn.Module
-        On a CUDA device, in training mode. It has to do the same with every input.
+        Network on a CUDA device, in training mode. Its computations must not depend on the values of z.
     z : Tensor
-        An input. All that follow have its shape, dtype and memory layout, and need no gradient.
+        An input. Later ones must have its shape, dtype and memory layout, and need no gradient.
     """
     weights = [weight for weight in network.parameters() if weight.requires_grad]
     recording = _Recording.of(network, z, weights)
 
     def forward(z: Tensor) -> Tensor:
-        # Refers to weights, not to the network: no circle keeps the memory when that is gone.
+        # This refers to the weights and not to the network: a cycle would keep the memory alive.
         played: Tensor = _Playback.apply(recording, z, *weights)
         return played
 
@@ -39,7 +39,7 @@ def record(network: nn.Module, z: Tensor) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Recording:
-    """Two graphs, and the tensors that they read and write."""
+    """The graphs of the forward and backward pass, and the tensors that they read and write."""
 
     ahead: torch.cuda.CUDAGraph
     back: torch.cuda.CUDAGraph
@@ -69,7 +69,7 @@ class _Recording:
 
 
 class _Playback(torch.autograd.Function):
-    """The network as one step of differentiation."""
+    """The recorded network as one differentiable function."""
 
     @staticmethod
     def forward(ctx: Any, recording: _Recording, z: Tensor, *weights: Tensor) -> Tensor:

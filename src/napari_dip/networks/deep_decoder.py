@@ -1,36 +1,31 @@
-"""The network that a `Decoder` describes."""
+"""The deep decoder that a `Decoder` describes."""
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_dip.networks.blocks import Convolution, Untrained, normalisation
-
-if TYPE_CHECKING:
-    from napari_dip.networks.settings import Decoder
+from napari_dip.networks.settings import Decoder
 
 
 class DecoderNetwork(Untrained):
-    """x ↦ cn(relu(U x C)) in each layer, C a mixing, U an upsampling; and a mixing to the image (section 2).
+    """x ↦ cn(relu(U x C)) in each layer, and a last mixing of channels into the image.
 
-    Its weights are not there (on torch's meta device) until they are drawn.
+    C mixes channels, U enlarges, and cn normalises each channel (Heckel and Hand, section 2).
 
     Parameters
     ----------
     shape : Decoder
-        Width and layers.
+        Settings of the network.
     channels_in, channels_out : int
-        Of z and of the image.
+        Number of channels of z and of the image.
     spatial : tuple of int
         Spatial shape of the image, 2-D or 3-D.
     """
 
-    def __init__(
-        self, shape: "Decoder", channels_in: int, channels_out: int, spatial: tuple[int, ...]
-    ) -> None:
+    def __init__(self, shape: Decoder, channels_in: int, channels_out: int, spatial: tuple[int, ...]) -> None:
         super().__init__()
         ndim = len(spatial)
         self.sizes = shape.sizes(spatial)[1:]
@@ -42,10 +37,10 @@ class DecoderNetwork(Untrained):
             self.last = _mixing(ndim, shape.width, channels_out)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Return the image, unbounded and centred on 0, in the precision of z."""
+        """Return the image, unbounded and centred on 0, in the number format of z."""
         x = z
         for mix, normalise, size in zip(self.mixings, self.normalisations, self.sizes, strict=True):
-            x = mix(x)  # before the upsampling, with which it commutes: there are fewer pixels to mix
+            x = mix(x)  # it commutes with enlarging, and there are fewer pixels to mix before
             if x.shape[2:] != size:
                 x = F.interpolate(x, size=size, mode=self.mode)
             x = normalise(F.relu(x, inplace=True))

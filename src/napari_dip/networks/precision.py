@@ -1,8 +1,9 @@
-"""Which number format is fastest here: measured, not guessed from a name."""
+"""The fastest number format on this machine: measured, not guessed from a device's name."""
 
 import time
 from functools import cache
 from threading import Lock
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -10,15 +11,20 @@ import torch.nn.functional as F
 _MEASURING = Lock()
 
 
+def resolved_precision(precision: str, device: str) -> Literal["float32", "bfloat16"]:
+    """Return the name of the number format that `compute_dtype` chooses."""
+    return "bfloat16" if compute_dtype(precision, torch.device(device)) == torch.bfloat16 else "float32"
+
+
 def compute_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """Return the format that the inside of a network works in.
+    """Return the number format in which a network computes.
 
     Parameters
     ----------
     precision : {"auto", "float32", "bfloat16"}
-        "auto" takes bfloat16 where this device convolves in it clearly faster than in float32.
+        "auto" takes bfloat16 where convolutions in it are clearly faster than in float32 on this device.
     device : torch.device
-        Where the network runs.
+        Device of the network.
     """
     if precision == "auto":
         with _MEASURING:
@@ -32,7 +38,7 @@ def _bfloat16_pays(device: str) -> bool:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device != "cpu":
         return False
-    # Processors without the instructions emulate them, several times slower than float32.
+    # CPUs without instructions for bfloat16 emulate it, several times slower than float32.
     return _seconds(torch.bfloat16) < 0.9 * _seconds(torch.float32)
 
 

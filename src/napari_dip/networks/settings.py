@@ -1,70 +1,66 @@
-"""The shapes of untrained networks, as frozen settings that build them."""
+"""Architectures of untrained networks, as frozen settings."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Len
 
 from napari_dip.settings import check
 
-if TYPE_CHECKING:
-    from napari_dip.networks.blocks import Untrained
-
-
-#: Pixels along an axis at the least: one alone has no variance to be normalised by.
+#: Fewest pixels along an axis: a single one has no variance to normalise by.
 _SMALLEST = 2
 
 
 @dataclass(frozen=True)
 class Architecture(ABC):
-    """The shape of a network f that makes an image f(z) of an input z; any image size, 2-D or 3-D."""
+    """The architecture of a network f that maps an input z to an image f(z) of any size, in 2-D or 3-D.
+
+    `networks.build.build` makes the network.
+    """
 
     def __post_init__(self) -> None:
         check(self)
 
     @abstractmethod
-    def build(self, channels_in: int, channels_out: int, spatial: tuple[int, ...]) -> "Untrained":
-        """Return the network, its weights not yet drawn.
-
-        Parameters
-        ----------
-        channels_in, channels_out : int
-            Of z and of the image.
-        spatial : tuple of int
-            Spatial shape of the image.
-        """
-
     def input_shape(self, spatial: tuple[int, ...]) -> tuple[int, ...]:
         """Return the spatial shape of z for an image of this shape."""
-        return spatial
 
 
 @dataclass(frozen=True)
 class Hourglass(Architecture):
-    """Shape of Deep Image Prior's encoder-decoder with skip connections.
+    """The encoder-decoder with skip connections of Deep Image Prior.
 
     Source: Ulyanov et al., IJCV 2020, section 4 and supplement.
 
     Parameters
     ----------
     widths : tuple of int
-        Channels at each scale, the finest first. Scales that a small image has no room for are left out.
+        Number of channels at each scale, the finest first. Scales without room in a small image are left out.
     skips : tuple of int
-        Channels of the skip connection at each scale; 0 is none.
+        Number of channels of the skip connection at each scale; 0 means no connection.
     kernel_down, kernel_up : int
-        Width of the filters on the way down and up, in pixels; odd.
+        Width of the filters in the encoder and in the decoder, in pixels; odd.
     upsampling : {"bilinear", "nearest", "mixed"}
-        How a coarse scale is brought to the next finer one (bilinear is trilinear in volumes); "mixed" is
-        nearest at the two finest scales, bilinear at the others.
+        How a coarse scale is enlarged to the next finer one (bilinear is trilinear in volumes); "mixed" is
+        nearest at the two finest scales and bilinear at the others.
     downsampling : {"stride", "average"}
-        A filter moved in steps of two, or the mean of 2 x 2 pixels right after it.
+        How a scale is halved: by a filter with a stride of two, or by the mean of 2 x 2 pixels after one.
     padding : {"zeros", "reflect"}
         What filters see beyond the border.
     projection : bool
-        A 1 x 1 filter after each scale.
+        Add a 1 x 1 filter after each scale.
     joint_normalisation : bool
         Normalise skip and coarse channels together once more, as published. Both are normalised already.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_dip import DIP, Denoise, Hourglass, restore
+    >>> image = np.random.default_rng(0).normal(100, 10, (32, 32))
+    >>> network = Hourglass(widths=(8, 16), skips=(4, 4))
+    >>> restore(image, Denoise(), DIP(iterations=5, network=network)).image.shape
+    (32, 32)
     """
 
     widths: Annotated[tuple[Annotated[int, Ge(1)], ...], Len(1)] = (16, 32, 64, 128, 128)
@@ -88,43 +84,44 @@ class Hourglass(Architecture):
             if getattr(self, name) % 2 == 0:
                 raise ValueError(f"Hourglass.{name} must be odd, got {getattr(self, name)}")
 
-    def build(self, channels_in: int, channels_out: int, spatial: tuple[int, ...]) -> "Untrained":
-        """Return the network, its weights not yet drawn."""
-        from napari_dip.networks.skip import SkipNetwork
-
-        return SkipNetwork(self, channels_in, channels_out, spatial)
+    def input_shape(self, spatial: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the spatial shape of z: that of the image."""
+        return spatial
 
 
 @dataclass(frozen=True)
 class Decoder(Architecture):
-    """Shape of the deep decoder: few weights and no filters, channels mixed pixel by pixel and upsampled.
+    """The deep decoder: it mixes channels pixel by pixel and enlarges them, without spatial filters.
 
-    It has too few weights to fit noise, so it hardly depends on when it is stopped; it loses fine texture
-    too. Give it fewer weights, about ``layers * width²``, than the image has values. Source: Heckel and Hand,
-    ICLR 2019, section 2.
+    It has too few weights to fit noise, so the result hardly depends on when it is stopped; but it also loses
+    fine texture. It has about ``layers * width²`` weights, which should be fewer than the values of the
+    image. Source: Heckel and Hand, ICLR 2019, section 2.
 
     Parameters
     ----------
     width : int
-        Channels of each layer: 128 for colour images of 512 x 512 pixels, 64 or 32 for smaller ones.
+        Number of channels of each layer: 128 for colour images of 512 x 512 pixels, 64 or 32 for less.
     layers : int
-        Layers; each but the last doubles the size.
+        Number of layers; each one but the last doubles the size.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_dip import DIP, Decoder, Denoise, restore
+    >>> image = np.random.default_rng(0).normal(100, 10, (32, 32))
+    >>> method = DIP(iterations=5, network=Decoder(width=16, layers=3))
+    >>> restore(image, Denoise(), method).image.shape
+    (32, 32)
     """
 
     width: Annotated[int, Ge(1)] = 128
     layers: Annotated[int, Ge(1)] = 6
 
-    def build(self, channels_in: int, channels_out: int, spatial: tuple[int, ...]) -> "Untrained":
-        """Return the network, its weights not yet drawn."""
-        from napari_dip.networks.deep_decoder import DecoderNetwork
-
-        return DecoderNetwork(self, channels_in, channels_out, spatial)
-
     def input_shape(self, spatial: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the spatial shape of z: the image's, halved for all layers but the last."""
+        """Return the spatial shape of z: that of the image, halved once for every layer but the last."""
         return self.sizes(spatial)[0]
 
     def sizes(self, spatial: tuple[int, ...]) -> list[tuple[int, ...]]:
-        """Return the spatial shape of z and of each layer's output; halves are rounded up."""
+        """Return the spatial shape of z and of the output of each layer; halves are rounded up."""
         halvings = [*reversed(range(self.layers)), 0]
         return [tuple(max(-(-n // 2**k), min(n, _SMALLEST)) for n in spatial) for k in halvings]

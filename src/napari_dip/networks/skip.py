@@ -1,26 +1,24 @@
-"""The network that an `Hourglass` describes."""
+"""The encoder-decoder with skip connections that an `Hourglass` describes."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_dip.networks.blocks import Convolution, Untrained, block, normalisation
-
-if TYPE_CHECKING:
-    from napari_dip.networks.settings import Hourglass
+from napari_dip.networks.settings import Hourglass
 
 
 def scales_with_room(shape: tuple[int, ...], wanted: int) -> int:
-    """Return how many of the wanted scales leave at least two pixels along the longest axis."""
+    """Return the number of scales, at most `wanted`, that leave two pixels along the longest axis."""
     return max(1, min(wanted, max(shape).bit_length() - 2))
 
 
 class Scale(nn.Module):
-    """One scale: skip beside (down, the coarser scales, up), joined and filtered."""
+    """One scale: skip connection beside encoder, coarser scales and decoder; both joined and filtered."""
 
-    def __init__(self, ndim: int, shape: "Hourglass", level: int, depth: int, channels_in: int) -> None:
+    def __init__(self, ndim: int, shape: Hourglass, level: int, depth: int, channels_in: int) -> None:
         super().__init__()
         width, skip, padding = shape.widths[level], shape.skips[level], shape.padding
         down, up = shape.kernel_down, shape.kernel_up
@@ -43,28 +41,26 @@ class Scale(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return features of the size of x."""
-        # Interpolating to the size at hand, rather than by two, lets any image size through unpadded.
+        # Enlarging to the size of x, rather than by a factor of two, allows any image size without padding.
         deep = F.interpolate(self.coarser(self.down(x)), size=x.shape[2:], mode=self.mode)
         return self.out(deep if self.skip is None else Join.apply(self.skip(x), deep))
 
 
 class SkipNetwork(Untrained):
-    """All scales, and the 1 x 1 filter that makes an image of the finest features.
-
-    Its weights are not there (on torch's meta device) until they are drawn.
+    """All scales, and the 1 x 1 filter that turns the finest features into an image.
 
     Parameters
     ----------
     shape : Hourglass
-        Widths, skips and the rest.
+        Settings of the network.
     channels_in, channels_out : int
-        Of z and of the image.
+        Number of channels of z and of the image.
     spatial : tuple of int
-        Spatial shape of the image, 2-D or 3-D; it decides how many scales have room.
+        Spatial shape of the image, 2-D or 3-D, which limits the number of scales.
     """
 
     def __init__(
-        self, shape: "Hourglass", channels_in: int, channels_out: int, spatial: tuple[int, ...]
+        self, shape: Hourglass, channels_in: int, channels_out: int, spatial: tuple[int, ...]
     ) -> None:
         super().__init__()
         ndim = len(spatial)
@@ -74,25 +70,25 @@ class SkipNetwork(Untrained):
             self.last = Convolution(ndim, shape.widths[0], channels_out, 1, padding=shape.padding)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Return the image, unbounded and centred on 0, in the precision of z."""
+        """Return the image, unbounded and centred on 0, in the number format of z."""
         return self.last(self.scales(z))
 
 
 class Join(torch.autograd.Function):
-    """Concatenation along the channels that hands back gradients each with memory of its own.
+    """Concatenation along the channels whose two gradients have separate memory.
 
-    Those of torch's own are views into one tensor, and the layers that they go to copy them, or leave
-    their fast path: a fifth of an update.
+    The gradients of torch's own concatenation are views of one tensor. The layers that receive them copy them
+    or leave their fast path, which takes a fifth of an iteration.
     """
 
     @staticmethod
     def forward(ctx: Any, first: Tensor, second: Tensor) -> Tensor:
-        """Return the two along one channel axis."""
+        """Return both inputs along one channel axis."""
         ctx.channels = first.shape[1], second.shape[1]
         return torch.cat([first, second], 1)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
-        """Return the gradient's two parts."""
+        """Return the two parts of the gradient."""
         layout = torch.channels_last if gradient.ndim == 4 else torch.channels_last_3d
         return tuple(part.contiguous(memory_format=layout) for part in gradient.split(ctx.channels, 1))

@@ -3,12 +3,13 @@
 import contextlib
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dip.image.planes import sampled_planes
+from napari_dip.image.planes import Plane, sampled_planes
 from napari_dip.noise.models import (
     GaussianNoise,
     LaplaceNoise,
@@ -19,6 +20,7 @@ from napari_dip.noise.models import (
 )
 from napari_dip.noise.neighbourhoods import Levels, Neighbourhoods
 from napari_dip.noise.photon_transfer import SIGNIFICANT, PhotonTransfer
+from napari_dip.steps import Steps, finished
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -99,38 +101,22 @@ def estimate_noise(
     >>> round(noise.gain, 1)
     4.0
     """
+    return finished(estimating(model, image, missing=missing, axes=axes))
+
+
+def estimating(
+    model: NoiseModel, image: "ArrayLike", *, missing: "ArrayLike | None" = None, axes: str | None = None
+) -> Steps[NoiseModel]:
+    """Do what `estimate_noise` does, in steps."""
     if isinstance(model, UnknownNoise):
         return model
     planes = sampled_planes(image, missing, axes, count=_PLANES, side=_SIDE)
-    heavy = isinstance(model, LaplaceNoise)
-    levels = Levels.of(
-        Neighbourhoods.of(planes, counts=isinstance(model, PoissonNoise)),
-        _CLIPPED_LAPLACE if heavy else _CLIPPED_NORMAL,
-    )
-    match model:
-        case GaussianNoise() | LaplaceNoise():
-            return replace(model, sigma=_rounded(np.sqrt(np.median(levels.variance))))
-        case PoissonNoise():
-            line = PhotonTransfer.through(levels)
-            return replace(model, gain=_rounded(line.slope), offset=_rounded(line.root))
-        case PoissonGaussianNoise():
-            line = PhotonTransfer.through(levels)
-            read_variance, error = line.at(model.offset)
-            if read_variance < -SIGNIFICANT * error:
-                warnings.warn(
-                    f"the variance of the noise would be 0 at grey level {line.root:.4g}, above the offset "
-                    f"{model.offset:g}: the read noise is set to 0, but the offset is probably higher",
-                    stacklevel=2,
-                )
-            return replace(
-                model, gain=_rounded(line.slope), read_noise=_rounded(math.sqrt(max(read_variance, 0)))
-            )
-    raise ValueError(f"model must be one of the noise models, got {model!r}")
+    return (yield from _fitting(model, planes))
 
 
-def found_noise(
+def finding(
     image: "ArrayLike", *, missing: "ArrayLike | None" = None, axes: str | None = None
-) -> NoiseModel:
+) -> Steps[NoiseModel]:
     """Return photon noise if the noise of an image grows with brightness, and Gaussian noise otherwise.
 
     Parameters
@@ -148,10 +134,36 @@ def found_noise(
     ValueError
         The noise can't be measured from this image, or there is none.
     """
-    with contextlib.suppress(ValueError), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return estimate_noise(PoissonNoise(), image, missing=missing, axes=axes)
-    return estimate_noise(GaussianNoise(1.0), image, missing=missing, axes=axes)
+    planes = sampled_planes(image, missing, axes, count=_PLANES, side=_SIDE)
+    with contextlib.suppress(ValueError):
+        return (yield from _fitting(PoissonNoise(), planes))
+    return (yield from _fitting(GaussianNoise(1.0), planes))
+
+
+def _fitting(model: NoiseModel, planes: Sequence[Plane]) -> Steps[NoiseModel]:
+    """Return, in steps, the noise model with parameters measured from some planes."""
+    found = yield from Neighbourhoods.measuring(planes, counts=isinstance(model, PoissonNoise))
+    heavy = isinstance(model, LaplaceNoise)
+    levels = yield from Levels.measuring(found, _CLIPPED_LAPLACE if heavy else _CLIPPED_NORMAL)
+    match model:
+        case GaussianNoise() | LaplaceNoise():
+            return replace(model, sigma=_rounded(np.sqrt(np.median(levels.variance))))
+        case PoissonNoise():
+            line = PhotonTransfer.through(levels)
+            return replace(model, gain=_rounded(line.slope), offset=_rounded(line.root))
+        case PoissonGaussianNoise():
+            line = PhotonTransfer.through(levels)
+            read_variance, error = line.at(model.offset)
+            if read_variance < -SIGNIFICANT * error:
+                warnings.warn(
+                    f"the variance of the noise would be 0 at grey level {line.root:.4g}, above the offset "
+                    f"{model.offset:g}: the read noise is set to 0, but the offset is probably higher",
+                    stacklevel=5,  # the caller of `estimate_noise`
+                )
+            return replace(
+                model, gain=_rounded(line.slope), read_noise=_rounded(math.sqrt(max(read_variance, 0)))
+            )
+    raise ValueError(f"model must be one of the noise models, got {model!r}")
 
 
 def _rounded(value: float) -> float:

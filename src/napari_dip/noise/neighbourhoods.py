@@ -9,7 +9,10 @@ import numpy as np
 from napari_dip.image.planes import Plane
 from napari_dip.noise.clipping import clipping_levels
 from napari_dip.noise.second_difference import second_difference
+from napari_dip.steps import Steps
 
+#: What is said between the steps of a measurement.
+_NOTE = "Measuring the noise."
 #: Fewest neighbourhoods that are sorted into one level of brightness, and largest number of levels.
 _ENOUGH, _MOST_LEVELS = 200, 200
 #: Share of a level's neighbourhoods that is used: those with the least structure.
@@ -43,8 +46,8 @@ class Neighbourhoods:
     clipped: np.ndarray
 
     @classmethod
-    def of(cls, planes: Sequence[Plane], *, counts: bool) -> Self:
-        """Measure the neighbourhoods of some planes.
+    def measuring(cls, planes: Sequence[Plane], *, counts: bool) -> Steps[Self]:
+        """Measure the neighbourhoods of some planes, in steps.
 
         Parameters
         ----------
@@ -62,8 +65,11 @@ class Neighbourhoods:
         if not len(seen):
             raise ValueError("every pixel is missing: there is nothing to measure the noise from")
         ends = clipping_levels(seen, counts=counts)
-        parts = zip(*(_measured(values, valid, ends) for values, valid in planes), strict=True)
-        found = cls(*(np.concatenate(part) for part in parts))
+        fields = []
+        for values, valid in planes:
+            yield _NOTE
+            fields.append((yield from _measuring(values, valid, ends)))
+        found = cls(*(np.concatenate(parts) for parts in zip(*fields, strict=True)))
         if len(found.noise) < _ENOUGH:
             raise ValueError(
                 f"only {len(found.noise)} neighbourhoods of 3 x 3 pixels have no missing pixel, and "
@@ -90,8 +96,8 @@ class Levels:
     count: int
 
     @classmethod
-    def of(cls, found: Neighbourhoods, clipped_mean: float) -> Self:
-        """Sort neighbourhoods by brightness, and measure the calmest of them at each brightness.
+    def measuring(cls, found: Neighbourhoods, clipped_mean: float) -> Steps[Self]:
+        """Sort neighbourhoods by brightness, and measure the calmest at each brightness, in steps.
 
         Parameters
         ----------
@@ -105,13 +111,16 @@ class Levels:
         ValueError
             There is no noise.
         """
+        yield _NOTE
         levels = min(_MOST_LEVELS, len(found.noise) // _ENOUGH)
         order = np.argsort(found.around, kind="stable")
         order = order[len(order) % levels :].reshape(levels, -1)  # (levels, neighbourhoods)
+        yield _NOTE
         count = int(_CALM * order.shape[1])
         calm = np.argpartition(found.gradient[order], count, axis=1)[:, :count]
         chosen = np.take_along_axis(order, calm, axis=1)
-        variance = _robust_variance(found.noise[chosen], clipped_mean)
+        yield _NOTE
+        variance = yield from _robust_variance(found.noise[chosen], clipped_mean)
         usable = variance > 0
         if not usable.any():
             raise ValueError(
@@ -123,8 +132,8 @@ class Levels:
         return cls(found.mean[chosen].mean(1)[usable], variance[usable], count)
 
 
-def _measured(values: np.ndarray, valid: np.ndarray, ends: list[float]) -> tuple[np.ndarray, ...]:
-    """Return the fields of `Neighbourhoods` for one plane, whose values are 0 where it is not valid."""
+def _measuring(values: np.ndarray, valid: np.ndarray, ends: list[float]) -> Steps[tuple[np.ndarray, ...]]:
+    """Return, in steps, the fields of `Neighbourhoods` for a plane whose values are 0 where not valid."""
     from scipy.ndimage import maximum_filter, minimum_filter, uniform_filter
 
     def total(image: np.ndarray, size: int) -> np.ndarray:
@@ -134,10 +143,13 @@ def _measured(values: np.ndarray, valid: np.ndarray, ends: list[float]) -> tuple
     inner, inner_weight = total(values, 3), total(weights, 3)
     ring, ring_weight = total(values, 5) - inner, total(weights, 5) - inner_weight
     mean = inner / np.maximum(inner_weight, 1)
+    yield _NOTE
     noise = second_difference(values)
     gradient = np.hypot(_slope(mean, 0), _slope(mean, 1))
+    yield _NOTE
     clipped = maximum_filter(np.isin(values, ends) & valid, 3)
     whole = minimum_filter(valid, 3, mode="constant", cval=False) & (ring_weight > 0.5)
+    yield _NOTE
     around = ring / np.maximum(ring_weight, 1)
     return tuple(field[whole] for field in (noise, mean, around, gradient, clipped))
 
@@ -148,10 +160,11 @@ def _slope(image: np.ndarray, axis: int) -> np.ndarray:
     return correlate1d(image, [-1, 0, 1], axis, mode="constant")
 
 
-def _robust_variance(noise: np.ndarray, clipped_mean: float) -> np.ndarray:
-    """Return the v of each row for which the mean of min(noise² / v, 4) is `clipped_mean`."""
+def _robust_variance(noise: np.ndarray, clipped_mean: float) -> Steps[np.ndarray]:
+    """Return, in steps, the v of each row for which the mean of min(noise² / v, 4) is `clipped_mean`."""
     squares = np.square(noise)  # (levels, neighbourhoods)
     variance = squares.mean(1)
     for _ in range(30):
+        yield _NOTE
         variance = np.minimum(squares, 4 * variance[:, None]).mean(1) / clipped_mean
     return variance

@@ -1,1 +1,1 @@
-"""One loop (`fit`), the streams that feed it (`samples`), its `stages`, and when to stop (`stopping`)."""
+"""The optimisation loop (`fit`), what happens to its iterates (`stages`), and when it ends (`stopping`)."""

@@ -16,20 +16,20 @@ def back_project(
     steps: int,
     tolerance: float = 0.0,
 ) -> Tensor:
-    """Move x towards A x = data by conjugate gradients.
+    """Return x after some steps of conjugate gradients towards A x = data.
 
     Parameters
     ----------
     operator, data, x, weights
         As for `cgls`.
     steps : int
-        At the most.
+        Largest number of steps.
     tolerance : float
-        Root-mean-square residual that is small enough.
+        Root-mean-square residual, in grey levels, at which the steps end.
     """
-    for index, (closer, left) in enumerate(cgls(operator, data, x, weights=weights)):
+    for index, (closer, residual) in enumerate(cgls(operator, data, x, weights=weights)):
         x = closer
-        if index == steps or left <= tolerance:
+        if index == steps or residual <= tolerance:
             break
     return x
 
@@ -37,26 +37,26 @@ def back_project(
 def cgls(
     operator: Operator, data: Tensor, x: Tensor, *, weights: Tensor | None = None
 ) -> Iterator[tuple[Tensor, float]]:
-    """Yield x, and what each step of conjugate gradients on the normal equations (CGLS) makes of it.
+    """Yield x, then x after each step of conjugate gradients on the normal equations (CGLS).
 
-    Each takes the direction in which the residual falls most, details that A hardly lets through last: few
-    steps amplify little noise. What A does not see of x stays as it was.
+    Each step takes the direction in which the residual falls fastest. Details that A hardly transmits come
+    last, so that few steps amplify little noise. Components of x that A does not transmit stay unchanged.
 
     Parameters
     ----------
     operator : Operator
         A.
     data : Tensor, shape ``(N, C, *spatial)``
-        What A x should be.
+        Data y.
     x : Tensor, shape ``(N, C, *grid)``
-        To begin with; it is not changed.
+        Image to start from; it is not modified.
     weights : Tensor, optional
-        0 where a pixel of the data doesn't count, else 1.
+        0 where a pixel of the data is missing, else 1.
 
     Yields
     ------
     (Tensor, float)
-        The image, and its root-mean-square residual.
+        The image, and its root-mean-square residual in grey levels.
     """
     seen = data.new_ones(()) if weights is None else weights
     count = seen.expand_as(data).sum()

@@ -1,51 +1,71 @@
-"""What the loop yields."""
+"""The items that a run yields."""
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from torch import Tensor
 
+#: What a run leaves for the next one to start from: weights by name.
+State = dict[str, Any]
+
 
 class Outcome(Enum):
-    """Why a run ended, in a sentence for the user."""
+    """Why a run ended, as a sentence for the user.
 
-    NO_IMPROVEMENT = "The error on held-out pixels has stopped falling; the best result until then was kept."
+    Examples
+    --------
+    >>> from napari_dip import Outcome
+    >>> Outcome.TIME_LIMIT.value
+    'The time limit was reached.'
+    """
+
+    NO_IMPROVEMENT = "The error on held-out pixels stopped falling; the best result was kept."
     VARIANCE = (
-        "The outputs have stopped settling: from here on they would follow the noise; "
-        "the steadiest result until then was kept."
+        "The outputs began to vary more again, as they do when a network starts to fit the noise; "
+        "the steadiest result was kept."
     )
-    DISCREPANCY = "The residual is as weak as the noise: from here on the fit would follow the noise."
-    MAX_ITERATIONS = "The number of updates asked for was reached."
-    RISK = "The estimated error has stopped falling; the best weights until then were kept."
-    CONSISTENT = "The network's output agrees with the data: nothing was changed."
+    DISCREPANCY = "The residual became as weak as the noise; further iterations would fit the noise."
+    MAX_ITERATIONS = "The maximum number of iterations was reached."
+    RISK = "The estimated error stopped falling; the best weights were kept."
+    CONSISTENT = "The output of the network agrees with the data; nothing was changed."
     COMPUTED = "It was computed in one step."
     TIME_LIMIT = "The time limit was reached."
     STOPPED = "You stopped it."
+    RULE = "Your stopping rule ended it."
     FAILED = "It could not be restored."
     DIVERGED = (
-        "The loss was no longer a finite number; the best result until then was kept. "
-        "Lower the learning rate."
+        "The loss became infinite or NaN; the best result before that was kept. Lower the learning rate."
     )
 
 
+#: How the note of an answer begins that was given before the fit had begun.
+STOPPED_EARLY = "Stopped before the fit began"
+
+
 class StoppingCriterion(Enum):
-    """What decides when a run has come far enough, in a sentence for the user."""
+    """What decides when a run ends, as a sentence for the user.
+
+    Examples
+    --------
+    >>> from napari_dip import StoppingCriterion
+    >>> StoppingCriterion.HELD_OUT.value
+    'Pixels held out of the fit decide when to stop.'
+    """
 
     HELD_OUT = "Pixels held out of the fit decide when to stop."
     VARIANCE = (
-        "How much the outputs vary decides when to stop, which suits noise that is correlated between pixels."
+        "The variance of the outputs decides when to stop, which suits noise that is correlated between "
+        "pixels."
     )
     DISCREPANCY = (
         "The strength of the noise decides when to stop, which suits noise that is correlated between pixels."
     )
     RISK = "Stein's estimate of the error decides when to stop."
-    CROSS_SCALE = (
-        "How well the network restores coarser pixels, of this image and of made ones, decides when to stop."
-    )
+    CROSS_SCALE = "The error on coarser pixels, of this image and of synthetic ones, decides when to stop."
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +75,15 @@ class Map:
     Parameters
     ----------
     meaning : str
-        What it says, for the user.
+        What the numbers mean, for the user.
     unit : str
-        Such as "px"; "noise" stands for the standard deviation of the noise.
+        Unit, such as "px"; "noise" stands for the standard deviation of the noise.
     low, high : float
-        Between which it lies.
+        Smallest and largest possible value.
     compute : callable
-        Returns the numbers, in the shape of the spatial axes: not before somebody asks for them.
+        Returns the numbers, in the shape of the spatial axes. It is only called when they are needed.
     neutral : float, optional
-        In between, what changes nothing: where it makes sense to tell more from less.
+        Value between `low` and `high` that changes nothing, where there is one.
     """
 
     meaning: str
@@ -81,27 +101,42 @@ class Iterate:
     Parameters
     ----------
     index : int
-        Updates of the weights before it; 0 is the network as given.
+        Number of iterations before it; 0 is the network as given.
     x : Tensor
-        The image, in grey levels. Later updates leave it alone.
+        The image, in grey levels. Later iterations do not change it.
     loss : Tensor
-        The energy that was minimised, 0-d.
+        The energy that was minimised, 0-d; NaN while nothing is fitted.
     score : float, optional
-        What the criterion measured; lower is better. Of held-out pixels the error, in nats per pixel.
+        What the criterion measured; lower is better. For held-out pixels, their error in nats per pixel.
     outcome : Outcome, optional
-        Set on the last one: why the run ended.
+        Why the run ended; only the last iterate has one.
     frame : tuple of int
-        Which frame of a series it belongs to.
+        Index of the frame in a series.
     criterion : StoppingCriterion, optional
-        What decides about the end; None where the number of updates does.
+        What decides when the run ends; None if only the number of iterations does.
     maps : mapping of str to Map
         What the method gives beside the image.
     note : str
-        What the user should know of it, in a sentence.
+        What the user should know about it, as a sentence.
     error : Exception, optional
         Why the frame could not be restored.
     state : mapping of str to Tensor, optional
-        On an answer: what the network has become, where that is worth keeping.
+        On an answer: the weights of the network, if they are worth keeping.
+    preparing : bool
+        The fit has not begun; `x` is the best estimate so far by other means, and `index` is 0. A run yields
+        such iterates while it waits for slow work, so that it can be stopped.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_dip import DIP, Denoise, solve
+    >>> image = np.random.default_rng(0).normal(100, 10, (32, 32))
+    >>> method = DIP(iterations=5, stopping="max-iterations")
+    >>> iterates = [one for one in solve(image, Denoise(), method) if not one.preparing]
+    >>> [one.index for one in iterates]
+    [0, 1, 2, 3, 4, 5]
+    >>> iterates[-1].outcome.name
+    'MAX_ITERATIONS'
     """
 
     index: int
@@ -115,3 +150,4 @@ class Iterate:
     note: str = ""
     error: Exception | None = None
     state: "Mapping[str, Tensor] | None" = None
+    preparing: bool = False

@@ -1,4 +1,4 @@
-"""What happens to iterates on their way from the loop to the reader: small generators to be nested."""
+"""What happens to iterates between the loop and the reader: small generators that can be nested."""
 
 import math
 from collections import deque
@@ -12,14 +12,14 @@ from napari_dip.optim.stopping import DIVERGENCE_CHECK, StoppingRule
 
 
 def averaged(iterates: Iterable[Iterate], *, decay: float) -> Iterator[Iterate]:
-    """Replace each x by the exponential moving average of all so far, free of the bias towards the start.
+    """Replace each x by the exponential moving average of all x so far, without bias towards the first.
 
     Parameters
     ----------
     iterates : iterable of Iterate
-        Any stream.
+        Single outputs.
     decay : float
-        Weight of the past, in [0, 1); 0.99 remembers about 100 updates.
+        Weight of the past, in [0, 1); 0.99 remembers about 100 iterations.
     """
     total: Tensor | None = None
     weight = 0.0
@@ -30,30 +30,30 @@ def averaged(iterates: Iterable[Iterate], *, decay: float) -> Iterator[Iterate]:
         yield replace(iterate, x=total / weight)
 
 
-def joined(iterates: Iterable[Iterate], others: Sequence[Tensor]) -> Iterator[Iterate]:
+def averaged_with(iterates: Iterable[Iterate], others: Sequence[Tensor]) -> Iterator[Iterate]:
     """Replace each x by its mean with other images."""
     for iterate in iterates:
         yield replace(iterate, x=mean([*others, iterate.x]))
 
 
 def mean(images: Sequence[Tensor]) -> Tensor:
-    """Return the mean of images."""
+    """Return the mean of images of one shape."""
     return stack(tuple(images)).mean(0)
 
 
 def scored(
     iterates: Iterable[Iterate], score: Callable[[Tensor], Tensor], *, every: int = 5
 ) -> Iterator[Iterate]:
-    """Score the first x's, then each whose index is a multiple of `every`: a GPU has to wait for a score.
+    """Score each x at the start of a run, and later only some: a GPU has to wait for each score.
 
     Parameters
     ----------
     iterates : iterable of Iterate
         Any stream.
     score : callable
-        Lower is better; 0-d.
+        Returns the score of an image, 0-d; lower is better.
     every : int
-        Updates from one score to the next.
+        Number of iterations from one score to the next, after the first ``4 * every``.
     """
     for iterate in iterates:
         if iterate.index % every == 0 or iterate.index < 4 * every:
@@ -63,26 +63,28 @@ def scored(
         yield iterate
 
 
-def varied(iterates: Iterable[Iterate], *, decay: float, warm_up: int, every: int = 5) -> Iterator[Iterate]:
-    """Score iterates by how much the latest outputs vary, without keeping them.
+def scored_by_variance(
+    iterates: Iterable[Iterate], *, decay: float, warm_up: int, every: int = 5
+) -> Iterator[Iterate]:
+    """Score iterates by the variance of the latest outputs, without keeping these.
 
     With the moving average m and variance v of the outputs x (ES-EMV in section 3 of Wang et al., *Early
     Stopping for Deep Image Prior*, TMLR 2023), from m = x and v = 0 at the start,
 
         v ← decay (v + (1 − decay) mean (x − m)²),   m ← decay m + (1 − decay) x.
 
-    It has to see the single outputs: nest it inside `averaged`.
+    It needs single outputs, so it comes before `averaged`.
 
     Parameters
     ----------
     iterates : iterable of Iterate
         Single outputs.
     decay : float
-        Weight of the past, in [0, 1); 0.95 remembers about 20 updates.
+        Weight of the past, in [0, 1); 0.95 remembers about 20 iterations.
     warm_up : int
-        Index of the first score. Outputs vary little until a network has begun to learn.
+        Index of the first score: outputs vary little until a network has begun to learn.
     every : int
-        Updates from one score to the next: a GPU has to wait for each.
+        Number of iterations from one score to the next: a GPU has to wait for each.
     """
     average: Tensor | None = None
     for iterate in iterates:
@@ -97,7 +99,7 @@ def varied(iterates: Iterable[Iterate], *, decay: float, warm_up: int, every: in
 
 
 def stopped(iterates: Iterable[Iterate], rule: StoppingRule) -> Iterator[Iterate]:
-    """End the stream when the rule says so, with the reason on the last iterate, or where it has one."""
+    """End the stream as soon as the rule says so, or an iterate has an outcome; the last one states it."""
     check = rule.start()
     for iterate in iterates:
         outcome = iterate.outcome or check(iterate)
@@ -107,15 +109,17 @@ def stopped(iterates: Iterable[Iterate], rule: StoppingRule) -> Iterator[Iterate
 
 
 def best_last(iterates: Iterable[Iterate]) -> Iterator[Iterate]:
-    """After the stream has ended yield its best-scored iterate once more, with the reason of the end.
+    """Yield the iterate with the best score once more at the end, with the outcome of the last one.
 
-    A stream without scores passes unchanged; if it diverged, its last finite iterate is the best one.
+    A stream without scores passes unchanged; if it diverged, its last finite iterate is the best one. The
+    iterates of a run that is still preparing pass as well; none of them is the best.
     """
     best: Iterate | None = None
     lowest = math.inf
     recent: deque[Iterate] = deque(maxlen=DIVERGENCE_CHECK + 1)
     for iterate in iterates:
-        recent.append(iterate)
+        if not iterate.preparing:
+            recent.append(iterate)
         if iterate.score is not None and iterate.score <= lowest:
             best, lowest = iterate, iterate.score
         yield iterate

@@ -13,18 +13,22 @@ from annotated_types import Ge
 from napari_dip.optim.iterate import Iterate, Outcome
 from napari_dip.settings import check as checked
 
-#: Updates from one look at the loss to the next; a GPU has to wait for each look.
+#: Iterations from one check of the loss to the next; a GPU has to wait for each check.
 DIVERGENCE_CHECK = 5
 
 Check = Callable[[Iterate], Outcome | None]
 
 
 class StoppingRule(ABC):
-    """A rule; ``a | b`` stops at whichever comes first, ``a & b`` once both have fired."""
+    """A rule that ends a run: ``a | b`` as soon as one of two rules does, ``a & b`` once both have."""
 
     @abstractmethod
     def start(self) -> Check:
-        """Begin a run: return a function that is shown each iterate and names an outcome to stop."""
+        """Start a run: return a function that takes each iterate and returns an outcome to end the run.
+
+        It also sees the iterates that a run yields before its first iteration (`Iterate.preparing`). An
+        outcome other than `Outcome.STOPPED` ends the run of one frame; a series goes on with the next one.
+        """
 
     def __or__(self, other: "StoppingRule") -> "StoppingRule":
         return _Either(self, other)
@@ -33,7 +37,7 @@ class StoppingRule(ABC):
         return _Both(self, other)
 
 
-# In both combinations each side sees every iterate, so that neither loses count.
+# In both combinations each rule sees every iterate, so that neither loses count.
 @dataclass(frozen=True)
 class _Either(StoppingRule):
     first: StoppingRule
@@ -68,16 +72,31 @@ class _Both(StoppingRule):
 
 @dataclass(frozen=True)
 class Never(StoppingRule):
-    """Leave the end to others."""
+    """Never stop; other rules end the run."""
 
     def start(self) -> Check:
-        """Begin a run."""
+        """Start a run."""
         return lambda iterate: None
 
 
 @dataclass(frozen=True)
 class MaxIterations(StoppingRule):
-    """Stop after a number of updates, all runs of a frame together."""
+    """Stop after a number of iterations, counted over all networks of a frame.
+
+    Parameters
+    ----------
+    iterations : int
+        Largest number of iterations; 0 ends a run before the first one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_dip import DIP, Denoise, MaxIterations, restore
+    >>> image = np.random.default_rng(0).normal(100, 10, (32, 32))
+    >>> method = DIP(stopping="max-iterations")
+    >>> restore(image, Denoise(), method, stopping_rule=MaxIterations(5)).frames[0].iterations
+    5
+    """
 
     iterations: Annotated[int, Ge(0)]
 
@@ -85,39 +104,55 @@ class MaxIterations(StoppingRule):
         checked(self)
 
     def start(self) -> Check:
-        """Begin a run."""
-        return lambda iterate: Outcome.MAX_ITERATIONS if iterate.index >= self.iterations else None
+        """Start a run."""
+        return lambda iterate: (
+            Outcome.MAX_ITERATIONS if iterate.index >= self.iterations and not iterate.preparing else None
+        )
 
 
 @dataclass(frozen=True)
 class TimeLimit(StoppingRule):
-    """Stop after a number of seconds, though not before the first update."""
+    """Stop after a number of seconds, counted from the first step of a frame.
+
+    Parameters
+    ----------
+    seconds : float
+        Largest number of seconds; the run ends with the first iterate after them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_dip import DIP, Denoise, TimeLimit, restore
+    >>> image = np.random.default_rng(0).normal(100, 10, (32, 32))
+    >>> restore(image, Denoise(), DIP(), stopping_rule=TimeLimit(0.1)).outcome.name
+    'TIME_LIMIT'
+    """
 
     seconds: float
 
     def start(self) -> Check:
-        """Begin a run: the clock starts."""
+        """Start a run, and with it the clock."""
         end = time.monotonic() + self.seconds
-        return lambda iterate: Outcome.TIME_LIMIT if iterate.index > 0 and time.monotonic() >= end else None
+        return lambda iterate: Outcome.TIME_LIMIT if time.monotonic() >= end else None
 
 
 @dataclass(frozen=True)
 class NoImprovement(StoppingRule):
-    """Stop when the score has not fallen for a number of updates.
+    """Stop when the score has not fallen for a number of iterations.
 
     Parameters
     ----------
     patience : int
-        Updates since the lowest score.
+        Number of iterations since the lowest score.
     outcome : Outcome
-        What to call it: the reason depends on what the score measures.
+        The reason to state, which depends on what the score measures.
     """
 
     patience: int
     outcome: Outcome = Outcome.NO_IMPROVEMENT
 
     def start(self) -> Check:
-        """Begin a run."""
+        """Start a run."""
         best, at = math.inf, 0
 
         def check(iterate: Iterate) -> Outcome | None:
@@ -135,12 +170,12 @@ class NoImprovement(StoppingRule):
 class Discrepancy(StoppingRule):
     """Stop as soon as the residual is no stronger than the noise: score <= 1.
 
-    Morozov's discrepancy principle: a fit that explains the data better than the truth would explains noise.
-    The score has to be the mean of (y − A x)² / variance(A x) over the observed pixels.
+    This is Morozov's discrepancy principle: a fit that explains the data better than the truth does explains
+    noise. The score has to be the mean of (y − A x)² / variance(A x) over the observed pixels.
     """
 
     def start(self) -> Check:
-        """Begin a run."""
+        """Start a run."""
         return lambda iterate: (
             Outcome.DISCREPANCY if iterate.score is not None and iterate.score <= 1 else None
         )
@@ -148,10 +183,10 @@ class Discrepancy(StoppingRule):
 
 @dataclass(frozen=True)
 class Diverged(StoppingRule):
-    """Stop when the loss is no longer finite."""
+    """Stop when the loss is infinite or NaN."""
 
     def start(self) -> Check:
-        """Begin a run."""
+        """Start a run."""
         return lambda iterate: (
             Outcome.DIVERGED
             if iterate.index % DIVERGENCE_CHECK == 0 and not math.isfinite(iterate.loss)
@@ -161,10 +196,27 @@ class Diverged(StoppingRule):
 
 @dataclass(frozen=True)
 class StopRequested(StoppingRule):
-    """Stop, and keep what there is, when another thread has set an event."""
+    """Stop when another thread has set an event, and keep the best result; a series ends too.
+
+    Parameters
+    ----------
+    event : threading.Event
+        Set it to stop the run.
+
+    Examples
+    --------
+    >>> from threading import Event
+    >>> import numpy as np
+    >>> from napari_dip import DIP, Denoise, StopRequested, restore
+    >>> image = np.random.default_rng(0).normal(100, 10, (32, 32))
+    >>> stop = Event()
+    >>> stop.set()  # usually by another thread, during the run
+    >>> restore(image, Denoise(), DIP(), stopping_rule=StopRequested(stop)).outcome.name
+    'STOPPED'
+    """
 
     event: Event
 
     def start(self) -> Check:
-        """Begin a run."""
+        """Start a run."""
         return lambda iterate: Outcome.STOPPED if self.event.is_set() else None

@@ -46,7 +46,7 @@ def test_a_run_from_the_menu_to_the_result(viewer, user, image):
     assert layer.data.dtype == np.float32
     assert layer.colormap.name == "magma"
     assert tuple(layer.contrast_limits) == (10, 200)
-    assert text(dock).startswith("The number of updates asked for was reached.")
+    assert text(dock).startswith("The maximum number of iterations was reached.")
     assert np.array_equal(source.data, image)
     recipe = Recipe.of(layer.metadata["napari-dip"])
     again = restore(

@@ -32,7 +32,7 @@ def learns_from(dock, origin):
 @pytest.fixture
 def quick(monkeypatch):
     """Fit the single setting in a few updates."""
-    monkeypatch.setattr("napari_dip.pkn.trainer._SETTING", 5)
+    monkeypatch.setattr("napari_dip.pkn.trainer._SETTING_ITERATIONS", 5)
 
 
 def test_clean_images_give_a_network_that_can_be_saved(viewer, user, clean, quick, tmp_path, monkeypatch):
@@ -51,14 +51,14 @@ def test_clean_images_give_a_network_that_can_be_saved(viewer, user, clean, quic
     user.clicks(dock.save_button)
     assert str(path) in dock.message.text()
     trained = load(path, kernel_of("isotropic"))
-    assert trained.record["iterations"] == 20
-    assert trained.record["images"].startswith("1 clean image")
+    assert trained.metadata["iterations"] == 20
+    assert trained.metadata["images"].startswith("1 clean image")
     assert dock.run_button.isEnabled()
 
 
 def test_a_noisy_image_is_learnt_from_with_its_noise(viewer, user, clean, random, quick, monkeypatch):
     seen = []
-    monkeypatch.setattr("napari_dip.pkn.train.shipped", lambda kernel: seen.append(kernel) or START)
+    monkeypatch.setattr("napari_dip.pkn.train.bundled", lambda kernel: seen.append(kernel) or START)
     viewer.add_image(clean + random.normal(0, 10, clean.shape), name="bricks")
     dock = opened(user, viewer, 3)
     learns_from(dock, "a noisy image itself")
@@ -66,7 +66,7 @@ def test_a_noisy_image_is_learnt_from_with_its_noise(viewer, user, clean, random
     user.clicks(dock.run_button)
     user.sees(lambda: not dock._panels, seconds=60)
     assert "Trained for 3 iterations" in dock.message.text()
-    assert dock._trained.record["images"].startswith("the noisy image itself")
+    assert dock._trained.metadata["images"].startswith("the noisy image itself")
 
 
 class START:

@@ -8,7 +8,7 @@ from napari_dip import Denoise, restore
 from napari_dip.methods.pkn import PKN
 from napari_dip.plugin.layers import KEY, to_world
 
-NAMES = ["width (px)", "a", "b", "noise left (σ)", "elongation"]
+NAMES = ["width (px)", "a", "b", "noise gain (σ)", "elongation"]
 
 
 def test_maps_are_layers_on_the_pixels_of_the_result(viewer, user, image):
@@ -37,7 +37,7 @@ def test_maps_are_layers_on_the_pixels_of_the_result(viewer, user, image):
         assert layer.metadata[KEY]["of"] == "cells denoised"
     low, high = result.maps.layers["a"].contrast_limits
     assert low == -high
-    assert tuple(result.maps.layers["noise left"].contrast_limits) == (0, 1)
+    assert tuple(result.maps.layers["noise gain"].contrast_limits) == (0, 1)
     vectors = result.maps.vectors
     assert np.allclose(to_world(vectors), to_world(source))
     assert (np.linalg.norm(vectors.data[:, 1], axis=1) <= 2).all()  # cells of 64 / 40 pixels, rounded up

@@ -26,7 +26,8 @@ from napari_dip.tasks import Denoise
 
 if TYPE_CHECKING:
     from napari_dip.optim.stopping import StopRequested
-    from napari_dip.pkn.trainer import Step, Trained
+    from napari_dip.pkn.network import TrainedNetwork
+    from napari_dip.pkn.trainer import TrainingStep
 
 _SYNTHETIC, _CLEAN, _NOISY = "synthetic images", "clean images", "a noisy image itself"
 
@@ -44,7 +45,7 @@ class TrainingDock(JobDock):
 
     def __init__(self, viewer: Any, *, queue: Queue | None = None) -> None:
         super().__init__(viewer, queue, "Train")
-        self._trained: Trained | None = None
+        self._trained: TrainedNetwork | None = None
         self.form = Form(Training, ("kernel", "iterations"))
         self.origin = Choice(
             {name: name for name in (_SYNTHETIC, _CLEAN, _NOISY)},
@@ -114,7 +115,7 @@ class TrainingDock(JobDock):
         clean = planes if chosen == _CLEAN else []
         noisy = planes[len(planes) // 2] if chosen == _NOISY else None
 
-        def opened(rule: "StopRequested") -> "Generator[Step, None, Trained]":
+        def opened(rule: "StopRequested") -> "Generator[TrainingStep, None, TrainedNetwork]":
             return _steps(training, clean, noisy, task, rule)
 
         job = Job(
@@ -149,7 +150,7 @@ class TrainingDock(JobDock):
             f"Saved. To use the network, choose {path} as “Weights” under “More settings” of the method."
         )
 
-    def _keep(self, trained: "Trained | None") -> None:
+    def _keep(self, trained: "TrainedNetwork | None") -> None:
         self._trained = trained
         self.save_button.setVisible(trained is not None)
 
@@ -214,14 +215,13 @@ def _steps(
     noisy: np.ndarray | None,
     task: Denoise,
     rule: "StopRequested",
-) -> "Generator[Step, None, Trained]":
+) -> "Generator[TrainingStep, None, TrainedNetwork]":
     """Return a training. The noise of a noisy image is measured first."""
-    from napari_dip.methods.pkn import observed
     from napari_dip.pkn.train import train_network
     from napari_dip.restoration.measurement import Measurement
     from napari_dip.restoration.series import Series
 
-    observation = None
+    problem = None
     if noisy is not None:
-        observation = observed(Series.of(Measurement(noisy, axes="YX"), task, None).problem(()))
-    return train_network(training, clean=clean, noisy=observation, asked=rule.event.is_set)
+        problem = Series.of(Measurement(noisy, axes="YX"), task, None).problem(())
+    return train_network(training, clean=clean, noisy=problem, asked=rule.event.is_set)

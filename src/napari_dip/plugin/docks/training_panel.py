@@ -11,8 +11,9 @@ from napari_dip.plugin.runs.runner import Ending, Job, Queue
 from napari_dip.restoration.text import duration, sentence
 
 if TYPE_CHECKING:
+    from napari_dip.pkn.network import TrainedNetwork
     from napari_dip.pkn.settings import Training
-    from napari_dip.pkn.trainer import Step, Trained
+    from napari_dip.pkn.trainer import TrainingStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class TrainingWatch:
         self._scores: list[tuple[int, float]] = []
         self._single: float | None = None
 
-    def saw(self, item: "Step") -> None:
+    def saw(self, item: "TrainingStep") -> None:
         """Take note of a step."""
         if item.index < 0:  # the single setting is fitted first
             return
@@ -93,7 +94,7 @@ class TrainingPanel(JobPanel):
 
     def __init__(self, job: Job, training: "Training", queue: Queue) -> None:
         self.curves = TrainingCurves()
-        self.trained: Trained | None = None
+        self.trained: TrainedNetwork | None = None
         self._training = training
         self._scores = ""
         super().__init__(job, self.curves, queue)
@@ -123,10 +124,10 @@ class TrainingPanel(JobPanel):
         elif self.trained is None:
             words = "Cancelled."
         else:
-            record = self.trained.record
+            scores = self.trained.metadata
             words = (
-                f"Trained for {record['iterations']} iterations. On validation images the network reaches "
-                f"{record['local']:.2f} dB, the best single setting {record['single']:.2f} dB. "
+                f"Trained for {scores['iterations']} iterations. On validation images the network reaches "
+                f"{scores['local']:.2f} dB, the best single setting {scores['single']:.2f} dB. "
                 "Save the network to use it."
             )
         details = bug_report(ending.traceback, {"Training": self._training}) if ending.traceback else ""

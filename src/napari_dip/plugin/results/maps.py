@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_dip.pkn.maps import NOISE_LEFT, elongations
+from napari_dip.pkn.maps import NOISE_GAIN, elongations
 from napari_dip.plugin.layers import KEY
 from napari_dip.plugin.results.map_region import region_in
 
@@ -62,7 +62,7 @@ class MapLayers:
     @property
     def parameters(self) -> list[str]:
         """The names of the maps that can be applied again."""
-        return [name for name in self.maps if name != NOISE_LEFT]
+        return [name for name in self.maps if name != NOISE_GAIN]
 
     def values(self, name: str) -> np.ndarray:
         """Return the pixels of a map's layer. If the layer was removed, return the map as predicted."""
@@ -165,7 +165,7 @@ class MapLayers:
 
 def _appearance(name: str, one: "RestoredMap") -> dict[str, Any]:
     """Return colormap and contrast limits: the range of the values, centred on the neutral value if any."""
-    if name == NOISE_LEFT:
+    if name == NOISE_GAIN:
         return {"colormap": "magma", "contrast_limits": (one.low, one.high)}
     seen = one.values[np.isfinite(one.values)]
     low, high = np.percentile(seen, _SHOWN) if seen.size else (one.low, one.high)

@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_dip.image.affine import resampled_onto
 from napari_dip.io.image_file import as_dtype
-from napari_dip.pkn.maps import NOISE_LEFT
+from napari_dip.pkn.maps import NOISE_GAIN
 from napari_dip.plugin.layers import KEY
 from napari_dip.plugin.results.baseline import BaselineLayers, appearance, span
 from napari_dip.plugin.results.blend import blended
@@ -121,7 +121,7 @@ class Result:
         new = {
             name: one
             for name, one in restoration.parameter_maps.items()
-            if self.maps is None or name == NOISE_LEFT
+            if self.maps is None or name == NOISE_GAIN
         }
         added = MapLayers(
             self._viewer,

@@ -1,0 +1,282 @@
+"""A run of Deep Image Prior: networks from different random weights, fitted one after another."""
+
+import math
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from napari_dip.dip.early_stop import EarlyStop
+from napari_dip.dip.initial_estimate import initial_estimate
+from napari_dip.dip.postfilter import postfiltered
+from napari_dip.dip.validation import Validation
+from napari_dip.errors import DivergenceError, RestorationError
+from napari_dip.image.intensity import Range
+from napari_dip.networks.build import build
+from napari_dip.networks.cuda_graph import record
+from napari_dip.networks.output import Sieve, ToGreyLevels
+from napari_dip.networks.precision import compute_dtype
+from napari_dip.operators import Blur, Identity
+from napari_dip.optim.background import in_background
+from napari_dip.optim.fit import fit, noisy_inputs
+from napari_dip.optim.iterate import Iterate, Outcome, State
+from napari_dip.optim.stages import averaged, averaged_with, best_last, mean, stopped
+from napari_dip.optim.stopping import Diverged, MaxIterations, Never, StoppingRule, TimeLimit
+from napari_dip.problem import Problem
+
+if TYPE_CHECKING:
+    from napari_dip.methods.dip import DIP
+
+#: Range of the images that the network sees; its own input, uniform noise, lies between 0 and 0.1.
+_CONTRAST = 0.3
+#: Difference between the seeds of two networks: a prime, so that neighbouring seeds share no network.
+_STRIDE = 7919
+
+
+def fit_ensemble(
+    settings: "DIP",
+    problem: Problem,
+    seed: int,
+    guide: Tensor | None,
+    initial_state: State | None,
+    stopping_rule: StoppingRule | None,
+) -> Generator[Iterate, None, State]:
+    """Yield the iterates of all networks, the last of which is the answer, and return their weights.
+
+    Each x is the moving average of the outputs so far, averaged with the answers of the networks before. The
+    postfilter changes the x of the answer; while it works, the iterate that it will change is repeated.
+
+    Parameters
+    ----------
+    settings : DIP
+        Settings of the run.
+    problem : Problem
+        What the image has to explain.
+    seed : int
+        Seed of weights, inputs, input noise and the choice of the held-out pixels.
+    guide : Tensor, shape ``(1, G, *grid)``, optional
+        Another image of the same scene, on the grid of x, in its own grey levels.
+    initial_state : dict, optional
+        What an earlier run with the same settings returned.
+    stopping_rule : StoppingRule, optional
+        Ends the run in addition to the rules of the settings.
+
+    Returns
+    -------
+    dict
+        Weights of each network after its last iteration.
+    """
+    weights = dict(initial_state or {})
+    if weights and not any(name.startswith("0.") for name in weights):
+        raise _mismatched_state()
+    rule = stopping_rule or Never()
+    if settings.time_limit is not None:
+        rule |= TimeLimit(settings.time_limit)
+    early = EarlyStop(problem, warm=bool(weights))
+    began, answer = False, None
+    with closing(_iterates(settings, early, seed, guide, weights)) as iterates:
+        for answer in best_last(stopped(iterates, rule)):
+            began = began or answer.index > 0
+            yield answer
+    if answer is not None:
+        yield from early.better_than(answer, began)
+    return weights
+
+
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """What is known before the fit.
+
+    Parameters
+    ----------
+    validation : Validation
+        What is fitted, and what judges the fit.
+    estimate : Tensor, shape ``(1, C, *grid)``, optional
+        Estimate by classic filters, in grey levels.
+    seen : list of Tensor, each of shape ``(1, any, *grid)``
+        Images that the network sees beside its own input, about 0 and of one contrast.
+    range : Range
+        Grey levels of x.
+    """
+
+    validation: Validation
+    estimate: Tensor | None
+    seen: list[Tensor]
+    range: Range
+
+
+def _iterates(
+    settings: "DIP", early: EarlyStop, seed: int, guide: Tensor | None, weights: State
+) -> Generator[Iterate, None, None]:
+    """Yield the iterates of a run from its first step on; its own rules end it."""
+    problem = early.problem
+    prepared = yield from in_background(_prepared(settings, problem, seed, guide), early.waiting)
+    early.estimate, early.validation = prepared.estimate, prepared.validation
+    # The postfilter works on the pixels of the data, and a guide tells more than it does.
+    filterable = isinstance(problem.operator, Identity) and guide is None
+    filters = settings.postfilter and filterable and prepared.validation.held_out is not None
+    with closing(_runs(settings, prepared, seed, weights)) as runs:
+        yield from postfiltered(runs, prepared.validation) if filters else runs
+
+
+def _prepared(
+    settings: "DIP", problem: Problem, seed: int, guide: Tensor | None
+) -> Generator[Tensor | None, None, _Prepared]:
+    """Return what the fit needs; yield the best estimate so far, or None."""
+    # All networks share one choice of held-out pixels, so that none has seen those that judge their mean.
+    generator = torch.Generator().manual_seed(seed)
+    validation = Validation.of(problem, settings.stopping, settings.validation_fraction, generator)
+    yield None
+    images, estimate = [] if guide is None else [guide], None
+    if guide is None and _sees_estimate(settings, problem):
+        if validation.suits_classic_filters:
+            estimate = yield from initial_estimate(validation.fitted)
+        # Without an estimate the channels stay, so that frames with different noise can share weights.
+        blank = problem.data.new_zeros(1, problem.data.shape[1], *problem.grid.shape)
+        images.append(blank if estimate is None else estimate)
+    seen = []
+    for image in images:
+        seen.append(_CONTRAST * (Range.of(image, image.isfinite()).to_unit(image) - 0.5).cpu())
+        yield None
+    range_ = Range.of(problem.data, problem.weights > 0).through(problem.gain)
+    return _Prepared(validation, estimate, seen, range_)
+
+
+def _sees_estimate(settings: "DIP", problem: Problem) -> bool:
+    """Whether the network has channels for an initial estimate.
+
+    Classic filters know nothing about what is missing or finer than the data. An initial estimate was found
+    to do harm in inpainting and super-resolution.
+    """
+    noisy = isinstance(problem.operator, Identity | Blur) and not problem.only_missing
+    sees_images = settings.network.input_shape(problem.grid.shape) == problem.grid.shape
+    return settings.initial_estimate and noisy and sees_images
+
+
+def _runs(settings: "DIP", prepared: _Prepared, seed: int, weights: State) -> Generator[Iterate, None, None]:
+    """Yield the iterates of all networks; each x is the mean with the answers of the networks before."""
+    validation = prepared.validation
+    answers: list[Tensor] = []
+    iterations, lowest = 0, math.inf
+    for number in range(settings.ensemble_size):
+        # Only held-out pixels tell when a network has learnt enough to join the others.
+        waits = bool(answers) and validation.held_out is None
+        length = 0
+        with closing(_run(settings, prepared, seed, number, answers, weights)) as run:
+            for iterate in run:
+                length = max(length, iterate.index)
+                if iterate.outcome is None:
+                    yield replace(
+                        iterate,
+                        index=iterations + iterate.index,
+                        x=mean(answers) if waits else iterate.x,
+                        score=_finite(lowest) if waits else iterate.score,
+                        criterion=validation.criterion,
+                    )
+        own = (len(answers) + 1) * iterate.x - sum(answers)
+        untrained = iterate.outcome is Outcome.DIVERGED and iterate.index == 0
+        better = validation.held_out is None or iterate.score is None or iterate.score < lowest
+        if better and not untrained and own.isfinite().all():
+            answers.append(own)
+            lowest = lowest if iterate.score is None else min(lowest, iterate.score)
+        last = number + 1 == settings.ensemble_size
+        if answers:
+            yield replace(
+                iterate,
+                index=iterations + iterate.index,
+                x=mean(answers),
+                score=_finite(lowest),
+                outcome=iterate.outcome if last else None,
+                criterion=validation.criterion,
+            )
+        elif last:
+            raise DivergenceError
+        iterations += length
+
+
+def _run(
+    settings: "DIP",
+    prepared: _Prepared,
+    seed: int,
+    number: int,
+    answers: list[Tensor],
+    weights: State,
+) -> Generator[Iterate, None, None]:
+    """Fit one network of the ensemble; its weights are read from and written to the state."""
+    validation = prepared.validation
+    # A generator of its own: the network must not depend on what was drawn for the networks before it.
+    generator = torch.Generator().manual_seed((seed + _STRIDE * (number + 1)) % 2**63)
+    prefix = f"{number}."
+    first = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+    network, z, noise = _network(settings, validation.problem, prepared, generator, first)
+    samples = noisy_inputs(z, settings.input_noise_std, validation.fitted, noise)
+    betas = (0.9, settings.beta2)
+    iterates: Iterator[Iterate] = fit(network, samples, learning_rate=settings.learning_rate, betas=betas)
+    iterates = averaged(validation.score_outputs(iterates), decay=settings.ema_decay)
+    iterates = validation.score_means(averaged_with(validation.score_averages(iterates), answers))
+    if number:  # an untrained network does not join the others
+        iterates = islice(iterates, 1, None)
+    rule = Diverged() | MaxIterations(settings.iterations) | validation.rule(settings.patience)
+    try:
+        yield from best_last(stopped(iterates, rule))
+    finally:  # also when the reader ends the run
+        state = network.network.state_dict()
+        weights.update({f"{prefix}{name}": value.cpu().clone() for name, value in state.items()})
+
+
+def _network(
+    settings: "DIP", problem: Problem, prepared: _Prepared, generator: torch.Generator, weights: State
+) -> tuple[ToGreyLevels, Tensor, torch.Generator]:
+    """Return a network, its input, and the generator of the input noise, on the device of the data."""
+    device, shape = problem.data.device, problem.grid.shape
+    own = [] if settings.input == "guide" else [_input(settings, shape, generator)]
+    z = torch.cat([*own, *prepared.seen], 1)
+    network = build(settings.network, z.shape[1], problem.data.shape[1], shape)
+    network.initialise(generator)
+    if weights:
+        if _shapes(weights) != _shapes(network.state_dict()):
+            raise _mismatched_state()
+        network.load_state_dict(weights)
+    layout = torch.channels_last if z.ndim == 4 else torch.channels_last_3d
+    network.to(device).to(memory_format=layout)  # type: ignore[call-overload]
+    z = z.to(device, compute_dtype(settings.precision, device), memory_format=layout)
+    seed = int(torch.randint(2**62, (), generator=generator))
+    network.train()
+    if device.type == "cuda":
+        record(network, z)
+    scaled = ToGreyLevels(network, prepared.range, _sieve(settings, problem), problem.floor)
+    return scaled, z, torch.Generator(device).manual_seed(seed)
+
+
+def _input(settings: "DIP", spatial: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Return the network's own input for an image of this shape: coordinates or uniform noise."""
+    shape = settings.network.input_shape(spatial)
+    if settings.input == "coordinates":
+        axes = [torch.linspace(0, 1, n) for n in shape]
+        return torch.stack(torch.meshgrid(*axes, indexing="ij"))[None]
+    return 0.1 * torch.rand(1, settings.input_channels, *shape, generator=generator)
+
+
+def _sieve(settings: "DIP", problem: Problem) -> nn.Module | None:
+    """Return the filter that removes details much finer than the point spread function, if there is one."""
+    if not isinstance(problem.operator, Blur) or not settings.sieve_width:
+        return None
+    return Sieve(tuple(settings.sieve_width * width for width in problem.operator.widths))
+
+
+def _mismatched_state() -> RestorationError:
+    return RestorationError(
+        "The initial state comes from a network of another shape: settings and channels must be the same."
+    )
+
+
+def _finite(score: float) -> float | None:
+    return score if math.isfinite(score) else None
+
+
+def _shapes(state: State) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(getattr(value, "shape", ())) for name, value in state.items()}

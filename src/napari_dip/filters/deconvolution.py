@@ -1,0 +1,202 @@
+"""Classic deconvolution by scikit-image, which itself knows neither missing pixels nor a border."""
+
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_dip.image.fill import filled
+from napari_dip.noise.models import PoissonGaussianNoise, PoissonNoise
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from napari_dip.optim.iterate import Iterate
+    from napari_dip.optim.stopping import StoppingRule
+    from napari_dip.problem import Problem
+
+Image = NDArray[np.float64]
+
+#: Fewest pixels by which the data are widened at each end: sharpening reaches further than the blur does.
+_LEAST_MARGIN = 16
+#: Interval of the balance. Below it, the unknown light from beyond the border grows faster than detail does.
+_BALANCE = (1e-3, 1e4)
+_UNFINISHED = "Stopped before the filter had finished: these are the data."
+
+
+def deconvolution(
+    problem: "Problem",
+    deconvolve: Callable[[Image, Image], Image],
+    iterations: int,
+    rule: "StoppingRule | None" = None,
+) -> Generator["Iterate", None, None]:
+    """Yield the deconvolved image as the last iterate; before it, the data while the filter works.
+
+    Each channel is deconvolved by itself, after its missing pixels have been filled in.
+
+    Parameters
+    ----------
+    problem : Problem
+        Its operator is a `Blur`.
+    deconvolve : callable
+        Takes a channel and the point spread function, such as `richardson_lucy` or `wiener`.
+    iterations : int
+        Index of the answer.
+    rule : StoppingRule, optional
+        Can end the run while the filter works: the answer is then the data.
+    """
+    from napari_dip.optim.stages import stopped
+    from napari_dip.optim.stopping import Never
+
+    with closing(_iterates(problem, deconvolve, iterations)) as iterates:
+        for iterate in stopped(iterates, rule or Never()):
+            if iterate.preparing and iterate.outcome is not None:
+                iterate = replace(iterate, preparing=False, note=_UNFINISHED)
+            yield iterate
+
+
+def _iterates(
+    problem: "Problem", deconvolve: Callable[[Image, Image], Image], iterations: int
+) -> Generator["Iterate", None, None]:
+    from napari_dip.optim.background import in_background
+    from napari_dip.optim.iterate import Iterate, Outcome
+
+    data = problem.widened(problem.complete_data)
+    waiting = Iterate(0, data, data.new_full((), np.nan), preparing=True)
+    x = yield from in_background(_deconvolved(problem, deconvolve), lambda _: waiting)
+    yield Iterate(iterations, x, problem(x), outcome=Outcome.COMPUTED)
+
+
+def _deconvolved(
+    problem: "Problem", deconvolve: Callable[[Image, Image], Image]
+) -> Generator[None, None, "Tensor"]:
+    """Return the image as float32, shape ``(1, C, *grid)``, on the problem's device."""
+    import torch
+
+    psf = np.asarray(problem.operator.psf.cpu(), np.float64)
+    observed = (problem.weights.expand_as(problem.data) > 0)[0].cpu().numpy()
+    channels = []
+    for channel, seen in zip(problem.data[0].double().cpu().numpy(), observed, strict=True):
+        channels.append(deconvolve(filled(channel, seen), psf))
+        yield
+    return torch.as_tensor(np.stack(channels)[None], dtype=torch.float32).to(problem.data.device)
+
+
+def level_without_light(problem: "Problem") -> float:
+    """Return the grey level that stands for no light: the floor, the camera's offset, or at most 0."""
+    if problem.floor is not None:
+        return problem.floor
+    if isinstance(problem.noise, (PoissonNoise, PoissonGaussianNoise)):
+        return problem.noise.offset
+    return min(0.0, float(problem.data[problem.weights.expand_as(problem.data) > 0].min()))
+
+
+def richardson_lucy(image: Image, psf: Image, *, iterations: int, floor: float) -> Image:
+    """Return the result of Richardson-Lucy iterations on light above a floor.
+
+    Parameters
+    ----------
+    image : ndarray of float64, 2-D or 3-D
+        One channel in grey levels, without missing pixels.
+    psf : ndarray of float64
+        Point spread function, of sum 1 and with as many axes as the image.
+    iterations : int
+        Number of iterations.
+    floor : float
+        Grey level that stands for no light; values below it count as no light.
+
+    Returns
+    -------
+    ndarray of float64
+        Wider than the image by ``k // 2`` pixels at each end, where k is the size of the PSF.
+    """
+    from skimage.restoration import richardson_lucy
+
+    light = (image - floor).clip(0)
+    scale = light.mean() or 1.0  # scikit-image's own small constants are meant for values of about 1
+    # scikit-image takes the light beyond the image to be 0; wide margins keep that out of the result.
+    margins = _margins(psf)
+    wide = np.pad(light / scale, [(m, m) for m in margins], mode="reflect")
+    x = richardson_lucy(wide, psf, num_iter=iterations, clip=False, filter_epsilon=1e-6)
+    return floor + scale * _cropped(x, margins, psf)
+
+
+def wiener(image: Image, psf: Image, *, balance: float | None = None) -> Image:
+    """Return the result of the Wiener-Hunt filter.
+
+    Parameters
+    ----------
+    image, psf : ndarray of float64
+        As for `richardson_lucy`.
+    balance : float, optional
+        Weight λ of smoothness against sharpness; by default the most likely one.
+
+    Returns
+    -------
+    ndarray of float64
+        Of the shape that `richardson_lucy` returns.
+    """
+    from skimage.restoration import wiener
+
+    margins = _margins(psf)
+    wide = _periodic(image, margins)
+    x = wiener(wide, psf, balance or _likeliest_balance(wide, psf), clip=False)
+    return _cropped(x, margins, psf)
+
+
+def _margins(psf: Image) -> list[int]:
+    """Return by how many pixels to widen the data at each end, along each axis."""
+    return [max(2 * (k // 2), _LEAST_MARGIN) for k in psf.shape]
+
+
+def _cropped(image: Image, margins: list[int], psf: Image) -> Image:
+    """Return what a `Blur` reaches: the data, and ``k // 2`` pixels more at each end."""
+    cuts = [margin - k // 2 for margin, k in zip(margins, psf.shape, strict=True)]
+    return image[tuple(slice(cut, n - cut) for cut, n in zip(cuts, image.shape, strict=True))]
+
+
+def _periodic(image: Image, margins: list[int]) -> Image:
+    """Return the image widened by reflection, with opposite ends faded into each other.
+
+    A Fourier transform joins opposite ends. A step there would ring far into the image once it is sharpened.
+    """
+    wide = np.pad(image, [(m, m) for m in margins], mode="reflect")
+    for axis, margin in enumerate(margins):
+        places = np.arange(wide.shape[axis]) + 0.5
+        depth = np.minimum(places, places[::-1]).clip(max=margin) / margin  # 0 at the seam, 1 in the data
+        own = np.expand_dims(np.sin(np.pi / 4 * (1 + depth)) ** 2, [a for a in range(wide.ndim) if a != axis])
+        wide = own * wide + (1 - own) * np.flip(wide, axis)
+    return wide
+
+
+def _likeliest_balance(image: Image, psf: Image) -> float:
+    """Return the balance λ of scikit-image's `wiener` under which a periodic image is most likely.
+
+    With x ~ N(0, σ² / λ (DᵀD)⁻¹), D the Laplacian, and white noise of variance σ², the image's spectrum is
+    normal with the variances σ² / s, s = λ |D|² / (|H|² + λ |D|²); σ² is profiled out. Generalised
+    cross-validation comes as close where noise is strong, but fails by many decibels where it is weak.
+    """
+    from scipy.optimize import minimize_scalar
+    from skimage.restoration import uft
+
+    power = np.abs(uft.urfftn(image)) ** 2
+    blur = np.abs(uft.ir2tf(psf, image.shape)) ** 2
+    smoothness = np.abs(uft.laplacian(image.ndim, image.shape)[0]) ** 2
+    counts = np.full(power.shape, 2.0)  # half of the spectrum stands for all of it
+    counts[..., 0] = 1
+    if image.shape[-1] % 2 == 0:
+        counts[..., -1] = 1
+    curved = smoothness > 1e-12 * smoothness.max()  # the model says nothing about the mean
+    power, blur, smoothness, counts = (a[curved] for a in (power, blur, smoothness, counts))
+
+    def nll(log_balance: float) -> float:
+        shrinkage = (rough := np.exp(log_balance) * smoothness) / (blur + rough)
+        residual = (counts * shrinkage * power).sum() / counts.sum()
+        return np.log(residual + 1e-300) - (counts * np.log(shrinkage)).sum() / counts.sum()
+
+    low, high = _BALANCE
+    found = minimize_scalar(nll, bounds=(np.log(low), np.log(high)), method="bounded")
+    return float(np.exp(found.x))
