@@ -1,4 +1,4 @@
-"""Images that go with the one that is restored: a guide, and a point spread function."""
+"""Layers that go with the one that is restored: a guide, and a point spread function."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +9,7 @@ import numpy as np
 from napari_dip.errors import InputError
 from napari_dip.image.affine import resampled_onto
 from napari_dip.image.axes import Axes
-from napari_dip.plugin.forms.layers import finest, held, named, shape_of, to_world
+from napari_dip.plugin.layers import finest, held, named, shape_of, to_world
 from napari_dip.plugin.runs.inputs import Inputs
 from napari_dip.psf.arrays import resampled
 from napari_dip.restoration.series import restored_shape
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Guide:
-    """An image of the same scene as the one that is restored, and where it lies.
+class GuideLayer:
+    """Another image of the scene that is restored, and where it lies.
 
     Parameters
     ----------
     data : array
-        Real numbers; colours last.
+        Real numbers, with the samples of an RGB image last.
     rgb : bool
-        It has colours.
+        Whether it is an RGB image.
     to_world : ndarray
         Homogeneous matrix from its pixels to the world.
     restored_to_world : ndarray
-        Likewise from the pixels of the restored image.
+        Homogeneous matrix from the pixels of the restored image to the world.
     shape : tuple of int
-        Of the restored image, its colours included.
+        Shape of the restored image, with its colours.
     spatial : tuple of int
-        Which of its axes are spatial.
+        Positions of the spatial axes of the restored image.
     """
 
     data: Any
@@ -49,10 +49,10 @@ class Guide:
 
     @cached_property
     def array(self) -> np.ndarray:
-        """What it shows where the restored image will lie, as `restore` takes it.
+        """The guide on the pixels of the restored image, as `restore` takes it.
 
-        It has the spatial shape of that image, with colours last where there are some; or all its axes,
-        where it changes along others.
+        It has the spatial shape of that image, with colours last if it has any. If it changes from frame to
+        frame, it has all axes of that image.
 
         Raises
         ------
@@ -78,21 +78,21 @@ class Guide:
                 guide = np.broadcast_to(guide[..., None], self.shape)
         if not np.ptp(guide):
             raise InputError(
-                "guide", "the guide shows nothing but one grey level where the image lies: choose another one"
+                "guide", "the guide has a single grey level where the image lies: choose another layer"
             )
         return guide
 
 
 @dataclass(frozen=True, eq=False)
-class MeasuredPoint:
-    """The image of a point, which may have other pixels than the image that is restored.
+class PSFLayer:
+    """The measured image of a point, whose pixels may have another size than those of the restored image.
 
     Parameters
     ----------
     data : array
         Real numbers.
     ratio : tuple of float, optional
-        Its pixel size over that of the image, along each spatial axis.
+        Its pixel size divided by that of the image, along each spatial axis. None if both are the same.
     """
 
     data: Any
@@ -100,12 +100,12 @@ class MeasuredPoint:
 
     @cached_property
     def array(self) -> np.ndarray:
-        """It on the pixels of the image, as `restore` takes it.
+        """The point spread function on the pixels of the image, as `restore` takes it.
 
         Raises
         ------
         InputError
-            It can't be a point spread function.
+            The layer can't be a point spread function.
         """
         data = np.asarray(self.data)
         return data if self.ratio is None else resampled(data, self.ratio)
@@ -113,32 +113,32 @@ class MeasuredPoint:
 
 def guide_from(
     layer: "Image", image: "Image", inputs: Inputs, task: "Task", *, copy: bool = True
-) -> tuple[Guide, dict[str, Any]]:
-    """Return a layer as a guide, and where it comes from.
+) -> tuple[GuideLayer, dict[str, Any]]:
+    """Return a layer as a guide, and how to find it again.
 
     Parameters
     ----------
     layer : Image
-        Another image of the same scene. A plane serves every plane and frame.
+        Another image of the same scene. A single plane is used for all planes and frames.
     image : Image
         The layer that is restored.
     inputs : Inputs
         The part of it that is restored.
     task : Task
-        Says on which grid.
+        Names the grid of the restored image.
     copy : bool
-        Later edits change nothing.
+        Copy its pixels, so that no later edit changes them.
 
     Returns
     -------
-    Guide
+    GuideLayer
     dict
-        Plain JSON values; `same_grid` where it has the pixels of the whole image, restored.
+        Plain JSON values. `same_grid` tells whether its pixels are those of the whole restored image.
     """
     ndim, d = len(inputs.to_world) - 1, layer.ndim
     finer = inputs.from_restored(task, ndim)
     shape = restored_shape(tuple(inputs.image.shape), inputs.axes, task)
-    guide = Guide(
+    guide = GuideLayer(
         held(finest(layer), copy=copy),
         bool(layer.rgb),
         to_world(layer),
@@ -154,23 +154,22 @@ def guide_from(
 
 def psf_from(
     layer: "Image", image: "Image", axes: Axes, *, copy: bool = True
-) -> tuple[MeasuredPoint, dict[str, Any]]:
-    """Return a layer as the image of a point, and where it comes from."""
+) -> tuple[PSFLayer, dict[str, Any]]:
+    """Return a layer as the image of a point, and how to find it again."""
     ratio = pixel_ratio(layer, image, axes)
     origin = {**named(layer), "ratio": None if ratio is None else list(ratio)}
-    return MeasuredPoint(held(finest(layer), copy=copy), ratio), origin
+    return PSFLayer(held(finest(layer), copy=copy), ratio), origin
 
 
 def pixel_ratio(layer: "Image", image: "Image", axes: Axes) -> tuple[float, ...] | None:
-    """Return the pixel size of a point spread function over the image's, along each spatial axis.
+    """Return the pixel size of a point spread function divided by that of the image, for each spatial axis.
 
-    None is returned where they are the same, and where they don't compare: nobody has said how large the
-    pixels of one are.
+    Return None if both are the same, or if they can't be compared because one layer has no pixel size.
     """
     n = len(axes.spatial)
     own = list(zip(layer.scale, layer.units, strict=True))[-n:]
     of = [(image.scale[axis], image.units[axis]) for axis in axes.spatial]
-    if len(own) < n or _silent(own) or (_silent(of) and not own[0][1].is_compatible_with(of[0][1])):
+    if len(own) < n or _unknown(own) or (_unknown(of) and not own[0][1].is_compatible_with(of[0][1])):
         return None
     ratio = tuple(
         float(abs(size / other)) * _conversion(unit, wanted)
@@ -179,11 +178,11 @@ def pixel_ratio(layer: "Image", image: "Image", axes: Axes) -> tuple[float, ...]
     return None if np.allclose(ratio, 1, rtol=1e-6, atol=0) else ratio
 
 
-def _silent(sizes: list[tuple[float, Any]]) -> bool:
-    """Return whether nobody has said how large the pixels are."""
+def _unknown(sizes: list[tuple[float, Any]]) -> bool:
+    """Return whether the pixel size was never set."""
     return all(size == 1 and f"{unit}" == "pixel" for size, unit in sizes)
 
 
 def _conversion(unit: Any, wanted: Any) -> float:
-    """Return how many of one unit make the other; 1 where only one of both says a length."""
+    """Return the factor from one unit to the other, or 1 if only one of them is a length."""
     return float((1 * unit).m_as(wanted)) if unit.is_compatible_with(wanted) else 1.0

@@ -1,4 +1,4 @@
-"""Small plots of a run and of a training: errors, scores, and the best until now."""
+"""Small plots of a run and of a training: errors, scores, and the best score so far."""
 
 import math
 from abc import abstractmethod
@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QSizePolicy, QWidget
 from napari_dip.optim.iterate import StoppingCriterion
 
 FIT, SCORE, SINGLE = QColor("#8a8fa3"), QColor("#2f9fe0"), QColor("#e0962f")
-#: What the score is called, by what gives it.
+#: What the score is called, by the criterion that gives it.
 SCORES = {
     StoppingCriterion.HELD_OUT: "held-out error",
     StoppingCriterion.VARIANCE: "variance of the outputs",
@@ -24,18 +24,18 @@ _KEPT = 400  # points of a curve; there are no more pixels to show them
 
 
 class _Plot(QWidget):
-    """A frame with curves in it."""
+    """Curves in a frame."""
 
     def __init__(self) -> None:
         super().__init__()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def sizeHint(self) -> QSize:
-        """Wide and low."""
+        """Return the preferred size."""
         return QSize(200, 90)
 
     def paintEvent(self, _: Any) -> None:
-        """Draw."""
+        """Draw the frame and the curves."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         frame = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
@@ -50,7 +50,7 @@ class _Plot(QWidget):
 
 
 class Curves(_Plot):
-    """Fit error and score over the updates, each on its own scale, since their units differ."""
+    """Fit error and score over the iterations. Their units differ, so each has its own scale."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,51 +58,54 @@ class Curves(_Plot):
         self._scores: list[tuple[int, float]] = []
         self._last = 0
         self.best: tuple[int, float] | None = None
-        self.judged_by(None)
+        self.set_criterion(None)
 
-    def judged_by(self, criterion: StoppingCriterion | None) -> None:
-        """Say what the second curve is."""
+    def set_criterion(self, criterion: StoppingCriterion | None) -> None:
+        """Explain the second curve in the tooltip."""
         blue = (
             ""
             if criterion is None
             else (
-                f"<b style='color:{SCORE.name()}'>Blue</b>: {SCORES[criterion]}, where less is better; the "
-                "circle is the best until now, and what you get. "
+                f"<b style='color:{SCORE.name()}'>Blue</b>: {SCORES[criterion]}; lower is better. The circle "
+                "marks the best iteration so far, which gives the result. "
             )
         )
         self.setToolTip(
-            f"<qt>Over the updates, each curve on its own scale. {blue}"
-            f"<b style='color:{FIT.name()}'>Grey</b>: error on the fitted pixels, where it goes on "
-            "falling when the network begins to fit the noise.</qt>"
+            f"<qt>Progress over the iterations; each curve has its own scale. {blue}"
+            f"<b style='color:{FIT.name()}'>Grey</b>: error on the fitted pixels. It goes on falling even "
+            "when the network begins to fit the noise.</qt>"
         )
 
-    def begin(self) -> None:
-        """Forget all: another frame begins."""
+    def clear(self) -> None:
+        """Remove the curves, since another frame begins."""
         self._fit, self._scores, self._last, self.best = [], [], 0, None
         self.update()
 
     def add(self, points: list[tuple[int, float, float | None]]) -> None:
-        """Add updates with their fit error, and their score where it is known; of an update the last word."""
-        for update, fit, score in points:
-            if update < self._last:  # a run ends with its best one, which has been here already
+        """Add iterations with their fit error, and with their score if it is known.
+
+        An iteration that is added again replaces the earlier one.
+        """
+        for index, fit, score in points:
+            if index < self._last:  # a run ends with its best iterate, which was added before
                 continue
-            self._last = update
-            if self._fit and self._fit[-1][0] == update:
+            self._last = index
+            if self._fit and self._fit[-1][0] == index:
                 self._fit.pop()
             if math.isfinite(fit):
-                self._fit.append((update, fit))
+                self._fit.append((index, fit))
             if score is not None and math.isfinite(score):
-                self._scores.append((update, score))
+                self._scores.append((index, score))
                 if self.best is None or score < self.best[1]:
-                    self.best = (update, score)
+                    self.best = (index, score)
         self._fit, self._scores = _thinned(self._fit), _thinned(self._scores)
         self.update()
 
     def _draw(self, painter: QPainter, inside: QRectF) -> None:
-        if (updates := _ends(self._fit, self._scores)) is None:
+        if (ends := _ends(self._fit, self._scores)) is None:
             return
-        _curve(painter, inside, updates, self._fit, FIT)
-        place = _curve(painter, inside, updates, self._scores, SCORE)
+        _curve(painter, inside, ends, self._fit, FIT)
+        place = _curve(painter, inside, ends, self._scores, SCORE)
         if self.best is not None and place is not None:
             painter.setPen(QPen(SCORE, 2))
             painter.setBrush(self.palette().color(QPalette.ColorRole.Window))
@@ -110,7 +113,7 @@ class Curves(_Plot):
 
 
 class TrainingCurves(_Plot):
-    """Loss of a training over its updates, and how well the network and a single setting do elsewhere."""
+    """Loss of a training over its iterations, and the validation scores of network and single setting."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -118,16 +121,17 @@ class TrainingCurves(_Plot):
         self._network: list[tuple[int, float]] = []
         self._single: list[tuple[int, float]] = []
         self.setToolTip(
-            f"<qt>Over the updates. <b style='color:{SCORE.name()}'>Blue</b>: the network on images that it "
-            f"doesn't learn from, in dB, where more is better. <b style='color:{SINGLE.name()}'>Orange</b>: "
-            f"the best single setting on the same. <b style='color:{FIT.name()}'>Grey</b>: what is "
-            "minimised, on a scale of its own; each update sees other examples.</qt>"
+            f"<qt>Progress over the iterations. <b style='color:{SCORE.name()}'>Blue</b>: score of the "
+            f"network on validation images, in dB; higher is better. "
+            f"<b style='color:{SINGLE.name()}'>Orange</b>: score of the best single setting. "
+            f"<b style='color:{FIT.name()}'>Grey</b>: the loss, on a scale of its own. It fluctuates because "
+            "each iteration sees other examples.</qt>"
         )
 
     def add(
         self, losses: list[tuple[int, float]], network: list[tuple[int, float]], single: float | None
     ) -> None:
-        """Add updates with their loss, some with the network's score; the single setting has one for all."""
+        """Add iterations with their loss and the network's scores. The single setting has one score."""
         self._losses = _thinned([*self._losses, *losses])
         self._network = _thinned([*self._network, *network])
         if single is not None and (ends := _ends(self._network)) is not None:
@@ -135,17 +139,17 @@ class TrainingCurves(_Plot):
         self.update()
 
     def _draw(self, painter: QPainter, inside: QRectF) -> None:
-        if (updates := _ends(self._losses, self._network)) is None:
+        if (ends := _ends(self._losses, self._network)) is None:
             return
-        _curve(painter, inside, updates, self._losses, FIT)
+        _curve(painter, inside, ends, self._losses, FIT)
         scores = [score for _, score in (*self._network, *self._single)]
         scale = (min(scores), max(scores)) if scores else None
         for points, colour in ((self._single, SINGLE), (self._network, SCORE)):
-            _curve(painter, inside, updates, points, colour, scale)
+            _curve(painter, inside, ends, points, colour, scale)
 
 
 def _ends(*curves: list[tuple[int, float]]) -> tuple[int, int] | None:
-    """Return the first update and the last one of curves."""
+    """Return the first and the last iteration of curves, or None if they are empty."""
     ends = [points[at][0] for points in curves if points for at in (0, -1)]
     return (min(ends), max(ends)) if ends else None
 
@@ -153,22 +157,22 @@ def _ends(*curves: list[tuple[int, float]]) -> tuple[int, int] | None:
 def _curve(
     painter: QPainter,
     inside: QRectF,
-    updates: tuple[int, int],
+    iterations: tuple[int, int],
     points: list[tuple[int, float]],
     colour: QColor,
     scale: tuple[float, float] | None = None,
 ) -> Any:
-    """Draw a curve, by default on a scale of its own; return what gives the place of a point."""
+    """Draw a curve, by default on its own scale. Return a function that gives the place of a point."""
     if len(points) < 2:
         return None
-    # The first fall would flatten all that follows: the scale is as high as the later nine tenths.
+    # The first fall would flatten the rest of the curve, so the first tenth does not count for the scale.
     errors = [error for _, error in points]
     low, high = scale or (min(errors), max(errors[len(errors) // 10 :]))
     span = (high - low) or 1.0
 
-    def place(update: int, error: float) -> QPointF:
-        along = (update - updates[0]) / max(updates[1] - updates[0], 1)
-        up = min(max((error - low) / span, 0.0), 1.0)  # the best one may have been thinned out
+    def place(index: int, error: float) -> QPointF:
+        along = (index - iterations[0]) / max(iterations[1] - iterations[0], 1)
+        up = min(max((error - low) / span, 0.0), 1.0)  # the best point may have been thinned out
         return QPointF(inside.left() + along * inside.width(), inside.bottom() - up * inside.height())
 
     path = QPainterPath(place(*points[0]))
@@ -181,7 +185,7 @@ def _curve(
 
 
 def _thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
-    """Return points in even steps once there are too many; the first and the last one stay."""
+    """Return fewer points, evenly spaced, if there are too many. The first and the last one stay."""
     if len(points) <= _KEPT:
         return points
     step = (points[-1][0] - points[0][0]) // (_KEPT // 2)

@@ -4,33 +4,35 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_dip.plugin.runs.plot import SCORE, SINGLE, TrainingCurves
-from napari_dip.plugin.runs.run_panel import JobPanel, coloured
+from napari_dip.plugin.docks.job_panel import JobPanel, coloured
+from napari_dip.plugin.docks.plot import SCORE, SINGLE, TrainingCurves
+from napari_dip.plugin.runs.report import bug_report
 from napari_dip.plugin.runs.runner import Ending, Job, Queue
 from napari_dip.restoration.text import duration, sentence
 
 if TYPE_CHECKING:
     from napari_dip.pkn.network import TrainedNetwork
+    from napari_dip.pkn.settings import Training
     from napari_dip.pkn.trainer import TrainingStep
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class TrainingSnapshot:
     """What the viewer is shown of a training, now and then.
 
     Parameters
     ----------
-    done, total : int
-        Updates of the network until now, and in all.
+    completed, total : int
+        Iterations of the network so far, and in all.
     seconds_left : float, optional
-        Once the network has begun to learn.
+        Known once the network has begun to learn.
     losses, scores : list of (int, float)
-        Since the last time: iterations, and what was minimised, or the network's mark in dB.
+        Since the last snapshot: iterations with the loss, and with the network's score in dB.
     single : float, optional
-        Mark of the best single setting, in dB.
+        Score of the best single setting, in dB.
     """
 
-    done: int
+    completed: int
     total: int
     seconds_left: float | None
     losses: list[tuple[int, float]]
@@ -44,74 +46,76 @@ class TrainingWatch:
     Parameters
     ----------
     iterations : int
-        Of the network, in all.
+        Iterations of the network in all.
     """
 
     def __init__(self, iterations: int) -> None:
         self._iterations = iterations
         self._began: float | None = None
-        self._done = 0
+        self._completed = 0
         self._losses: list[tuple[int, float]] = []
         self._scores: list[tuple[int, float]] = []
         self._single: float | None = None
 
     def saw(self, item: "TrainingStep") -> None:
         """Take note of a step."""
-        if item.index < 0:  # the network is not updated
+        if item.index < 0:  # the single setting is fitted first
             return
         if self._began is None:
             self._began = time.monotonic()
-        self._done = item.index
+        self._completed = item.index
         self._losses.append((item.index, item.loss))
         if item.local is not None:
             self._scores.append((item.index, item.local))
             self._single = item.single
 
-    def snapshot(self) -> Progress:
+    def snapshot(self) -> TrainingSnapshot:
         """Return what is new."""
         losses, self._losses = self._losses, []
         scores, self._scores = self._scores, []
-        left = None
-        if self._began is not None and self._done:
-            left = (time.monotonic() - self._began) * (self._iterations - self._done) / self._done
-        return Progress(self._done, self._iterations, left, losses, scores, self._single)
+        done, left = self._completed, None
+        if self._began is not None and done:
+            left = (time.monotonic() - self._began) * (self._iterations - done) / done
+        return TrainingSnapshot(done, self._iterations, left, losses, scores, self._single)
 
 
 class TrainingPanel(JobPanel):
-    """Follows a training; at its end it has what was trained.
+    """Follows a training, and holds the trained network at its end.
 
     Parameters
     ----------
     job : Job
-        Not yet begun.
+        A job that has not begun.
+    training : Training
+        Its settings.
     queue : Queue
-        Where it runs.
+        Where the job runs.
     """
 
-    def __init__(self, job: Job, queue: Queue) -> None:
+    def __init__(self, job: Job, training: "Training", queue: Queue) -> None:
         self.curves = TrainingCurves()
         self.trained: TrainedNetwork | None = None
-        self._marks = ""
+        self._training = training
+        self._scores = ""
         super().__init__(job, self.curves, queue)
-        self.stop_button.setToolTip("End the training, and keep what did best until now.")
+        self.stop_button.setToolTip("End the training, and keep the best network so far.")
         self.cancel_button.setToolTip("End the training, and keep nothing.")
 
-    def _advanced(self, snapshot: Progress) -> None:
+    def _advanced(self, snapshot: TrainingSnapshot) -> None:
         self.curves.add(snapshot.losses, snapshot.scores, snapshot.single)
         if snapshot.scores:
-            mark = snapshot.scores[-1][1]
-            network = coloured(f"network {mark:.2f} dB", SCORE)
+            network = coloured(f"network {snapshot.scores[-1][1]:.2f} dB", SCORE)
             single = coloured(f"best single setting {snapshot.single:.2f} dB", SINGLE)
-            self._marks = f"{network}, {single}"
+            self._scores = f"{network}, {single}"
         if self.job.stopping:
             return
-        if not self._marks:
-            self.numbers.setText("First the best single setting is found…")
+        if not self._scores:
+            self.numbers.setText("Fitting the best single setting first…")
             return
         self.bar.setRange(0, snapshot.total)
-        self.bar.setValue(snapshot.done)
+        self.bar.setValue(snapshot.completed)
         left = "" if snapshot.seconds_left is None else f", {duration(snapshot.seconds_left)} left"
-        self.numbers.setText(f"Update {snapshot.done} of {snapshot.total}{left}<br>{self._marks}")
+        self.numbers.setText(f"Iteration {snapshot.completed} of {snapshot.total}{left}<br>{self._scores}")
 
     def _ended(self, ending: Ending) -> None:
         self.trained = ending.result
@@ -122,7 +126,9 @@ class TrainingPanel(JobPanel):
         else:
             scores = self.trained.metadata
             words = (
-                f"Trained for {scores['iterations']} iterations: {scores['local']:.2f} dB on images that it "
-                f"did not learn from, the best single setting {scores['single']:.2f} dB. Save it to use it."
+                f"Trained for {scores['iterations']} iterations. On validation images the network reaches "
+                f"{scores['local']:.2f} dB, the best single setting {scores['single']:.2f} dB. "
+                "Save the network to use it."
             )
-        self.ended.emit(self, " ".join([words, *map(sentence, ending.notes)]))
+        details = bug_report(ending.traceback, {"Training": self._training}) if ending.traceback else ""
+        self.ended.emit(self, " ".join([words, *map(sentence, ending.notes)]), details)

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from qtpy.QtGui import QImage
 
-from napari_dip.plugin.runs.plot import _KEPT, FIT, SCORE, Curves
+from napari_dip.plugin.docks.plot import _KEPT, FIT, SCORE, Curves
 
-SIZES = [(1, 1), (2, 2), (5, 90), (13, 13), (40, 20), (200, 90), (800, 90), (800, 3)]
+SIZES = [(1, 1), (5, 90), (13, 13), (800, 3)]
 ERRORS = {
     "falling": lambda update: 3 + 5 * math.exp(-update / 50),
     "rising": lambda update: 3 + update / 10,
@@ -83,7 +83,7 @@ def test_the_best_survives_the_thinning(curves):
     assert curves.best == (333, -7.0)
 
 
-@pytest.mark.parametrize("batch", [1, 3, 150, 5000, 100_000])
+@pytest.mark.parametrize("batch", [1, 150, 100_000])
 def test_however_long_a_run_is_its_curve_stays_small_and_keeps_its_shape(curves, batch):
     total = max(20_000, batch) if batch > 1 else 6000
 
@@ -126,7 +126,7 @@ def test_a_new_frame_begins_with_nothing(curves):
     empty = painted(curves)
     curves.add(line(ERRORS["falling"], range(90), ERRORS["turning"]))
     assert (painted(curves) != empty).any()
-    curves.begin()
+    curves.clear()
     assert (curves._fit, curves._scores, curves.best) == ([], [], None)
     assert (painted(curves) == empty).all()
 
@@ -141,15 +141,16 @@ def test_nothing_to_add_adds_nothing(curves):
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
-@pytest.mark.parametrize("number", [0, 1, 2, 3, 50, 1000])
+@pytest.mark.parametrize("number", [0, 1, 2, 50])
 def test_any_number_of_points_is_painted_in_any_size(curves, number, size):
     curves.add(line(ERRORS["falling"], range(number), ERRORS["turning"]))
     pixels = painted(curves, *size)
     assert pixels.shape == (*size[::-1], 3)
 
 
-@pytest.mark.parametrize("number", [2, 3, 9, 50, 3000])
-@pytest.mark.parametrize("held_out", ERRORS)
+@pytest.mark.parametrize(
+    ("held_out", "number"), [*((name, 50) for name in ERRORS), ("turning", 2), ("turning", 3000)]
+)
 def test_the_held_out_error_is_drawn_inside_of_the_frame(curves, held_out, number):
     curves.add(line(ERRORS["falling"], range(number), ERRORS[held_out]))
     blue = of_colour(painted(curves), SCORE)
@@ -157,8 +158,9 @@ def test_the_held_out_error_is_drawn_inside_of_the_frame(curves, held_out, numbe
     assert not border(blue, 0).any(), "it leaves the frame, or the circle around the best one is cut off"
 
 
-@pytest.mark.parametrize("number", [2, 50, 3000])
-@pytest.mark.parametrize("fit", ERRORS)
+@pytest.mark.parametrize(
+    ("fit", "number"), [*((name, 50) for name in ERRORS), ("falling", 2), ("falling", 3000)]
+)
 def test_without_held_out_errors_only_grey_is_drawn(curves, fit, number):
     curves.add(line(ERRORS[fit], range(number)))
     pixels = painted(curves)

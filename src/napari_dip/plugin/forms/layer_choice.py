@@ -1,9 +1,8 @@
-"""Choose a layer of a viewer, and hold it by identity."""
+"""A list of a viewer's layers, of which one is chosen. Layers are held by identity, not by name."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox
 
@@ -11,25 +10,22 @@ if TYPE_CHECKING:
     from napari.components import LayerList
     from napari.layers import Layer
 
-#: Under this name a layer's metadata hold how it was made.
-KEY = "napari-dip"
-
 
 class LayerChoice(QComboBox):
-    """The layers of one kind; it follows what is added, removed, renamed and moved.
+    """The layers of one kind. The list follows layers that are added, removed, renamed and moved.
 
     Parameters
     ----------
     layers : LayerList
-        Of a viewer.
+        The layers of a viewer.
     wanted : callable
-        Says whether a layer may be chosen.
+        Tells whether a layer can be chosen.
     nothing : str
-        What the first choice is called, which is no layer.
+        What the first entry says, which stands for no layer.
     """
 
     chosen = Signal()
-    #: The content of the chosen layer has changed.
+    #: The pixels of the chosen layer, or its axes, have changed.
     edited = Signal()
 
     def __init__(self, layers: "LayerList", wanted: Callable[[Any], bool], nothing: str) -> None:
@@ -48,13 +44,13 @@ class LayerChoice(QComboBox):
     @property
     def layer(self) -> "Layer | None":
         """The chosen layer."""
-        if not self._shown:  # also once it is released, when there may be no widget any more
+        if not self._shown:  # also after release, when the widget may no longer exist
             return None
         at = self.currentIndex()
         return self._shown[at - 1] if at > 0 else None
 
     def choose(self, layer: "Layer | None") -> None:
-        """Choose a layer, if it can be chosen."""
+        """Choose a layer, if it is in the list, or None."""
         if layer is not self.layer and (layer is None or layer in self._shown):
             self.setCurrentIndex(0 if layer is None else self._shown.index(layer) + 1)
             self._choice_made()
@@ -73,7 +69,7 @@ class LayerChoice(QComboBox):
         self.chosen.emit()
 
     def _follow(self, layer: "Layer | None") -> None:
-        """Listen to what changes the content of a layer, or its axes."""
+        """Listen to changes of a layer's pixels and axes."""
         for event in self._followed:
             event.disconnect(self._edit)
         names = ("data", "paint", "labels_update", "axis_labels", "scale", "units")
@@ -99,52 +95,3 @@ class LayerChoice(QComboBox):
         self.blockSignals(blocked)
         if self.layer is not before:
             self._choice_made()
-
-
-def to_world(layer: "Layer") -> np.ndarray:
-    """Return the homogeneous matrix that takes a layer's pixels to the world, affine and units included."""
-    n = layer.ndim
-    origin = np.asarray(layer.data_to_world((0,) * n))
-    matrix = np.eye(n + 1)
-    matrix[:n, n] = origin
-    for axis, unit in enumerate(np.eye(n)):
-        matrix[:n, axis] = np.asarray(layer.data_to_world(unit)) - origin
-    return matrix
-
-
-def vertices(shape: np.ndarray, shapes: "Layer", layer: "Layer") -> np.ndarray:
-    """Return the vertices of a shape in pixels of an image; along axes that it lacks they are 0."""
-    corners = np.asarray([shapes.data_to_world(corner) for corner in shape])
-    n = layer.ndim
-    if corners.shape[1] > n:
-        corners = corners[:, -n:]
-    world = np.tile(np.asarray(layer.data_to_world((0,) * n), float), (len(corners), 1))
-    world[:, n - corners.shape[1] :] = corners
-    return np.asarray([layer.world_to_data(corner) for corner in world])
-
-
-def finest(layer: "Layer") -> Any:
-    """Return a layer's data, of a multiscale one at the finest level."""
-    return layer.data[0] if getattr(layer, "multiscale", False) else layer.data
-
-
-def held(data: Any, *, copy: bool) -> Any:
-    """Return an array that no later edit changes, if it is to be a copy. Lazy ones (dask, zarr) stay lazy."""
-    if getattr(data, "chunks", None) is not None:
-        return data
-    return np.array(data) if copy else np.asarray(data)
-
-
-def shape_of(layer: "Layer") -> tuple[int, ...]:
-    """Return the shape of a layer's data, at the finest level."""
-    return tuple(finest(layer).shape)
-
-
-def named(layer: "Layer") -> dict[str, Any]:
-    """Return how a layer can be found again, as plain JSON values."""
-    path = layer.source.path
-    return {
-        "layer": layer.name,
-        "path": None if path is None else str(path),
-        "multiscale": bool(getattr(layer, "multiscale", False)),
-    }
