@@ -1,17 +1,18 @@
-"""Pretrained networks, and what data consistency and fine-tuning make of them.
+"""How data consistency and fine-tuning improve the results of pretrained networks.
 
     python benchmarks/finetuning.py DATA [ROW ...] [--output FILE.json]
 
 DATA is a folder of test images with known truth (`benchmarks/README.md` names its files). Each row is
-printed and written as soon as it is known; rows that the file has are not measured again. ROW is how the
-names of the rows to measure begin; by default all are. PSNR is in dB, peak 255, of grey crops of 192 x 192
-pixels without 4 at each border; the data are rounded to whole grey levels. All settings are the defaults:
-strength of the noise, verdict, rate and end are found in the data. On a machine with an accelerator that is
-what is measured.
+printed and written as soon as it is measured. Rows that the file has are not measured again. ROW is the
+beginning of the names of the rows to measure; by default all are measured. PSNR is in dB, peak 255, for grey
+crops of 192 x 192 pixels without 4 pixels at each border. The data are rounded to whole grey levels. All
+settings are the defaults: the noise, the diagnosis, the step size and the end are found in the data. If the
+machine has an accelerator, it is used.
 
-- **network**: of what the network makes of the data. **back_projection**: after the step without an update:
-  back-projection; of a denoiser, with the contrast that suits the noise.
-- **plain_loss**: of 100 updates of the misfit alone, over the network. **gap**: to the best moment.
+- **network**: the network's output. **back_projection**: the result without fine-tuning, that is, after
+  back-projection, or for a denoiser with the contrast that suits the noise.
+- **plain_loss**: the gain over the network from 100 iterations with the misfit alone. **gap**: what would be
+  gained by stopping at the best moment.
 """
 
 import time
@@ -29,9 +30,10 @@ from torch import Tensor
 from napari_dip import Denoise, FineTune, GaussianNoise, GaussianPSF, SuperResolve, Task
 from napari_dip.device import choose
 from napari_dip.finetuning.consistency import Diagnosis
-from napari_dip.finetuning.losses import consistency
+from napari_dip.finetuning.losses import plain_loss
+from napari_dip.finetuning.pieces import completed
 from napari_dip.finetuning.session import Session
-from napari_dip.finetuning.tuner import Tuning
+from napari_dip.finetuning.tuner import Tuner
 from napari_dip.optim.fit import fit
 from napari_dip.problem import Problem
 
@@ -41,9 +43,9 @@ SCIENCE = ("andromeda", "cytoplasm", "fishembryo", "membrane", "mitochondria", "
 #: Standard deviations of a blur that the network doesn't know, in pixels of the truth, and of the noise.
 CASES = {"matched": (0, 0), "blur": (1.6, 0), "noise": (0, 5), "blur and noise": (1.6, 5)}
 FWHM = 2.3548  # of a Gaussian, in standard deviations
-EVERY = 10  # updates from one look at what the answer would be to the next
+EVERY = 10  # iterations from one PSNR of what the answer would be to the next
 FEW = ("butterfly", "membrane", "neurons")  # for networks that take a minute an image
-LOST = 1.0  # dB that a spoilt network loses
+LOST = 1.0  # dB that a corrupted network loses
 DEVICE = choose("auto")
 
 
@@ -71,10 +73,10 @@ def degraded(truth: np.ndarray, factor: int, blur: float, sigma: float) -> tuple
     return (clean[0, 0].numpy() + noise).round().clip(0, 255).astype(np.float32), task
 
 
-def score(x: Tensor, held: Session, truth: np.ndarray) -> float:
+def score(x: Tensor, session: Session, truth: np.ndarray) -> float:
     """Return the PSNR of an image on the problem's grid."""
     inside = np.s_[BORDER:-BORDER, BORDER:-BORDER]
-    return psnr(held.view.whole.on_data(x)[0, 0].cpu().numpy()[inside], truth[inside])
+    return psnr(session.sampler.whole.on_data(x)[0, 0].cpu().numpy()[inside], truth[inside])
 
 
 def problem_of(data: np.ndarray, task: Task) -> Problem:
@@ -84,62 +86,67 @@ def problem_of(data: np.ndarray, task: Task) -> Problem:
 
 
 def restored(method: FineTune, truth: np.ndarray, data: np.ndarray, task: Task) -> dict:
-    """Return the PSNR of each step of the method on an image, and of what else could have been done.
+    """Return the PSNR after each step of the method, and that of alternatives.
 
     Parameters
     ----------
     method : FineTune
-        With its network.
+        The settings, with a network.
     truth, data : ndarray
-        The image, and what was measured of it.
+        The image, and the data.
     task : Task
-        How that came about.
+        How the data were made from the image.
     """
     problem = problem_of(data, task)
     began = time.perf_counter()
-    held = method.held(problem)
-    row = {"network": score(held.first, held, truth), "finding": held.verdict.finding.value}
-    row["sigma"] = held.verdict.sigma
-    row["back_projection"] = score(held.begun(), held, truth)
-    row["verdict_s"] = time.perf_counter() - began
+    session = method.session(problem)
+    row = {
+        "network": score(session.network_output, session, truth),
+        "diagnosis": session.report.diagnosis.value,
+        "sigma": session.report.sigma,
+        "back_projection": score(completed(session.first_correction()), session, truth),
+        "check_s": time.perf_counter() - began,
+    }
     row["plain"] = plain(method, problem, truth)
-    if held.verdict.finding is Diagnosis.CONSISTENT:
-        return row | {"answer": row["network"], "gap": 0.0, "updates": 0, "answer_s": row["verdict_s"]}
-    tuning = Tuning(held.restorer, held.view, "sure" if held.noisy else "plain", generator())
+    if session.report.diagnosis is Diagnosis.CONSISTENT:
+        return row | {"answer": row["network"], "gap": 0.0, "updates": 0, "answer_s": row["check_s"]}
+    tuner = Tuner(session.restorer, session.sampler, "sure" if session.noisy else "plain", generator())
     looks = {}
     spent = 0.0
-    *_, rate = tuning.trials()
-    for step in tuning.steps(method.iterations, rate):
+    completed(tuner.prepare())
+    for update in tuner.updates(method.iterations, completed(tuner.choose_rate())):
         paused = time.perf_counter()
-        if step.outcome is None and step.index % EVERY == 0:
-            looks[step.index] = score(held.last(self_ensemble=False), held, truth)
+        if update is not None and update.index % EVERY == 0:
+            looks[update.index] = score(completed(session.final_image(ensemble=False)), session, truth)
         spent += time.perf_counter() - paused
-    chosen = score(held.last(self_ensemble=False), held, truth)
-    row |= {"answer": score(held.last(self_ensemble=True), held, truth), "updates": step.index}
+    chosen, answer = (
+        score(completed(session.final_image(ensemble=ensemble)), session, truth) for ensemble in (False, True)
+    )
+    row |= {"answer": answer, "updates": tuner.best}
     row["gap"] = max(max(looks.values()) - chosen, 0.0)
     row["answer_s"] = time.perf_counter() - began - spent
     return row
 
 
 def plain(method: FineTune, problem: Problem, truth: np.ndarray) -> float:
-    """Return the PSNR after 100 updates of nothing but the mean of (A f(y) - y)^2, as in the paper."""
-    held = method.held(problem)
-    held.restorer.reading = held.usual
-    part = held.view.whole
-    samples = (consistency(held.view.parts(one), one) for one in iter(generator, None))
-    for _ in fit(held.restorer, islice(samples, 100), learning_rate=1e-4):
+    """Return the PSNR after 100 iterations with the mean of (A f(y) - y)^2 alone, as in the paper."""
+    session = method.session(problem)
+    session.restorer.mapping = session.usual_mapping
+    whole = session.sampler.whole
+    samples = (plain_loss(session.sampler.patches(one), one) for one in iter(generator, None))
+    for _ in fit(session.restorer, islice(samples, 100), learning_rate=1e-4):
         pass
     with torch.no_grad():
-        return score(part.x(held.restorer(part.shown)), held, truth)
+        return score(whole.x(session.restorer(whole.shown)), session, truth)
 
 
 def generator() -> torch.Generator:
-    """Return the generator that a run begins with."""
+    """Return a generator with the default seed."""
     return torch.Generator().manual_seed(0)
 
 
 def summarised(rows: dict[str, dict]) -> dict:
-    """Return the means over the images, the gains of each, and what the verdicts were."""
+    """Return the means over the images, and the gain, the noise and the diagnosis of each."""
 
     def mean(key: str) -> float:
         return round(float(np.mean([one[key] for one in rows.values()])), 2)
@@ -154,10 +161,12 @@ def summarised(rows: dict[str, dict]) -> dict:
         "worst_gain": round(min(one["answer"] - one["network"] for one in rows.values()), 2),
         "plain_loss": round(mean("plain") - network, 2),
         "gap": mean("gap"),
-        "verdicts": {one.value: sum(r["finding"] == one.value for r in rows.values()) for one in Diagnosis},
+        "diagnoses": {
+            one.value: sum(r["diagnosis"] == one.value for r in rows.values()) for one in Diagnosis
+        },
         "each": {name: round(one["answer"] - one["network"], 2) for name, one in rows.items()},
         "sigma": {name: round(one["sigma"], 2) for name, one in rows.items()},
-        "verdict_s": mean("verdict_s"),
+        "check_s": mean("check_s"),
         "answer_s": mean("answer_s"),
     }
 
@@ -172,7 +181,7 @@ def case(
     *,
     told: bool = False,
 ) -> dict:
-    """One network on data of one kind; how strong the noise is has to be found, or is told."""
+    """Measure one network on data of one kind. The noise is measured, or it is given by the noise model."""
     method = FineTune(weights=str(data / "pretrained" / weights) if "." in weights else weights)
     rows = {}
     for name, truth in images(data).items():
@@ -184,7 +193,7 @@ def case(
 
 
 def spoilt(data: Path) -> dict:
-    """The x4 network with noise in the weights of its last layer, as much as costs it 1 dB in the mean."""
+    """Measure the x4 network after noise in its last layer has cost it 1 dB on average."""
     truths = images(data)
     cases = {name: degraded(truth, 4, 0, 0) for name, truth in truths.items()}
     own = FineTune().pretrained(problem_of(*next(iter(cases.values()))))
@@ -198,8 +207,9 @@ def spoilt(data: Path) -> dict:
         last.data.copy_(before)
         losses = []
         for name, (observed, task) in cases.items():
-            held, sound = (one.held(problem_of(observed, task)) for one in (method, FineTune()))
-            losses.append(score(sound.first, sound, truths[name]) - score(held.first, held, truths[name]))
+            sessions = [one.session(problem_of(observed, task)) for one in (FineTune(), method)]
+            sound, spoilt = (score(one.network_output, one, truths[name]) for one in sessions)
+            losses.append(sound - spoilt)
         return method, float(np.mean(losses))
 
     low, high = 0.0, 1.0
@@ -212,7 +222,7 @@ def spoilt(data: Path) -> dict:
 
 
 def cost(data: Path) -> dict:
-    """Seconds for 256 x 256 data, with the networks that come with the package; the second run of two."""
+    """Measure the seconds for 256 x 256 data with the bundled networks, in the second run of two."""
     found = {}
     truth = load(data / "science_clean" / "cytoplasm.png").round().astype(np.float32)
     truth = np.pad(truth, [(0, max(0, 1024 - n)) for n in truth.shape], mode="reflect")

@@ -25,14 +25,15 @@ from torch import Tensor, nn
 
 from napari_dip import PKN, Deconvolve, Denoise, GaussianNoise, GaussianPSF, SuperResolve, restore
 from napari_dip.optim.fit import fit
-from napari_dip.pkn import train as teaching
-from napari_dip.pkn.degradations import Noise
+from napari_dip.pkn.degradations import Noisy
+from napari_dip.pkn.filter import Filter
 from napari_dip.pkn.kernels.base import ProceduralKernel
 from napari_dip.pkn.kernels.registry import kernel_of
+from napari_dip.pkn.objectives import supervised
 from napari_dip.pkn.observation import Observation
-from napari_dip.pkn.predictors import Constant, Filter, StructureTensor
-from napari_dip.pkn.trainer import supervised
-from napari_dip.pkn.weights_file import shipped
+from napari_dip.pkn.predictors import Constant, StructureTensor
+from napari_dip.pkn.weights_file import bundled
+from napari_dip.synthetic.collection import SyntheticImages
 
 SIDE = 256  # of a crop, in pixels
 PHOTOGRAPHS = ("f16", "house", "kodim03")
@@ -77,7 +78,7 @@ def batch(arrays: np.ndarray) -> Tensor:
 
 def best_single(kernel: ProceduralKernel, data: Observation, truth: Tensor) -> list[float]:
     """Return the PSNR of each image under the setting that is best for their mean, found with the truth."""
-    tried = Filter(kernel, Constant(kernel, shipped(kernel).setting))
+    tried = Filter(kernel, Constant(kernel, bundled(kernel).setting))
 
     def worse(restored: Tensor) -> Tensor:
         return (restored - truth).square().mean((1, 2, 3)).log().mean()
@@ -91,7 +92,7 @@ def best_single(kernel: ProceduralKernel, data: Observation, truth: Tensor) -> l
 def by_networks(kernel: ProceduralKernel, data: Observation, truth: Tensor) -> dict:
     """Return what the network, the best single setting and the structure tensor reach."""
     with torch.no_grad():
-        local = scores(Filter(kernel, shipped(kernel).network)(data)[:, 0].numpy(), truth[:, 0].numpy())
+        local = scores(Filter(kernel, bundled(kernel).network)(data)[:, 0].numpy(), truth[:, 0].numpy())
         row = {"local": mean(local), "each": local}
         if kernel.parameters[0].name == "width" and kernel.purpose != "deblur":
             tensor = Filter(kernel, StructureTensor(kernel))(data)[:, 0].numpy()
@@ -138,11 +139,11 @@ class Plain(nn.Module):
 @cache
 def plain() -> tuple[Plain, float]:
     """Return the residual network, trained on the same examples as the kernels' ones, and in which time."""
-    made = [torch.from_numpy(teaching.picture(0, at, 256)).float() for at in range(424)]
-    lessons = supervised(kernel_of("isotropic"), Noise(), made[:400], made[400:])
+    training, validation = SyntheticImages(0, range(400), 256), SyntheticImages(0, range(400, 424), 256)
+    objective = supervised(Noisy(), training, validation)
     torch.manual_seed(0)
     network, generator = Plain(), torch.Generator().manual_seed(0)
-    samples = (lessons.examples(generator) for _ in range(PLAIN_UPDATES))
+    samples = (objective.sample(generator) for _ in range(PLAIN_UPDATES))
     began = time.perf_counter()
     rate = [3e-3 * 0.5 * (1 + np.cos(np.pi * at / PLAIN_UPDATES)) for at in range(PLAIN_UPDATES)]
     for _ in fit(network, samples, learning_rate=lambda index: rate[index]):
@@ -272,7 +273,7 @@ def memory(data: Path, name: str) -> dict:
 def networks(data: Path) -> dict:
     """How large the networks are."""
     found = [kernel_of(name) for name in (*DENOISERS, "reblur", "anisotropic-reblur", "upsample")]
-    return {kernel.name: sum(p.numel() for p in shipped(kernel).network.parameters()) for kernel in found}
+    return {kernel.name: sum(p.numel() for p in bundled(kernel).network.parameters()) for kernel in found}
 
 
 ROWS: dict[str, Callable[[Path], dict]] = {

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from napari_dip.operators import Resample
 from napari_dip.pretrained import files
-from napari_dip.pretrained.bundled import shipped
+from napari_dip.pretrained.bundled import bundled
 from napari_dip.pretrained.degradation import pre_upsampled
 from napari_dip.pretrained.model import Pretrained
 
@@ -65,8 +65,8 @@ def inside(image: np.ndarray, truth: np.ndarray, border: int) -> float:
 def super_resolve(data: Path, factor: int, *, foreign: bool = False) -> dict:
     """Each of the images, enlarged again by bicubic interpolation and by networks."""
     found = {
-        "compact": shipped("super-resolve", factor),
-        "vdsr": shipped("super-resolve", factor, pre_upsampled=True),
+        "compact": bundled("super-resolve", factor),
+        "vdsr": bundled("super-resolve", factor, pre_upsampled=True),
     }
     row: dict = {}
     for name in NAMES:
@@ -92,7 +92,7 @@ def denoise(data: Path, sigma: int) -> dict:
     """Gaussian noise on crops of ten images, removed by networks for a sigma of 25."""
     truth = images(data)
     observed = noisy(truth, sigma)
-    ours = shipped("denoise")
+    ours = bundled("denoise")
     other = files.load(data / "pretrained" / "dncnn_sigma25_gray.pth")
     row = {"input": mean(scores(observed, truth))}
     for key, network in (("dncnn", ours), ("dncnn_of_others", other)):
@@ -105,8 +105,8 @@ def sizes(_: Path) -> dict:
     """Weights of each network that comes with the package, and megapixels of result per second."""
     row = {}
     wanted = [("super-resolve", factor, False) for factor in (2, 3, 4)]
-    for purpose, factor, large in [*wanted, ("super-resolve", 4, True), ("denoise", 1, False)]:
-        network = shipped(purpose, factor, pre_upsampled=large)
+    for purpose, factor, upsampled in [*wanted, ("super-resolve", 4, True), ("denoise", 1, False)]:
+        network = bundled(purpose, factor, pre_upsampled=upsampled)
         side = 960
         image = torch.rand(1, 1, side // factor, side // factor) * 255
         seconds = min(run(network, image)[1] for _ in range(3))

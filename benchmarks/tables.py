@@ -261,11 +261,11 @@ def finetuning_cases(measured: dict[str, Row]) -> str:
     for name, row in measured.items():
         if "answer" not in row:
             continue
-        verdicts = ", ".join(f"{count} {word}" for word, count in row["verdicts"].items() if count)  # type: ignore[attr-defined]
+        diagnoses = ", ".join(f"{count} {word}" for word, count in row["diagnoses"].items() if count)  # type: ignore[attr-defined]
         signed = {"gain", "plain_loss"}
         numbers = (f"{row[key]:+.2f}" if key in signed else cell("", row[key]) for key in keys)
-        body.append([name.replace(".pth", "").replace(".pt", ""), *numbers, verdicts])
-    heads = ("network", "back-projected", "**answer**", "gain", "plain", "gap", "verdicts")
+        body.append([name.replace(".pth", "").replace(".pt", ""), *numbers, diagnoses])
+    heads = ("network", "back-projected", "**answer**", "gain", "plain", "gap", "diagnoses")
     return table(["", *heads], body)
 
 

@@ -23,7 +23,7 @@ from qtpy.QtCore import QEvent, QEventLoop, QTimer
 from qtpy.QtWidgets import QApplication, QWidget
 from skimage.data import camera
 
-from napari_dip.plugin.runs.runner import QUEUE
+from napari_dip.plugin.runs.runner import queue_of
 
 _BEAT = 0.005  # seconds
 
@@ -91,9 +91,9 @@ def responsiveness(seconds):
     before, began = panel.bar.value(), time.monotonic()
     running = words(lateness(seconds))
     updates = (panel.bar.value() - before) / (time.monotonic() - began)
-    began = time.monotonic()
+    queue, began = queue_of(viewer), time.monotonic()
     viewer.close()
-    wait(10, lambda: len(QUEUE) == 0)
+    wait(10, lambda: len(queue) == 0)
     return {
         "idle": idle,
         "running": running,
@@ -129,6 +129,7 @@ def cycles(image, count, *, whole):
         else:
             dock = docked(viewer)
         dock.run_button.click()
+        queue = queue_of(viewer)
         wait(20, lambda: len(viewer.layers) == 2)  # noqa: B023  is called at once
         if whole:
             viewer.close()
@@ -136,7 +137,7 @@ def cycles(image, count, *, whole):
         else:
             viewer.window.remove_dock_widget(dock)
         dock = None
-        wait(10, lambda: len(QUEUE) == 0)
+        wait(10, lambda: len(queue) == 0)  # noqa: B023  is called at once
         if cycle % 10 == 9:
             rows.append({"cycle": cycle + 1, **census()})
             print(rows[-1], flush=True)

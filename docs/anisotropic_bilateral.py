@@ -1,4 +1,4 @@
-"""A seventh kernel, the example of adding-a-kernel.md: a bilateral filter that is stretched along edges."""
+"""The example of adding-a-kernel.md: a bilateral filter that is stretched along edges."""
 
 from torch import Tensor
 
@@ -12,21 +12,23 @@ from napari_dip.pkn.observation import Observation
 class AnisotropicBilateral(WindowKernel):
     """w ∝ exp(−½ dᵀ Q d − (x(p) − x(q))² / 2 (contrast σ)²): an oval Gaussian that stops at edges.
 
-    Q is that of the anisotropic Gaussian, σ the standard deviation of the noise at p. With a guide, grey
-    levels of the guide count.
+    Q is that of the anisotropic Gaussian, and σ the standard deviation of the noise at p. With a guide, its
+    grey levels replace those of the image in the second term.
     """
 
     name = "anisotropic-bilateral"
     title = "Anisotropic bilateral filter"
     parameters = (
         *SHAPE,
-        Parameter("contrast", "Grey levels apart at which a pixel counts less.", "noise", 0.3, 20.0, 4.0),
+        Parameter(
+            "contrast", "Difference in grey level at which a pixel's weight falls.", "noise", 0.3, 20.0, 4.0
+        ),
     )
     radius = 5
     guided = True
 
     def weights(self, observation: Observation, maps: Tensor) -> Weights:
-        """Return the weights, as a function of d."""
+        """Return the weights as a function of d."""
         width, a, b, contrast = maps.split(1, 1)
         in_space = oval_weights(precision(-2 * width.log(), a, b), self.radius)
         in_grey = -0.5 * LOG2E / (contrast * observation.sigma).square()

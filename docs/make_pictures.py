@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
+from radon import Radon
 from scipy.ndimage import gaussian_filter, median_filter
 from skimage import data
 from skimage.color import hsv2rgb
@@ -41,7 +42,7 @@ from napari_dip import (
 )
 from napari_dip.cli.reporter import Reporter
 from napari_dip.image.grid import Grid
-from napari_dip.operators import Operator, Radon
+from napari_dip.operators import Operator
 from napari_dip.restoration.api import residual
 
 SIDE = 256  # of a drawn panel, in pixels
@@ -348,12 +349,12 @@ def fine_tuning(method: DIP) -> Image.Image:
     wide = torch.from_numpy(np.pad(truth, beyond, mode="reflect")).float()[None, None]
     data = operator(wide)[0, 0].numpy().round()
     found = restore(data, task, FineTune())
-    before, after = (residual(data, x, task) for x in (found.first, found.image))
+    before, after = (residual(data, x, task) for x in (found.network_output, found.image))
     limits = {"low": -12, "high": 12}
     return row(
         [
             panel(data, "data", "coarse, and blurred before"),
-            panel(found.first, "output of the network", decibels(found.first, truth)),
+            panel(found.network_output, "output of the network", decibels(found.network_output, truth)),
             panel(before, "what it contradicts of the data", f"rms {before.std():.1f} grey levels", **limits),
             panel(found.image, "back-projected and fine-tuned", decibels(found.image, truth)),
             panel(after, "what is left", f"rms {after.std():.1f} grey levels", **limits),
@@ -392,7 +393,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if unknown := [name for name in arguments.names if name not in PICTURES]:
         parser.error(f"there is no picture {', '.join(unknown)}: choose among {', '.join(PICTURES)}")
-    method = DIP() if arguments.updates is None else DIP(iterations=arguments.updates)
+    method = DIP() if arguments.iterations is None else DIP(iterations=arguments.iterations)
     arguments.folder.mkdir(parents=True, exist_ok=True)
     for name in arguments.names or PICTURES:
         PICTURES[name](method).save(arguments.folder / f"{name}.png", optimize=True)

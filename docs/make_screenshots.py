@@ -68,7 +68,7 @@ def micrograph():
     keep(viewer, "dock-during")
     wait(2 * SECONDS, lambda: not dock._panels)
     result = viewer.layers[-1]
-    dock.after.residual.click()
+    dock.result_panel.residual.click()
     side_by_side(viewer, result, viewer.layers[-1])
     keep(viewer, "dock-after")
     viewer.close()
@@ -79,14 +79,14 @@ def kernel_network():
     viewer, dock = opened("micrograph", "Procedural Kernel Network")
     dock.run_button.click()
     wait(30, lambda: not dock._panels)
-    panel, result = dock.after.filter, dock.after._results[-1]
+    panel, result = dock.result_panel.filter, dock.result_panel._results[-1]
     panel.maps_fold.expand(animate=False)
     panel.kernel_fold.expand(animate=False)
     panel.maps.choice.setCurrentIndex(0)
     panel.maps.choice.activated.emit(0)
     side_by_side(viewer, result.layer, result.maps.layers["width"])
     viewer.cursor.position = result.layer.data_to_world((96, 100))
-    wait(10, lambda: panel.kernel.picture.weights is not None)
+    wait(10, lambda: panel.kernel.kernel_image.weights is not None)
     keep(viewer, "dock-pkn")
     viewer.window.remove_dock_widget(dock)
 
@@ -98,7 +98,7 @@ def kernel_network():
     dock.choose_image(viewer.layers[0])
     dock.origin.set("a noisy image itself")
     dock.form.fields["iterations"].set(800)
-    dock.train_button.click()
+    dock.run_button.click()
     wait(10 * SECONDS, lambda: len(dock._panels[0].curves._network) > 3)
     keep(viewer, "dock-training")
     viewer.close()
@@ -111,8 +111,8 @@ def fine_tuned():
     wait(60, dock.run_button.isEnabled)
     dock.run_button.click()
     wait(3 * SECONDS, lambda: not dock._panels)
-    result = dock.after._results[-1]
-    side_by_side(viewer, result.layer, *result.beginning.layers, rows=2)
+    result = dock.result_panel._results[-1]
+    side_by_side(viewer, result.layer, *result.baseline.layers, rows=2)
     keep(viewer, "dock-finetune")
     viewer.close()
 

@@ -16,6 +16,28 @@ def random():
 
 
 @pytest.fixture
+def lazy():
+    """Return a function from an array to a dask array with a chunk per entry of its first axis.
+
+    The function also returns a list of the entries that have been computed, which grows with every read.
+    """
+    from dask.array import map_blocks
+
+    def counted(values):
+        computed = []
+
+        def chunk(block_info=None):
+            at = block_info[None]["chunk-location"][0]
+            computed.append(at)
+            return values[at : at + 1]
+
+        chunks = ((1,) * len(values), *((n,) for n in values.shape[1:]))
+        return map_blocks(chunk, chunks=chunks, meta=np.empty(0, values.dtype)), computed
+
+    return counted
+
+
+@pytest.fixture
 def phantom():
     """Smooth and sharp structure, 64 x 64, grey levels 20 to 220."""
     rows, columns = np.mgrid[:64, :64] / 64

@@ -1,7 +1,7 @@
 """Small runs with everything that a recipe has to repeat."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from napari_dip import (
     MaxIterations,
     MeasuredPSF,
     MoffatPSF,
+    Outcome,
     PoissonGaussianNoise,
     PoissonNoise,
     Recipe,
@@ -25,8 +26,20 @@ from napari_dip import (
     Wiener,
     restore,
 )
-from napari_dip.io import Picture, write
-from napari_dip.psf.models import resampled
+from napari_dip.io import ImageFile, write
+from napari_dip.optim.stopping import StoppingRule
+from napari_dip.psf.arrays import resampled
+
+
+@dataclass(frozen=True)
+class AsByTheClock(StoppingRule):
+    """Ends a run as a time limit does, after a number of iterations."""
+
+    iterations: int
+
+    def start(self):
+        return lambda iterate: Outcome.TIME_LIMIT if iterate.index >= self.iterations else None
+
 
 SHORT = DIP(ensemble_size=1, iterations=3, input_channels=2, precision="float32")
 SNAIL = replace(PRESETS["snail"], iterations=2, input_noise_std=0.0)
@@ -67,7 +80,15 @@ RUNS = [
         None,
         {"stopping_rule": MaxIterations(27)},
     ),
-    ("time limit", (24, 28), Denoise(), replace(SHORT, time_limit=1e-9, iterations=90), None, None, {}),
+    (
+        "time limit",
+        (24, 28),
+        Denoise(),
+        replace(SHORT, time_limit=1e6, iterations=90, stopping="max-iterations"),
+        None,
+        None,
+        {"stopping_rule": AsByTheClock(5)},
+    ),
     ("finer", (24, 28), SuperResolve(factor=3, downsampling="area"), SHORT, None, 2, {}),
     ("finer region", (24, 28), SuperResolve(), SHORT, PLANE, None, {"guide": (48, 56)}),
     ("finer planes", (5, 24, 28), SuperResolve(along="lateral"), SHORT, None, None, {"axes": "ZYX"}),
@@ -109,24 +130,24 @@ def performed(case, random):
     labels = random.integers(0, 4, (24, 28)).astype(np.uint8)
     at = tuple(slice(*ends) for ends in roi or [(0, n) for n in shape])
     plane = at[-2:] if shape[-1] != 3 else at[:2]
-    pictures, beside, options = {"image": Picture(image, None, pixels(Y=0.2, X=0.2))}, {}, dict(options)
+    pictures, beside, options = {"image": ImageFile(image, None, pixels(Y=0.2, X=0.2))}, {}, dict(options)
     origin = {"layer": "cells", "path": None, "roi": roi, "missing": None}
     if missing is not None:
         beside["missing"] = (labels > 0 if missing == "any" else labels == missing)[plane]
-        pictures["missing"] = Picture(labels)
+        pictures["missing"] = ImageFile(labels)
         origin["missing"] = {"layer": "holes", "label": None if missing == "any" else missing}
     if "guide" in options:
         guide = random.random(options.pop("guide"))
         times = guide.shape[-1] // 28
         finer = tuple(slice(ends.start * times, ends.stop * times) for ends in plane)
         beside["guide"] = guide[(*at[: guide.ndim - 2], *finer)]
-        pictures["guide"] = Picture(guide)
+        pictures["guide"] = ImageFile(guide)
         origin["guide"] = {"layer": "flash", "path": None}
     if "psf" in options:
         ratio, psf = options.pop("psf"), GaussianPSF(3.0).kernel(2).astype(np.float32)
         beside["psf"] = psf if ratio is None else resampled(psf, ratio)
         sizes = {} if ratio is None else pixels(Y=0.2 * ratio[0], X=0.2 * ratio[1])
-        pictures["psf"] = Picture(psf, None, sizes)
+        pictures["psf"] = ImageFile(psf, None, sizes)
         origin["psf"] = {"layer": "bead", "path": None, "ratio": ratio}
     result = restore(image[at], task, method, device="cpu", **beside, **options)
     record = json.loads(json.dumps({**result.provenance, "source": origin}))

@@ -141,7 +141,11 @@ def test_settings_can_be_read_back_from_json(settings):
         (Task, {"type": "Task"}, "must be one of Denoise"),
         (Task, {"type": "Denoise", "noise": {"type": "Hourglass"}}, "must be one of .*Gaussian.*'Hourglass'"),
         (Task, {"type": "Denoise", "noise": None}, None),
-        (NoiseModel, {"type": "GaussianNoise", "gain": 3, "loss": 4}, "Noise has no field gain, loss"),
+        (
+            NoiseModel,
+            {"type": "GaussianNoise", "gain": 3, "loss": 4},
+            "GaussianNoise has no field gain, loss",
+        ),
         (NoiseModel, {"type": "GaussianNoise"}, "GaussianNoise needs sigma"),
         (NoiseModel, {"type": "GaussianNoise", "sigma": -1.0}, "GaussianNoise.sigma must be > 0"),
     ],

@@ -6,9 +6,11 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
 from inspect import isabstract
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Gt, Interval, Le, Len, Lt
+
+Subset = TypeVar("Subset")
 
 _BOUNDS = {
     Ge: ("ge", ">=", lambda value, bound: value >= bound),
@@ -151,6 +153,11 @@ def _restored(value: Any, hint: Any) -> Any:
     options = get_args(hint) or (hint,)
     settings = tuple(kind for kind in options if isinstance(kind, type) and is_dataclass(kind))
     return from_dict(settings, value) if settings and value is not None else value
+
+
+def subset(settings: Any, cls: type[Subset]) -> Subset:
+    """Return the fields of some settings that another dataclass has too, as an instance of that one."""
+    return cls(**{field.name: getattr(settings, field.name) for field in fields(cls)})  # type: ignore[arg-type]
 
 
 def family(kind: type) -> list[type]:

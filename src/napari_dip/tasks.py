@@ -9,7 +9,8 @@ from annotated_types import Interval
 from napari_dip.errors import InputError
 from napari_dip.image.grid import Grid, cut, format_shape
 from napari_dip.noise.models import NoiseModel, UnknownNoise
-from napari_dip.psf.models import PSF, GaussianPSF, MeasuredPSF, checked, resampled
+from napari_dip.psf.arrays import checked, resampled
+from napari_dip.psf.models import PSF, GaussianPSF, MeasuredPSF
 from napari_dip.settings import check
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from napari_dip import (
 )
 from napari_dip.cli import batch
 from napari_dip.cli.command import command_line
-from napari_dip.io import Picture, provenance, read, write
+from napari_dip.io import ImageFile, provenance, read, write
 
 from ..recipes import MEASURED, RUNS, SNAIL, performed, written
 from .running import run as run_command
@@ -57,7 +57,7 @@ def test_a_fine_tuned_network_is_repeated(random, rule, tmp_path):
     save(FineTune.of(Compact(1, 2, 4, 1), factor=2).network, path)
     method = FineTune(str(path), action="fine-tuning", iterations=6, learning_rate=1e-3, self_ensemble=False)
     result = restore(image, SuperResolve(), method, device="cpu", stopping_rule=rule)
-    write(tmp_path / "a.tif", image, Picture(image), axes="YX", provenance={}, keep_dtype=True)
+    write(tmp_path / "a.tif", image, ImageFile(image), axes="YX", provenance={}, keep_dtype=True)
     recipe = Recipe.of(result.provenance)
     command = command_line(recipe, str(tmp_path / "a.tif"), str(tmp_path / "b.tif"))
     assert run_command(*shlex.split(command)[1:], "--quiet") == 0

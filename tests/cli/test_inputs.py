@@ -15,8 +15,8 @@ from napari_dip import (
     SuperResolve,
     restore,
 )
-from napari_dip.io import Picture, provenance, read, write
-from napari_dip.psf.models import resampled
+from napari_dip.io import ImageFile, provenance, read, write
+from napari_dip.psf.arrays import resampled
 
 from .running import FAST, METHOD, run
 
@@ -101,7 +101,7 @@ def test_an_impossible_point_spread_function_is_refused(image, tmp_path, capsys,
 def test_a_measured_psf_is_resampled_to_the_pixels_of_the_image(image, tmp_path, capsys, size, ratio, said):
     psf = GaussianPSF(4.0).kernel(2).astype(np.float32)
     pixels = {} if size is None else dict.fromkeys("YX", size)
-    write(tmp_path / "psf.tif", psf, Picture(psf, "YX", pixels), axes="YX", provenance={})
+    write(tmp_path / "psf.tif", psf, ImageFile(psf, "YX", pixels), axes="YX", provenance={})
     out = tmp_path / "out.tif"
     arguments = ("--psf", tmp_path / "psf.tif", "--method", "richardson-lucy", "--iterations", 4)
     assert run("deconvolve", image, out, *arguments) == 0
@@ -177,7 +177,7 @@ def test_the_guide_of_a_series_is_cut_whatever_axes_it_has(tmp_path, random):
 
 def test_axial_super_resolution_adds_planes_only(tmp_path, random):
     stack = random.random((8, 10, 12)).astype(np.float32)
-    source = Picture(stack, "ZYX", {"Z": (2.0, "µm"), "Y": (0.5, "µm"), "X": (0.5, "µm")})
+    source = ImageFile(stack, "ZYX", {"Z": (2.0, "µm"), "Y": (0.5, "µm"), "X": (0.5, "µm")})
     write(tmp_path / "in.tif", stack, source, axes="ZYX", provenance={})
     arguments = ("super-resolve", tmp_path / "in.tif", tmp_path / "out.tif", "--along", "axial", "--quiet")
     assert run(*arguments, *FAST) == 0

@@ -157,7 +157,7 @@ def test_stop_after_counts_the_iterations_of_all_networks(image, tmp_path, capsy
         (["denoise", "BROKEN", "OUT"], "can't read"),
         (["sharpen", "IN", "OUT"], "Unknown command"),
         (["denoise", "IN", "OUT", "--guide", "MASK", "--roi", ":9,:9"], "must have the shape (20, 24)"),
-        (["denoise", "IN", "OUT", "--method", "wiener"], "Wiener undoes blur"),
+        (["denoise", "IN", "OUT", "--method", "wiener"], "Wiener only undoes blur"),
         (["super-resolve", "IN", "OUT", "--factor", "9"], "SuperResolve.factor must be <= 8, got 9"),
         (["super-resolve", "IN", "OUT", "--along", "axial"], "needs a volume"),
         (["super-resolve", "IN", "OUT", "--guide", "IN"], "guide must have the shape (40, 48)"),
@@ -169,8 +169,8 @@ def test_stop_after_counts_the_iterations_of_all_networks(image, tmp_path, capsy
             "no such file: no.pth",
         ),
         (["deconvolve", "IN", "OUT", "--psf-fwhm", "2", "--method", "finetune"], "comes with the package"),
-        (["denoise", "IN", "OUT", "--method", "pkn", "--kernel", "reblur"], "take isotropic"),
-        (["denoise", "LARGE", "OUT", "--sigma", "9", "--method", "pkn", "--weights", "IN"], "no safetensors"),
+        (["denoise", "IN", "OUT", "--method", "pkn", "--kernel", "reblur"], "choose isotropic"),
+        (["denoise", "LARGE", "OUT", "--sigma", "9", "--method", "pkn", "--weights", "IN"], "a safetensors"),
         (
             ["denoise", "IN", "OUT", "--method", "pkn", "--parameter-maps", "IN"],
             "must hold the maps width, a, b",
@@ -202,7 +202,7 @@ def test_a_failed_run_gives_code_1(image, tmp_path, monkeypatch, capsys):
     def fail(*_, **__):
         raise RuntimeError("can't allocate memory")
 
-    monkeypatch.setattr("napari_dip.optim.fit.fit", fail)
+    monkeypatch.setattr("napari_dip.dip.ensemble.fit", fail)
     assert run("denoise", image, tmp_path / "out.tif", "--quiet") == 1
     assert "not enough memory" in capsys.readouterr().err
     assert sorted(os.listdir(tmp_path)) == ["in.tif"]

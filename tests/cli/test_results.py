@@ -111,5 +111,5 @@ def test_an_existing_image_is_replaced_only_on_demand(image, tmp_path, capsys, o
     if options:
         assert tifffile.imread(out).shape == (20, 24)
     else:
-        assert "say --overwrite" in capsys.readouterr().err
+        assert "use --overwrite" in capsys.readouterr().err
         assert out.read_bytes() == b"precious"

@@ -1,4 +1,6 @@
 from dataclasses import replace
+from pathlib import Path
+from runpy import run_path
 from threading import Event
 
 import numpy as np
@@ -15,8 +17,11 @@ from napari_dip import (
 )
 from napari_dip.dip import initial_estimate as module
 from napari_dip.dip.initial_estimate import plain_estimate
-from napari_dip.operators import Blur, Identity, Radon, Resample
+from napari_dip.operators import Blur, Identity, Resample
 from napari_dip.problem import Problem
+
+#: The example of the documentation: an operator whose data are no image.
+Radon = run_path(str(Path(__file__).parents[2] / "docs" / "radon.py"))["Radon"]
 
 
 def problem(data, operator=None, noise=None, weights=None):

@@ -3,62 +3,82 @@ import pytest
 import torch
 
 from napari_dip import Denoise, GaussianPSF, SuperResolve, UnknownNoise
-from napari_dip.finetuning.back_projection import Projection, projected
+from napari_dip.finetuning.back_projection import back_projected, plan_back_projection
+from napari_dip.finetuning.pieces import completed
 from napari_dip.problem import Problem
-from napari_dip.synthetic.images import picture
+from napari_dip.synthetic.images import synthetic_image
 
 TASK = SuperResolve(factor=2, downsampling="bicubic", psf=GaussianPSF(1.9))
 
 
-def problem(sigma, seed=0, side=64):
-    """A made picture, blurred and coarse, with or without noise; beside it the truth on x's grid."""
+def problem_and_truth(sigma, seed=0, side=64):
+    """Return a synthetic image, blurred and coarse, with or without noise, and the truth on x's grid."""
     operator = TASK.operator((side, side))
-    truth = torch.from_numpy(picture(3, 2, operator.grid((side, side)).shape[0])).float()[None, None]
+    truth = torch.from_numpy(synthetic_image(3, 2, operator.grid((side, side)).shape[0])).float()[None, None]
     clean = operator(truth)
     noise = sigma * torch.randn(clean.shape, generator=torch.Generator().manual_seed(seed))
     return Problem(clean + noise, operator, UnknownNoise(), torch.ones_like(clean)), truth
 
 
-def begun(one):
-    """What a network makes of such data that knows of the pixels, and nothing of the blur."""
-    fine = torch.nn.functional.interpolate(one.data, scale_factor=2, mode="bicubic")
-    beyond = (one.grid.shape[0] - fine.shape[2]) // 2
-    return torch.nn.functional.pad(fine, (beyond,) * 4, mode="reflect")
+def interpolated(problem):
+    """Return what a network makes of such data if it knows of the pixels, but not of the blur."""
+    fine = torch.nn.functional.interpolate(problem.data, scale_factor=2, mode="bicubic")
+    margin = (problem.grid.shape[0] - fine.shape[2]) // 2
+    return torch.nn.functional.pad(fine, (margin,) * 4, mode="reflect")
 
 
-def test_data_without_noise_are_explained_to_the_end():
-    one, truth = problem(0.0)
-    x = projected(one, begun(one))
-    rest = [float((one.operator(image) - one.data).square().mean().sqrt()) for image in (begun(one), x)]
-    assert rest[1] < 0.1 * rest[0]
-    assert not Projection.of(one, begun(one)).noisy
-    assert (x - truth).square().mean() < (begun(one) - truth).square().mean()
+def planned(problem, x):
+    return completed(plan_back_projection(problem, x))
 
 
-def test_noise_is_noticed_and_hardly_explained():
-    one, truth = problem(8.0)
-    first = begun(one)
-    plan = Projection.of(one, first)
+def projected(problem, x):
+    return completed(back_projected(problem, x, planned(problem, x).steps))
+
+
+def test_data_without_noise_are_explained_completely():
+    problem, truth = problem_and_truth(0.0)
+    before, after = interpolated(problem), projected(problem, interpolated(problem))
+    residuals = [float((problem.operator(x) - problem.data).square().mean().sqrt()) for x in (before, after)]
+    assert residuals[1] < 0.1 * residuals[0]
+    assert not planned(problem, before).noisy
+    assert (after - truth).square().mean() < (before - truth).square().mean()
+
+
+def test_noise_is_found_and_hardly_explained():
+    problem, truth = problem_and_truth(8.0)
+    before = interpolated(problem)
+    plan = planned(problem, before)
     assert plan.noisy
     assert plan.steps < 6
     assert plan.error == pytest.approx(8, rel=0.5)
-    error, without = (float((x - truth).square().mean()) for x in (projected(one, first), first))
-    assert error < 1.1 * without
+    after = projected(problem, before)
+    assert (after - truth).square().mean() < 1.1 * (before - truth).square().mean()
 
 
-def test_denoising_leaves_nothing_to_be_asked():
+def test_without_an_operator_the_data_are_the_result():
     data = torch.from_numpy(np.random.default_rng(0).normal(100, 9, (1, 1, 32, 32))).float()
-    one = Problem(data, Denoise().operator((32, 32)), UnknownNoise(), torch.ones_like(data))
-    assert not Projection.of(one, torch.zeros_like(data)).noisy
-    torch.testing.assert_close(projected(one, torch.zeros_like(data)), data)
+    problem = Problem(data, Denoise().operator((32, 32)), UnknownNoise(), torch.ones_like(data))
+    assert not planned(problem, torch.zeros_like(data)).noisy
+    torch.testing.assert_close(projected(problem, torch.zeros_like(data)), data)
 
 
-def test_missing_pixels_judge_nothing(generator):
-    one, _ = problem(0.0)
-    weights = one.weights.clone()
+def test_missing_pixels_have_no_influence():
+    problem, _ = problem_and_truth(0.0)
+    weights = problem.weights.clone()
     weights[..., 10:20, 10:20] = 0
-    spoilt = [
-        Problem(one.data.where(weights > 0, value), one.operator, UnknownNoise(), weights)
-        for value in (0.0, 1e5)
-    ]
-    torch.testing.assert_close(*(projected(each, begun(one)) for each in spoilt))
+    results = []
+    for value in (0.0, 1e5):
+        data = problem.data.where(weights > 0, value)
+        results.append(
+            projected(Problem(data, problem.operator, UnknownNoise(), weights), interpolated(problem))
+        )
+    torch.testing.assert_close(*results)
+
+
+def test_the_images_of_each_step_do_not_change_later():
+    problem, _ = problem_and_truth(0.0)
+    images = list(back_projected(problem, interpolated(problem), 4))
+    copies = [image.clone() for image in back_projected(problem, interpolated(problem), 4)]
+    assert len(images) == 4
+    for image, copy in zip(images, copies, strict=True):
+        torch.testing.assert_close(image, copy, rtol=0, atol=0)

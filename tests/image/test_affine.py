@@ -19,14 +19,14 @@ def scaled(scale, translation):
     return affine(np.diag(scale), translation)
 
 
-def turned(degrees, scale, translation):
+def rotated(degrees, scale, translation):
     angle = np.deg2rad(degrees)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     return affine(turn @ np.diag(scale), translation)
 
 
 def brute_force(mask, mask_to_world, image_to_world, shape):
-    """Look up each pixel of the image; also tell how far from a border between two pixels it fell."""
+    """Look up each pixel of the image. Also return its least distance from a border between two pixels."""
     result, margin = np.zeros(shape, bool), np.inf
     for pixel in np.ndindex(*shape):
         world = (image_to_world @ [*pixel, 1])[:-1]
@@ -41,7 +41,7 @@ def brute_force(mask, mask_to_world, image_to_world, shape):
 lengths = st.integers(1, 6)
 scales = st.tuples(*[st.floats(0.3, 3)] * 2)
 places = st.tuples(*[st.floats(-4, 4)] * 2)
-grids = st.builds(turned, st.floats(-180, 180), scales, places)
+grids = st.builds(rotated, st.floats(-180, 180), scales, places)
 
 
 @settings(deadline=None)
@@ -52,7 +52,7 @@ grids = st.builds(turned, st.floats(-180, 180), scales, places)
     image_to_world=grids,
     seed=st.integers(0, 2**16),
 )
-def test_turned_and_scaled_grids_agree_with_brute_force(
+def test_rotated_and_scaled_grids_agree_with_brute_force(
     mask_shape, shape, mask_to_world, image_to_world, seed
 ):
     mask = np.random.default_rng(seed).integers(0, 3, mask_shape)
@@ -65,9 +65,9 @@ def test_turned_and_scaled_grids_agree_with_brute_force(
 @given(
     st.floats(0, 360), scales, st.tuples(*[st.floats(-1e5, 1e5)] * 2), st.tuples(*[st.integers(-3, 3)] * 2)
 )
-def test_round_off_at_pixel_centres_does_no_harm(degrees, scale, translation, start):
+def test_round_off_at_pixel_centres_changes_nothing(degrees, scale, translation, start):
     mask = np.random.default_rng(0).random((7, 6)) < 0.5
-    grid = turned(degrees, scale, translation)
+    grid = rotated(degrees, scale, translation)
     crop = affine(grid[:2, :2], translation + crop_translation(grid[:2, :2], start))
     padded = np.pad(mask, 9)
     expected = padded[9 + start[0] : 14 + start[0], 9 + start[1] : 13 + start[1]]
@@ -78,7 +78,7 @@ def test_round_off_at_pixel_centres_does_no_harm(degrees, scale, translation, st
 def test_a_mask_on_the_same_grid_is_not_resampled(dtype):
     mask = np.arange(12).reshape(3, 4).astype(dtype)
     copy = mask.copy()
-    grid = turned(30, (0.1, 0.2), (1e4, 3))
+    grid = rotated(30, (0.1, 0.2), (1e4, 3))
     result = aligned(mask, grid, grid, (3, 4))
     assert result.dtype == bool
     np.testing.assert_array_equal(result, copy != 0)
@@ -90,7 +90,7 @@ def test_a_mask_on_the_same_grid_is_not_resampled(dtype):
 @pytest.mark.parametrize(
     "plane", [scaled((0.5, 0.25), (3, 4)), scaled((0.4, 0.3), (2.9, 4.2))], ids=["same grid", "another grid"]
 )
-def test_a_plane_serves_every_plane_and_frame_at_no_cost(plane, random):
+def test_a_mask_of_one_plane_applies_to_every_plane_and_frame_without_copies(plane, random):
     mask = random.random((5, 6)) < 0.5
     image = scaled((60, 2, 0.5, 0.25), (7, -1, 3, 4))
     result = aligned(mask, plane, image, (1000, 1000, 5, 6))
@@ -101,7 +101,7 @@ def test_a_plane_serves_every_plane_and_frame_at_no_cost(plane, random):
     )
 
 
-def test_a_volume_that_is_tilted_meets_a_plane_elsewhere_in_each_of_its_own(random):
+def test_a_tilted_volume_meets_a_mask_of_one_plane_elsewhere_in_each_plane(random):
     mask = random.random((8, 8)) < 0.5
     tilt = affine([[1, 0, 0], [0.9, 1, 0], [-1.3, 0, 1]], (0, 0.2, 0.3))
     result = aligned(mask, np.eye(3), tilt, (4, 8, 8))
@@ -109,7 +109,7 @@ def test_a_volume_that_is_tilted_meets_a_plane_elsewhere_in_each_of_its_own(rand
     assert not np.array_equal(result[0], result[1])
 
 
-def test_a_pixel_reaches_half_a_pixel_and_no_further():
+def test_a_pixel_extends_half_a_pixel_from_its_centre():
     fine = scaled((1, 0.1), (0, -1))  # x from -1 to 2.9
     row = aligned(np.ones((1, 3)), np.eye(3), fine, (1, 40))[0]
     x = fine[1, 1] * np.arange(40) - 1
@@ -170,14 +170,14 @@ def test_a_ramp_is_resampled_to_itself(image_to_world, grid_to_world, shape):
     image = ramp(np.moveaxis(np.indices(size), 0, -1))
     places = np.moveaxis(np.indices(shape), 0, -1)
     to_image = np.linalg.inv(image_to_world) @ grid_to_world
-    there = (places @ to_image[:2, :2].T + to_image[:2, 2]).clip(0, np.array(size) - 1)  # edges go on
+    there = (places @ to_image[:2, :2].T + to_image[:2, 2]).clip(0, np.array(size) - 1)  # the edges continue
     result = resampled_onto(image, image_to_world, grid_to_world, shape)
     assert result.dtype == np.float32
     np.testing.assert_allclose(result, ramp(there), atol=1e-3)
 
 
 @pytest.mark.parametrize("factors", [(2, 2), (3, 1), (1, 8), (5, 4)])
-def test_a_finer_grid_lies_evenly_within_the_pixels_of_the_data(factors, random):
+def test_finer_samples_divide_the_pixels_of_the_data_evenly(factors, random):
     data = random.random((4, 3))
     grid = Grid.refined(data.shape, factors)
     finer = grid_to_pixels(grid, (0, 1), 2)
@@ -187,20 +187,20 @@ def test_a_finer_grid_lies_evenly_within_the_pixels_of_the_data(factors, random)
     np.testing.assert_array_equal(grid_to_pixels(grid, (1, 2), 3), whole)
 
 
-def test_an_image_on_the_grid_itself_is_taken_as_it_is(random):
+def test_an_image_that_is_on_the_grid_is_not_resampled(random):
     image = random.random((5, 6)).astype(np.float32)
-    grid = turned(20, (0.5, 0.2), (3, 4))
+    grid = rotated(20, (0.5, 0.2), (3, 4))
     assert np.shares_memory(resampled_onto(image, grid, grid, (5, 6)), image)
 
 
-def test_a_plane_guides_every_frame_at_no_cost(random):
+def test_a_guide_of_one_plane_applies_to_every_frame_without_copies(random):
     image = random.random((5, 6))
     result = resampled_onto(image, scaled((2, 2), (1, 1)), scaled((60, 1, 1), (7, 1, 1)), (1000, 10, 12))
     assert result.shape == (1000, 10, 12)
     assert result.strides[0] == 0
 
 
-def test_nan_stays_nan_and_reaches_no_further_than_its_neighbours():
+def test_nan_spreads_to_its_neighbours_only():
     image = np.zeros((1, 9))
     image[0, 4] = np.nan
     row = resampled_onto(image, np.eye(3), grid_to_pixels(Grid.refined((1, 9), (1, 2)), (0, 1), 2), (1, 18))[
@@ -209,7 +209,7 @@ def test_nan_stays_nan_and_reaches_no_further_than_its_neighbours():
     np.testing.assert_array_equal(np.isnan(row), [3 < x < 5 for x in np.arange(18) / 2 - 0.25])
 
 
-def test_what_can_not_be_aligned_is_refused():
+def test_axes_and_matrices_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="no more axes than the image, got 3 axes for an image of 2"):
         aligned(np.ones((2, 3, 4)), np.eye(4), np.eye(3), (3, 4))
     with pytest.raises(ValueError, match="the guide must have no more axes"):
@@ -219,18 +219,18 @@ def test_what_can_not_be_aligned_is_refused():
 
 
 @pytest.mark.parametrize("linear", [np.diag([1, 0]), np.ones((2, 2)), [[1e-9, 2e-9], [1, 2]]])
-def test_a_singular_mask_is_refused(linear):
+def test_a_singular_transform_is_refused(linear):
     with pytest.raises(ValueError, match="singular"):
         aligned(np.ones((3, 4)), affine(linear, (0, 0)), np.eye(3), (3, 4))
 
 
-def test_units_of_very_different_size_are_not_singular():
+def test_scales_of_very_different_size_are_not_singular():
     grid = scaled((3600, 1e-10, 1e-10), (0, 0, 0))
     mask = np.arange(8).reshape(2, 2, 2) % 3
     np.testing.assert_array_equal(aligned(mask, grid, grid, (2, 2, 2)), mask != 0)
 
 
-def test_a_polygon_covers_the_pixels_whose_centres_it_holds():
+def test_a_polygon_covers_the_pixels_whose_centres_lie_inside():
     corners = np.array([[1.5, 2.5], [1.5, 6.5], [4.5, 6.5], [4.5, 2.5]])
     expected = np.zeros((8, 9), bool)
     expected[2:5, 3:7] = True

@@ -11,11 +11,11 @@ from napari_dip.image.axes import Axes
     ("shape", "letters"),
     [((9, 9), "YX"), ((9, 9, 3), "YXC"), ((9, 9, 4), "YXC"), ((5, 9, 9), "TYX"), ((2, 5, 9, 9, 3), "TPYXC")],
 )
-def test_guess(shape, letters):
+def test_axes_are_guessed_from_the_shape(shape, letters):
     assert Axes.guess(shape).letters == letters
 
 
-def test_words():
+def test_axes_are_described_in_words():
     assert (
         Axes("TCZYX").describe((12, 2, 5, 64, 32))
         == "3-D volume of 5 x 64 x 32, 2 channels fitted together, 12 frames one after another"
@@ -27,12 +27,12 @@ def test_words():
     ("letters", "message"),
     [("YX1", "must be letters"), ("YYX", "each once"), ("TX", "two or three"), ("CSYX", "one channel axis")],
 )
-def test_impossible_letters_are_refused(letters, message):
+def test_invalid_letters_are_refused(letters, message):
     with pytest.raises(ValueError, match=message):
         Axes(letters)
 
 
-def test_shapes_that_do_not_fit_are_refused():
+def test_letters_that_do_not_fit_the_shape_are_refused():
     with pytest.raises(ValueError, match="one letter for each axis"):
         Axes.of((4, 4), "ZYX", "together")
     with pytest.raises(ValueError, match="at least two axes"):
@@ -42,7 +42,7 @@ def test_shapes_that_do_not_fit_are_refused():
 
 
 @given(st.permutations("TPCZYX"), st.sampled_from(["together", "separate"]))
-def test_frames_go_to_batches_and_back_to_where_they_were(letters, channels):
+def test_frames_become_batches_and_return_to_their_places(letters, channels):
     axes = Axes("".join(letters), channels)
     array = np.arange(2 * 3 * 4 * 5 * 6 * 7).reshape(2, 3, 4, 5, 6, 7)
     again = np.zeros_like(array)
@@ -53,14 +53,14 @@ def test_frames_go_to_batches_and_back_to_where_they_were(letters, channels):
     assert np.array_equal(again, array)
 
 
-def test_a_batch_has_channels_first_and_space_in_its_own_order():
+def test_a_batch_has_channels_first_and_keeps_the_order_of_spatial_axes():
     batch = Axes("YXC").to_batch(torch.zeros(5, 6, 3))
     assert batch.shape == (1, 3, 5, 6)
     assert Axes("YX").to_batch(torch.zeros(5, 6)).shape == (1, 1, 5, 6)
 
 
 @pytest.mark.parametrize("shape", [(4, 5, 6, 3), (4, 5, 6), (5, 6)])
-def test_a_mask_may_leave_out_channels_and_frames(shape, random):
+def test_a_mask_may_lack_channels_and_frames(shape, random):
     mask = random.random(shape) < 0.5
     full = Axes("TYXC").broadcast("missing", mask, (4, 5, 6, 3))
     assert full.shape == (4, 5, 6, 3)
@@ -75,7 +75,7 @@ def test_a_mask_of_another_shape_is_refused():
         Axes("YXC").broadcast("missing", np.zeros((6, 5)), (5, 6, 3))
 
 
-def test_a_mask_of_one_plane_serves_a_volume(random):
+def test_a_mask_of_one_plane_applies_to_every_plane(random):
     mask = random.random((5, 6)) < 0.5
     full = Axes("TZYX").broadcast("missing", mask, (2, 4, 5, 6))
     assert np.array_equal(full, np.broadcast_to(mask, (2, 4, 5, 6)))
@@ -97,6 +97,13 @@ def test_a_mask_of_one_plane_serves_a_volume(random):
 )
 def test_axes_are_guessed_from_their_names(labels, colour, letters):
     assert Axes.named(labels, colour=colour).letters == letters
+
+
+def test_planes_become_frames_however_many_frame_axes_there_are():
+    assert Axes("CZYX").plane_by_plane().letters == "CTYX"
+    nine = Axes("TPQRUVZYX").plane_by_plane()
+    assert nine.frame_axes == tuple(range(7))
+    assert nine.letters[:6] == "TPQRUV"
 
 
 def test_too_many_unnamed_axes_are_refused():
@@ -123,6 +130,6 @@ def test_roles_can_be_changed(letters, roles, assigned):
     "roles",
     [("spatial",) * 4, ("frame", "frame", "frame", "spatial"), ("channel",) * 2 + ("spatial",) * 2],
 )
-def test_impossible_roles_are_refused(roles):
+def test_invalid_roles_are_refused(roles):
     with pytest.raises(ValueError, match="axes must"):
         Axes("TZYX").assigned(roles, "together")

@@ -7,7 +7,7 @@ from napari_dip.operators import Blur, Resample
 
 
 def positions(grid):
-    """Return where the samples lie along each axis, in pixels of the data."""
+    """Return the positions of the samples along each axis, in pixels of the data."""
     return [
         start + step * np.arange(n) for n, step, start in zip(grid.shape, grid.step, grid.origin, strict=True)
     ]
@@ -20,7 +20,7 @@ def test_the_grid_of_the_data_is_their_pixels(shape):
 
 
 @pytest.mark.parametrize(("shape", "factors"), [((5, 7), (2, 3)), ((3, 5, 7), (4, 1, 1))])
-def test_refined_pixels_fill_those_of_the_data(shape, factors):
+def test_refined_samples_divide_the_pixels_of_the_data(shape, factors):
     grid = Grid.refined(shape, factors)
     for n, factor, axis in zip(shape, factors, positions(grid), strict=True):
         np.testing.assert_allclose(axis.reshape(n, factor).mean(1), np.arange(n), atol=1e-12)
@@ -28,7 +28,7 @@ def test_refined_pixels_fill_those_of_the_data(shape, factors):
 
 
 @pytest.mark.parametrize(("shape", "margins"), [((5, 7), (2, 0)), ((3, 5, 7), (1, 2, 3))])
-def test_a_widened_grid_goes_on_at_both_ends(shape, margins):
+def test_a_widened_grid_continues_at_both_ends(shape, margins):
     for n, margin, axis in zip(shape, margins, positions(Grid.widened(shape, margins)), strict=True):
         assert axis.tolist() == list(range(-margin, n + margin))
 

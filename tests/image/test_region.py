@@ -16,7 +16,7 @@ from napari_dip.image.region import index, parsed, written
         ("ZYX", (5, 20, 30), "1:3,1:9,:", ((1, 3), (1, 9), (0, 30))),
     ],
 )
-def test_an_area_has_a_range_for_each_spatial_axis_or_for_each(letters, shape, text, expected):
+def test_a_region_has_a_range_for_each_spatial_axis_or_for_every_axis(letters, shape, text, expected):
     roi = parsed(text, Axes(letters), shape)
     assert roi == expected
     assert parsed(written(roi), Axes(letters), shape) == roi
@@ -28,7 +28,7 @@ def test_an_area_has_a_range_for_each_spatial_axis_or_for_each(letters, shape, t
     [
         ("1:9", "must have 2 or 3 ranges for an image of shape"),
         ("1:9,1:9,1:9,1:9", "must have 2 or 3 ranges"),
-        ("1:21,:", "first < last <= 20, the image's size there, got '1:21'"),
+        ("1:21,:", "first < last <= 20, the image's size along this axis, got '1:21'"),
         ("9:9,:", "first < last"),
         (":0,:", "first < last"),
         ("25:,:", "first < last"),
@@ -38,6 +38,6 @@ def test_an_area_has_a_range_for_each_spatial_axis_or_for_each(letters, shape, t
         ("", "2 or 3 ranges"),
     ],
 )
-def test_an_impossible_area_is_refused_in_words(text, message):
+def test_an_invalid_region_is_refused_with_the_reason(text, message):
     with pytest.raises(ValueError, match=message):
         parsed(text, Axes("TYX"), (5, 20, 30))

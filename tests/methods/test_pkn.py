@@ -1,6 +1,5 @@
 import warnings
 from dataclasses import replace
-from importlib.resources import files
 from threading import Event
 
 import numpy as np
@@ -28,24 +27,16 @@ from napari_dip import (
 from napari_dip.operators import Blur, Resample
 from napari_dip.optim.iterate import Outcome
 from napari_dip.pkn.kernels.registry import KERNELS, kernel_of
-from napari_dip.pkn.maps import NOISE_LEFT
-from napari_dip.restoration.api import restoring
+from napari_dip.pkn.maps import NOISE_GAIN
 
 STRUCTURE = PKN(predictor="structure-tensor")
 SIGMA = 25.0
 GAUSSIAN = Denoise(GaussianNoise(SIGMA))
 TASKS = {"denoise": GAUSSIAN, "deblur": Deconvolve(psf=GaussianPSF(3.0)), "refine": SuperResolve(factor=2)}
 
-#: Whose point spread function fits into a small image.
+#: A deconvolution whose point spread function fits into a small image.
 SMALL = {"deblur": Deconvolve(psf=GaussianPSF(1.2))}
-
-
-def shipped(name):
-    file = f"{name}-2" if name == "upsample" else name
-    return (files("napari_dip.pkn") / "weights" / f"{file}.safetensors").is_file()
-
-
-WITH_WEIGHTS = [name for name in KERNELS if shipped(name)]
+DENOISERS = [name for name, kernel in KERNELS.items() if kernel.purpose == "denoise"]
 
 
 def psnr(image, truth):
@@ -53,7 +44,7 @@ def psnr(image, truth):
 
 
 def given(kernel, shape, **values):
-    """Return maps that are everywhere the default, or a value that is named."""
+    """Return constant maps of the default values, or of those that are named."""
     return {one.name: np.full(shape, values.get(one.name, one.default)) for one in kernel.parameters}
 
 
@@ -66,11 +57,11 @@ class TestQuality:
     @pytest.mark.parametrize(
         ("kernel", "decibels"), [("isotropic", 4.0), ("anisotropic", 4.5), ("bilateral", 5.0)]
     )
-    def test_the_structure_tensor_takes_noise_away(self, kernel, decibels, phantom, noisy):
+    def test_the_structure_tensor_denoises(self, kernel, decibels, phantom, noisy):
         restored = restore(noisy, GAUSSIAN, replace(STRUCTURE, kernel=kernel))
         assert psnr(restored, phantom) > psnr(noisy, phantom) + decibels
 
-    def test_it_refines_better_than_repeated_pixels(self, phantom, random):
+    def test_the_structure_tensor_upsamples_better_than_repeated_pixels(self, phantom, random):
         data = Resample((2, 2))(torch.as_tensor(phantom)[None, None])[0, 0].numpy()
         data = data + random.normal(0, 10, data.shape)
         restored = restore(data, SuperResolve(factor=2, noise=GaussianNoise(10.0)), STRUCTURE)
@@ -78,14 +69,14 @@ class TestQuality:
         assert restored.image.shape == phantom.shape
         assert psnr(restored, phantom) > psnr(repeated, phantom) + 1
 
-    @pytest.mark.parametrize("name", [name for name in WITH_WEIGHTS if KERNELS[name].purpose == "denoise"])
-    def test_each_network_takes_noise_away_and_does_better_than_one_setting(self, name, phantom, noisy):
-        """Of strong noise and of weak noise, with the same weights.
+    @pytest.mark.parametrize("name", DENOISERS)
+    def test_each_network_denoises_better_than_one_setting(self, name, phantom, noisy):
+        """The same weights serve strong and weak noise.
 
-        One setting of the filters that look at grey levels spares edges too, and on a phantom that has
-        nothing else it does as well.
+        A constant setting of a filter that compares grey levels keeps edges too. On a phantom, which has
+        little else, it is as good.
         """
-        for sigma in (10.0, 25.0, 50.0):
+        for sigma in (10.0, 50.0):
             data = phantom + (noisy - phantom) * (sigma / SIGMA)
             network, constant = (
                 psnr(
@@ -97,8 +88,8 @@ class TestQuality:
             assert network > psnr(data, phantom) + 3
             assert name in ("bilateral", "nlm") or network > constant + 0.3
 
-    @pytest.mark.parametrize("name", [name for name in WITH_WEIGHTS if KERNELS[name].purpose == "deblur"])
-    def test_each_network_sharpens(self, name, phantom, random):
+    @pytest.mark.parametrize("name", ["reblur", "anisotropic-reblur"])
+    def test_each_network_deconvolves(self, name, phantom, random):
         psf = GaussianPSF(3.5)
         wide = np.pad(phantom, 20, mode="reflect")
         blurred = Blur(torch.from_numpy(psf.kernel(2)))(torch.as_tensor(wide)[None, None].double())[
@@ -109,7 +100,7 @@ class TestQuality:
         restored = restore(data, Deconvolve(psf=psf, noise=GaussianNoise(3.0)), PKN(kernel=name))
         assert psnr(restored, phantom) > psnr(data, phantom) + 1
 
-    def test_the_network_refines(self, phantom, random):
+    def test_the_network_upsamples(self, phantom, random):
         data = Resample((2, 2))(torch.as_tensor(phantom)[None, None])[0, 0].numpy()
         data = data + random.normal(0, 10, data.shape)
         restored = restore(data, SuperResolve(factor=2, noise=GaussianNoise(10.0)), PKN())
@@ -121,20 +112,20 @@ class TestQuality:
         )
         assert psnr(measured, phantom) > psnr(known, phantom) - 0.3
 
-    def test_noise_of_photons_is_filtered_alike_in_light_and_in_darkness(self, random):
-        """In the light it is ten times as strong: with one strength for all most of it would stay."""
+    def test_photon_noise_is_filtered_equally_in_bright_and_dark_regions(self, random):
+        """In bright regions it is ten times as strong; with one σ for all, most of it would be kept."""
         flat = np.repeat([[20.0] * 32 + [2000.0] * 32], 64, 0)
         data = random.poisson(flat).astype(np.float32)
-        left = (
+        gain = (
             restore(data, Denoise(PoissonNoise()), STRUCTURE, return_maps=True)
-            .parameter_maps[NOISE_LEFT]
+            .parameter_maps[NOISE_GAIN]
             .values
         )
-        inner = left[:, 4:24], left[:, 40:60]
+        inner = gain[:, 4:24], gain[:, 40:60]
         assert inner[0].mean() == pytest.approx(inner[1].mean(), rel=0.15)
-        assert left.max() <= 1 + 1e-6
+        assert gain.max() <= 1 + 1e-6
 
-    def test_darkness_below_the_offset_stays_finite(self, random):
+    def test_grey_levels_below_the_offset_give_finite_results(self, random):
         data = 100 + random.normal(0, 2, (30, 32))
         for noise in (
             PoissonNoise(gain=2.0, offset=110.0),
@@ -144,28 +135,28 @@ class TestQuality:
 
     @pytest.mark.parametrize(("kernel", "decibels"), [("bilateral", 2.0), ("nlm", 1.0)])
     @pytest.mark.parametrize("own", [0.0, 5.0])
-    def test_a_guide_leads(self, kernel, decibels, own, phantom, random):
-        """Whatever its grey levels, with noise of its own or without."""
+    def test_a_guide_helps(self, kernel, decibels, own, phantom, random):
+        """Its grey levels may differ, and it may have noise or none."""
         noisy = phantom + random.normal(0, 50, phantom.shape)
         guide = 3 * (phantom + random.normal(0, own, phantom.shape)) + 7
         maps = given(KERNELS[kernel], phantom.shape)
-        alone, led = (
+        alone, guided = (
             restore(noisy, Denoise(GaussianNoise(50.0)), PKN(kernel=kernel), parameter_maps=maps, guide=one)
             for one in (None, guide)
         )
-        assert psnr(led, phantom) > psnr(alone, phantom) + decibels
+        assert psnr(guided, phantom) > psnr(alone, phantom) + decibels
 
     def test_a_guide_without_structure_does_no_harm(self, noisy, phantom):
         for name in ("bilateral", "nlm"):
             maps = given(KERNELS[name], phantom.shape)
-            led = restore(
+            guided = restore(
                 noisy, GAUSSIAN, PKN(kernel=name), parameter_maps=maps, guide=np.full(phantom.shape, 5.0)
             )
-            assert np.isfinite(led.image).all()
+            assert np.isfinite(guided.image).all()
 
 
 class TestContract:
-    @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", ">u2", "float16", "float64", ">f4"])
+    @pytest.mark.parametrize("dtype", ["uint8", ">u2", "float16", "float64"])
     def test_any_dtype_comes_out_as_float32_in_its_grey_levels(self, dtype, phantom):
         data = phantom.astype(dtype)
         before = data.copy()
@@ -175,7 +166,7 @@ class TestContract:
         assert restored.outcome is Outcome.COMPUTED
         assert psnr(restored, phantom) > 25
 
-    def test_arguments_are_left_alone(self, noisy):
+    def test_arguments_are_not_modified(self, noisy):
         missing, guide = np.zeros(noisy.shape), noisy.copy()
         missing[5:9, 3:20] = 1
         maps = given(KERNELS["bilateral"], noisy.shape)
@@ -185,7 +176,7 @@ class TestContract:
         assert all(np.array_equal(one, other) for one, other in zip(parts, before, strict=True))
 
     @pytest.mark.parametrize("name", list(KERNELS))
-    def test_maps_come_out_as_they_went_in_and_the_image_again(self, name, noisy, random):
+    def test_given_maps_are_returned_and_reproduce_the_image(self, name, noisy, random):
         kernel = kernel_of(name)
         shape = tuple(kernel.factor * n for n in noisy.shape)
         maps = {
@@ -194,8 +185,8 @@ class TestContract:
         }
         task, method = TASKS[kernel.purpose], PKN(kernel=name)
         first = restore(noisy, task, method, parameter_maps=maps, return_maps=True)
-        assert list(first.parameter_maps) == [*maps, NOISE_LEFT]
-        kept = {name: one.values for name, one in first.parameter_maps.items() if name != NOISE_LEFT}
+        assert list(first.parameter_maps) == [*maps, NOISE_GAIN]
+        kept = {name: one.values for name, one in first.parameter_maps.items() if name != NOISE_GAIN}
         for one in maps:
             np.testing.assert_allclose(kept[one], maps[one], rtol=1e-6)
         again = restore(noisy, task, method, parameter_maps=kept)
@@ -203,7 +194,7 @@ class TestContract:
 
     def test_predicted_maps_make_the_predicted_image(self, noisy):
         first = restore(noisy, GAUSSIAN, STRUCTURE, return_maps=True)
-        kept = {name: one.values for name, one in first.parameter_maps.items() if name != NOISE_LEFT}
+        kept = {name: one.values for name, one in first.parameter_maps.items() if name != NOISE_GAIN}
         np.testing.assert_allclose(restore(noisy, GAUSSIAN, PKN(), parameter_maps=kept), first, rtol=1e-5)
         assert restore(noisy, GAUSSIAN, STRUCTURE).parameter_maps == {}
 
@@ -217,7 +208,7 @@ class TestContract:
             for name, one in alone.parameter_maps.items():
                 assert np.array_equal(whole.parameter_maps[name].values[at], one.values), name
 
-    def test_maps_of_a_series_are_its_frames_own_or_shared_by_all(self, noisy):
+    def test_each_frame_of_a_series_can_have_its_own_maps_or_share_them(self, noisy):
         frames = np.stack([noisy, noisy[::-1]])
         kernel = KERNELS["isotropic"]
         width = np.stack([np.full(noisy.shape, 0.5), np.full(noisy.shape, 3.0)])
@@ -230,25 +221,25 @@ class TestContract:
                 alone = restore(frames[at], GAUSSIAN, PKN(kernel=kernel.name), parameter_maps={"width": one})
                 assert np.array_equal(whole.image[at], alone.image)
 
-    def test_a_frame_without_maps_of_its_own_is_predicted_afresh(self, phantom, random):
-        """Whatever the frame before it was like."""
+    def test_each_frame_is_predicted_afresh(self, phantom, random):
+        """The frame before it has no influence."""
         frames = np.stack([np.full_like(phantom, 100), phantom]) + random.normal(0, SIGMA, (2, 64, 64))
         series = restore(frames, GAUSSIAN, STRUCTURE, axes="TYX")
         assert np.array_equal(series.image[1], restore(frames[1], GAUSSIAN, STRUCTURE).image)
 
-    def test_colours_have_one_set_of_maps(self, phantom, random):
+    def test_channels_together_share_their_maps(self, phantom, random):
         truth = np.stack([phantom, phantom / 2 + 60, 240 - phantom], -1)
         colours = truth + random.normal(0, SIGMA, truth.shape)
         together = restore(colours, GAUSSIAN, STRUCTURE, return_maps=True)
         assert together.image.shape == (64, 64, 3)
         assert all(one.values.shape == (64, 64) for one in together.parameter_maps.values())
-        kept = {name: one.values for name, one in together.parameter_maps.items() if name != NOISE_LEFT}
+        kept = {name: one.values for name, one in together.parameter_maps.items() if name != NOISE_GAIN}
         for c in range(3):
             alone = restore(colours[..., c], GAUSSIAN, PKN(), parameter_maps=kept)
             np.testing.assert_allclose(together.image[..., c], alone, rtol=1e-5)
         assert psnr(together, truth) > psnr(colours, truth) + 4
 
-    def test_colours_of_a_series_too(self, random):
+    def test_channels_of_a_series_share_their_maps(self, random):
         image = random.normal(100, 20, (2, 20, 24, 3))
         maps = {"width": random.uniform(0.5, 3, (2, 20, 24))}
         restored = restore(image, GAUSSIAN, PKN(kernel="isotropic"), axes="TYXC", parameter_maps=maps)
@@ -262,7 +253,7 @@ class TestContract:
             )
             assert np.array_equal(restored.image[at], alone.image)
 
-    def test_channels_alone_have_maps_of_their_own(self, random):
+    def test_separate_channels_have_their_own_maps(self, random):
         image = random.normal(100, 20, (20, 24, 3))
         alone = restore(image, GAUSSIAN, STRUCTURE, axes="YXC", channels="separate", return_maps=True)
         assert alone.parameter_maps["width"].values.shape == (20, 24, 3)
@@ -285,7 +276,7 @@ class TestContract:
     def test_a_hole_larger_than_the_filter_is_filled_and_counted(self, noisy):
         missing = np.zeros(noisy.shape)
         missing[20:34, 20:34] = 1
-        with pytest.warns(UserWarning, match="16 pixels have no observed one in reach"):
+        with pytest.warns(UserWarning, match="16 pixels have no observed pixel in reach"):
             restored = restore(
                 noisy,
                 GAUSSIAN,
@@ -295,25 +286,25 @@ class TestContract:
             )
         assert np.isfinite(restored.image).all()
 
-    def test_strength_0_is_the_image_itself(self, noisy):
+    def test_strength_0_leaves_the_image_unchanged(self, noisy):
         restored = restore(noisy, GAUSSIAN, replace(STRUCTURE, strength=0.0))
         np.testing.assert_allclose(restored, noisy, atol=0.01)
         stronger = restore(noisy, GAUSSIAN, replace(STRUCTURE, strength=1.3), return_maps=True)
         usual = restore(noisy, GAUSSIAN, STRUCTURE, return_maps=True)
         assert (
-            stronger.parameter_maps[NOISE_LEFT].values.mean()
-            < usual.parameter_maps[NOISE_LEFT].values.mean() - 0.01
+            stronger.parameter_maps[NOISE_GAIN].values.mean()
+            < usual.parameter_maps[NOISE_GAIN].values.mean() - 0.01
         )
 
     def test_a_deconvolved_image_has_the_size_of_the_data(self, noisy):
         maps = given(KERNELS["reblur"], noisy.shape)
         restored = restore(noisy, TASKS["deblur"], PKN(kernel="reblur"), parameter_maps=maps)
-        # Its default is the identity.
+        # The default parameters change nothing.
         np.testing.assert_allclose(restored, noisy, rtol=1e-4, atol=1e-3)
 
     @pytest.mark.parametrize("factor", [2, 3, 4])
-    def test_a_refined_image_lies_where_the_task_says(self, factor):
-        """A ramp of 1 a pixel goes on with 1 / factor a fine pixel, and is not moved."""
+    def test_an_upsampled_ramp_keeps_its_place(self, factor):
+        """A slope of 1 per pixel becomes 1 / factor per fine pixel."""
         ramp = np.broadcast_to(np.arange(24.0), (24, 24))
         kernel = kernel_of("upsample", factor)
         maps = given(kernel, (24 * factor,) * 2, width=0.6, sharpness=0)
@@ -325,7 +316,7 @@ class TestContract:
         np.testing.assert_allclose(restored[5, inner], fine[inner], atol=0.01)
 
 
-class TestRefusals:
+class TestErrors:
     @pytest.mark.parametrize(
         ("changes", "message"),
         [
@@ -340,17 +331,17 @@ class TestRefusals:
         with pytest.raises(ValueError, match=message):
             restore(noisy, GAUSSIAN, PKN(), parameter_maps=maps)
 
-    def test_a_map_too_few(self, noisy):
+    def test_a_missing_map(self, noisy):
         maps = given(KERNELS["anisotropic"], noisy.shape)
         del maps["b"]
         with pytest.raises(ValueError, match="has the maps width, a, b, got width, a"):
             restore(noisy, GAUSSIAN, PKN(), parameter_maps=maps)
 
-    def test_maps_of_the_data_for_a_finer_image(self, noisy):
+    def test_maps_with_the_shape_of_the_data_for_a_finer_result(self, noisy):
         with pytest.raises(ValueError, match=r"shape \(128, 128\)"):
             restore(noisy, SuperResolve(), PKN(), parameter_maps=given(kernel_of("upsample"), noisy.shape))
 
-    def test_values_out_of_limits_are_brought_to_these_and_counted(self, noisy):
+    def test_values_beyond_the_limits_are_clipped_and_counted(self, noisy):
         wide, limit = (given(KERNELS["isotropic"], noisy.shape, width=width) for width in (1.0, 4.0))
         wide["width"][:3] = 50.0
         limit["width"][3:] = 1.0
@@ -360,17 +351,29 @@ class TestRefusals:
         assert np.array_equal(clamped.image, same.image)
 
     def test_another_method_takes_no_maps(self, noisy):
-        with pytest.raises(ValueError, match="DIP has no maps"):
+        with pytest.raises(ValueError, match="DIP has no parameter maps"):
             restore(noisy, GAUSSIAN, DIP(), parameter_maps={"width": noisy})
 
     @pytest.mark.parametrize(
         ("task", "kernel", "message"),
         [
-            (GAUSSIAN, "reblur", "The kernel reblur doesn't do that: take isotropic or anisotropic or"),
-            (TASKS["deblur"], "nlm", "The kernel nlm doesn't do that: take reblur or anisotropic-reblur"),
-            (TASKS["refine"], "isotropic", "take upsample"),
+            (
+                GAUSSIAN,
+                "reblur",
+                "The kernel reblur doesn't suit this task: choose isotropic or anisotropic or",
+            ),
+            (
+                TASKS["deblur"],
+                "nlm",
+                "The kernel nlm doesn't suit this task: choose reblur or anisotropic-reblur",
+            ),
+            (TASKS["refine"], "isotropic", "choose upsample"),
             (SuperResolve(factor=5), "auto", "factor of 2, 3 or 4"),
-            (SuperResolve(psf=GaussianPSF(1.5)), "auto", "undoes blur or refines pixels, not both"),
+            (
+                SuperResolve(psf=GaussianPSF(1.5)),
+                "auto",
+                "can't deconvolve and super-resolve at the same time",
+            ),
             (Denoise(LaplaceNoise(5.0)), "auto", "leaves outliers in"),
         ],
     )
@@ -378,21 +381,21 @@ class TestRefusals:
         with pytest.raises(ValueError, match=message):
             solve(noisy, task, PKN(kernel=kernel))
 
-    @pytest.mark.parametrize("kernel", sorted(set(KERNELS) - {"bilateral", "nlm"}))
+    @pytest.mark.parametrize("kernel", ["anisotropic", "reblur", "upsample"])
     def test_a_guide_for_a_kernel_that_takes_none(self, kernel, noisy):
         task = TASKS[KERNELS[kernel].purpose]
         guide = np.ones([kernel_of(kernel).factor * n for n in noisy.shape])
         with pytest.raises(ValueError, match="takes no guide"):
             solve(Measurement(noisy, guide=guide), task, PKN(kernel=kernel))
 
-    @pytest.mark.parametrize("kernel", ["nlm", "reblur", "anisotropic-reblur"])
-    def test_the_structure_tensor_for_a_kernel_that_it_says_nothing_of(self, kernel, noisy):
-        with pytest.raises(ValueError, match="structure tensor says nothing of"):
+    @pytest.mark.parametrize("kernel", ["nlm", "reblur"])
+    def test_the_structure_tensor_for_a_kernel_that_it_can_not_predict(self, kernel, noisy):
+        with pytest.raises(ValueError, match="structure tensor can't predict"):
             solve(noisy, TASKS[KERNELS[kernel].purpose], replace(STRUCTURE, kernel=kernel))
 
     @pytest.mark.parametrize("name", list(KERNELS))
     def test_an_image_smaller_than_the_window(self, name, random):
-        """Of one pixel more it is filtered."""
+        """One pixel more is enough."""
         kernel = kernel_of(name)
         n = kernel.margin
         task = replace(SMALL.get(kernel.purpose, TASKS[kernel.purpose]), noise=GaussianNoise(10.0))
@@ -409,45 +412,59 @@ class TestRefusals:
             restore(blank, Denoise(), STRUCTURE)
         assert psnr(restore(blank, Denoise(GaussianNoise(1.0)), STRUCTURE), blank) > 30
 
-    def test_weights_that_are_not_there(self, noisy, tmp_path):
+    def test_a_missing_file_of_weights(self, noisy, tmp_path):
         with pytest.raises(ValueError, match="no such file"):
             restore(noisy, GAUSSIAN, PKN(weights=str(tmp_path / "none.safetensors")))
 
-    def test_nothing_is_said_where_nothing_is_wrong(self, noisy):
+    def test_an_ordinary_run_gives_no_warning(self, noisy):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             restore(noisy, Denoise(), STRUCTURE, return_maps=True)
 
 
 def test_a_series_can_be_stopped_after_a_frame(random):
-    """What is done by then is kept."""
+    """The finished frames are kept."""
     asked, series = Event(), random.normal(100, 20, (4, 40, 40))
-    stream = restoring(
+    result = restore(
         series,
         Denoise(GaussianNoise(20.0)),
-        PKN(predictor="structure-tensor"),
+        STRUCTURE,
         axes="TYX",
         stopping_rule=StopRequested(asked),
+        callback=lambda iterate: asked.set(),
     )
-    assert next(stream).frame == (0,)
-    asked.set()
-    assert next(stream).outcome is Outcome.STOPPED
-    with pytest.raises(StopIteration) as end:
-        next(stream)
-    result = end.value.value
     assert result.outcome is Outcome.STOPPED
     assert [frame.index for frame in result.frames] == [(0,), (1,)]
+    assert np.isfinite(result.image[:2]).all()
     assert np.isnan(result.image[2:]).all()
 
 
-def test_maps_say_what_is_neutral_where_there_is_more_and_less(random):
+def test_a_large_image_can_be_stopped_between_its_tiles(random, monkeypatch):
+    """The result says which share of the image was filtered."""
+    monkeypatch.setattr("napari_dip.pkn.run._AT_ONCE", 0)
+    monkeypatch.setattr("napari_dip.pkn.kernels.base._TILE", 40 * 10)
+    asked, image = Event(), random.normal(100, 20, (40, 40)).astype(np.float32)
+    result = restore(
+        image,
+        GAUSSIAN,
+        STRUCTURE,
+        stopping_rule=StopRequested(asked),
+        callback=lambda iterate: iterate.note.startswith("Filtering: 50%") and asked.set(),
+    )
+    (report,) = result.frames
+    assert report.outcome is Outcome.STOPPED
+    assert report.note.startswith("Only 75% of the image was filtered")
+    assert np.mean(result.image == image) == pytest.approx(0.25, abs=0.01)
+
+
+def test_maps_of_signed_parameters_have_a_neutral_value(random):
     noisy = random.normal(100, 20, (40, 40))
     maps = restore(noisy, GAUSSIAN, PKN(predictor="constant"), return_maps=True).parameter_maps
     assert {name: one.neutral for name, one in maps.items()} == {
         "width": None,
         "a": 0,
         "b": 0,
-        NOISE_LEFT: None,
+        NOISE_GAIN: None,
     }
     task = Deconvolve(GAUSSIAN.noise, psf=GaussianPSF(2.0))
     sharper = restore(

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from napari_dip import PRESETS, UnknownNoise
+from napari_dip.networks.build import build
 from napari_dip.operators import Identity
 from napari_dip.problem import Problem
 
@@ -29,7 +30,7 @@ def test_networks_have_the_published_number_of_weights(name, channels_in, channe
     settings = PRESETS[name]
     if settings.input == "noise":
         assert settings.input_channels == channels_in
-    network = settings.network.build(channels_in, channels_out, (512, 512))
+    network = build(settings.network, channels_in, channels_out, (512, 512))
     assert sum(weight.numel() for weight in network.parameters()) == number
 
 
@@ -62,7 +63,7 @@ def test_fits_are_as_published(name, iterations, learning_rate, input_noise_std,
 def test_networks_keep_the_size_of_an_image(name):
     network = PRESETS[name].network
     z = torch.rand(1, 3, *network.input_shape((37, 50)))
-    built = network.build(3, 1, (37, 50))
+    built = build(network, 3, 1, (37, 50))
     built.initialise(torch.Generator().manual_seed(0))
     assert built(z).shape == (1, 1, 37, 50)
 

@@ -3,11 +3,12 @@ import itertools
 import pytest
 import torch
 
+from napari_dip.networks.build import build
 from napari_dip.networks.settings import Decoder
 
 
 def built(settings, channels_in=3, channels_out=1, shape=(32, 32), seed=0):
-    network = settings.build(channels_in, channels_out, shape)
+    network = build(settings, channels_in, channels_out, shape)
     network.initialise(torch.Generator().manual_seed(seed))
     return network.train()
 
@@ -15,7 +16,7 @@ def built(settings, channels_in=3, channels_out=1, shape=(32, 32), seed=0):
 @pytest.mark.parametrize(("width", "channels", "number"), [(128, 3, 100_224), (256, 4, 397_312)])
 def test_the_decoder_has_the_published_number_of_weights(width, channels, number):
     """As the paper counts them, and as the released inpainting notebook prints them."""
-    network = Decoder(width=width).build(width, channels, (512, 512))
+    network = build(Decoder(width=width), width, channels, (512, 512))
     assert sum(weight.numel() for weight in network.parameters()) == number
 
 

@@ -3,11 +3,12 @@ import torch
 
 from napari_dip import Hourglass
 from napari_dip.networks.blocks import Convolution
+from napari_dip.networks.build import build
 from napari_dip.networks.precision import compute_dtype
 
 
 def built(settings, channels_in=3, channels_out=1, shape=(32, 32), seed=0):
-    network = settings.build(channels_in, channels_out, shape)
+    network = build(settings, channels_in, channels_out, shape)
     network.initialise(torch.Generator().manual_seed(seed))
     return network.train()
 

@@ -12,7 +12,8 @@ from scipy.ndimage import convolve, gaussian_filter
 
 from napari_dip.noise.whiteness import whiteness
 
-IMAGES = ["astronaut", "camera", "immunohistochemistry", "brick", "grass", "moon", "coins", "cell"]
+#: Those whose structure comes closest to correlated noise, or hides it best.
+IMAGES = ["astronaut", "grass", "immunohistochemistry"]
 
 
 @cache
@@ -73,7 +74,6 @@ def demosaicked(image):
 WHITE = {
     "sigma 5": lambda x: x + 5 * noise(x.shape),
     "sigma 20": lambda x: x + 20 * noise(x.shape),
-    "sigma 50": lambda x: x + 50 * noise(x.shape),
     "sigma 10 in 8 bits": lambda x: clipped(x + 10 * noise(x.shape)),
     "sigma 50 in 8 bits": lambda x: clipped(x + 50 * noise(x.shape)),
     "5 photons": lambda x: photons(x, 5),
@@ -83,16 +83,12 @@ WHITE = {
 }
 CORRELATED = {
     "blurred by 0.7": lambda x: x + 20 * noise(x.shape, 0.7),
-    "blurred by 1": lambda x: x + 10 * noise(x.shape, 1),
     "blurred by 1.5": lambda x: x + 20 * noise(x.shape, 1.5),
     "blurred by 1 in 8 bits": lambda x: clipped(x + 20 * noise(x.shape, 1)),
-    "quality 10": lambda x: compressed(x, 10),
     "quality 30": lambda x: compressed(x, 30),
     "noise of quality 40": lambda x: compressed(x + 20 * noise(x.shape), 40),
     "bilinear": lambda x: upsampled(x, Image.Resampling.BILINEAR),
-    "bicubic": lambda x: upsampled(x, Image.Resampling.BICUBIC),
     "nearest": lambda x: upsampled(x, Image.Resampling.NEAREST),
-    "demosaicked": demosaicked,
     "demosaicked, in 8 bits": lambda x: clipped(demosaicked(x)),
 }
 
@@ -115,11 +111,11 @@ def test_correlated_noise_is_not_white(name, made):
 
 
 @pytest.mark.parametrize("name", ["astronaut", "camera", "cell"])
-def test_a_good_photograph_has_no_noise_to_speak_of(name):
+def test_the_noise_of_a_good_photograph_is_too_weak_to_matter(name):
     assert measured(clean(name)).white
 
 
-def test_without_structure_the_ratio_is_one_and_sigma_a_little_low():
+def test_without_structure_the_ratio_is_1_and_sigma_slightly_low():
     found = measured(100 + 5 * noise((2, 512, 512)) * np.array([1, 3]).reshape(2, 1, 1))
     assert found.ratio == pytest.approx(1, abs=0.1)
     assert found.blocking == pytest.approx(1, abs=0.02)
@@ -129,12 +125,12 @@ def test_without_structure_the_ratio_is_one_and_sigma_a_little_low():
 
 @pytest.mark.parametrize("name", ["camera", "coins", "cell", "immunohistochemistry"])
 @pytest.mark.parametrize("blur", [0.7, 1.0])
-def test_the_strength_of_correlated_noise_is_found(name, blur):
+def test_the_strength_of_correlated_noise_is_measured(name, blur):
     variance = measured(clean(name) + 20 * noise(clean(name).shape, blur)).variance
     assert float(variance.mean().sqrt()) == pytest.approx(20, rel=0.25)
 
 
-@pytest.mark.parametrize("made", [WHITE["sigma 20"], CORRELATED["blurred by 1"]], ids=["white", "blurred"])
+@pytest.mark.parametrize("made", [WHITE["sigma 20"], CORRELATED["blurred by 1.5"]], ids=["white", "blurred"])
 def test_grey_levels_may_have_any_unit(made):
     image = made(clean("camera"))
     once, scaled = measured(image), measured(300 + image / 1024)
@@ -144,7 +140,7 @@ def test_grey_levels_may_have_any_unit(made):
 
 
 @pytest.mark.parametrize(("blur", "white"), [(0.0, True), (1.0, False)])
-def test_planes_of_a_volume_are_looked_at(blur, white):
+def test_planes_of_a_volume_are_measured(blur, white):
     volume = clean("camera")[:, None] + 20 * noise((9, 256, 256), blur)
     found = measured(volume)
     assert found.white is white
@@ -161,7 +157,7 @@ def test_missing_pixels_do_not_count():
     assert not found.white
 
 
-def test_a_channel_without_pixels_takes_the_noise_of_the_others():
+def test_a_channel_without_pixels_is_taken_to_have_the_noise_of_the_others():
     image = np.concatenate([clean("camera") + 20 * noise((1, 256, 256), 1)] * 2)
     weights = torch.ones(1, 2, 256, 256)
     weights[:, 1] = 0
@@ -179,14 +175,14 @@ def test_a_channel_without_pixels_takes_the_noise_of_the_others():
     ],
     ids=["constant", "small", "thin", "every other pixel missing", "all missing"],
 )
-def test_images_that_do_not_tell_count_as_white(image, weights):
+def test_noise_that_can_not_be_measured_counts_as_white(image, weights):
     found = measured(image, weights)
     assert np.isnan(found.ratio)
     assert found.variance.isnan().all()
     assert found.white
 
 
-def test_the_data_are_left_alone():
+def test_the_data_are_not_modified():
     image = torch.tensor(clean("camera"))[None]
     before = image.clone()
     whiteness(image, torch.ones_like(image))

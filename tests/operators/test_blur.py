@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
-from scipy.signal import convolve
+from scipy.signal import convolve, correlate
 
 from napari_dip.operators import Blur
 
@@ -20,6 +20,14 @@ def test_it_convolves_as_scipy_does(kernel, shape, dtype, random):
     np.testing.assert_allclose(blurred[0, 0], expected, rtol=1e-5 if dtype == np.float32 else 1e-12)
 
 
+@pytest.mark.parametrize(("kernel", "shape"), SIZES)
+def test_its_adjoint_correlates_as_scipy_does(kernel, shape, random):
+    psf, y = random.random(kernel), random.normal(100, 30, shape)
+    expected = correlate(y, psf, mode="full", method="direct")
+    adjoint = Blur(torch.from_numpy(psf)).adjoint(torch.from_numpy(y)[None, None])
+    np.testing.assert_allclose(adjoint[0, 0], expected, rtol=1e-12)
+
+
 def test_a_point_becomes_the_psf_around_it():
     psf = torch.arange(15.0).view(3, 5)
     operator = Blur(psf)
@@ -30,7 +38,7 @@ def test_a_point_becomes_the_psf_around_it():
     torch.testing.assert_close(operator(x)[0, 0], expected, rtol=0, atol=1e-5)
 
 
-def test_it_is_a_gaussian_filter_with_a_gaussian():
+def test_with_a_gaussian_it_is_a_gaussian_filter():
     point = np.zeros((17, 17))
     point[8, 8] = 1
     x = np.random.default_rng(1).normal(size=(48, 40))
@@ -39,7 +47,7 @@ def test_it_is_a_gaussian_filter_with_a_gaussian():
 
 
 @pytest.mark.parametrize(("kernel", "shape"), SIZES)
-def test_a_constant_stays_one(kernel, shape, random):
+def test_a_constant_stays_constant(kernel, shape, random):
     psf = torch.from_numpy(random.random(kernel))
     blurred = Blur(psf / psf.sum())(torch.full((1, 1, *shape), 1000.0))
     torch.testing.assert_close(blurred, torch.full_like(blurred, 1000.0))
@@ -47,7 +55,7 @@ def test_a_constant_stays_one(kernel, shape, random):
 
 @pytest.mark.parametrize("edge", ["first", "last"])
 def test_nothing_wraps_around(edge):
-    """Light in the outermost sample of the margin reaches one pixel of the data, and only that."""
+    """Light in the outermost sample of the margin reaches a single pixel of the data."""
     operator = Blur(torch.full((3, 3), 1 / 9))
     x = torch.zeros(1, 1, *operator.grid((14, 14)).shape)
     at = 0 if edge == "first" else -1

@@ -32,14 +32,14 @@ def test_a_region_is_set_or_multiplied(values, region):
     assert np.array_equal(scaled(values, region, 2)[region], 2 * values[region])
 
 
-def test_of_positive_values_ratios_are_smoothed(values, region):
+def test_logarithms_of_positive_values_are_smoothed(values, region):
     expected = np.exp(gaussian_filter(np.log(values[1]), 2, mode="nearest"))
     assert np.allclose(smoothed(values, region, 2)[region], expected[region[1]])
     expected = gaussian_filter(values[1] - 2, 2, mode="nearest")
     assert np.allclose(smoothed(values - 2, region, 2)[region], expected[region[1]], atol=1e-6)
 
 
-def test_smoothing_over_no_pixels_changes_nothing(values, region):
+def test_smoothing_with_sigma_0_changes_nothing(values, region):
     assert np.allclose(smoothed(values, region, 0), values)
-    with pytest.raises(ValueError, match="0 pixels or more"):
+    with pytest.raises(ValueError, match="must be >= 0 pixels"):
         smoothed(values, region, -1)

@@ -7,7 +7,7 @@ from napari_dip.pkn.filtering import Filtering
 from napari_dip.pkn.kernels import base as tiles
 from napari_dip.pkn.kernels.gaussian import Anisotropic
 from napari_dip.pkn.kernels.upsample import Upsample
-from napari_dip.pkn.maps import NOISE_LEFT, maps_of
+from napari_dip.pkn.maps import NOISE_GAIN, maps_of
 from napari_dip.pkn.observation import Observation
 from napari_dip.pkn.predictors import Constant
 
@@ -29,15 +29,15 @@ def named(kernel, **changes):
 
 
 @pytest.mark.parametrize("kernel", [Anisotropic(), Upsample(2)], ids=lambda kernel: kernel.name)
-def test_maps_given_back_make_the_same_image(kernel, observation):
+def test_predicted_maps_that_are_given_back_make_the_same_image(kernel, observation):
     filtering = Filtering.predicted(kernel, observation, Constant(kernel))
-    maps = {name: one.compute() for name, one in maps_of(filtering).items() if name != NOISE_LEFT}
+    maps = {name: one.compute() for name, one in maps_of(filtering).items() if name != NOISE_GAIN}
     again = Filtering.given(kernel, observation, maps)
     torch.testing.assert_close(again.image()[0], filtering.image()[0])
-    torch.testing.assert_close(again.noise_left(), filtering.noise_left())
+    torch.testing.assert_close(again.noise_gain(), filtering.noise_gain())
 
 
-def test_a_change_of_maps_changes_the_image_there_alone(observation):
+def test_an_edited_map_changes_the_image_only_where_it_was_edited(observation):
     kernel = Anisotropic()
     before, _ = Filtering.given(kernel, observation, named(kernel)).image()
     width = named(kernel)["width"]
@@ -48,10 +48,10 @@ def test_a_change_of_maps_changes_the_image_there_alone(observation):
     assert int(changed.sum()) == 4
 
 
-def test_maps_tell_meaning_unit_and_limits(observation):
+def test_maps_have_a_unit_and_lie_within_their_limits(observation):
     kernel = Anisotropic()
     maps = maps_of(Filtering.given(kernel, observation, named(kernel)))
-    assert list(maps) == ["width", "a", "b", NOISE_LEFT]
+    assert list(maps) == ["width", "a", "b", NOISE_GAIN]
     for name, one in maps.items():
         values = one.compute()
         assert values.shape == SIZE, name
@@ -59,8 +59,8 @@ def test_maps_tell_meaning_unit_and_limits(observation):
     assert maps["width"].unit == "px"
 
 
-def test_the_noise_that_is_left_is_what_filtered_noise_has(random):
-    """Measured over many draws, also of correlated results at the border."""
+def test_the_noise_gain_is_that_of_filtered_noise(random):
+    """The noise is measured over many draws."""
     kernel = Anisotropic()
     noise = torch.from_numpy(random.normal(0, 3, (1, 800, *SIZE))).float()
     filtering = Filtering.given(
@@ -68,15 +68,15 @@ def test_the_noise_that_is_left_is_what_filtered_noise_has(random):
     )
     measured = filtering.image()[0].std(1)[0] / 3
     inner = (slice(5, -5), slice(5, -5))
-    torch.testing.assert_close(filtering.noise_left()[inner], measured[inner], rtol=0.1, atol=0)
+    torch.testing.assert_close(filtering.noise_gain()[inner], measured[inner], rtol=0.1, atol=0)
 
 
 def test_tiles_make_the_same_image(observation, monkeypatch):
     filtering = Filtering.given(Anisotropic(), observation, named(Anisotropic(), width=3))
-    whole, left = filtering.image()[0], filtering.noise_left()
+    whole, gain = filtering.image()[0], filtering.noise_gain()
     monkeypatch.setattr(tiles, "_TILE", 2 * SIZE[1])
     torch.testing.assert_close(filtering.image()[0], whole)
-    torch.testing.assert_close(filtering.noise_left(), left)
+    torch.testing.assert_close(filtering.noise_gain(), gain)
 
 
 @pytest.mark.parametrize(
@@ -87,19 +87,19 @@ def test_tiles_make_the_same_image(observation, monkeypatch):
         ({"b": torch.full(SIZE, -np.inf)}, "b must be finite"),
     ],
 )
-def test_maps_that_can_not_be_applied_are_refused_by_name(changes, message, observation):
+def test_unusable_maps_are_errors_that_name_the_map(changes, message, observation):
     with pytest.raises(InputError, match=message):
         Filtering.given(Anisotropic(), observation, named(Anisotropic(), **changes))
 
 
-def test_other_names_than_the_kernels_are_refused(observation):
+def test_maps_must_have_the_names_of_the_parameters(observation):
     maps = named(Anisotropic())
     for wrong in ({"width": maps["width"]}, {**maps, "h": maps["a"]}, {}):
         with pytest.raises(InputError, match=r"has the maps width, a, b, got"):
             Filtering.given(Anisotropic(), observation, wrong)
 
 
-def test_values_beyond_the_limits_are_brought_to_these_and_counted(observation):
+def test_values_beyond_the_limits_are_clipped_and_counted(observation):
     width = named(Anisotropic())["width"]
     width[0, :3], width[5, 5] = 100.0, 0.0
     with pytest.warns(UserWarning, match="4 values of the map width lay beyond its limits, 0.2 and 4"):
@@ -108,13 +108,14 @@ def test_values_beyond_the_limits_are_brought_to_these_and_counted(observation):
     assert filtering.parameters()[0, 0, 5, 5] == pytest.approx(0.2)
 
 
-def test_strength_goes_from_the_image_itself_to_more_than_was_predicted(observation):
+def test_the_noise_gain_falls_with_the_strength(observation):
+    """Strength 0 leaves the image unchanged."""
     kernel = Anisotropic()
-    left = []
+    gain = []
     for strength in (0.0, 0.5, 1.0, 1.5):
         filtering = Filtering.predicted(kernel, observation, Constant(kernel), strength)
-        left.append(float(filtering.noise_left().mean()))
+        gain.append(float(filtering.noise_gain().mean()))
         if strength == 0:
             torch.testing.assert_close(filtering.image()[0], observation.image, rtol=0, atol=0.01)
-    assert left[0] > left[1] + 0.1 > left[2] + 0.2
-    assert left[2] > left[3] + 0.05
+    assert gain[0] > gain[1] + 0.1 > gain[2] + 0.2
+    assert gain[2] > gain[3] + 0.05

@@ -7,7 +7,7 @@ from napari_dip.pkn.maps import elongations
 from napari_dip.pkn.observation import Observation
 
 
-@pytest.mark.parametrize(("a", "b"), [(0.8, 0), (-0.8, 0), (0, 0.8), (0, -0.8), (0.5, -0.6), (-1, 0.3)])
+@pytest.mark.parametrize(("a", "b"), [(0.8, 0), (0, 0.8), (0.5, -0.6), (-1, 0.3)])
 def test_elongations_are_the_axes_of_the_weights(a, b):
     found = elongations(np.full((40, 40), a), np.full((40, 40), b), across=4)
     maps = torch.tensor([1.2, a, b])[None, :, None, None].expand(1, 3, 40, 40)
@@ -20,7 +20,9 @@ def test_elongations_are_the_axes_of_the_weights(a, b):
     values, axes = np.linalg.eigh(covariance)
     direction = found.directions[0]
     assert abs(direction @ axes[:, 1]) == pytest.approx(np.linalg.norm(direction), rel=1e-3)
-    assert found.ratios[0] == pytest.approx(np.sqrt(values[1] / values[0]), rel=0.1)  # the window cuts it off
+    assert found.ratios[0] == pytest.approx(
+        np.sqrt(values[1] / values[0]), rel=0.1
+    )  # the window truncates it
     assert np.linalg.norm(direction) == pytest.approx(1 - found.ratios[0] ** -2)
 
 

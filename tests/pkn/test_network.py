@@ -5,19 +5,22 @@ import torch
 from torch import nn
 
 from napari_dip.pkn import network as networks
+from napari_dip.pkn import strips
 from napari_dip.pkn.kernels.registry import KERNELS, kernel_of
 from napari_dip.pkn.network import ParameterNetwork
 from napari_dip.pkn.observation import Observation
 
-every_kernel = pytest.mark.parametrize("kernel", [kernel_of(name) for name in KERNELS], ids=list(KERNELS))
+#: Strides of 4, 2 and 1 pixels; "reblur" also needs the blur.
+STRIDES = "anisotropic", "reblur", "upsample"
+every_stride = pytest.mark.parametrize("kernel", [kernel_of(name) for name in STRIDES], ids=STRIDES)
 
 
-def made(kernel, seed=0, *, says_something=True):
-    """Return a network whose last layer is not 0."""
+def made(kernel, seed=0, *, random_last_layer=True):
+    """Return a network with random weights."""
     generator = torch.Generator().manual_seed(seed)
     network = ParameterNetwork(kernel)
     network.initialise(generator)
-    if says_something:
+    if random_last_layer:
         nn.init.normal_(network.last.weight, generator=generator)
     return network
 
@@ -29,13 +32,15 @@ def observed(kernel, size=(21, 30), channels=1, count=1):
     return Observation(image, sigma, blur=blur if kernel.purpose == "deblur" else None)
 
 
-@every_kernel
-class TestNetworks:
-    def test_it_has_fewer_than_20_000_weights(self, kernel):
-        assert sum(one.numel() for one in ParameterNetwork(kernel).parameters()) < 20_000
+def test_networks_have_fewer_than_20_000_weights():
+    for name in KERNELS:
+        assert sum(one.numel() for one in ParameterNetwork(kernel_of(name)).parameters()) < 20_000
 
-    def test_it_begins_with_one_setting_everywhere(self, kernel):
-        network = made(kernel, says_something=False)
+
+@every_stride
+class TestNetworks:
+    def test_an_untrained_network_predicts_one_setting_everywhere(self, kernel):
+        network = made(kernel, random_last_layer=False)
         raw = network(observed(kernel))
         torch.testing.assert_close(kernel.decode(raw), kernel.default().view(1, -1, 1, 1).expand_as(raw))
         setting = torch.tensor([0.4 * one.low + 0.6 * one.high for one in kernel.parameters])
@@ -43,12 +48,12 @@ class TestNetworks:
         raw = network(observed(kernel))
         torch.testing.assert_close(kernel.decode(raw), setting.view(1, -1, 1, 1).expand_as(raw))
 
-    @pytest.mark.parametrize("size", [(24, 32), (21, 30), (23, 29), (7, 8)])
-    def test_it_says_one_thing_for_each_coarse_pixel_begun(self, kernel, size):
-        raw = made(kernel)(observed(kernel, size))
-        coarse = [-(-n // kernel.coarse) for n in size]
-        assert raw.shape == (1, len(kernel.parameters), *coarse)
-        assert raw.isfinite().all()
+    def test_it_predicts_once_per_stride_begun(self, kernel):
+        for size in ((24, 32), (21, 30), (7, 8)):
+            raw = made(kernel)(observed(kernel, size))
+            predictions = [-(-n // kernel.stride) for n in size]
+            assert raw.shape == (1, len(kernel.parameters), *predictions)
+            assert raw.isfinite().all()
 
     def test_neither_units_nor_an_offset_matter(self, kernel):
         network, observation = made(kernel), observed(kernel)
@@ -61,12 +66,12 @@ class TestNetworks:
         ):
             torch.testing.assert_close(network(other), raw, rtol=1e-3, atol=1e-3)
 
-    def test_the_strength_of_the_noise_does_matter(self, kernel):
+    def test_the_noise_level_matters(self, kernel):
         network, observation = made(kernel), observed(kernel)
         noisier = network(replace(observation, sigma=4 * observation.sigma))
         assert not torch.allclose(noisier, network(observation), atol=0.1)
 
-    def test_channels_share_what_is_said_of_each_alone(self, kernel):
+    def test_the_prediction_is_the_mean_over_channels(self, kernel):
         network, colours = made(kernel), observed(kernel, channels=3)
         each = [network(replace(colours, image=one)) for one in colours.image.split(1, 1)]
         torch.testing.assert_close(network(colours), torch.stack(each).mean(0))
@@ -79,26 +84,27 @@ class TestNetworks:
         torch.testing.assert_close(network(both)[1:], network(second))
 
     def test_pixels_out_of_reach_have_no_influence(self, kernel):
-        network, side = made(kernel), kernel.coarse * 14
+        network, side = made(kernel), kernel.stride * 14
         observation = observed(kernel, (side, side))
         changed = observation.image.clone()
-        changed[:, :, : kernel.coarse] += 500
+        changed[:, :, : kernel.stride] += 500
         first, second = network(observation), network(replace(observation, image=changed))
         assert torch.equal(first[:, :, 1 + network.reach :], second[:, :, 1 + network.reach :])
         assert not torch.allclose(first[:, :, 0], second[:, :, 0])
 
-    def test_strips_say_what_the_whole_does(self, kernel, monkeypatch):
-        network, observation = made(kernel), observed(kernel, (kernel.coarse * 31, 14), channels=2)
+    def test_strips_equal_the_whole(self, kernel, monkeypatch):
+        network, observation = made(kernel), observed(kernel, (kernel.stride * 31, 14), channels=2)
         whole = network(observation)
-        monkeypatch.setattr(networks, "_STRIP", 14 * kernel.coarse * 6)
+        monkeypatch.setattr(strips, "_STRIP", 0)
+        assert len(list(network.strips(observation))) == 2
         torch.testing.assert_close(network(observation), whole)
 
-    def test_products_of_bfloat16_are_enough(self, kernel, monkeypatch):
-        """They move parameters by a hundredth of what these vary from pixel to pixel."""
+    def test_bfloat16_is_precise_enough_for_prediction(self, kernel, monkeypatch):
+        """Its error is a hundredth of the variation of parameters from pixel to pixel."""
         network, observation = made(kernel), observed(kernel, (64, 60))
         exact = network(observation)
-        monkeypatch.setattr(networks, "_quick", lambda z: True)
-        assert torch.equal(network(observation), exact)  # for learning they are not
+        monkeypatch.setattr(networks, "_bfloat16_is_fast", lambda z: True)
+        assert torch.equal(network(observation), exact)  # training is exact
         near = network.eval()(observation)
         assert near.dtype == torch.float32
         assert 0 < (near - exact).std() < 0.01 * exact.std()
@@ -112,13 +118,13 @@ class TestNetworks:
         )
         assert torch.equal(first, second)
 
-    def test_a_seed_gives_the_same_weights_again(self, kernel):
+    def test_a_seed_reproduces_the_weights(self, kernel):
         first, again, other = (made(kernel, seed).state_dict() for seed in (1, 1, 2))
         assert all(torch.equal(first[name], again[name]) for name in first)
         assert not torch.equal(first["first.weight"], other["first.weight"])
 
 
-def test_it_is_told_the_blur():
+def test_the_prediction_depends_on_the_blur():
     kernel = kernel_of("reblur")
     network, observation = made(kernel), observed(kernel)
     other = network(replace(observation, blur=observation.blur + 1))

@@ -2,13 +2,18 @@ import numpy as np
 import pytest
 import torch
 
+from napari_dip.pkn import strips
+from napari_dip.pkn.filter import decoded
 from napari_dip.pkn.filtering import Filtering
 from napari_dip.pkn.kernels.registry import KERNELS, kernel_of
 from napari_dip.pkn.observation import Observation
-from napari_dip.pkn.predictors import Constant, StructureTensor, decoded
+from napari_dip.pkn.predictors import Constant, StructureTensor
 
-every_kernel = pytest.mark.parametrize("kernel", [kernel_of(name) for name in KERNELS], ids=list(KERNELS))
-SHAPED = ["isotropic", "anisotropic", "bilateral", "upsample"]
+#: Strides of 4, 2 and 1 pixels.
+STRIDES = "anisotropic", "reblur", "upsample"
+every_stride = pytest.mark.parametrize("kernel", [kernel_of(name) for name in STRIDES], ids=STRIDES)
+#: Kernels whose width the structure tensor predicts.
+WITH_WIDTH = ["isotropic", "anisotropic", "bilateral", "upsample"]
 
 
 def observed(image, sigma=5.0):
@@ -17,7 +22,7 @@ def observed(image, sigma=5.0):
     )
 
 
-@every_kernel
+@every_stride
 def test_a_constant_is_the_same_everywhere_and_can_be_fitted(kernel):
     setting = torch.tensor([0.3 * one.low + 0.7 * one.high for one in kernel.parameters])
     predictor = Constant(kernel, setting)
@@ -30,24 +35,23 @@ def test_a_constant_is_the_same_everywhere_and_can_be_fitted(kernel):
     assert (predictor.raw.grad != 0).all()
 
 
-@every_kernel
-def test_maps_are_linear_between_the_centres_of_coarse_pixels(kernel):
-    """In what a network says; the step is that of fine pixels where the result has such."""
-    step = kernel.coarse * kernel.factor
+@every_stride
+def test_encoded_maps_are_interpolated_linearly_between_predictions(kernel):
+    step = kernel.stride * kernel.factor
     raw = torch.randn(1, len(kernel.parameters), 5, 6, generator=torch.Generator().manual_seed(0)).double()
     maps = decoded(kernel, raw, slice(0, 5 * step - 1), slice(0, 6 * step - 2))
     assert maps.shape[2:] == (5 * step - 1, 6 * step - 2)
     found = kernel.encode(maps)[0].numpy()
     rows, columns = ((np.arange(n * step) + 0.5) / step - 0.5 for n in (5, 6))
-    for said, got in zip(raw[0].numpy(), found, strict=True):
-        along = np.stack([np.interp(columns, np.arange(6), line) for line in said])
+    for predicted, got in zip(raw[0].numpy(), found, strict=True):
+        along = np.stack([np.interp(columns, np.arange(6), line) for line in predicted])
         expected = np.stack([np.interp(rows, np.arange(5), line) for line in along.T]).T
         np.testing.assert_allclose(got, expected[: got.shape[0], : got.shape[1]], rtol=1e-6, atol=1e-9)
 
 
-@every_kernel
-def test_any_part_of_maps_is_that_of_the_whole(kernel):
-    step = kernel.coarse * kernel.factor
+@every_stride
+def test_a_part_of_the_maps_equals_that_of_the_whole(kernel):
+    step = kernel.stride * kernel.factor
     raw = torch.randn(1, len(kernel.parameters), 6, 4, generator=torch.Generator().manual_seed(0))
     height, width = 6 * step - kernel.factor, 4 * step
     whole = decoded(kernel, raw, slice(0, height), slice(0, width))
@@ -71,7 +75,7 @@ def test_the_structure_tensor_stretches_a_filter_along_stripes(name, direction, 
     filtering = Filtering.predicted(kernel, observed(image), StructureTensor(kernel))
     f = kernel.factor
     weights = np.mean([filtering.weights_at(f * n, f * n).numpy().clip(0) for n in range(10, 30)], 0)
-    # From the first of the fine pixels, which lies above and to the left of the measured one's middle.
+    # The first fine pixel lies above and to the left of the centre of the measured one.
     dy, dx = np.mgrid[: weights.shape[0], : weights.shape[1]] - weights.shape[0] // 2 + (0.5 - 0.5 / f)
 
     def spread(axis):
@@ -85,20 +89,20 @@ def test_the_structure_tensor_stretches_a_filter_along_stripes(name, direction, 
     assert (strong > 0) == (direction in ("rows", "/"))
 
 
-@pytest.mark.parametrize("name", SHAPED)
-def test_it_is_wide_in_flat_noise_and_narrow_at_edges(name, random):
+@pytest.mark.parametrize("name", WITH_WIDTH)
+def test_the_structure_tensor_makes_filters_wide_in_flat_regions_and_narrow_at_edges(name, random):
     kernel = kernel_of(name)
     image = 100 + random.normal(0, 5, (48, 96))
     image[:, 48:] += 80
     width = kernel.decode(StructureTensor(kernel)(observed(image)))[0, 0]
-    middle = 48 // kernel.coarse
+    middle = 48 // kernel.stride
     flat = torch.cat([width[:, : middle - 4], width[:, middle + 4 :]], 1)
     assert flat.mean() > 2 * width[:, middle - 1 : middle + 1].mean()
     assert flat.min() > width[:, middle - 1 : middle + 1].max()
 
 
-@pytest.mark.parametrize("name", SHAPED)
-def test_units_do_not_matter(name, random):
+@pytest.mark.parametrize("name", ["anisotropic", "upsample"])
+def test_units_do_not_matter_to_the_structure_tensor(name, random):
     predictor = StructureTensor(kernel_of(name))
     image = random.normal(100, 20, (20, 27))
     torch.testing.assert_close(
@@ -106,7 +110,18 @@ def test_units_do_not_matter(name, random):
     )
 
 
-@pytest.mark.parametrize("name", sorted(set(KERNELS) - set(SHAPED)))
-def test_of_kernels_without_a_width_in_pixels_it_says_nothing(name):
-    with pytest.raises(ValueError, match="the structure tensor says nothing"):
+@pytest.mark.parametrize("name", sorted(set(KERNELS) - set(WITH_WIDTH)))
+def test_the_structure_tensor_needs_a_kernel_with_a_width_in_pixels(name):
+    with pytest.raises(ValueError, match="the structure tensor can't predict"):
         StructureTensor(kernel_of(name))
+
+
+@pytest.mark.parametrize("name", ["anisotropic", "upsample"])
+def test_strips_of_the_structure_tensor_equal_the_whole(name, random, monkeypatch):
+    kernel = kernel_of(name)
+    predictor = StructureTensor(kernel)
+    observation = observed(random.normal(100, 20, (67, 21)))
+    whole = predictor(observation)
+    monkeypatch.setattr(strips, "_STRIP", 0)
+    assert len(list(predictor.strips(observation))) > 1
+    torch.testing.assert_close(predictor(observation), whole)

@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -6,217 +7,165 @@ import torch
 
 from napari_dip.errors import RestorationError
 from napari_dip.optim.iterate import Outcome
-from napari_dip.pkn import trainer as training
-from napari_dip.pkn.degradations import Noise, degradation
+from napari_dip.pkn import objectives, trainer
+from napari_dip.pkn.degradations import Noisy, degradation
+from napari_dip.pkn.filter import Filter
 from napari_dip.pkn.kernels.bilateral import Bilateral
 from napari_dip.pkn.kernels.gaussian import Anisotropic, Isotropic
-from napari_dip.pkn.kernels.nonlocal_means import NonLocalMeans
 from napari_dip.pkn.kernels.registry import kernel_of
 from napari_dip.pkn.network import ParameterNetwork
+from napari_dip.pkn.objectives import Objective, self_supervised, supervised
 from napari_dip.pkn.observation import Observation
-from napari_dip.pkn.predictors import Constant, Filter
-from napari_dip.pkn.trainer import Lessons, self_supervised, supervised, train
-from napari_dip.synthetic.images import picture
+from napari_dip.pkn.predictors import Constant
+from napari_dip.pkn.trainer import train
+from napari_dip.synthetic.images import synthetic_image
 
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch):
-    """A training of milliseconds."""
-    for name, value in {"_SETTING": 5, "_SIDE": 32, "_BATCH": 2, "_EVERY": 4}.items():
-        monkeypatch.setattr(training, name, value)
+    """Make a training last milliseconds."""
+    for name, value in {"_SETTING_ITERATIONS": 5, "_EVERY": 4}.items():
+        monkeypatch.setattr(trainer, name, value)
+    for name, value in {"_SIDE": 32, "_BATCH": 2, "_VALIDATION": 4}.items():
+        monkeypatch.setattr(objectives, name, value)
 
 
 @pytest.fixture
 def images():
-    return [torch.from_numpy(picture(0, at, 64)).float() for at in range(3)]
+    return [torch.from_numpy(synthetic_image(0, at, 64)).float() for at in range(3)]
 
 
-def drained(course):
-    """Return the network's steps, without those of the single setting before it, and what was trained."""
+def finished(training):
+    """Return the steps with updates of the network, and the trained network."""
     steps = []
     while True:
         try:
-            steps.append(next(course))
+            steps.append(next(training))
         except StopIteration as end:
             return [step for step in steps if step.index >= 0], end.value
 
 
-def score(lessons, kernel, predictor):
+def score(objective, kernel, predictor):
+    tried = Filter(kernel, predictor)
     with torch.no_grad():
-        return lessons.score(Filter(kernel, predictor))
+        return np.mean([one(tried(observation)) for observation, one in objective.validation])
 
 
-def noisy(truth, sigma, seed, **parts):
-    generator = torch.Generator().manual_seed(seed)
-    image = truth + sigma * torch.randn(truth.shape, generator=generator)
-    return Observation(
-        image, torch.as_tensor(sigma).reshape(1, 1, *(np.shape(sigma) or (1, 1))).float(), **parts
-    )
+def with_one_sample(objective):
+    """Return an objective that always draws the same examples: others would be easier or harder."""
+    same = objective.sample(torch.Generator().manual_seed(0))
+    return same, replace(objective, sample=lambda _: same)
 
 
-@pytest.mark.parametrize("name", ["isotropic", "anisotropic", "reblur", "upsample"])
+@pytest.mark.parametrize("name", ["anisotropic", "reblur", "upsample"])
 def test_updates_lower_the_loss(name, images):
-    """Of the same example over and over: others would be easier or harder."""
     kernel = kernel_of(name)
-    lessons = supervised(kernel, degradation(kernel), images, images)
-    same = lessons.examples(torch.Generator().manual_seed(0))
-    steps, trained = drained(train(kernel, replace(lessons, examples=lambda _: same), iterations=12))
+    _, objective = with_one_sample(supervised(degradation(kernel), images, images))
+    steps, trained = finished(train(kernel, objective, iterations=12))
     assert steps[-1].outcome is Outcome.MAX_ITERATIONS
     assert [step.index for step in steps] == [*range(12), 11]
     assert steps[-1].loss < 0.97 * steps[0].loss
-    assert trained.record["iterations"] == 12
+    assert trained.metadata["iterations"] == 12
 
 
-def test_the_single_setting_is_fitted_first_and_the_network_begins_there(images, monkeypatch):
-    monkeypatch.setattr(training, "_SETTING", 40)
+def test_the_network_starts_from_the_best_constant_setting(images, monkeypatch):
+    monkeypatch.setattr(trainer, "_SETTING_ITERATIONS", 40)
     kernel = Isotropic()
-    lessons = supervised(kernel, Noise(50.0, 60.0), images, images)
-    steps, trained = drained(train(kernel, lessons, iterations=1))
-    assert float(trained.setting) > 1.3 * float(kernel.default())  # strong noise asks for wide filters
+    objective = supervised(Noisy(50.0, 60.0), images, images)
+    steps, trained = finished(train(kernel, objective, iterations=1))
+    assert float(trained.setting) > 1.3 * float(kernel.default())  # strong noise needs a wide filter
     assert steps[0].local == pytest.approx(steps[0].single)
-    best = score(lessons, kernel, Constant(kernel, trained.setting))
-    assert best > score(lessons, kernel, Constant(kernel))
+    best = score(objective, kernel, Constant(kernel, trained.setting))
+    assert best > score(objective, kernel, Constant(kernel))
     assert steps[-1].single == pytest.approx(best, abs=0.01)
 
 
-def test_the_score_is_the_mean_psnr_of_validation_images(images):
-    kernel = Isotropic()
-    lessons = supervised(kernel, Noise(20.0, 20.0 + 1e-6), images, images)
-    untouched = score(lessons, kernel, Constant(kernel, torch.tensor([0.2])))
-    assert untouched == pytest.approx(20 * np.log10(255 / 20), abs=0.1)
-
-
-def test_what_did_best_is_kept(images):
-    """Not what came last: here every update makes it worse."""
+def test_the_best_weights_are_kept(images):
+    """Here each update makes the network worse."""
     kernel = Anisotropic()
-    lessons = supervised(kernel, Noise(), images, images)
+    objective = supervised(Noisy(), images, images)
 
     def worse(generator):
-        inputs, energy = lessons.examples(generator)
-        return inputs, lambda outputs: -energy(outputs)
+        inputs, loss = objective.sample(generator)
+        return inputs, lambda outputs: -loss(outputs)
 
-    steps, trained = drained(train(kernel, replace(lessons, examples=worse), iterations=12))
+    steps, trained = finished(train(kernel, replace(objective, sample=worse), iterations=12))
     scores = [step.local for step in steps[:-1] if step.local is not None]
     assert len(scores) == 3
     assert scores[-1] < scores[0]
     assert steps[-1].local == max(scores)
-    assert score(lessons, kernel, trained.network) == pytest.approx(max(scores), abs=1e-3)
+    assert score(objective, kernel, trained.network) == pytest.approx(max(scores), abs=1e-3)
 
 
-def test_who_asks_for_the_end_keeps_what_was_learnt(images):
+def test_a_stopped_training_keeps_what_was_learnt(images):
     kernel = Anisotropic()
-    lessons = supervised(kernel, Noise(), images, images)
-    same = lessons.examples(torch.Generator().manual_seed(0))
-    always_better = iter(range(100))
-    lessons = Lessons(lambda _: same, lambda _: float(next(always_better)))
-    count, asked_at = iter(range(1000)), training._SETTING + 7  # asked after each update, of the setting too
-    steps, trained = drained(train(kernel, lessons, iterations=1000, asked=lambda: next(count) == asked_at))
+    ((data,), loss), objective = with_one_sample(supervised(Noisy(), images, images))
+    better = iter(range(100))
+    objective = Objective(objective.sample, [(data, lambda _: float(next(better)))])
+    # It is asked after each update, of the constant setting too.
+    calls, last = iter(range(1000)), trainer._SETTING_ITERATIONS + 7
+    steps, trained = finished(train(kernel, objective, iterations=1000, asked=lambda: next(calls) == last))
     assert steps[-1].outcome is Outcome.STOPPED
     assert len(steps) == 9
-    assert trained.record["iterations"] == 7
-    inputs, energy = same
+    assert trained.metadata["iterations"] == 7
     with torch.no_grad():
-        assert float(energy(Filter(kernel, trained.network)(*inputs))) < steps[0].loss
+        assert float(loss(Filter(kernel, trained.network)(data))) < steps[0].loss
 
 
-def test_a_seed_gives_the_same_network_again(images):
+def test_it_pauses_after_each_update_of_the_setting_and_each_piece_of_a_validation(images):
+    """A training can be stopped or cancelled there."""
+    kernel, scored = Isotropic(), []
+    objective = supervised(Noisy(), images, images)
+    (observation, _), *_ = objective.validation
+    pieces = [(observation, lambda _, at=at: scored.append(at) or 1.0) for at in range(3)]
+    training = train(kernel, Objective(objective.sample, pieces), iterations=1)
+    assert [next(training).index for _ in range(5)] == [-5, -4, -3, -2, -1]
+    assert not scored
+    for count in (1, 2, 3):
+        step = next(training)
+        assert len(scored) == count
+        assert step.index < 0
+        assert math.isnan(step.loss)
+    training.close()
+
+
+def test_a_seed_reproduces_the_network(images):
     kernel = Isotropic()
-    lessons = supervised(kernel, Noise(), images, images)
-    first, again, other = (drained(train(kernel, lessons, iterations=3, seed=seed))[1] for seed in (1, 1, 2))
+    objective = supervised(Noisy(), images, images)
+    first, again, other = (
+        finished(train(kernel, objective, iterations=3, seed=seed))[1] for seed in (1, 1, 2)
+    )
     for name, value in first.network.state_dict().items():
         assert torch.equal(value, again.network.state_dict()[name])
     assert not torch.equal(first.network.first.weight, other.network.first.weight)
 
 
-def test_a_network_that_was_trained_before_learns_on_and_is_left_as_it_is(images):
+def test_the_initial_network_is_trained_further_and_not_modified(images):
     kernel = Isotropic()
-    lessons = supervised(kernel, Noise(), images, images)
-    start = ParameterNetwork(kernel)
-    start.initialise(torch.Generator().manual_seed(5))
-    start.begin_at(torch.tensor([3.5]))
-    before = {name: value.clone() for name, value in start.state_dict().items()}
-    steps, trained = drained(train(kernel, lessons, iterations=2, initial_state=start))
-    assert all(torch.equal(value, before[name]) for name, value in start.state_dict().items())
-    assert steps[0].local == pytest.approx(score(lessons, kernel, start))
-    assert torch.allclose(trained.network.first.weight, start.first.weight, atol=0.01)
+    objective = supervised(Noisy(), images, images)
+    initial = ParameterNetwork(kernel)
+    initial.initialise(torch.Generator().manual_seed(5))
+    initial.begin_at(torch.tensor([3.5]))
+    before = {name: value.clone() for name, value in initial.state_dict().items()}
+    steps, trained = finished(train(kernel, objective, iterations=2, initial_network=initial))
+    assert all(torch.equal(value, before[name]) for name, value in initial.state_dict().items())
+    assert steps[0].local == pytest.approx(score(objective, kernel, initial))
+    assert torch.allclose(trained.network.first.weight, initial.first.weight, atol=0.01)
 
 
-def test_a_loss_that_is_no_number_ends_it(images):
-    images = [torch.full((64, 64), torch.nan), *images]
-    kernel = Isotropic()
-    with pytest.raises(RestorationError, match="no longer a finite number"):
-        drained(train(kernel, supervised(kernel, Noise(), images[:1], images[1:]), iterations=3))
+def test_a_loss_that_is_not_finite_is_an_error(images):
+    broken = [torch.full((64, 64), torch.nan)]
+    with pytest.raises(RestorationError, match="no longer finite"):
+        finished(train(Isotropic(), supervised(Noisy(), broken, images), iterations=3))
 
 
-@pytest.mark.parametrize("kernel", [Anisotropic(), Bilateral(), NonLocalMeans()], ids=lambda one: one.name)
-@pytest.mark.parametrize("case", ["plain", "map of sigma", "missing pixels"])
-def test_steins_estimate_is_the_error_on_average(kernel, case, monkeypatch):
-    """Without the truth, over draws of the noise."""
-    monkeypatch.setattr(training, "_CHECKED", 0.4)
-    monkeypatch.setattr(training, "_BATCH", 1)
-    truth = torch.from_numpy(picture(2, 0, 40)).float()[None, None]
-    rows = torch.linspace(8, 25, 40)[:, None].expand(40, 40)
-    sigma = rows if case == "map of sigma" else 15.0
-    seen = None
-    if case == "missing pixels":
-        seen = (torch.rand(1, 1, 40, 40, generator=torch.Generator().manual_seed(0)) > 0.15).float()
-        seen[:, :, 4:20, 4:20] = 0  # nothing in reach, in the middle
-    tried = Filter(kernel, Constant(kernel))
-    guessed, true = [], []
-    for seed in range(40):
-        observation = noisy(truth, sigma, seed, seen=seen)
-        # All that is learnt from, in one part.
-        generator = torch.Generator().manual_seed(seed)
-        monkeypatch.setattr(training, "_SIDE", 24)
-        (twice,), energy = self_supervised(observation).examples(generator)
-        with torch.no_grad():
-            outputs = tried(twice)
-            guessed.append(float(energy(outputs)))
-        clean = [
-            truth[:, :, :24, left : left + 24]
-            for left in range(17)
-            if torch.equal(
-                twice.image[:1] * (1 if seen is None else twice.seen[:1]),
-                (observation.image * (1 if seen is None else seen))[:, :, :24, left : left + 24],
-            )
-        ]
-        counts = torch.ones(1, 1, 24, 24) if seen is None else twice.seen[:1]
-        error = ((outputs[:1] - clean[0]) / twice.sigma[:1]).square().where(counts > 0, 0)
-        true.append(float(error.sum() / counts.sum()))
-    assert np.mean(guessed) == pytest.approx(np.mean(true), abs=0.06)
-    assert 0.03 < np.mean(true) < 0.7
-
-
-def test_without_a_truth_it_learns_too():
-    truth = torch.from_numpy(picture(2, 0, 96)).float()[None, None]
-    observation = noisy(truth, 20.0, 0)
-    kernel = Isotropic()
-    lessons = self_supervised(observation)
-    scores = [score(lessons, kernel, Constant(kernel, torch.tensor([width]))) for width in (0.2, 4.0, 1.0)]
-    assert scores[0] == pytest.approx(0, abs=0.5)  # decibels by which the noise is weaker
-    assert scores[2] > max(scores[:2]) + 1
-    _, trained = drained(train(kernel, lessons, iterations=20))
-    assert trained.record["local"] > scores[2] - 1
-
-
-def test_a_hole_larger_than_the_filter_does_not_end_a_training():
-    truth = torch.from_numpy(picture(2, 0, 64)).float()[None, None]
+def test_a_network_is_trained_on_a_noisy_image_with_a_hole_larger_than_its_window():
+    truth = torch.from_numpy(synthetic_image(2, 0, 64)).float()[None, None]
+    noise = torch.randn(truth.shape, generator=torch.Generator().manual_seed(0))
     seen = torch.ones(1, 1, 64, 64)
     seen[:, :, 5:30, 5:30] = 0
+    observation = Observation(truth + 20 * noise, torch.full((1, 1, 1, 1), 20.0), seen)
     for kernel in (Anisotropic(), Bilateral()):
-        lessons = self_supervised(noisy(truth, 20.0, 0, seen=seen))
-        steps, trained = drained(train(kernel, lessons, iterations=6))
+        steps, trained = finished(train(kernel, self_supervised(observation), iterations=6))
         assert np.isfinite([step.loss for step in steps]).all()
         assert all(value.isfinite().all() for value in trained.network.state_dict().values())
-
-
-def test_what_missing_pixels_hold_is_not_learnt_from():
-    truth = torch.from_numpy(picture(2, 0, 64)).float()[None, None]
-    seen = (torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(0)) > 0.2).float()
-    results = []
-    for hidden in (0.0, 1e4):
-        observation = noisy(truth, 20.0, 0, seen=seen)
-        observation = replace(observation, image=observation.image.where(seen > 0, hidden))
-        steps, _ = drained(train(Bilateral(), self_supervised(observation), iterations=3))
-        results.append([step.loss for step in steps])
-    assert results[0] == results[1]

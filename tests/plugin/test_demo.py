@@ -8,11 +8,11 @@ from napari_dip.plugin.demo import begin
 from napari_dip.restoration.recipe import Recipe
 from napari_dip.synthetic.damage import damaged_micrograph
 
+from .conftest import SMALL
+
 
 def test_the_demonstration_runs_by_itself(viewer, user, monkeypatch):
-    monkeypatch.setattr(
-        demo, "SETTINGS", replace(demo.SETTINGS, ensemble_size=1, iterations=10, precision="float32")
-    )
+    monkeypatch.setattr(demo, "SETTINGS", replace(SMALL, iterations=10))
     _, dock = viewer.window.add_plugin_dock_widget("napari-dip", "Denoise")
     dock.task.show_task(Denoise(GaussianNoise(3.0)))  # as an earlier run may have left it
     assert begin(viewer) is dock

@@ -34,8 +34,7 @@ def test_each_task_and_method_is_in_both_menus():
 
 
 @pytest.mark.parametrize("key", [sample.key for sample in MANIFEST.contributions.sample_data])
-def test_samples_open(make_napari_viewer, key):
-    viewer = make_napari_viewer()
+def test_samples_open(viewer, key):
     layers = viewer.open_sample("napari-dip", key)
     assert layers
     assert np.asarray(layers[0].data).size

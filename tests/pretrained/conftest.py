@@ -7,9 +7,9 @@ import torch
 
 @pytest.fixture
 def spandrel(monkeypatch):
-    """Spandrel; where torchvision can't be imported it gets the names that it imports, and never calls here.
+    """Spandrel. If there is no torchvision, it gets the names that it imports and never calls here.
 
-    The registries have no torchvision for the CPU build of torch that development uses.
+    Development uses a CPU build of torch, for which there may be no torchvision.
     """
     try:
         import torchvision  # noqa: F401
@@ -25,7 +25,7 @@ def spandrel(monkeypatch):
 
 
 def randomised(network, seed=0):
-    """Give a network weights that let every part of it count, and statistics as if it had seen images."""
+    """Give a network random weights and statistics, so that every part of it counts."""
     generator = torch.Generator().manual_seed(seed)
     for name, value in network.state_dict().items():
         if not value.is_floating_point():

@@ -42,8 +42,8 @@ def close(one, other):
     torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
-MADE = [
-    *(Compact(channels, factor, 6, 2) for channels in (1, 3) for factor in (1, 2, 3, 4)),
+EXAMPLES = [
+    *(Compact(channels, factor, 6, 2) for channels, factor in ((1, 1), (3, 2), (1, 3), (3, 4))),
     VDSR(1, 5, 4),
     VDSR(3, 5, 2, bias=False),
     DnCNN.plain(1, 5, 4),
@@ -59,7 +59,9 @@ MADE = [
 ]
 
 
-@pytest.mark.parametrize("network", MADE, ids=lambda network: f"{network.title} {network.factor}")
+@pytest.mark.parametrize(
+    "network", [pytest.param(one, id=f"{one.title} {at}") for at, one in enumerate(EXAMPLES)]
+)
 def test_a_network_is_recognised_by_its_weights_alone(network):
     randomised(network)
     x = X[:, : network.channels, :11, :9]
@@ -81,30 +83,44 @@ def test_a_recognised_network_has_weights_of_its_own():
     assert all(p.requires_grad for p in found.parameters())
 
 
-@pytest.mark.parametrize("network", MADE, ids=lambda network: f"{network.title} {network.factor}")
-@pytest.mark.parametrize("change", ["one less", "one more", "other shape", "flat", "whole"])
-def test_weights_that_do_not_fit_together_are_not_recognised(network, change):
+ONE_OF_EACH = list({type(network): network for network in EXAMPLES}.values())
+
+
+@pytest.mark.parametrize("network", ONE_OF_EACH, ids=lambda network: network.title)
+@pytest.mark.parametrize("change", ["missing", "flat"])
+def test_the_size_can_not_be_told_from_weights_that_do_not_fit_together(network, change):
+    """`sized` fails on them, each architecture in its own way."""
     weights = dict(network.state_dict())
     name = [name for name in weights if name.endswith("weight")][-1]
-    if change == "one less":
+    if change == "missing":
         del weights[name]
-    elif change == "one more":
-        weights["attention.weight"] = torch.zeros(3, 3)
-    elif change == "whole":
-        weights[name] = weights[name].to(torch.int8)
     else:
-        weights[name] = weights[name].flatten() if change == "flat" else weights[name][..., :2]
+        weights[name] = weights[name].flatten()
+    assert recognised(weights) is None
+
+
+@pytest.mark.parametrize("change", ["one more", "other shape", "integers"])
+def test_all_names_shapes_and_types_of_the_weights_have_to_fit(change):
+    """They are compared after `sized`, in the same way for all architectures."""
+    weights = dict(Compact(1, 2, 6, 2).state_dict())
+    name = "body.2.weight"
+    if change == "one more":
+        weights["attention.weight"] = torch.zeros(3, 3)
+    elif change == "other shape":
+        weights[name] = weights[name][..., :2]
+    else:
+        weights[name] = weights[name].to(torch.int8)
     assert recognised(weights) is None
 
 
 @pytest.mark.parametrize("weights", [{}, {"x": torch.zeros(2)}, {"body.0.weight": torch.zeros(())}])
-def test_neither_are_those_of_something_else(weights):
+def test_weights_of_something_else_are_not_recognised(weights):
     assert recognised(weights) is None
 
 
-def test_every_architecture_has_a_name_and_is_tried():
+def test_every_architecture_has_its_own_title_and_an_example():
     assert len({architecture.title for architecture in ARCHITECTURES}) == len(ARCHITECTURES)
-    assert {type(network) for network in MADE} == set(ARCHITECTURES)
+    assert {type(network) for network in EXAMPLES} == set(ARCHITECTURES)
 
 
 def test_compact_adds_to_repeated_pixels():
@@ -114,7 +130,7 @@ def test_compact_adds_to_repeated_pixels():
     close(network(GREY), F.interpolate(GREY, scale_factor=3, mode="nearest"))
 
 
-def test_vdsr_as_others_name_its_layers():
+def test_vdsr_by_the_names_of_other_programs():
     weights = weights_of(
         ("input", (5, 1, 3, 3)),
         *((f"residual_layer.{n}.conv", (5, 5, 3, 3)) for n in range(11)),
@@ -146,7 +162,7 @@ def test_dncnn_with_batch_normalisation():
 
 
 def test_seven_plain_convolutions_are_not_taken_for_dncnn():
-    """They are IRCNN's, which are dilated: nothing in a file says so, and the result would be wrong."""
+    """They are those of IRCNN, which are dilated. Its files do not say so, and the result would be wrong."""
     assert recognised(DnCNN.plain(1, 5, 7).state_dict()) is None
     assert recognised(DnCNN.plain(1, 5, 8).state_dict()) is not None
 
@@ -165,7 +181,7 @@ def edsr(features, blocks=2):
 
 
 @pytest.mark.parametrize(("features", "scale"), [(4, 1), (256, 0.1)])
-def test_edsr_as_its_authors_name_its_layers(features, scale):
+def test_edsr_by_the_names_of_its_authors(features, scale):
     weights = edsr(features, blocks=1)
     x = X[:, :, :4, :4]
     first = y = conv(weights, "head.0", conv(weights, "sub_mean", x))
@@ -179,7 +195,7 @@ def test_edsr_as_its_authors_name_its_layers(features, scale):
     assert not network.sub_mean.weight.requires_grad
 
 
-def test_edsr_as_basicsr_names_its_layers():
+def test_edsr_by_the_names_of_basicsr():
     theirs = edsr(6)
     names = {
         r"head\.0": "conv_first",
@@ -223,7 +239,7 @@ def test_srresnet(trunk, fine):
 
 
 def old_names(name, doublings=2, blocks=1):
-    """Return what the first release of ESRGAN calls a weight of RRDB."""
+    """Return the name of a weight of RRDB in the first release of ESRGAN."""
     layers = {f"conv_up{n}.": f"model.{3 * n}." for n in range(1, doublings + 1)}
     layers |= {
         "conv_first.": "model.0.",
@@ -237,7 +253,7 @@ def old_names(name, doublings=2, blocks=1):
 
 
 def middle_names(name):
-    """Return what the second one calls it."""
+    """Return its name in the second release."""
     for new, old in {
         "conv_body": "trunk_conv",
         "conv_up": "upconv",
@@ -255,7 +271,7 @@ def test_esrgan_by_all_of_its_names(named):
     close(found(X), network(X))
 
 
-def spandrels(spandrel, weights, x):
+def spandrel_output(spandrel, weights, x):
     descriptor = spandrel.MAIN_REGISTRY.load(dict(weights))
     return descriptor.scale, descriptor.model.eval()(x)
 
@@ -271,26 +287,26 @@ def spandrels(spandrel, weights, x):
         RRDB(3, 8, 32, 2, 2, folded=2),
         RRDB(3, 8, 32, 2, 1),
     ],
-    ids=lambda network: f"{network.title} {network.factor}",
+    ids=lambda network: f"{network.title} {network.factor} {sum(p.numel() for p in network.parameters())}",
 )
-def test_spandrel_makes_the_same_of_the_same_weights(spandrel, network):
+def test_spandrel_gives_the_same_for_the_same_weights(spandrel, network):
     randomised(network)
     x = X[:, : network.channels]
-    factor, result = spandrels(spandrel, network.state_dict(), x)
+    factor, result = spandrel_output(spandrel, network.state_dict(), x)
     assert factor == network.factor
     close(network(x), result)
 
 
-def test_spandrel_makes_the_same_of_batch_normalisation(spandrel):
+def test_spandrel_gives_the_same_with_batch_normalisation(spandrel):
     body = [torch.nn.Conv2d(1, 6, 3, padding=1), torch.nn.ReLU()]
     for _ in range(2):
         body += [torch.nn.Conv2d(6, 6, 3, padding=1), torch.nn.BatchNorm2d(6), torch.nn.ReLU()]
     network = randomised(DnCNN(1, torch.nn.Sequential(*body, torch.nn.Conv2d(6, 1, 3, padding=1))))
     weights = network.state_dict()
-    close(recognised(weights)(GREY), spandrels(spandrel, weights, GREY)[1])
+    close(recognised(weights)(GREY), spandrel_output(spandrel, weights, GREY)[1])
 
 
-def test_spandrel_makes_the_same_of_esrgans_old_names(spandrel):
+def test_spandrel_gives_the_same_for_the_old_names_of_esrgan(spandrel):
     network = randomised(RRDB(3, 8, 32, 2, 2))
     weights = {old_names(name, blocks=2): value for name, value in network.state_dict().items()}
-    close(recognised(weights)(X), spandrels(spandrel, weights, X)[1])
+    close(recognised(weights)(X), spandrel_output(spandrel, weights, X)[1])

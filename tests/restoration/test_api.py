@@ -498,21 +498,47 @@ def test_asked_between_two_frames_it_does_not_begin_the_next(random):
 
 
 @pytest.mark.parametrize("learning_rate", [None, 1e-3])
-def test_asked_before_the_first_update_of_a_frame_it_keeps_what_there_is(phantom, learning_rate):
+def test_a_frame_that_has_begun_is_kept_when_it_is_stopped_before_its_first_iteration(phantom, learning_rate):
     network = torch.nn.Conv2d(1, 1, 3, padding=1)
     method = FineTune.of(network, action="fine-tuning", iterations=3, learning_rate=learning_rate)
     event, seen = threading.Event(), []
 
     def watch(iterate):
-        if iterate.frame == (1,):
+        if iterate.frame == (1,) and not iterate.preparing:
             seen.append(iterate)
             event.set()
 
     stack = np.stack([phantom, phantom.T])
     result = restore(stack, Denoise(), method, axes="TYX", stopping_rule=StopRequested(event), callback=watch)
     assert [frame.outcome for frame in result.frames] == [Outcome.MAX_ITERATIONS, Outcome.STOPPED]
-    assert len(seen) == 2
+    assert seen
     assert np.isfinite(result.image).all()
+
+
+def test_a_frame_that_is_only_being_prepared_is_left_out_when_the_run_is_stopped(random):
+    @dataclass(frozen=True)
+    class Preparing(Copy):
+        def solve(self, problem, *, stopping_rule, **options):
+            check = stopping_rule.start()
+            waiting = Iterate(0, problem.data, torch.tensor(0.0), preparing=True)
+            yield waiting
+            if outcome := check(waiting):
+                yield replace(waiting, outcome=outcome)
+                return {}
+            return (yield from super().solve(problem, stopping_rule=stopping_rule, **options))
+
+    event = threading.Event()
+
+    def stop(iterate):
+        if iterate.frame == (1,) and iterate.preparing:
+            event.set()
+
+    stack = random.random((2, 10, 10)).astype(np.float32)
+    result = restore(
+        stack, Denoise(), Preparing(), axes="TYX", stopping_rule=StopRequested(event), callback=stop
+    )
+    assert [frame.index for frame in result.frames] == [(0,)]
+    assert np.isnan(result.image[1]).all()
 
 
 def test_a_time_limit_from_outside(phantom):

@@ -104,8 +104,8 @@ def test_a_saved_network_restores_as_it_does_here(image, tmp_path, share):
     path = tmp_path / "tuned.safetensors"
     again.save(path, (), share)
     written = load(path)
-    assert written.record["tuned"]["share"] == share
-    assert written.record["tuned"]["task"]["type"] == "SuperResolve"
+    assert written.metadata["tuned"]["share"] == share
+    assert written.metadata["tuned"]["task"]["type"] == "SuperResolve"
     # Flips and back-projection end a run, whatever its weights.
     tuned = replace(method, network=None, weights=str(path), action="network")
     output = restore(image, SuperResolve(), tuned, device="cpu").image

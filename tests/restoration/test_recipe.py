@@ -18,11 +18,10 @@ from napari_dip import (
     RichardsonLucy,
     StopRequested,
     SuperResolve,
-    TimeLimit,
     restore,
 )
 
-from ..recipes import MEASURED, RUNS, executed, performed, written
+from ..recipes import MEASURED, RUNS, AsByTheClock, executed, performed, written
 
 
 @pytest.fixture
@@ -76,7 +75,7 @@ def test_a_script_says_only_what_is_not_usual():
 def test_a_measured_psf_is_resampled_in_the_script():
     recipe = Recipe(MEASURED, RichardsonLucy(), "YX", psf_ratio=(0.5, 0.25))
     script = recipe.python("image", psf='read(Path("bead.tif")).data')
-    assert "from napari_dip.psf.models import resampled\n" in script
+    assert "from napari_dip.psf.arrays import resampled\n" in script
     assert 'psf=resampled(read(Path("bead.tif")).data, (0.5, 0.25)),' in script
 
 
@@ -88,8 +87,9 @@ def test_a_run_stopped_anywhere_can_be_repeated(phantom, tiny, runs, stopping):
         event, seen = threading.Event(), []
 
         def watch(iterate, *, event=event, seen=seen, stop=stop):
-            seen.append(iterate)
-            if len(seen) == stop:
+            if not iterate.preparing:
+                seen.append(iterate)
+            if len(seen) == stop + 1:
                 event.set()
 
         result = restore(phantom, Denoise(), method, stopping_rule=StopRequested(event), callback=watch)
@@ -97,17 +97,16 @@ def test_a_run_stopped_anywhere_can_be_repeated(phantom, tiny, runs, stopping):
         if result.provenance["frames"][0]["outcome"] == "STOPPED":
             assert recipe.stop_after == result.frames[0].iterations
             assert recipe.method.time_limit is None
-        assert recipe.caveats == ()
+        before = result.frames[0].note.startswith("Stopped before the fit began")
+        assert [caveat.startswith("It was stopped before") for caveat in recipe.caveats] == [True] * before
         again = executed(recipe.python("phantom"), phantom=phantom)
         np.testing.assert_array_equal(again, result.image, err_msg=str(stop))
 
 
 def test_a_series_stopped_at_one_number_of_updates_can_be_repeated(random, tiny):
     stack = random.random((2, 16, 16))
-    method = replace(
-        tiny, iterations=50, stopping="max-iterations"
-    )  # so that the last update is the one that is kept
-    result = restore(stack, Denoise(), method, stopping_rule=TimeLimit(0.0), series="independent")
+    method = replace(tiny, iterations=50, stopping="max-iterations")  # the last iterate is the one to keep
+    result = restore(stack, Denoise(), method, stopping_rule=AsByTheClock(1), series="independent")
     recipe = Recipe.of(result.provenance)
     assert (recipe.stop_after, recipe.caveats) == (1, ())
     np.testing.assert_array_equal(executed(recipe.python("stack"), stack=stack), result.image)

@@ -42,10 +42,10 @@ def test_the_kernel_gives_its_pixel(image, task, place):
         assert unit == restored.parameter_maps[name].unit
 
 
-def test_the_noise_left_is_that_of_the_map(image):
+def test_the_noise_gain_is_that_of_the_map(image):
     restored = restore(image, Denoise(KNOWN), METHOD, return_maps=True)
     kernel = Refilter(image, Denoise(KNOWN), METHOD).kernel_at((20, 30), 1.0)
-    assert kernel.noise_gain == pytest.approx(restored.parameter_maps["noise left"].values[20, 30], rel=1e-4)
+    assert kernel.noise_gain == pytest.approx(restored.parameter_maps["noise gain"].values[20, 30], rel=1e-4)
 
 
 def test_given_maps_and_strength_are_heeded(image):

@@ -12,10 +12,10 @@ def test_the_summary_says_why_and_how_many():
         return Restoration(None, tuple(frames), {})
 
     assert summary(result(Outcome.MAX_ITERATIONS)) == (
-        "The number of updates asked for was reached. Iteration 70 was kept, after 30 s."
+        "The maximum number of iterations was reached. Iteration 70 was kept, after 30 s."
     )
     assert summary(result(Outcome.MAX_ITERATIONS, Outcome.TIME_LIMIT, Outcome.MAX_ITERATIONS)) == (
-        "The number of updates asked for was reached. (2 of 3 frames) "
+        "The maximum number of iterations was reached. (2 of 3 frames) "
         "The time limit was reached. (1 of 3 frames) "
         "3 frames are restored, after 90 s."
     )

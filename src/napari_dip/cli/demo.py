@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dip.errors import FileError
-from napari_dip.io import Picture, writable, write
+from napari_dip.io import ImageFile, writable, write
 from napari_dip.methods import DIP
 from napari_dip.restoration.api import restore
 from napari_dip.restoration.text import summary
@@ -49,7 +49,7 @@ def run(folder: Path, reporter: "Reporter") -> str:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(f"can't create the folder {folder}: {error.strerror}") from error
-    as_bytes = Picture(noisy.astype(np.uint8), "YXC")
+    as_bytes = ImageFile(noisy.astype(np.uint8), "YXC")
     for path in pictures.values():
         writable(path, as_bytes, "YXC", keep_dtype=False)
     reporter.begin(SETTINGS)

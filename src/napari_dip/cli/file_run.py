@@ -122,9 +122,13 @@ class FileRun:
     @property
     def parameter_names(self) -> list[str]:
         """Names of the parameters that the procedural kernel of this run has."""
+        from napari_dip.pkn.selection import kernel_for
+
         shape = tuple(self.measurement.shape[axis] for axis in self.layout.spatial)
         operator = self.task.operator(shape, self.measurement.psf)
-        return [parameter.name for parameter in cast("PKN", self.method).kernel_for(operator).parameters]
+        return [
+            parameter.name for parameter in kernel_for(operator, cast("PKN", self.method).kernel).parameters
+        ]
 
     @cached_property
     def parameter_maps(self) -> dict[str, np.ndarray] | None:

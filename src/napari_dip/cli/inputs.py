@@ -9,8 +9,8 @@ import numpy as np
 
 from napari_dip.image.axes import Axes
 from napari_dip.image.region import index, parsed
-from napari_dip.io import Picture, read, read_mask
-from napari_dip.psf.models import resampled
+from napari_dip.io import ImageFile, read, read_mask
+from napari_dip.psf.arrays import resampled
 from napari_dip.restoration.crop import factors, guide_part
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ class Source:
 
     Parameters
     ----------
-    picture : Picture
+    picture : ImageFile
         The region of the image that is restored.
-    restored : Picture
+    restored : ImageFile
         The shape, pixel size and header of the result.
     axes : Axes
         The axes of both.
@@ -41,8 +41,8 @@ class Source:
         What the user should know about how the files were understood.
     """
 
-    picture: Picture
-    restored: Picture
+    picture: ImageFile
+    restored: ImageFile
     axes: Axes
     beside: dict[str, Any]
     origin: dict[str, Any]
@@ -75,7 +75,7 @@ def opened(path: Path, task: "Task", common: "Common", psf: Path | None = None) 
     return Source(picture, picture.refined(axes.letters, finer), axes, beside, origin, tuple(notes))
 
 
-def _psf(path: Path, image: Picture, axes: Axes) -> tuple[np.ndarray, list[float] | None, str | None]:
+def _psf(path: Path, image: ImageFile, axes: Axes) -> tuple[np.ndarray, list[float] | None, str | None]:
     """Return a point spread function on the pixels of the image, the ratio of pixel sizes, and a note."""
     picture = read(path)
     letters = [axes.letters[axis] for axis in axes.spatial]

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,8 @@ from napari_dip.tasks import Denoise
 if TYPE_CHECKING:
     from napari_dip.cli.reporter import Reporter
     from napari_dip.noise.models import NoiseModel
+    from napari_dip.pkn.network import TrainedNetwork
     from napari_dip.pkn.settings import Training
-    from napari_dip.pkn.trainer import Trained
 
 _SUFFIX = ".safetensors"
 _SECONDS_PER_LINE = 20
@@ -55,7 +56,7 @@ def train_from_files(
     RestorationError
         The noise can't be measured.
     """
-    from napari_dip.methods.pkn import measured, observed
+    from napari_dip.pkn.observe import measured_noise
     from napari_dip.pkn.train import train_network
     from napari_dip.pkn.weights_file import save
     from napari_dip.restoration.measurement import Measurement
@@ -69,14 +70,15 @@ def train_from_files(
         if len(images) != 1:
             raise ValueError(f"--noisy needs exactly one image, got {len(images)}")
         problem = Series.of(Measurement(planes[len(planes) // 2]), Denoise(noise), None).problem(())
-        reporter.say(f"The noise: {measured(problem).in_words}.")
-        steps = train_network(settings, noisy=observed(problem))
+        problem = replace(problem, noise=measured_noise(problem))
+        reporter.say(f"The noise: {problem.noise.in_words}.")
+        steps = train_network(settings, noisy=problem)
     began = said = time.monotonic()
     while True:
         try:
             step = next(steps)
         except StopIteration as end:
-            trained: Trained = end.value
+            trained: TrainedNetwork = end.value
             break
         now = time.monotonic()
         if step.local is not None and (now - said >= _SECONDS_PER_LINE or step.outcome):

@@ -13,13 +13,13 @@ from napari_dip.dip.validation import Validation
 from napari_dip.image.fill import filled_planes, nearest
 from napari_dip.operators import Blur, Identity
 from napari_dip.optim.background import always, in_background
-from napari_dip.optim.iterate import Iterate, Outcome
+from napari_dip.optim.iterate import STOPPED_EARLY, Iterate, Outcome
 from napari_dip.problem import Problem
 
 #: Outcomes of a run that something outside the fit has ended.
 _INTERRUPTED = (Outcome.STOPPED, Outcome.TIME_LIMIT, Outcome.RULE)
 
-_BEFORE = "Stopped before the fit began: this is {}."
+_BEFORE = STOPPED_EARLY + ": this is {}."
 _EARLY = "Stopped before the fit became better than a simpler estimate: this is {}."
 _FILTERED = "a first estimate by a classic filter"
 _MEASURED = "the image as it was measured"

@@ -5,7 +5,6 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import chain, islice
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +12,11 @@ from torch import Tensor, nn
 from napari_dip.dip.early_stop import EarlyStop
 from napari_dip.dip.initial_estimate import initial_estimate
 from napari_dip.dip.postfilter import postfiltered
+from napari_dip.dip.settings import FitSettings
 from napari_dip.dip.validation import Validation
 from napari_dip.errors import DivergenceError, RestorationError
 from napari_dip.image.intensity import Range
+from napari_dip.networks.build import build
 from napari_dip.networks.cuda_graph import record
 from napari_dip.networks.output import Sieve, ToGreyLevels
 from napari_dip.networks.precision import compute_dtype
@@ -27,9 +28,6 @@ from napari_dip.optim.stages import averaged, averaged_with, best_last, mean, st
 from napari_dip.optim.stopping import Diverged, MaxIterations, Never, StoppingRule, TimeLimit
 from napari_dip.problem import Problem
 
-if TYPE_CHECKING:
-    from napari_dip.methods.dip import DIP
-
 #: Range of the images that the network sees; its own input, uniform noise, lies between 0 and 0.1.
 _CONTRAST = 0.3
 #: Difference between the seeds of two networks: a prime, so that neighbouring seeds share no network.
@@ -37,7 +35,7 @@ _STRIDE = 7919
 
 
 def fit_ensemble(
-    settings: "DIP",
+    settings: FitSettings,
     problem: Problem,
     seed: int,
     guide: Tensor | None,
@@ -51,7 +49,7 @@ def fit_ensemble(
 
     Parameters
     ----------
-    settings : DIP
+    settings : FitSettings
         Settings of the run.
     problem : Problem
         What the image has to explain.
@@ -109,7 +107,7 @@ class _Prepared:
 
 
 def _iterates(
-    settings: "DIP", early: EarlyStop, seed: int, guide: Tensor | None, weights: State
+    settings: FitSettings, early: EarlyStop, seed: int, guide: Tensor | None, weights: State
 ) -> Generator[Iterate, None, None]:
     """Yield the iterates of a run from its first step on; its own rules end it."""
     problem = early.problem
@@ -124,7 +122,7 @@ def _iterates(
 
 
 def _prepared(
-    settings: "DIP", problem: Problem, seed: int, guide: Tensor | None
+    settings: FitSettings, problem: Problem, seed: int, guide: Tensor | None
 ) -> Generator[Tensor | None, None, _Prepared]:
     """Return what the fit needs; yield the best estimate so far, or None."""
     # All networks share one choice of held-out pixels, so that none has seen those that judge their mean.
@@ -146,7 +144,7 @@ def _prepared(
     return _Prepared(validation, estimate, seen, range_)
 
 
-def _sees_estimate(settings: "DIP", problem: Problem) -> bool:
+def _sees_estimate(settings: FitSettings, problem: Problem) -> bool:
     """Whether the network has channels for an initial estimate.
 
     Classic filters know nothing about what is missing or finer than the data. An initial estimate was found
@@ -158,7 +156,7 @@ def _sees_estimate(settings: "DIP", problem: Problem) -> bool:
 
 
 def _runs(
-    settings: "DIP", prepared: _Prepared, waiting: Iterate, seed: int, weights: State
+    settings: FitSettings, prepared: _Prepared, waiting: Iterate, seed: int, weights: State
 ) -> Generator[Iterate, None, None]:
     """Yield the iterates of all networks; each x is the mean with the answers of the networks before.
 
@@ -208,7 +206,7 @@ def _runs(
 
 
 def _started(
-    settings: "DIP", prepared: _Prepared, seed: int, number: int, weights: State
+    settings: FitSettings, prepared: _Prepared, seed: int, number: int, weights: State
 ) -> Generator[None, None, tuple[ToGreyLevels, Iterator[Iterate]]]:
     """Return a network of the ensemble, and the iterates of its fit.
 
@@ -229,7 +227,7 @@ def _started(
 
 
 def _run(
-    settings: "DIP",
+    settings: FitSettings,
     validation: Validation,
     network: ToGreyLevels,
     outputs: Iterator[Iterate],
@@ -251,14 +249,14 @@ def _run(
 
 
 def _network(
-    settings: "DIP", prepared: _Prepared, generator: torch.Generator, weights: State
+    settings: FitSettings, prepared: _Prepared, generator: torch.Generator, weights: State
 ) -> tuple[ToGreyLevels, Tensor, torch.Generator]:
     """Return a network, its input, and the generator of the input noise, on the device of the data."""
     problem = prepared.validation.problem
     device, shape = problem.data.device, problem.grid.shape
     own = [] if settings.input == "guide" else [_input(settings, shape, generator)]
     z = torch.cat([*own, *prepared.seen], 1)
-    network = settings.network.build(z.shape[1], problem.data.shape[1], shape)
+    network = build(settings.network, z.shape[1], problem.data.shape[1], shape)
     network.initialise(generator)
     if weights:
         if _shapes(weights) != _shapes(network.state_dict()):
@@ -275,7 +273,7 @@ def _network(
     return scaled, z, torch.Generator(device).manual_seed(seed)
 
 
-def _input(settings: "DIP", spatial: tuple[int, ...], generator: torch.Generator) -> Tensor:
+def _input(settings: FitSettings, spatial: tuple[int, ...], generator: torch.Generator) -> Tensor:
     """Return the network's own input for an image of this shape: coordinates or uniform noise."""
     shape = settings.network.input_shape(spatial)
     if settings.input == "coordinates":
@@ -284,7 +282,7 @@ def _input(settings: "DIP", spatial: tuple[int, ...], generator: torch.Generator
     return 0.1 * torch.rand(1, settings.input_channels, *shape, generator=generator)
 
 
-def _sieve(settings: "DIP", problem: Problem) -> nn.Module | None:
+def _sieve(settings: FitSettings, problem: Problem) -> nn.Module | None:
     """Return the filter that removes details much finer than the point spread function, if there is one."""
     if not isinstance(problem.operator, Blur) or not settings.sieve_width:
         return None

@@ -10,6 +10,7 @@ from napari_dip.dip.validation import Validation
 from napari_dip.filters.nonlocal_bayes import nonlocal_bayes, nonlocal_bayes_completion
 from napari_dip.filters.vst import Stabiliser
 from napari_dip.noise.models import LaplaceNoise
+from napari_dip.noise.residual import residual_sigma
 from napari_dip.optim.background import always, in_background
 from napari_dip.optim.iterate import Iterate
 
@@ -78,7 +79,9 @@ def postfilter(x: Tensor, validation: Validation) -> Generator[None, None, Tenso
         apart = (noisy - pilot).abs()
         likely = apart < _OUTLIER * apart[seen].median() / 0.6745
         observed, seen = observed & likely, seen & likely
-    sigmas = _sigmas(noisy, pilot, seen)
+    axes = tuple(range(1, pilot.ndim))
+    least = _LEAST_NOISE * (pilot.amax(axes, keepdim=True) - pilot.amin(axes, keepdim=True))
+    sigmas = residual_sigma(noisy - pilot, seen).maximum(least).clamp_min(1e-30)
     act = _completed if problem.only_missing else _denoised
     filtered = yield from act(pilot / sigmas, noisy / sigmas, (seen, observed))
     blind, after = (transform.inverse(sigmas * one) for one in filtered)
@@ -87,14 +90,6 @@ def postfilter(x: Tensor, validation: Validation) -> Generator[None, None, Tenso
     if gain.mean() < -_SIGNIFICANT * gain.std() / len(gain) ** 0.5:
         return x
     return after[None].to(x)
-
-
-def _sigmas(noisy: Tensor, pilot: Tensor, seen: Tensor) -> Tensor:
-    """Return the standard deviation of the residual in each channel; it is never 0."""
-    axes = tuple(range(1, noisy.ndim))
-    power = (noisy - pilot).square().where(seen, 0).sum(axes, keepdim=True)
-    sigmas = (power / seen.sum(axes, keepdim=True).clamp_min(1)).sqrt()
-    return sigmas.maximum(_LEAST_NOISE * (pilot.amax(axes, True) - pilot.amin(axes, True))).clamp_min(1e-30)
 
 
 def _denoised(pilot: Tensor, data: Tensor, parts: tuple[Tensor, ...]) -> Generator[None, None, Tensor]:

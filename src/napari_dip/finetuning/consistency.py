@@ -1,4 +1,4 @@
-"""Whether what a network makes of the data agrees with them, before anything is changed."""
+"""Whether a network's output is consistent with the data."""
 
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -6,30 +6,33 @@ from enum import Enum
 import torch
 from torch import Tensor
 
-from napari_dip.finetuning.back_projection import Projection
-from napari_dip.finetuning.patches import PatchSampler
-from napari_dip.finetuning.restorer import Restorer, in_tiles
+from napari_dip.finetuning.back_projection import plan_back_projection
+from napari_dip.finetuning.pieces import Pieces
+from napari_dip.finetuning.restorer import Restorer
+from napari_dip.finetuning.sampler import PatchSampler
+from napari_dip.finetuning.tiling import tiled
 from napari_dip.noise.lower_bound import noise_lower_bound
 from napari_dip.noise.models import weighted_mean
 from napari_dip.operators import Identity, Operator, Resample
-from napari_dip.pretrained.bundled import shipped
+from napari_dip.pretrained.bundled import bundled
 from napari_dip.problem import Problem
 
-#: Times its own habitual residual that a consistent network leaves.
+#: A consistent output has a residual of at most this multiple of the usual one.
 _TOLERATED = 1.5
-#: Times what the network of the package leaves that is habitual in another. A larger one, trained by others,
-#: left up to 1.6 times as much, and one that was spoilt until it lost 1 dB more than 3 times.
+#: The usual residual of a network is at most this multiple of that of the bundled network. A larger one that
+#: others had trained had up to 1.6 times as much, and one that was corrupted until it lost 1 dB more than 3
+#: times.
 _ALLOWED = 1.5
-#: Grey levels that an image has at the least: what is finer than a step of so many is no finding.
-_STEPS = 255
-#: Of the range: weaker noise is no finding, unless the user says that it is there.
+#: Least number of grey levels of an image. A residual finer than one of them is no inconsistency.
+_LEVELS = 255
+#: Noise weaker than this share of the range is ignored, unless the noise model states it.
 _FOUND = 0.012
-#: Share of the noise that was found to be gone by: too strong a noise is the worst that could be assumed.
+#: Share of the estimated noise that is assumed, because an estimate that is too high does the most harm.
 _CAUTION = 0.95
 
 
 class Diagnosis(Enum):
-    """What the data say of a network's output."""
+    """What the data say about a network's output."""
 
     CONSISTENT = "consistent"
     NOISY = "noisy"
@@ -38,144 +41,160 @@ class Diagnosis(Enum):
 
 @dataclass(frozen=True, eq=False)
 class ConsistencyReport:
-    """What was found, with the numbers that it rests on, all root-mean-square and in grey levels.
+    """The diagnosis, and the numbers behind it: root mean squares in grey levels.
 
     Parameters
     ----------
-    finding : Finding
-        In a word.
+    diagnosis : Diagnosis
+        What the data say about the output.
     residual : float
-        Of A f(y) − y.
-    habitual : float
-        Of A₀ f(A₀ f(y)) − A₀ f(y), A₀ what the network was trained to undo: what it leaves where there is
-        nothing to be found. At the most somewhat more than the network of the package leaves of the same.
-    tolerated : float
-        Up to which the output is consistent with the data.
+        rms of A f(y) − y.
+    usual : float
+        rms of A₀ f(A₀ f(y)) − A₀ f(y), where A₀ is the degradation that the network was trained to undo: the
+        residual that it leaves where nothing is wrong. Limited by the usual residual of the bundled network.
+    tolerance : float
+        Largest residual of a consistent output.
     sigma : float
-        Of the noise.
+        Standard deviation of the noise.
     rounding : float
-        Of what rounding the grey levels has taken away.
+        Standard deviation of the error by which the grey levels are rounded.
     """
 
-    finding: Diagnosis
+    diagnosis: Diagnosis
     residual: float
-    habitual: float
-    tolerated: float
+    usual: float
+    tolerance: float
     sigma: float
     rounding: float
 
     @property
-    def explained(self) -> float:
-        """The residual from which on data are explained: what is left is their noise, or rounding."""
+    def target(self) -> float:
+        """The residual at which the data count as explained: the rest is noise or rounding."""
         return max(self.sigma, self.rounding)
 
-    def in_words(self, projected: float | None = None, *, tuned: bool = False) -> str:
-        """Return it as a sentence.
+    def describe(self, back_projected: float | None = None, *, improved: bool | None = None) -> str:
+        """Return the report as a sentence.
 
         Parameters
         ----------
-        projected : float, optional
-            What back-projection leaves, where that was tried.
-        tuned : bool
-            Whether the network was fine-tuned then.
+        back_projected : float, optional
+            The residual after back-projection.
+        improved : bool, optional
+            Whether fine-tuning has improved the network; by default it has not been tried.
         """
-        numbers = f"the residual A f(y) − y has the rms {self.residual:.3g}"
-        match self.finding:
+        numbers = f"the residual A f(y) − y has an rms of {self.residual:.3g}"
+        match self.diagnosis:
             case Diagnosis.CONSISTENT:
-                return f"Consistent: nothing to correct ({numbers}, up to {self.tolerated:.3g} is usual)."
+                return f"Consistent: nothing to correct ({numbers}; up to {self.tolerance:.3g} is usual)."
             case Diagnosis.NOISY:
                 return f"Noisy (σ = {self.sigma:.3g}): using Stein's estimate of the error ({numbers})."
-        if projected is None:
-            return f"Inconsistent: {numbers}, above {self.tolerated:.3g}."
+        if back_projected is None:
+            return f"Inconsistent: {numbers}, above {self.tolerance:.3g}."
+        tuning = {
+            None: "fine-tuning may improve the image further",
+            True: "the network was then fine-tuned",
+            False: "fine-tuning did not improve the network",
+        }
         return (
-            f"Inconsistent: back-projection takes the residual from {self.residual:.3g} to {projected:.3g}; "
-            f"{'then the network was fine-tuned' if tuned else 'fine-tuning may gain more'}."
+            f"Inconsistent: back-projection takes the residual from {self.residual:.3g} to "
+            f"{back_projected:.3g}; {tuning[improved]}."
         )
 
 
-def noise_of(problem: Problem) -> Tensor:
+def noise_sigma(problem: Problem) -> Pieces[Tensor]:
     """Return the standard deviation of the noise, which broadcasts to the data.
 
-    Where the noise model doesn't know it, that in the quietest parts of each channel: 0 where none is found.
+    If the noise model does not state it, it is measured in the quietest parts of each channel. It is 0 if no
+    noise is found.
     """
     if problem.noise.known:
         return problem.noise.variance(problem.data).sqrt()
-    seen = (problem.weights > 0).expand_as(problem.data)[0].cpu().numpy()
+    observed = (problem.weights > 0).expand_as(problem.data)[0].cpu().numpy()
     images = problem.data[0].double().cpu().numpy()
-    # A denoiser's score stands on it: too weak a noise would let it keep some.
+    # A denoiser is judged by this estimate, which should therefore not be too low.
     caution = 1.0 if isinstance(problem.operator, Identity) else _CAUTION
-    sigmas = [caution * noise_lower_bound(image, there) for image, there in zip(images, seen, strict=True)]
+    sigmas = []
+    for image, there in zip(images, observed, strict=True):
+        sigmas.append(caution * noise_lower_bound(image, there))
+        yield None
     return problem.data.new_tensor(sigmas).reshape(1, -1, 1, 1)
 
 
-def judged(restorer: Restorer, view: PatchSampler, x: Tensor) -> ConsistencyReport:
-    """Return what the data say of what a network makes of them.
+def check_consistency(restorer: Restorer, sampler: PatchSampler, x: Tensor) -> Pieces[ConsistencyReport]:
+    """Return what the data say about a network's output.
 
     Parameters
     ----------
     restorer : Restorer
         The network.
-    view : View
+    sampler : PatchSampler
         The data.
     x : Tensor
-        What it makes of them, on the problem's grid.
+        The network's output, on the problem's grid.
     """
-    problem = view.problem
-    left = residual(problem, x)
-    usual = _habitual(restorer, view.data)
-    if (sound := _sound(restorer)) is not None:
-        usual = min(usual, _ALLOWED * _habitual(sound, view.data))
-    apart = _step(problem)
-    step, rounding = max(apart, restorer.reading.span / _STEPS) / 2, apart / 12**0.5
-    tolerated = _TOLERATED * max(step, usual)
-    strength = view.noise
-    # Weaker noise than what the network itself leaves is not worth the risk, unless the user knows of it.
-    least = step if problem.noise.known else max(step, usual, _FOUND * restorer.reading.span)
-    if strength > least:
-        finding = Diagnosis.NOISY
-    elif left <= tolerated:
-        finding = Diagnosis.CONSISTENT
+    problem = sampler.problem
+    left = rms_residual(problem, x)
+    usual = yield from _usual_residual(restorer, sampler.data)
+    if (reference := _reference(restorer)) is not None:
+        usual = min(usual, _ALLOWED * (yield from _usual_residual(reference, sampler.data)))
+    level = _least_difference(problem)
+    step, rounding = max(level, restorer.mapping.span / _LEVELS) / 2, level / 12**0.5
+    tolerance = _TOLERATED * max(step, usual)
+    sigma = sampler.sigma
+    # Noise weaker than the network's own residual is ignored, unless the noise model states it.
+    least = step if problem.noise.known else max(step, usual, _FOUND * restorer.mapping.span)
+    if sigma > least:
+        diagnosis = Diagnosis.NOISY
+    elif left <= tolerance:
+        diagnosis = Diagnosis.CONSISTENT
     else:
-        finding = Diagnosis.INCONSISTENT
-        # A last question, where no noise was found: whether pixels agree with what explains the others.
-        plan = Projection.of(problem, x, rounding)
+        diagnosis = Diagnosis.INCONSISTENT
+        # No noise was found, but pixels that disagree with those that explain the others are noisy.
+        plan = yield from plan_back_projection(problem, x, rounding)
         if plan.noisy and not problem.noise.known and _CAUTION * plan.error > least:
-            finding, strength = Diagnosis.NOISY, _CAUTION * plan.error
-    return ConsistencyReport(finding, left, usual, tolerated, strength, rounding)
+            diagnosis, sigma = Diagnosis.NOISY, _CAUTION * plan.error
+    return ConsistencyReport(diagnosis, left, usual, tolerance, sigma, rounding)
 
 
-def residual(problem: Problem, x: Tensor) -> float:
-    """Return the root-mean-square of A x − y over the pixels that count."""
+def rms_residual(problem: Problem, x: Tensor) -> float:
+    """Return the root mean square of A x − y over the pixels that count."""
     with torch.no_grad():
         return float(weighted_mean((problem.operator(x) - problem.data).square(), problem.weights).sqrt())
 
 
-def _sound(restorer: Restorer) -> Restorer | None:
-    """Return the network for the same that comes with the package, where there is one.
+def _reference(restorer: Restorer) -> Restorer | None:
+    """Return the bundled network for the same task, or None if there is none.
 
-    It is known to be sound. One that was spoilt contradicts itself as much as it contradicts the data.
+    A network that was corrupted contradicts itself as much as it contradicts the data. The bundled network is
+    known to be sound.
     """
-    other = shipped("super-resolve", restorer.factor) if restorer.factor > 1 else None
-    if other is None:
+    found = bundled("super-resolve", restorer.factor) if restorer.factor > 1 else None
+    if found is None:
         return None
-    network = other.network.to(next(restorer.network.parameters()).device)
-    reading = replace(restorer.reading, scale=1.0, swapped=False)
-    return Restorer(replace(other, network=network), restorer.factor, reading)
+    network = found.network.to(next(restorer.network.parameters()).device)
+    mapping = replace(restorer.mapping, scale=1.0, reversed_channels=False)
+    return Restorer(replace(found, network=network), restorer.factor, mapping)
 
 
-def _habitual(restorer: Restorer, data: Tensor) -> float:
-    """Return what a network leaves of an image of its own kind, degraded as it was in its training."""
+def _usual_residual(restorer: Restorer, data: Tensor) -> Pieces[float]:
+    """Return the residual that a network leaves of its own output, degraded as in its training."""
     wanted, trained = restorer.factor, restorer.pretrained.factor
     factor = trained if min(wanted, trained) > 1 else wanted
-    usual: Operator = Resample((factor, factor), "bicubic") if factor > 1 else Identity()
-    restorer = Restorer(restorer.pretrained, factor, restorer.reading)
+    degradation: Operator = Resample((factor, factor), "bicubic") if factor > 1 else Identity()
+    restorer = Restorer(restorer.pretrained, factor, restorer.mapping)
+    first = yield from _degraded_output(restorer, data, degradation)
+    again = yield from _degraded_output(restorer, first, degradation)
+    return float((again - first).square().mean().sqrt())
+
+
+def _degraded_output(restorer: Restorer, data: Tensor, degradation: Operator) -> Pieces[Tensor]:
+    x = yield from tiled(restorer, data)
+    yield None
     with torch.no_grad():
-        own = usual(in_tiles(restorer, data))
-        again = usual(in_tiles(restorer, own))
-    return float((again - own).square().mean().sqrt())
+        return degradation(x)
 
 
-def _step(problem: Problem) -> float:
-    """Return the least difference of two grey levels of the data."""
+def _least_difference(problem: Problem) -> float:
+    """Return the least difference between two grey levels of the data."""
     values = problem.data[(problem.weights > 0).expand_as(problem.data)].unique()
     return float(values.diff().amin()) if len(values) > 1 else 0.0

@@ -1,4 +1,4 @@
-"""What a network is fitted to: what it should explain of the data, and how much of their noise."""
+"""The losses of fine-tuning: the misfit of the data, Stein's estimate of the error, and known truths."""
 
 from collections.abc import Callable
 
@@ -14,63 +14,64 @@ from napari_dip.optim.fit import Sample
 Loss = Callable[[Patch, Generator], Sample]
 
 
-def consistency(part: Patch, generator: Generator) -> Sample:
-    """Return what a network is shown, and the mean of (A f(y) − y)² (Lucas et al., ICIP 2019)."""
+def plain_loss(patch: Patch, generator: Generator) -> Sample:
+    """Return the network's input, and the mean of (A f(y) − y)² (Lucas et al., ICIP 2019)."""
 
     def energy(outputs: Tensor) -> Tensor:
-        return weighted_mean((part.explained(outputs) - part.data).square(), part.weights)
+        return weighted_mean((patch.predicted(outputs) - patch.data).square(), patch.weights)
 
-    return (part.shown,), energy
+    return (patch.shown,), energy
 
 
-def risk(part: Patch, generator: Generator) -> Sample:
-    """Return data twice, once moved, and Stein's unbiased estimate of the error of A f(y).
+def sure_loss(patch: Patch, generator: Generator) -> Sample:
+    """Return the data as they are and perturbed, and Stein's unbiased estimate of the error of A f(y).
 
-    Missing pixels are not moved.
+    Missing pixels are not perturbed.
     """
-    moved = perturbation(part.sigma, part.data, generator)
-    shown = part.moved(moved * part.weights)
+    shift = perturbation(patch.sigma, patch.data, generator)
+    shown = patch.perturbed(shift * patch.weights)
 
     def energy(outputs: Tensor) -> Tensor:
         first, second = outputs.chunk(2)
-        explained = part.explained(first), part.explained(second)
-        return weighted_mean(sure(*explained, part.data, part.sigma, moved), part.weights)
+        predicted = patch.predicted(first), patch.predicted(second)
+        return weighted_mean(sure(*predicted, patch.data, patch.sigma, shift), patch.weights)
 
-    return (torch.cat([part.shown, shown]),), energy
+    return (torch.cat([patch.shown, shown]),), energy
 
 
-def masked(part: Patch, generator: Generator) -> Sample:
-    """Return what a network is shown, and the misfit where x is smooth, for adversarially trained networks.
+def masked_loss(patch: Patch, generator: Generator) -> Sample:
+    """Return the network's input, and the misfit where x is smooth, for adversarially trained networks.
 
-    ‖(1 − S(x)) ((A f(y))↑ − y↑)‖², ↑ bicubic, S the magnitude of Sobel's gradient scaled from 0 to 1, held
-    constant: what such networks invent along edges is left to them (Lucas et al., ICIP 2019).
+    ‖(1 − S(x)) ((A f(y))↑ − y↑)‖². Here ↑ is bicubic interpolation, and S is the magnitude of Sobel's
+    gradient, scaled to the range from 0 to 1 and held constant. So the detail that such networks invent along
+    edges is left to them (Lucas et al., ICIP 2019).
     """
 
     def energy(outputs: Tensor) -> Tensor:
-        misfit = (part.explained(outputs) - part.data) * part.weights
-        size = [part.factor * n for n in misfit.shape[2:]]
+        misfit = (patch.predicted(outputs) - patch.data) * patch.weights
+        size = [patch.factor * n for n in misfit.shape[2:]]
         with torch.no_grad():
-            edges = part.on_data(_sobel(part.x(outputs)))
+            edges = patch.on_data(_sobel(patch.x(outputs)))
         return ((1 - edges) * F.interpolate(misfit, size, mode="bicubic")).square().mean()
 
-    return (part.shown,), energy
+    return (patch.shown,), energy
 
 
-def pair(part: Patch, truth: Tensor) -> Sample:
-    """Return what an image would be measured as, and the mean of (f(A x + noise) − x)².
+def supervised_loss(patch: Patch, truth: Tensor) -> Sample:
+    """Return the network's input, and the mean of (f(A x + noise) − x)².
 
-    Of made pictures, and of the data y themselves in place of x: an image may resemble itself at other scales
+    x is a synthetic image, or the data y themselves, since an image may resemble itself at other scales
     (Shocher, Cohen and Irani, CVPR 2018).
 
     Parameters
     ----------
-    part : Part
+    patch : Patch
         A x + noise.
     truth : Tensor
         x.
     """
-    inside = part.on_data(truth)
-    return (part.shown,), lambda outputs: (part.on_data(part.x(outputs)) - inside).square().mean()
+    inside = patch.on_data(truth)
+    return (patch.shown,), lambda outputs: (patch.on_data(patch.x(outputs)) - inside).square().mean()
 
 
 def _sobel(x: Tensor) -> Tensor:

@@ -1,108 +1,167 @@
-"""A pretrained network held against data: what it makes of them, and what is made of that."""
+"""A pretrained network and the data that it restores."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
 from torch import Tensor
 
-from napari_dip.finetuning.back_projection import projected
-from napari_dip.finetuning.consistency import ConsistencyReport, Diagnosis, judged, noise_of
-from napari_dip.finetuning.patches import PatchSampler
-from napari_dip.finetuning.restorer import IntensityMapping, Restorer, all_ways, in_tiles
-from napari_dip.finetuning.selection import matched_reading, reading_of
+from napari_dip.finetuning.back_projection import back_projected, plan_back_projection
+from napari_dip.finetuning.consistency import ConsistencyReport, Diagnosis, check_consistency, noise_sigma
+from napari_dip.finetuning.intensity_mapping import IntensityMapping
+from napari_dip.finetuning.mapping_search import find_mapping, match_contrast
+from napari_dip.finetuning.pieces import Pieces, completed, mapped
+from napari_dip.finetuning.restorer import Restorer
+from napari_dip.finetuning.sampler import PatchSampler
+from napari_dip.finetuning.tiling import self_ensemble, tiled
 from napari_dip.pretrained.model import Pretrained
 from napari_dip.problem import Problem
 
 
 @dataclass(frozen=True, eq=False)
-class Session:
-    """A network that may learn, and what its first output said of it.
+class NetworkOutput:
+    """The output of a pretrained network as it was given.
 
     Parameters
     ----------
-    view : View
+    sampler : PatchSampler
         The data.
     restorer : Restorer
-        The network, which reads them as it is used to.
-    first : Tensor
-        What it made of them with the weights that it began with.
-    verdict : Verdict
-        What the data say of that.
-    usual : Reading
-        How it read them for that. From then on a denoiser may be shown another contrast, so that it takes the
-        noise out.
+        The network, with the mapping of grey levels that suits it.
+    sigma : Tensor
+        Standard deviation of the noise. Broadcasts to the data.
+    x : Tensor
+        The output, on the problem's grid.
     """
 
-    view: PatchSampler
+    sampler: PatchSampler
     restorer: Restorer
-    first: Tensor
-    verdict: ConsistencyReport
-    usual: IntensityMapping
+    sigma: Tensor
+    x: Tensor
 
     @classmethod
-    def of(cls, pretrained: Pretrained, problem: Problem) -> Self:
-        """Let a network, which will be changed where it learns, restore a problem's data."""
-        sigma = noise_of(problem)
-        view = PatchSampler(problem, sigma)
-        restorer = Restorer(pretrained, view.factor, view.reading)
-        restorer.reading = reading_of(restorer, view)
-        first = _made(restorer, view)
-        verdict = judged(restorer, view, first)
-        if verdict.sigma > view.noise:  # noise was found after all
-            view = PatchSampler(problem, sigma.new_full((1, 1, 1, 1), verdict.sigma))
-        usual = restorer.reading
-        if verdict.finding is Diagnosis.NOISY and view.only_noise:
-            restorer.reading = matched_reading(restorer, view)
-        return cls(view, restorer, first, verdict, usual)
+    def of(cls, pretrained: Pretrained, problem: Problem) -> Pieces[Self]:
+        """Restore the data of a problem. The network is not copied, and may be changed later."""
+        sigma = yield from noise_sigma(problem)
+        sampler = PatchSampler(problem, sigma)
+        yield None
+        restorer = Restorer(pretrained, sampler.factor, sampler.mapping)
+        restorer.mapping = yield from find_mapping(restorer, sampler)
+        x = yield from mapped(tiled(restorer, sampler.whole.shown, images=True), sampler.whole.x)
+        return cls(sampler, restorer, sigma, x)
+
+
+@dataclass(eq=False)
+class Session:
+    """A network that may be fine-tuned, and what the data say about its first output.
+
+    Parameters
+    ----------
+    sampler : PatchSampler
+        The data.
+    restorer : Restorer
+        The network.
+    network_output : Tensor
+        Its output with the weights that it began with, on the problem's grid.
+    report : ConsistencyReport
+        What the data say about that output.
+    usual_mapping : IntensityMapping
+        The mapping of grey levels for that output. A denoiser may have another one since, whose contrast
+        suits the noise.
+    steps : int, optional
+        Steps of the last back-projection.
+    """
+
+    sampler: PatchSampler
+    restorer: Restorer
+    network_output: Tensor
+    report: ConsistencyReport
+    usual_mapping: IntensityMapping
+    steps: int | None = None
+
+    @classmethod
+    def of(cls, output: NetworkOutput) -> Pieces[Self]:
+        """Check a network's output for consistency with the data, and match the contrast of a denoiser."""
+        sampler, restorer = output.sampler, output.restorer
+        report = yield from check_consistency(restorer, sampler, output.x)
+        yield None
+        if report.sigma > sampler.sigma:  # the check has found noise
+            sigma = output.sigma.new_full((1, 1, 1, 1), report.sigma)
+            sampler = PatchSampler(sampler.problem, sigma)
+            yield None
+        usual = restorer.mapping
+        if report.diagnosis is Diagnosis.NOISY and sampler.only_noise:
+            restorer.mapping = yield from match_contrast(restorer, sampler)
+        return cls(sampler, restorer, output.x, report, usual)
 
     @property
     def noisy(self) -> bool:
-        """The data are too noisy to be explained to the last."""
-        return self.verdict.finding is Diagnosis.NOISY
+        """The data are too noisy to be explained exactly."""
+        return self.report.diagnosis is Diagnosis.NOISY
 
     @property
     def contrast(self) -> float:
-        """How many times the usual contrast the network is shown."""
-        return self.usual.span / self.restorer.reading.span
+        """Contrast of the network's input, as a multiple of the usual contrast."""
+        return self.usual_mapping.span / self.restorer.mapping.span
 
-    def begun(self) -> Tensor:
-        """Return what can be had at once, without an update: `first`, or better."""
+    def describe(self, back_projected: float | None = None, *, improved: bool | None = None) -> str:
+        """Return the report, and how the network is used in consequence (see `ConsistencyReport`)."""
+        sentences = [self.report.describe(back_projected, improved=improved)]
+        if self.restorer.mapping != self.usual_mapping:
+            sentences.append(
+                f"The network is shown {self.contrast:.2g} times the contrast, which suits the noise."
+            )
+        if self.noisy and not self.sampler.sure_applies:
+            sentences.append(
+                "The noise is clipped nearly everywhere, so synthetic images alone are used for fine-tuning."
+            )
+        return " ".join(sentences)
+
+    def first_correction(self) -> Pieces[Tensor]:
+        """Return the best image that needs no fine-tuning.
+
+        This is the output after back-projection, or, for noisy data, the output with matched contrast.
+        """
         if not self.noisy:
-            return self.projected(self.first)
-        return self.first if self.restorer.reading == self.usual else self.seen()
+            x = yield from self.back_projected(self.network_output)
+        elif self.restorer.mapping == self.usual_mapping:
+            x = self.network_output
+        else:
+            x = yield from self.output()
+        return x
 
-    def in_words(self, projected: float | None = None, *, tuned: bool = False) -> str:
-        """Return what was found, and what follows for how the network is used (see `ConsistencyReport`)."""
-        words = [self.verdict.in_words(projected, tuned=tuned)]
-        if self.restorer.reading != self.usual:
-            words.append(f"It is shown {self.contrast:.2g} times the contrast, as that suits the noise.")
-        if self.noisy and not self.view.fair:
-            words.append("The noise is cut off nearly everywhere: only made pictures can teach the network.")
-        return " ".join(words)
-
-    def seen(self) -> Tensor:
-        """Return what the network makes of the data now."""
-        return _made(self.restorer, self.view)
-
-    def projected(self, x: Tensor) -> Tensor:
-        """Return an image near x that explains the data, as far as they bear it."""
-        return projected(self.view.problem, x, self.verdict.explained)
-
-    def last(self, *, self_ensemble: bool) -> Tensor:
-        """Return the restored image with the weights as they are now.
+    def output(self, *, ensemble: bool = False) -> Pieces[Tensor]:
+        """Return the network's output with its present weights.
 
         Parameters
         ----------
-        self_ensemble : bool
-            Take the mean over the eight ways to turn and mirror the data.
+        ensemble : bool
+            Return the mean over the eight ways to rotate and mirror the data, and yield the mean so far.
         """
-        x = _made(self.restorer, self.view, all_ways if self_ensemble else in_tiles)
-        return x if self.noisy else self.projected(x)
+        way = self_ensemble if ensemble else tiled
+        return mapped(way(self.restorer, self.sampler.whole.shown), self.sampler.whole.x)
+
+    def back_projected(self, x: Tensor, *, steps: int | None = None) -> Pieces[Tensor]:
+        """Return an image near x that explains the data as far as their noise permits.
+
+        Parameters
+        ----------
+        x : Tensor
+            The image to begin with.
+        steps : int, optional
+            Most steps. By default they are chosen anew.
+        """
+        problem, tolerance = self.sampler.problem, self.report.target
+        if steps is None:
+            steps = (yield from plan_back_projection(problem, x, tolerance)).steps
+        self.steps = steps
+        return (yield from back_projected(problem, x, steps, tolerance))
+
+    def final_image(self, *, ensemble: bool) -> Pieces[Tensor]:
+        """Return the restored image with the present weights of the network."""
+        x = yield from self.output(ensemble=ensemble)
+        return x if self.noisy else (yield from self.back_projected(x))
 
 
-def _made(
-    restorer: Restorer, view: PatchSampler, way: Callable[[Restorer, Tensor], Tensor] = in_tiles
-) -> Tensor:
-    """Return what a network makes of data, on the problem's grid."""
-    return view.whole.x(way(restorer, view.whole.shown))
+def open_session(pretrained: Pretrained, problem: Problem) -> Session:
+    """Restore the data of a problem, and check the output. The network may be changed later."""
+    return completed(Session.of(completed(NetworkOutput.of(pretrained, problem))))

@@ -1,4 +1,4 @@
-"""Fits a pretrained network to the data, a little: the best rate, the best weights, and an early end."""
+"""Fine-tuning: the choice of a step size, the iterations, and the weights with the lowest score."""
 
 import math
 from collections.abc import Callable, Generator, Iterator
@@ -9,187 +9,195 @@ from itertools import cycle, islice
 import torch
 from torch import Tensor
 
-from napari_dip.finetuning.losses import Loss, consistency, masked, pair, risk
-from napari_dip.finetuning.patches import PatchSampler
+from napari_dip.finetuning.losses import Loss, masked_loss, plain_loss, supervised_loss, sure_loss
+from napari_dip.finetuning.pieces import Pieces
 from napari_dip.finetuning.restorer import Restorer
+from napari_dip.finetuning.sampler import PatchSampler
 from napari_dip.optim.fit import Sample, fit
 from napari_dip.optim.iterate import Outcome
-from napari_dip.synthetic.images import picture
+from napari_dip.synthetic.images import synthetic_image
 
-#: Draws a sample, where there can be one.
+#: Draws a sample and the energy to minimise, or None if the data are too small for it.
 Objective = Callable[[torch.Generator], Sample | None]
 
-LOSSES: dict[str, Loss] = {"plain": consistency, "sure": risk, "masked": masked}
-#: Adam's step sizes to choose among, after so many updates of each.
-_RATES, _TRIED = (1e-4, 3e-4, 1e-3), 8
-#: Updates from one look at the score to the next; so many without a better one end it.
+LOSSES: dict[str, Loss] = {"plain": plain_loss, "sure": sure_loss, "masked": masked_loss}
+#: Step sizes of Adam to compare, and the iterations after which they are compared.
+RATES, _TRIED = (1e-4, 3e-4, 1e-3), 8
+#: Iterations from one score to the next. Fine-tuning ends after the second number without a better score.
 _EVERY, _PATIENCE = 5, 30
-#: Samples of each kind that the score is taken of.
-_JUDGED = 2
-#: Squares of errors below this are as good as none, in grey levels².
+#: Samples of each objective for the score.
+_SCORED = 2
+#: Squared errors below this count as zero, in grey levels².
 _TINY = 1e-9
-#: Made pictures, and their pixels along an axis.
-_PICTURES, _SIDE = 24, 160
+#: Number of synthetic images, and their side in pixels.
+_IMAGES, _SIDE = 24, 160
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One update.
+class Update:
+    """The state of fine-tuning before an iteration.
 
     Parameters
     ----------
     index : int
-        Updates before it.
+        Iterations so far.
     loss : Tensor
-        What was minimised, in grey levels², 0-d.
-    score : float, optional
-        The same of parts that are always the same, in grey levels².
-    outcome : Outcome, optional
-        Why it ended.
+        The energy that is minimised, in grey levels², 0-d.
+    score : float or None
+        The error on samples that stay the same, in grey levels². It is computed every few iterations.
     """
 
     index: int
     loss: Tensor
-    score: float | None = None
-    outcome: Outcome | None = None
+    score: float | None
 
 
-class Tuning:
-    """The fit of a restorer to data.
+class Tuner:
+    """Fits a restorer to data.
 
-    Updates take turns: the data themselves; made pictures, degraded as the data were, which teach operator
-    and noise; and, where there is noise, the data made coarser once more. Without noise these led astray
-    where an image doesn't look like itself at another scale.
+    The objectives take turns: the data themselves; synthetic images that were degraded like the data, from
+    which the network learns the operator and the noise; and, for noisy data, the data made coarser once more.
+    Without noise that last objective did harm to images that do not resemble themselves at another scale.
 
-    The score is of pictures and of rows of the data that nothing is learnt from: of those that were learnt
-    from, Stein's estimate is no longer right, since their noise was. Where there is nothing but noise to be
-    undone, the rows alone decide. Where noise is cut off nearly everywhere, pictures teach and decide alone.
+    The score is that of synthetic images and of rows of the data that are held out. On rows that the network
+    has learnt from, Stein's estimate is too low, because the network has learnt their noise. For noise alone,
+    only the held-out rows are scored. If the noise is clipped nearly everywhere, only synthetic images are
+    learnt from and scored.
 
     Parameters
     ----------
     restorer : Restorer
         Its weights are changed in place.
-    view : View
+    sampler : PatchSampler
         The data.
     loss : {"plain", "sure", "masked"}
-        What is minimised of the data.
+        The loss for the data themselves.
     generator : torch.Generator
-        Draws parts, probes, pictures and pairs.
+        Draws patches, perturbations and synthetic images.
     """
 
-    def __init__(self, restorer: Restorer, view: PatchSampler, loss: str, generator: torch.Generator) -> None:
-        self._restorer, self._view, self._loss, self._generator = restorer, view, LOSSES[loss], generator
-        ranges = [(view.reading.low, view.reading.high)]
-        if view.noisy:  # what becomes of noise in the dark has to be learnt in the dark, but not there alone
-            ranges.append(view.levels)
-        self._pictures = [
-            low + (high - low) / 255 * image
-            for image, (low, high) in zip(_pictures(), cycle(ranges), strict=False)
-        ]
+    def __init__(
+        self, restorer: Restorer, sampler: PatchSampler, loss: str, generator: torch.Generator
+    ) -> None:
+        self._restorer, self._sampler, self._loss = restorer, sampler, LOSSES[loss]
+        self._generator = generator
         self._noisy = loss == "sure"
-        data, made, coarser = self._of_data, self._of_pictures, self._of_coarser
-        held_data, held_coarser = (partial(one, held=True) for one in (data, coarser))
-        self._lessons: list[Objective]
-        judges: list[Objective]
+        self._images: list[Tensor] = []
+        self._objectives: list[Objective] = []
+        self._validation: list[Sample] = []
+        #: Iterations after which the weights had their lowest score, that score, and why fine-tuning ended.
+        self.best, self.score = 0, math.inf
+        self.outcome: Outcome | None = None
+
+    def prepare(self) -> Pieces[None]:
+        """Make the synthetic images, and draw the samples for the score."""
+        sampler = self._sampler
+        ranges = [(sampler.mapping.low, sampler.mapping.high)]
+        if sampler.noisy:  # dark images must be learnt from dark images, but not from these alone
+            ranges.append(sampler.levels)
+        for at, (low, high) in zip(range(_IMAGES), cycle(ranges), strict=False):
+            self._images.append(low + (high - low) / 255 * _synthetic_image(at))
+            yield None
+        data, synthetic, coarser = self._of_data, self._of_synthetic, self._of_coarser
+        held_data, held_coarser = (partial(one, held_out=True) for one in (data, coarser))
+        scored: list[Objective]
         if not self._noisy:
-            self._lessons, judges = [data, made], [made, held_coarser]
-        elif not view.fair:
-            self._lessons, judges = [made, coarser], [made, held_coarser]
-        elif view.only_noise:
-            self._lessons, judges = [data, made], [held_data, held_data]
+            self._objectives, scored = [data, synthetic], [synthetic, held_coarser]
+        elif not sampler.sure_applies:
+            self._objectives, scored = [synthetic, coarser], [synthetic, held_coarser]
+        elif sampler.only_noise:
+            self._objectives, scored = [data, synthetic], [held_data, held_data]
         else:
-            self._lessons, judges = [data, made, coarser], [made, held_coarser, held_data]
-        fixed = torch.Generator().manual_seed(0)
-        samples = [judge(fixed) for judge in judges for _ in range(_JUDGED)]
-        self._judging = [sample for sample in samples if sample is not None]
+            self._objectives, scored = [data, synthetic, coarser], [synthetic, held_coarser, held_data]
+        generator = torch.Generator().manual_seed(0)
+        for objective in (one for one in scored for _ in range(_SCORED)):
+            if (sample := objective(generator)) is not None:
+                self._validation.append(sample)
+            yield None
 
-    def trials(self, known: float | None = None) -> Generator[float, None, None]:
-        """Try some step sizes for a few updates each; no weight is changed.
-
-        Parameters
-        ----------
-        known : float, optional
-            The step size that is to be taken: nothing is tried.
-
-        Yields
-        ------
-        float
-            Before each update, and in the end, the step size of which the score was lowest until then.
-        """
+    def choose_rate(self) -> Pieces[float]:
+        """Return the step size whose score is lowest after a few iterations. No weight is changed."""
         first = self._restorer.weights
-        lowest, best = math.inf, known or _RATES[0]
-        for rate in _RATES if known is None else ():
+        lowest, best = math.inf, RATES[0]
+        for rate in RATES:
             samples = islice(self._samples(torch.Generator().manual_seed(1)), _TRIED)
             try:
                 for _ in fit(self._restorer, samples, learning_rate=rate):
-                    yield best
-                if (score := self._score()) < lowest:
-                    lowest, best = score, rate
-            finally:  # also where the reader ends it
+                    yield None
+                score = yield from self._scored()
+            finally:  # also if the computation is closed
                 self._restorer.network.load_state_dict(first)
-        yield best
+            if score < lowest:
+                lowest, best = score, rate
+        return best
 
-    def steps(self, iterations: int, rate: float) -> Generator[Step, None, None]:
-        """Fit, and leave the restorer with the weights that had the lowest score; the last step says why.
+    def updates(self, iterations: int, rate: float) -> Generator[Update | None, None, None]:
+        """Fine-tune, and leave the restorer with the weights that have the lowest score.
 
         Parameters
         ----------
         iterations : int
-            At the most.
+            Most iterations.
         rate : float
             Adam's step size.
+
+        Yields
+        ------
+        Update or None
+            An update before each iteration, and None before each sample of a score.
         """
-        best, weights, at = math.inf, self._restorer.weights, 0
-        outcome = Outcome.MAX_ITERATIONS
+        weights = self._restorer.weights
         samples = islice(self._samples(self._generator), iterations)
         try:
             for iterate in fit(self._restorer, samples, learning_rate=rate):
-                score = self._score() if iterate.index % _EVERY == 0 else None
-                if score is not None and score < best:
-                    best, at, weights = score, iterate.index, self._restorer.weights
+                score = (yield from self._scored()) if iterate.index % _EVERY == 0 else None
+                if score is not None and score < self.score:
+                    self.best, self.score, weights = iterate.index, score, self._restorer.weights
                 if not iterate.loss.isfinite():
-                    outcome = Outcome.DIVERGED
-                elif iterate.index - at >= _PATIENCE:
-                    outcome = Outcome.RISK
-                else:
-                    yield Step(iterate.index, iterate.loss, score)
-                    continue
-                break
+                    self.outcome = Outcome.DIVERGED
+                elif iterate.index - self.best >= _PATIENCE:
+                    self.outcome = Outcome.RISK
+                if self.outcome is not None:
+                    break
+                yield Update(iterate.index, iterate.loss, score)
             else:
-                if (score := self._score()) < best:
-                    best, at, weights = score, iterations, self._restorer.weights
-        finally:  # also where the reader ends it
+                if (score := (yield from self._scored())) < self.score:
+                    self.best, self.score, weights = iterations, score, self._restorer.weights
+                self.outcome = Outcome.MAX_ITERATIONS
+        finally:  # also if the computation is closed
             self._restorer.network.load_state_dict(weights)
-        yield Step(at, torch.tensor(best), best, outcome)
 
     def _samples(self, generator: torch.Generator) -> Iterator[Sample]:
-        for lesson in cycle(self._lessons):
-            if (sample := lesson(generator)) is not None:
+        for objective in cycle(self._objectives):
+            if (sample := objective(generator)) is not None:
                 yield sample
 
-    def _of_data(self, generator: torch.Generator, *, held: bool = False) -> Sample:
-        return self._loss(self._view.parts(generator, held=held), generator)
+    def _of_data(self, generator: torch.Generator, *, held_out: bool = False) -> Sample:
+        return self._loss(self._sampler.patches(generator, held_out=held_out), generator)
 
-    def _of_pictures(self, generator: torch.Generator) -> Sample:
-        return pair(*self._view.made(self._pictures, generator))
+    def _of_synthetic(self, generator: torch.Generator) -> Sample:
+        return supervised_loss(*self._sampler.synthetic_pair(self._images, generator))
 
-    def _of_coarser(self, generator: torch.Generator, *, held: bool = False) -> Sample | None:
-        found = self._view.pair(generator, held=held)
-        return None if found is None else pair(*found)
+    def _of_coarser(self, generator: torch.Generator, *, held_out: bool = False) -> Sample | None:
+        found = self._sampler.coarser_pair(generator, held_out=held_out)
+        return None if found is None else supervised_loss(*found)
 
-    def _score(self) -> float:
-        with torch.no_grad():
-            values = [energy(self._restorer(*inputs)) for inputs, energy in self._judging]
+    def _scored(self) -> Generator[None, None, float]:
+        values = []
+        for inputs, energy in self._validation:
+            yield None
+            with torch.no_grad():
+                values.append(energy(self._restorer(*inputs)))
         errors = torch.stack(values)
         if self._noisy:
-            # An estimate below 0 says that the noise was taken for stronger than it is, or that no error can
-            # be told: to fall further is no gain.
+            # A negative estimate means that the noise was taken for stronger than it is, or that the error
+            # can't be estimated. A lower one would be no gain.
             return float(errors.mean().clamp_min(0))
-        # By their ratios: none counts for more because it is larger.
+        # The geometric mean: no sample counts for more because its error is larger.
         return float(errors.clamp_min(_TINY).log().mean().exp())
 
 
 @cache
-def _pictures() -> list[Tensor]:
-    """Return made pictures from 0 to 255, others than those that the networks of the package have seen."""
-    return [torch.from_numpy(picture(1, at, _SIDE)).float() for at in range(_PICTURES)]
+def _synthetic_image(at: int) -> Tensor:
+    """Return an image from 0 to 255. The bundled networks were trained on others."""
+    return torch.from_numpy(synthetic_image(1, at, _SIDE)).float()

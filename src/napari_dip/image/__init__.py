@@ -1,1 +1,1 @@
-"""Pixels, and where they lie."""
+"""Pixels and where they lie: axes, grids, transforms, regions. Importing it loads no torch."""

@@ -1,4 +1,4 @@
-"""Where images lie in the world: masks and guides on another grid, crops, finer grids."""
+"""Affine transforms between images: masks and guides on other grids, crops, finer grids."""
 
 from typing import Any
 
@@ -7,89 +7,89 @@ from numpy.typing import ArrayLike
 
 from napari_dip.image.grid import Grid
 
-#: Pixels. Far more than round-off in an affine matrix, far less than anyone can see.
+#: In pixels: much more than the round-off of an affine matrix, and much less than anyone can see.
 _TOLERANCE = 1e-6
 
 
 def aligned(
     mask: np.ndarray, mask_to_world: np.ndarray, image_to_world: np.ndarray, shape: tuple[int, ...]
 ) -> np.ndarray:
-    """Return where a mask lies on an image's grid: its nearest pixel, and False outside of it.
+    """Resample a mask onto an image's grid, by its nearest pixel; False outside the mask.
 
-    A pixel reaches half a pixel to each side of its centre, which lies at integers. The mask's axes are the
-    last axes of the image's world, so that a mask of a plane serves every plane and frame.
+    The centres of pixels lie at integers, and a pixel extends half a pixel to each side. The mask's axes are
+    the last axes of the image's world, so a mask of one plane applies to every plane and frame.
 
     Parameters
     ----------
     mask : ndarray, ``d`` axes
-        Anything but zero is true.
+        All values but zero are true.
     mask_to_world : ndarray, shape ``(d + 1, d + 1)``
-        Homogeneous affine matrix, from the mask's pixels to world coordinates, in the order of the axes.
+        Homogeneous affine matrix from the mask's pixels to world coordinates, in the order of the axes.
     image_to_world : ndarray, shape ``(n + 1, n + 1)``
-        Likewise from the image's pixels.
+        Homogeneous affine matrix from the image's pixels to world coordinates.
     shape : tuple of int
-        The image's, ``n >= d`` axes.
+        Shape of the image, with ``n >= d`` axes.
 
     Returns
     -------
-    ndarray of bool, of this shape
-        A read-only view: axes of the image along which nothing changes are broadcast, and a mask on the
-        image's own grid is returned as it is.
+    ndarray of bool, shape `shape`
+        A read-only view. Axes of the image along which nothing changes are broadcast, and a mask that is on
+        the image's grid already is not copied.
 
     Raises
     ------
     ValueError
-        The mask has more axes than the image, or a matrix doesn't fit or can't be inverted.
+        The mask has more axes than the image, or a matrix has the wrong shape or can't be inverted.
     """
     mask = np.asarray(mask).astype(bool, copy=False)
-    # Ties go up, whatever the round-off; outside of the mask nothing is marked.
+    # Positions halfway between two pixels are rounded up, whatever the round-off.
     return _sampled("mask", mask, mask_to_world, image_to_world, shape, ahead=_TOLERANCE, order=0, cval=0)
 
 
 def resampled_onto(
     image: np.ndarray, image_to_world: np.ndarray, grid_to_world: np.ndarray, shape: tuple[int, ...]
 ) -> np.ndarray:
-    """Return what an image shows at the pixels of another grid, by linear interpolation.
+    """Resample an image onto another grid, by linear interpolation.
 
-    Its axes are the last axes of the grid's world, so that a plane serves every plane and frame. Beyond its
-    border the image goes on with the nearest of its own values. Next to NaN it is NaN.
+    The image's axes are the last axes of the grid's world, so one plane applies to every plane and frame.
+    Beyond its border the image continues with its nearest value. A pixel next to NaN becomes NaN.
 
     Parameters
     ----------
     image : ndarray, ``d`` axes
         Real numbers.
     image_to_world : ndarray, shape ``(d + 1, d + 1)``
-        Homogeneous affine matrix, from the image's pixels to world coordinates.
+        Homogeneous affine matrix from the image's pixels to world coordinates.
     grid_to_world : ndarray, shape ``(n + 1, n + 1)``
-        Likewise from the pixels of the grid.
+        Homogeneous affine matrix from the grid's pixels to world coordinates.
     shape : tuple of int
-        Of the grid, ``n >= d`` axes.
+        Shape of the grid, with ``n >= d`` axes.
 
     Returns
     -------
-    ndarray of float32, of this shape
-        A read-only view: axes along which nothing changes are broadcast.
+    ndarray of float32, shape `shape`
+        A read-only view. Axes along which nothing changes are broadcast.
 
     Raises
     ------
     ValueError
-        The image has more axes than the grid, or a matrix doesn't fit or can't be inverted.
+        The image has more axes than the grid, or a matrix has the wrong shape or can't be inverted.
     """
     image = np.asarray(image, np.float32)
     return _sampled("guide", image, image_to_world, grid_to_world, shape, order=1, mode="nearest")
 
 
 def covered(corners: np.ndarray, shape: tuple[int, int], *, ellipse: bool = False) -> np.ndarray:
-    """Return the pixels whose centres lie in a polygon, or in the ellipse within a parallelogram.
+    """Return a mask of the pixels whose centres lie in a polygon or an ellipse.
 
     Parameters
     ----------
     corners : ndarray, shape ``(n, 2)``
-        In pixels, one after another around the outline.
+        Positions in pixels, in order around the outline.
     shape : (int, int)
-        Of the image.
+        Shape of the image.
     ellipse : bool
-        The four corners are those of the parallelogram.
+        Mark the ellipse inside the parallelogram of four corners, not the polygon.
     """
     from skimage.draw import polygon2mask
 
@@ -101,16 +101,16 @@ def covered(corners: np.ndarray, shape: tuple[int, int], *, ellipse: bool = Fals
 
 
 def grid_to_pixels(grid: Grid, axes: tuple[int, ...], ndim: int) -> np.ndarray:
-    """Return the homogeneous matrix from the samples of a grid to the pixels of the data under it.
+    """Return the homogeneous matrix from the samples of a grid to the pixels of the data.
 
     Parameters
     ----------
     grid : Grid
-        Of some axes.
+        Grid along some axes of the data.
     axes : tuple of int
-        Which axes of the data these are; along the others samples and pixels are the same.
+        These axes. Along the others, samples and pixels are the same.
     ndim : int
-        How many axes the data have.
+        Number of axes of the data.
     """
     matrix = np.eye(ndim + 1)
     matrix[axes, axes] = grid.step
@@ -119,19 +119,19 @@ def grid_to_pixels(grid: Grid, axes: tuple[int, ...], ndim: int) -> np.ndarray:
 
 
 def crop_translation(linear: np.ndarray, start: ArrayLike) -> np.ndarray:
-    """Return how far an image that begins at place `start` of another one is moved against it.
+    """Return the translation of a crop relative to the image that it was cut from.
 
     Parameters
     ----------
     linear : ndarray, shape ``(d, d)``
         Rotate @ shear @ diag(scale), from pixels to physical units.
     start : array_like of float
-        Where its first pixel lies along each axis, in pixels of the other one.
+        Position of the crop's first pixel along each axis, in pixels of the whole image.
 
     Returns
     -------
     ndarray, shape ``(d,)``
-        In physical units: to be added to the image's translation.
+        In physical units: add it to the translation of the whole image.
     """
     return np.asarray(linear, dtype=float) @ np.asarray(start, dtype=float)
 
@@ -141,7 +141,7 @@ def _affine(name: str, matrix: np.ndarray, axes: int) -> np.ndarray:
     if matrix.shape != (axes + 1, axes + 1) or not np.isfinite(matrix).all():
         raise ValueError(
             f"{name} must be a finite {axes + 1} x {axes + 1} matrix for {axes} axes, "
-            f"got one of shape {matrix.shape}"
+            f"got shape {matrix.shape}"
         )
     return matrix
 
@@ -157,20 +157,20 @@ def _sampled(
     mode: str = "grid-constant",
     **how: Any,
 ) -> np.ndarray:
-    """Return an array at the pixels of a grid, a view where nothing has to be computed."""
+    """Return an array resampled onto a grid, as a view if nothing has to be computed."""
     from scipy.ndimage import affine_transform
 
     d, n = array.ndim, len(shape)
     if d > n:
         raise ValueError(
             f"the {name} must have no more axes than the image, got {d} axes for an image of {n}: "
-            f"take one plane or frame of the {name}"
+            f"choose one plane or frame of the {name}"
         )
     linear, offset = _to_pixels(
         name, _affine(f"{name}_to_world", array_to_world, d), _affine("image_to_world", grid_to_world, n)
     )
 
-    reach = np.maximum(np.array(shape) - 1, 0)  # how far the grid's pixels go, along each of its axes
+    reach = np.maximum(np.array(shape) - 1, 0)  # position of the grid's last pixel along each axis
     same = np.eye(n)[n - d :]
     if (
         array.shape == tuple(shape[n - d :])
@@ -180,7 +180,7 @@ def _sampled(
         return np.broadcast_to(array, shape)
 
     size = np.where(_still(linear, reach).all(axis=0), np.minimum(shape, 1), shape)
-    # scipy wants as many axes on both sides: the array gets leading ones of length 1, always at pixel 0.
+    # SciPy needs as many axes in the input as in the output: the array gets leading axes of length 1.
     lifted = np.zeros((n, n)), np.zeros(n)
     lifted[0][n - d :], lifted[1][n - d :] = linear, offset + ahead
     sampled = affine_transform(
@@ -197,14 +197,14 @@ def _sampled(
 def _to_pixels(
     name: str, array_to_world: np.ndarray, grid_to_world: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the matrix, shape ``(d, n)``, and the offset that take the grid's pixels to the array's."""
+    """Return the matrix, shape ``(d, n)``, and the offset from the grid's pixels to the array's."""
     d = len(array_to_world) - 1
     linear = array_to_world[:d, :d]
-    lengths = np.linalg.norm(linear, axis=0)  # units of different axes may differ by many powers of ten
+    lengths = np.linalg.norm(linear, axis=0)  # units of different axes may differ by orders of magnitude
     if not lengths.all() or np.linalg.matrix_rank(linear / lengths) < d:
         raise ValueError(
-            f"the {name}'s transform is singular, it takes different pixels to one place: give it a scale "
-            "other than 0 along each axis, and axes that point in different directions"
+            f"the {name}'s transform is singular, since it maps different pixels to one position: give it a "
+            "scale other than 0 along each axis, and axes that point in different directions"
         )
     grid = grid_to_world[-1 - d : -1]
     moved = grid[:, -1] - array_to_world[:d, d]
@@ -212,5 +212,5 @@ def _to_pixels(
 
 
 def _still(rates: np.ndarray, reach: np.ndarray | int) -> np.ndarray:
-    """Return where the pixels move by less than anyone can see."""
+    """Return where pixels move by less than the tolerance."""
     return np.abs(rates) * reach < _TOLERANCE

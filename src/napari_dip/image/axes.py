@@ -1,8 +1,9 @@
-"""Which axes of an array are spatial, which are channels, and which are looped."""
+"""Which axes of an array are spatial, which one is the channel axis, and which are frame axes."""
 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
 Channels = Literal["together", "separate"]
 Role = Literal["spatial", "channel", "frame"]
 
-_SPATIAL, _CHANNEL, _LOOPED = "ZYX", "CS", "TPQRUV"
+_SPATIAL, _CHANNEL, _FRAME = "ZYX", "CS", "TPQRUV"
+_SPARE = "".join(letter for letter in ascii_uppercase if letter not in _SPATIAL + _CHANNEL + _FRAME)
 _WORDS = {
     "Z": ("z", "depth", "plane", "slice"),
     "Y": ("y", "row", "height", "dec"),
@@ -27,17 +29,18 @@ _LETTER = {word: letter for letter, words in _WORDS.items() for word in words}
 
 @dataclass(frozen=True)
 class Axes:
-    """One letter per axis of an array.
+    """The axes of an array, one letter for each.
 
-    Z, Y and X are spatial and fitted as one image or volume; C and S (the samples of an RGB image) are
-    channels; every other letter (T time, P position, I anything) is looped: each frame in turn.
+    Z, Y and X are spatial axes: they are fitted as one image or volume. C and S (the samples of an RGB image)
+    are channels. Every other letter (T time, P position, I anything) is a frame axis: its frames are restored
+    one after another.
 
     Parameters
     ----------
     letters : str
-        As many as the array has axes, each once.
+        One letter for each axis of the array. No letter occurs twice.
     channels : {"together", "separate"}
-        Channels are fitted together, or each as an image of its own.
+        Fit all channels together, or each channel as an image of its own.
     """
 
     letters: str
@@ -57,32 +60,40 @@ class Axes:
 
     @classmethod
     def guess(cls, shape: tuple[int, ...], channels: Channels = "together") -> Self:
-        """Guess from the shape alone: the last two axes are an image, unless the last one looks like RGB.
+        """Guess the axes from the shape alone.
 
-        A stack of planes is looped, not a volume: say ``"ZYX"`` where it is one.
+        The last two axes are Y and X, unless the last one looks like RGB. All others are frame axes. A stack
+        of planes is therefore a series of frames: for a volume, give the letters ``"ZYX"``.
         """
         colour = len(shape) >= 3 and shape[-1] in (3, 4) and min(shape[-3:-1]) > 4
         image = "YXC" if colour else "YX"
         if len(shape) < len(image):
             raise ValueError(f"the image must have at least two axes, got shape {shape}")
         extra = len(shape) - len(image)
-        if extra > len(_LOOPED):
+        if extra > len(_FRAME):
             raise ValueError(
-                f"the image must have at most {len(image) + len(_LOOPED)} axes, got shape {shape}"
+                f"the image must have at most {len(image) + len(_FRAME)} axes, got shape {shape}"
             )
-        return cls(_LOOPED[:extra] + image, channels)
+        return cls(_FRAME[:extra] + image, channels)
 
     @classmethod
     def named(cls, labels: Sequence[str], *, colour: bool = False, channels: Channels = "together") -> Self:
-        """Guess from what the axes are called, such as ``("time", "y", "x")``.
+        """Guess the axes from their names, such as ``("time", "y", "x")``.
 
         Parameters
         ----------
         labels : sequence of str
-            One word per axis, without the samples of an RGB image. Axes whose word says nothing are the image
-            where they come last and it has no other, and looped otherwise.
+            One word per axis, without the samples of an RGB image. If no word means X or Y, the last axes
+            with unknown words take their place. Other axes with unknown words are frame axes.
         colour : bool
-            The array has one more axis, last: the samples of an RGB image.
+            The array has one more axis at the end: the samples of an RGB image.
+        channels : {"together", "separate"}
+            As in `Axes`.
+
+        Raises
+        ------
+        ValueError
+            There are too many axes.
         """
         letters = [_LETTER.get(label.strip().lower().removesuffix("s"), "") for label in labels]
         letters = ["" if letter in letters[:at] else letter for at, letter in enumerate(letters)]
@@ -91,7 +102,7 @@ class Axes:
         for letter in "XY":
             if letter not in letters and "" in letters:
                 letters[len(letters) - 1 - letters[::-1].index("")] = letter
-        free = iter(letter for letter in _LOOPED if letter not in letters)
+        free = iter(letter for letter in _FRAME if letter not in letters)
         try:
             filled = [letter or next(free) for letter in letters]
         except StopIteration:
@@ -100,7 +111,13 @@ class Axes:
 
     @classmethod
     def of(cls, shape: tuple[int, ...], letters: str | None, channels: Channels) -> Self:
-        """Return the axes that the letters name, or a guess where there are none."""
+        """Return the axes with these letters, or a guess if there are none.
+
+        Raises
+        ------
+        ValueError
+            The letters are no axes of an array of this shape.
+        """
         if letters is None:
             return cls.guess(shape, channels)
         if len(letters) != len(shape):
@@ -111,22 +128,28 @@ class Axes:
 
     @property
     def roles(self) -> tuple[Role, ...]:
-        """What each axis is."""
+        """The role of each axis."""
         return tuple(
             "spatial" if letter in _SPATIAL else "channel" if letter in _CHANNEL else "frame"
             for letter in self.letters
         )
 
     def assigned(self, roles: Sequence[Role], channels: Channels) -> Self:
-        """Return axes with other roles; letters stay where they can."""
+        """Return axes with other roles. An axis keeps its letter if that fits its new role.
+
+        Raises
+        ------
+        ValueError
+            No array can have axes with these roles.
+        """
         if tuple(roles) == self.roles:
             return type(self)(self.letters, channels)
         spatial = iter(_SPATIAL[max(0, 3 - list(roles).count("spatial")) :])
-        free = iter(letter for letter in _LOOPED if letter not in self.letters)
+        free = iter(letter for letter in _FRAME + _SPARE if letter not in self.letters)
         letters = []
         for role, was, letter in zip(roles, self.roles, self.letters, strict=True):
             if role == "spatial":
-                letters.append(next(spatial, "Z"))  # a fourth one is refused, as Z said twice
+                letters.append(next(spatial, "Z"))  # a fourth one makes Z occur twice, which is refused
             elif role == "channel":
                 letters.append("C")
             else:
@@ -134,7 +157,7 @@ class Axes:
         return type(self)("".join(letters), channels)
 
     def plane_by_plane(self) -> Self:
-        """Return axes under which the planes of a volume are frames, one after another."""
+        """Return axes for which the planes of a volume are frames."""
         if len(self.spatial) < 3:
             return self
         roles = list(self.roles)
@@ -148,14 +171,14 @@ class Axes:
 
     @property
     def channel(self) -> int | None:
-        """Position of the axis whose channels are fitted together, if there is one."""
+        """Position of the axis whose channels are fitted together, or None."""
         if self.channels == "separate":
             return None
         return next(iter(self._positions(lambda letter: letter in _CHANNEL)), None)
 
     @property
     def frame_axes(self) -> tuple[int, ...]:
-        """Positions of the axes that are looped."""
+        """Positions of the frame axes."""
         used = {*self.spatial, self.channel}
         return tuple(axis for axis in range(len(self.letters)) if axis not in used)
 
@@ -163,7 +186,7 @@ class Axes:
         return tuple(axis for axis, letter in enumerate(self.letters) if wanted(letter))
 
     def describe(self, shape: tuple[int, ...]) -> str:
-        """Return in words how an array of this shape will be restored."""
+        """Describe how an array of this shape is restored, such as ``3-D volume of 5 x 64 x 32``."""
 
         def size(axes: tuple[int, ...]) -> str:
             return " x ".join(str(shape[axis]) for axis in axes)
@@ -178,16 +201,16 @@ class Axes:
         return ", ".join(words)
 
     def frames(self, shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-        """Yield the index of each frame along the looped axes; ``()`` once where there are none."""
+        """Yield the index of each frame along the frame axes. Without frame axes, yield ``()`` once."""
         yield from np.ndindex(*(shape[axis] for axis in self.frame_axes))
 
     def scene(self, frame: tuple[int, ...]) -> tuple[int, ...]:
-        """Return which channel and position a frame shows: frames that share them show one scene in time."""
+        """Return the channel and position of a frame. Frames with equal ones show one scene over time."""
         letters = [self.letters[axis] for axis in self.frame_axes]
         return tuple(at for letter, at in zip(letters, frame, strict=True) if letter in _CHANNEL + "P")
 
     def at(self, frame: tuple[int, ...]) -> tuple[int | slice, ...]:
-        """Return the index that takes a frame out of an array with all the axes."""
+        """Return the index of a frame in an array with all axes."""
         index: list[int | slice] = [slice(None)] * len(self.letters)
         for axis, place in zip(self.frame_axes, frame, strict=True):
             index[axis] = place
@@ -195,18 +218,18 @@ class Axes:
 
     @property
     def _order(self) -> tuple[int, ...]:
-        """Axes of one frame, in the order channel, spatial."""
+        """The axes of a frame, in the order channel, spatial."""
         kept = [axis for axis in range(len(self.letters)) if axis not in self.frame_axes]
         wanted = [*([] if self.channel is None else [self.channel]), *self.spatial]
         return tuple(kept.index(axis) for axis in wanted)
 
     def to_batch(self, frame: "Tensor") -> "Tensor":
-        """Return one frame with the shape ``(1, C, *spatial)``."""
+        """Return a frame as a batch of shape ``(1, C, *spatial)``."""
         x = frame.permute(self._order)
         return x[None] if self.channel is not None else x[None, None]
 
     def from_batch(self, x: "Tensor") -> "Tensor":
-        """Return one frame with its axes as they were, a view of x."""
+        """Return a batch of one image as a frame with its original axes, a view of x."""
         x = x[0] if self.channel is not None else x[0, 0]
         order = self._order
         return x.permute(tuple(order.index(axis) for axis in range(len(order))))

@@ -1,4 +1,4 @@
-"""Missing pixels, filled in from their surroundings."""
+"""Fill missing pixels from their surroundings."""
 
 from typing import TYPE_CHECKING
 
@@ -9,21 +9,25 @@ if TYPE_CHECKING:
 
 
 def filled(image: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Return an image whose missing pixels are the mean of their surroundings, as near as there are any.
+    """Return an image with each missing pixel replaced by a mean of the pixels around it.
+
+    The mean is weighted by a Gaussian, whose width is doubled until every missing pixel has enough observed
+    pixels in reach.
 
     Parameters
     ----------
     image : ndarray of float
-        Finite where it is seen.
-    seen : ndarray of bool
-        Of the same shape; an image that is nowhere seen becomes 0.
+        Finite where it is observed.
+    seen : ndarray of bool, the same shape
+        False where a pixel is missing. If all are missing, the result is 0.
     """
     from scipy.ndimage import gaussian_filter
 
     if not seen.any():
         return np.zeros_like(image)
     result, known = np.where(seen, image, 0), seen
-    enough = min(0.05, seen.mean() / 2)  # of the weight: from far away there is never more than the mean
+    # Share of the Gaussian's weight that has to be observed: less than the widest Gaussian finds.
+    enough = min(0.05, seen.mean() / 2)
     width = 1.0
     while not known.all():
         weight = gaussian_filter(seen.astype(float), width)
@@ -35,14 +39,14 @@ def filled(image: np.ndarray, seen: np.ndarray) -> np.ndarray:
 
 
 def nearest(image: "Tensor", seen: "Tensor") -> "Tensor":
-    """Return an image whose missing pixels have the value of the nearest observed one of their channel.
+    """Return images with each missing pixel replaced by the nearest observed pixel of its channel.
 
     Parameters
     ----------
     image : Tensor, shape ``(N, C, *spatial)``
-        Whatever it holds where it is not seen.
-    seen : Tensor of bool
-        Of the same shape; an image that is nowhere seen becomes 0.
+        Values of missing pixels are ignored.
+    seen : Tensor of bool, the same shape
+        False where a pixel is missing. If all pixels of a channel are missing, it becomes 0.
     """
     import torch
     from scipy.ndimage import distance_transform_edt
@@ -57,12 +61,12 @@ def nearest(image: "Tensor", seen: "Tensor") -> "Tensor":
 
 
 def filled_planes(images: "Tensor", seen: "Tensor") -> "Tensor":
-    """Return images whose missing pixels are the mean of what is around them, each channel by itself.
+    """Return images whose missing pixels are filled as by `filled`, each channel by itself.
 
     Parameters
     ----------
     images : Tensor, shape ``(N, C, *spatial)``
-        Grey levels.
+        Finite where they are observed.
     seen : Tensor of bool, the same shape
         False where a pixel is missing.
     """

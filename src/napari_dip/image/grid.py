@@ -1,4 +1,4 @@
-"""Where the samples of an image lie, in pixels of the data that it explains."""
+"""Where the samples of an image lie, in pixels of the data."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Where the samples of an image lie, in pixels of the data.
+    """Positions of an image's samples, in pixels of the data.
 
     Parameters
     ----------
@@ -28,12 +28,12 @@ class Grid:
 
     @classmethod
     def of_data(cls, shape: tuple[int, ...]) -> Self:
-        """Return the grid of the data themselves."""
+        """Return the grid whose samples are the pixels of data of this shape."""
         return cls(tuple(shape), (1.0,) * len(shape), (0.0,) * len(shape))
 
     @classmethod
     def refined(cls, shape: tuple[int, ...], factors: tuple[int, ...]) -> Self:
-        """Return the grid that divides each pixel of data of this shape into so many along each axis."""
+        """Return the grid that divides each pixel of data of this shape by a factor along each axis."""
         return cls(
             tuple(n * f for n, f in zip(shape, factors, strict=True)),
             tuple(1 / f for f in factors),
@@ -42,7 +42,7 @@ class Grid:
 
     @classmethod
     def widened(cls, shape: tuple[int, ...], margins: tuple[int, ...]) -> Self:
-        """Return the grid of data of this shape with so many more pixels at both ends of each axis."""
+        """Return the grid of data of this shape with a margin of pixels at both ends of each axis."""
         return cls(
             tuple(n + 2 * margin for n, margin in zip(shape, margins, strict=True)),
             (1.0,) * len(shape),
@@ -51,11 +51,11 @@ class Grid:
 
     @property
     def factors(self) -> tuple[int, ...]:
-        """Whole samples for one pixel along each axis."""
+        """Number of samples per pixel along each axis, rounded to an integer."""
         return tuple(round(1 / step) for step in self.step)
 
     def part_of(self, wider: "Grid") -> tuple[slice, ...]:
-        """Return the index that takes this grid's samples out of those of a wider one with the same step."""
+        """Return the index of this grid's samples among those of a wider grid with the same step."""
         starts = (
             round((a - b) / step) for a, b, step in zip(self.origin, wider.origin, wider.step, strict=True)
         )
@@ -63,17 +63,25 @@ class Grid:
 
 
 def cut(x: "Tensor", where: Iterable[slice]) -> "Tensor":
-    """Return the part of a batch of shape ``(N, C, *spatial)`` between these ends of its spatial axes."""
+    """Return a part of a batch of shape ``(N, C, *spatial)``, with one slice for each spatial axis."""
     index: Any = (..., *where)
     return x[index]
 
 
 def middle(x: "Tensor", sizes: Iterable[int]) -> "Tensor":
-    """Return the middle of a batch of shape ``(N, C, *spatial)``, at most so many samples along each axis."""
+    """Return the central part of a batch of shape ``(N, C, *spatial)``.
+
+    Parameters
+    ----------
+    x : Tensor, shape ``(N, C, *spatial)``
+        Any batch.
+    sizes : iterable of int
+        Largest number of samples along each spatial axis.
+    """
     starts = ((max(0, n - size) // 2, size) for n, size in zip(x.shape[2:], sizes, strict=True))
     return cut(x, (slice(start, start + size) for start, size in starts))
 
 
 def format_shape(shape: Iterable[int]) -> str:
-    """Return a shape in words, such as ``64 x 48``."""
+    """Return a shape as text, such as ``64 x 48``."""
     return " x ".join(map(str, shape))

@@ -1,32 +1,41 @@
-"""How far the scene has moved from one frame of a series to the next."""
+"""Drift: how far the scene has moved since the first frame of a series."""
+
+from typing import TYPE_CHECKING
 
 import numpy as np
-from torch import Tensor
 
 from napari_dip.image.fill import filled
 
-#: Fractions of a pixel to which a shift is measured, so that slow drift adds up to whole pixels in time.
-_FINENESS = 10
+if TYPE_CHECKING:
+    from torch import Tensor
+
+#: Shifts are measured to a tenth of a pixel, so that slow drift adds up to whole pixels in time.
+_FRACTIONS = 10
 
 
 class Drift:
-    """Measures, frame after frame, how far the scene lies from where the first one had it.
+    """Measures how far the scene has moved since the first frame, one frame after another.
 
-    The shift between two frames is where their cross-correlation peaks (Guizar-Sicairos et al., *Optics
-    Letters* 33, 2008), which a stage that drifts moves as a whole.
+    The shift between two frames is the position of the peak of their cross-correlation (Guizar-Sicairos et
+    al., *Optics Letters* 33, 2008). It describes a stage that drifts, which moves the whole scene.
     """
 
     def __init__(self) -> None:
         self._before: np.ndarray | None = None
         self._total: np.ndarray = np.zeros(0)
 
-    def next(self, data: Tensor, weights: Tensor) -> tuple[int, ...]:
-        """Return by how many whole pixels this frame lies off the first, along each spatial axis.
+    def next(self, data: "Tensor", weights: "Tensor") -> tuple[int, ...]:
+        """Return the shift of the next frame relative to the first one, rounded to whole pixels.
 
         Parameters
         ----------
         data, weights : Tensor, shape ``(1, C, *spatial)``
-            Of the next frame; weight 0 hides a pixel.
+            Grey levels of the frame, and 0 where a pixel is missing.
+
+        Returns
+        -------
+        tuple of int
+            Pixels along each spatial axis.
         """
         from skimage.registration import phase_cross_correlation
 
@@ -35,18 +44,18 @@ class Drift:
             self._total = np.zeros(frame.ndim)
         else:
             shift, _, _ = phase_cross_correlation(
-                frame, self._before, upsample_factor=_FINENESS, normalization=None
+                frame, self._before, upsample_factor=_FRACTIONS, normalization=None
             )
             self._total = self._total + shift
         self._before = frame
         return tuple(int(n) for n in np.rint(self._total))
 
 
-def _flat(data: Tensor, weights: Tensor) -> np.ndarray:
-    """Return the mean of the channels, its own mean taken away.
+def _flat(data: "Tensor", weights: "Tensor") -> np.ndarray:
+    """Return the mean of the channels less its own mean, multiplied by a window.
 
-    Missing pixels are filled in: holes of one grey level would be seen to stay in place. A window takes the
-    borders down to 0, where what has come into view would meet what has left it.
+    Missing pixels are filled, since holes of one grey level would seem to stay in place. The window brings
+    the borders to 0: the correlation is periodic, so opposite borders, which show different things, meet.
     """
     seen = (weights > 0).expand_as(data)[0].cpu().numpy()
     values = data[0].double().cpu().numpy()

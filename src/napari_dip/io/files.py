@@ -1,4 +1,4 @@
-"""Read by suffix; write whole or not at all."""
+"""Read and write image files, whose suffix names the format. A file is written whole or not at all."""
 
 import contextlib
 import json
@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from napari_dip.errors import FileError
-from napari_dip.io.image_file import Picture, as_dtype
+from napari_dip.io.image_file import ImageFile, as_dtype
 
 
 @dataclass(frozen=True)
 class _Format:
-    """Functions of a module, found when they are needed; `dtypes` where only these can be written."""
+    """A format: functions of a module, which is imported when needed, and all dtypes that it can write."""
 
     module: str
     reader: str = "read"
@@ -44,13 +44,13 @@ _FORMATS = {
 }
 
 
-def read(path: Path) -> Picture:
+def read(path: Path) -> ImageFile:
     """Read an image file.
 
     Raises
     ------
     FileError
-        The file is absent, broken, or of an unknown kind.
+        The file does not exist, is broken, or has an unknown format.
     """
     known = _FORMATS.get(path.suffix.lower())
     reader = known.function(known.reader) if known else import_module("napari_dip.io.plugins").read
@@ -59,20 +59,23 @@ def read(path: Path) -> Picture:
 
 
 def read_mask(path: Path, label: int | None = None) -> np.ndarray:
-    """Read a mask: non-zero is missing, or only a label, in a colour image if any channel is."""
-    picture = read(path)
-    missing = picture.data != 0 if label is None else picture.data == label
-    colour = picture.axes is not None and picture.axes[-1] in "CS"
+    """Read a mask: True where the image is not 0, or where it has this label.
+
+    In a colour image, one channel is enough.
+    """
+    image = read(path)
+    missing = image.data != 0 if label is None else image.data == label
+    colour = image.axes is not None and image.axes[-1] in "CS"
     return missing.any(-1) if colour else missing
 
 
 def provenance(path: Path) -> dict[str, Any] | None:
-    """Read back the provenance that `write` recorded; None where a file has none of ours.
+    """Return the provenance that `write` stored in a file, or None if there is none.
 
     Raises
     ------
     FileError
-        The file is absent or broken.
+        The file does not exist or is broken.
     """
     known = _FORMATS.get(path.suffix.lower())
     if known is None or not known.has_provenance:
@@ -80,75 +83,86 @@ def provenance(path: Path) -> dict[str, Any] | None:
     with _decoding(path):
         text = known.function("provenance")(path)
     try:
-        record, _ = json.JSONDecoder().raw_decode(text or "null")  # others may have added to it
-    except ValueError:  # another program's comment
+        values, _ = json.JSONDecoder().raw_decode(text or "null")  # other programs may have added to it
+    except ValueError:  # a comment of another program
         return None
-    return record if isinstance(record, dict) and "napari-dip" in record else None
+    return values if isinstance(values, dict) and "napari-dip" in values else None
 
 
 @contextlib.contextmanager
 def _decoding(path: Path) -> Iterator[None]:
-    """Say in one way what is wrong with a file."""
+    """Turn everything that goes wrong with reading a file into a `FileError`."""
     if not path.is_file():
         raise FileError(f"no such file: {path}")
     try:
         yield
     except FileError:
         raise
-    # What a decoder raises for a broken file differs from format to format, and from version to version.
+    # Decoders raise different exceptions for broken files, depending on format and version.
     except Exception as error:
         raise FileError(f"can't read {path}: {error}") from error
 
 
-#: Of images that can be read and written.
+#: Suffixes of images that can be read and written.
 SUFFIXES = tuple(_FORMATS)
 
 
 def replaceable(path: Path, *, overwrite: bool, suffixes: Collection[str] = SUFFIXES) -> None:
-    """Refuse an output whose suffix or folder is unknown, or that exists and may not be replaced.
+    """Refuse an output with an unknown suffix, in a missing folder, or in place of an existing file.
 
     Parameters
     ----------
     path : Path
-        To be written.
+        File that is to be written.
     overwrite : bool
-        An existing file may be replaced.
+        Existing files may be replaced.
     suffixes : collection of str
-        That it may have; by default those of images.
+        Suffixes that the file may have. By default they are those of images.
 
     Raises
     ------
     FileError
-        Says why, and what to do.
+        The message says why, and what to do.
     """
     if not path.suffix:
-        raise FileError(f"can't write {path}: there is no such folder, and a file needs a suffix")
+        raise FileError(f"can't write {path}: there is no such folder, and a file name needs a suffix")
     if path.suffix.lower() not in suffixes:
         one_of = "one of " if len(suffixes) > 1 else ""
         raise FileError(f"can't write {path}: the suffix must be {one_of}{', '.join(suffixes)}")
     if not path.parent.is_dir():
         raise FileError(f"can't write {path}: there is no folder {path.parent}")
     if path.exists() and not overwrite:
-        raise FileError(f"{path} exists: choose another name, or say --overwrite")
+        raise FileError(f"{path} exists: choose another name, or use --overwrite")
 
 
-def writable(path: Path, source: Picture, axes: str, *, keep_dtype: bool) -> None:
-    """Refuse, before a long run, an output that could not be written after it.
+def writable(path: Path, source: ImageFile, axes: str, *, keep_dtype: bool) -> None:
+    """Check before a long run that its output can be written.
 
-    Zeros of the source's shape are written on trial and taken away again: that shows whether the format
-    holds them, whether the folder may be written to, and whether there is room.
+    Zeros of the source's shape are written to a temporary file, which is removed again. This shows whether
+    the format can hold the image, and whether the folder is writable and has enough space.
+
+    Parameters
+    ----------
+    path : Path
+        File that is to be written.
+    source : ImageFile
+        Image of the shape and dtype of the result.
+    axes : str
+        One letter per axis.
+    keep_dtype : bool
+        As in `write`.
 
     Raises
     ------
     FileError
-        Says why, and what to do.
+        The message says why, and what to do.
     """
     known = _FORMATS[path.suffix.lower()]
     dtype = _dtype(known, source, keep_dtype)
     if known.dtypes and dtype.name not in known.dtypes:
         raise FileError(
-            f"can't write {path}: {path.suffix} holds {' or '.join(known.dtypes)}, "
-            f"the source is {dtype.name}; choose .tif"
+            f"can't write {path}: {path.suffix} files hold {' or '.join(known.dtypes)}, but the image is "
+            f"{dtype.name}: choose .tif"
         )
     with _temporary(path) as temporary:
         _encode(known, temporary, path, np.zeros(source.data.shape, dtype), source, axes, {"napari-dip": ""})
@@ -157,38 +171,38 @@ def writable(path: Path, source: Picture, axes: str, *, keep_dtype: bool) -> Non
 def write(
     path: Path,
     data: np.ndarray,
-    source: Picture,
+    source: ImageFile,
     *,
     axes: str,
     provenance: dict[str, Any],
     keep_dtype: bool = False,
 ) -> int:
-    """Write a restored image under a temporary name, then rename it.
+    """Write a restored image under a temporary name, then rename the file.
 
     Parameters
     ----------
     path : Path
-        Its suffix names the format. An existing file is replaced.
+        The suffix names the format. An existing file is replaced.
     data : ndarray of float32
         The restored image.
-    source : Picture
-        What was restored: dtype, pixel size and header are taken from it.
+    source : ImageFile
+        The image that was restored. Its dtype, pixel size and header are used.
     axes : str
         One letter per axis.
     provenance : dict
-        Plain JSON values.
+        How the image was restored, as plain JSON values.
     keep_dtype : bool
-        Round to the source's dtype. PNG and JPEG always do.
+        Round to the dtype of the source. PNG and JPEG files are always rounded.
 
     Returns
     -------
     int
-        How many pixels were clipped to the range of the dtype.
+        Number of pixels that were clipped to the range of the dtype.
 
     Raises
     ------
     FileError
-        The disk is full or read-only, or the format can't hold the image. No file is left half-written.
+        The disk is full or read-only, or the format can't hold the image. No incomplete file is left behind.
     """
     known = _FORMATS[path.suffix.lower()]
     data, clipped = as_dtype(data, _dtype(known, source, keep_dtype))
@@ -200,7 +214,7 @@ def write(
 
 @contextlib.contextmanager
 def _temporary(path: Path) -> Iterator[Path]:
-    """Lend a name in the folder of `path`; no file of that name is left."""
+    """Yield a temporary name in the folder of `path`, and remove the file of that name afterwards."""
     temporary = path.with_name(f".napari-dip-{os.getpid()}.part")
     try:
         yield temporary
@@ -216,7 +230,7 @@ def _encode(
     temporary: Path,
     path: Path,
     data: np.ndarray,
-    source: Picture,
+    source: ImageFile,
     axes: str,
     provenance: dict[str, Any],
 ) -> None:
@@ -225,14 +239,14 @@ def _encode(
             known.function(known.writer)(file, data, source, axes, provenance)
         except (OSError, FileError):
             raise
-        # What an encoder raises for a shape or dtype that it does not know differs from format to format.
+        # Encoders raise different exceptions for shapes and dtypes that they do not know.
         except Exception as error:
             raise FileError(
-                f"can't write {path}: {path.suffix} holds no {data.dtype.name} image of shape {data.shape} "
-                f"with axes {axes} ({error}); choose .tif or .npy"
+                f"can't write {path}: {path.suffix} files can't hold a {data.dtype.name} image of shape "
+                f"{data.shape} with axes {axes} ({error}): choose .tif or .npy"
             ) from error
 
 
-def _dtype(known: _Format, source: Picture, keep_dtype: bool) -> np.dtype:
+def _dtype(known: _Format, source: ImageFile, keep_dtype: bool) -> np.dtype:
     native = source.data.dtype.newbyteorder("=")
     return native if keep_dtype or known.dtypes else np.dtype(np.float32)

@@ -1,4 +1,4 @@
-"""FITS, the format of astronomy; needs astropy (the extra ``astro``)."""
+"""FITS, the format of astronomy. It needs astropy (the extra ``astro``)."""
 
 import json
 import re
@@ -10,50 +10,50 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from napari_dip.errors import FileError
-from napari_dip.io.image_file import Picture
+from napari_dip.io.image_file import ImageFile
 
 _MARK = "Restored by napari-dip"
 
 
-def read(path: Path) -> Picture:
-    """Read the first image of a file; its header, and everything else in the file, is kept for writing."""
+def read(path: Path) -> ImageFile:
+    """Read the first image of a file. Its header and all other contents of the file are kept for writing."""
     fits = _astropy()
     stored = path.read_bytes()
     with fits.open(BytesIO(stored)) as hdus:
         index = next((i for i, hdu in enumerate(hdus) if hdu.is_image and hdu.data is not None), None)
         if index is None:
-            raise FileError(f"{path} holds no image")
+            raise FileError(f"{path} contains no image")
         data = np.array(hdus[index].data)
-    # Once more as stored, so that scaled integers beside the image go back as they were.
+    # Open the file again without scaling, so that other images with scaled integers are written unchanged.
     hdus = fits.open(BytesIO(stored), do_not_scale_image_data=True)
-    return Picture(data, "YX" if data.ndim == 2 else None, {}, (index, hdus))
+    return ImageFile(data, "YX" if data.ndim == 2 else None, {}, (index, hdus))
 
 
-def write(file: BinaryIO, data: np.ndarray, source: Picture, axes: str, provenance: dict[str, Any]) -> None:
-    """Write the source's header with the new data, and HISTORY cards that say what was done."""
+def write(file: BinaryIO, data: np.ndarray, source: ImageFile, axes: str, provenance: dict[str, Any]) -> None:
+    """Write the source's header with the new data, and the provenance in HISTORY cards."""
     fits = _astropy()
     index, hdus = source.header if source.header is not None else (0, [fits.PrimaryHDU()])
     header = hdus[index].header.copy()
     summed = "CHECKSUM" in header or "DATASUM" in header
-    for card in ("BLANK", "BSCALE", "BZERO", "CHECKSUM", "DATASUM"):  # of the data as they were
+    for card in ("BLANK", "BSCALE", "BZERO", "CHECKSUM", "DATASUM"):  # they describe the old data
         header.remove(card, ignore_missing=True)
-    _keep_the_sky(header, source.origin or (0,) * data.ndim, source.factors or (1,) * data.ndim)
+    _keep_world_coordinates(header, source.origin or (0,) * data.ndim, source.factors or (1,) * data.ndim)
     header.add_history(f"{_MARK} {provenance['napari-dip']}")
-    # A card loses the spaces at its end.
+    # A card loses trailing spaces, so spaces are escaped.
     header.add_history(json.dumps(provenance, separators=(",", ":")).replace(" ", "\\u0020"))
     kind = fits.PrimaryHDU if index == 0 else fits.ImageHDU
     new = [*hdus[:index], kind(data, header), *hdus[index + 1 :]]
     fits.HDUList(new).writeto(file, output_verify="silentfix", checksum=summed)
 
 
-def _keep_the_sky(header: Any, origin: tuple[int, ...], factors: tuple[int, ...]) -> None:
-    """Let world coordinates stay where they are when an image is cut and its pixels are divided.
+def _keep_world_coordinates(header: Any, origin: tuple[int, ...], factors: tuple[int, ...]) -> None:
+    """Adapt the world coordinates to an image that was cropped and whose pixels were divided.
 
-    Pixel p becomes f (p − first − ½) + ½, so each column of the matrix that turns pixels into intermediate
-    world coordinates is divided by its f (Greisen & Calabretta, A&A 395, 2002, section 2.1). Distortion
-    polynomials (SIP) take pixels and give pixels.
+    Pixel p becomes f (p − first − ½) + ½, so each column of the matrix from pixels to intermediate world
+    coordinates is divided by its factor f (Greisen & Calabretta, A&A 395, 2002, section 2.1). Distortion
+    polynomials (SIP) map pixels to pixels.
     """
-    first = dict(enumerate(reversed(origin), 1))  # FITS counts axes from the last
+    first = dict(enumerate(reversed(origin), 1))  # FITS counts axes from the last one
     f = dict(enumerate(reversed(factors), 1))
     with_matrix = {match[1] for name in header if (match := re.fullmatch(r"CD\d+_\d+([A-Z]?)", name))}
     described = (re.fullmatch(r"(?:CTYPE|CRVAL|CRPIX|CDELT)(\d+)([A-Z]?)", name) for name in header)
@@ -75,13 +75,13 @@ def _keep_the_sky(header: Any, origin: tuple[int, ...], factors: tuple[int, ...]
 
 
 def provenance(path: Path) -> str | None:
-    """Return the provenance among the HISTORY cards, the latest where there are several."""
+    """Return the latest provenance among the HISTORY cards, or None."""
     with _astropy().open(path) as hdus:
         for hdu in hdus:
             cards: Iterable[str] = hdu.header.get("HISTORY", ())
-            _, mark, record = "\n".join(cards).rpartition(_MARK)
+            _, mark, after = "\n".join(cards).rpartition(_MARK)
             if mark:
-                _, _, lines = record.partition("\n")  # the first one ends with the version
+                _, _, lines = after.partition("\n")  # the first line ends with the version
                 return lines.replace("\n", "")
     return None
 

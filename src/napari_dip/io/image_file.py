@@ -1,4 +1,4 @@
-"""An image as a file holds it."""
+"""An image with what its file states about it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,23 +12,23 @@ _METRES = {"pm": 1e-12, "nm": 1e-9, "µm": 1e-6, "mm": 1e-3, "cm": 1e-2, "m": 1.
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
-    """Pixels, and what the file says of them.
+class ImageFile:
+    """The pixels of an image, and what its file states about them.
 
     Parameters
     ----------
     data : ndarray
-        In the file's own dtype.
+        Pixels, in the dtype of the file.
     axes : str, optional
-        One letter per axis, as `napari_dip.image.axes.Axes` reads them; None where the file doesn't say.
+        One letter per axis, as in `napari_dip.image.axes.Axes`; None if the file does not state them.
     pixel_size : mapping of str to (float, str)
-        Size of a pixel and its unit along Z, Y and X.
+        Size of a pixel and its unit, along Z, Y and X.
     header : optional
-        What only this format understands, to be written back by it.
+        Contents that only the module of this format understands. It writes them back.
     origin : tuple of int
-        Where in the file's image the first pixel lies, along each axis; empty for the whole image.
+        Position of the first pixel in the image of the file, along each axis. Empty for the whole image.
     factors : tuple of int
-        How many pixels one of the file's was divided into, along each axis; empty for pixels as they were.
+        Number of pixels per pixel of the file, along each axis. Empty if the pixels are those of the file.
     """
 
     data: np.ndarray
@@ -38,30 +38,30 @@ class Picture:
     origin: tuple[int, ...] = ()
     factors: tuple[int, ...] = ()
 
-    def part(self, roi: Region) -> "Picture":
-        """Return an area of a whole picture."""
+    def part(self, roi: Region) -> "ImageFile":
+        """Return a region of a whole image."""
         return replace(self, data=self.data[index(roi)], origin=tuple(start for start, _ in roi))
 
-    def refined(self, axes: str, factors: tuple[int, ...]) -> "Picture":
-        """Return a blank picture of the same place, with each pixel divided.
+    def refined(self, axes: str, factors: tuple[int, ...]) -> "ImageFile":
+        """Return a blank image of the same scene with finer pixels.
 
         Parameters
         ----------
         axes : str
             One letter per axis.
         factors : tuple of int
-            How many pixels one becomes, along each axis.
+            Number of fine pixels per pixel, along each axis.
         """
         shape = tuple(n * f for n, f in zip(self.data.shape, factors, strict=True))
         times = dict(zip(axes, factors, strict=True))
         sizes = {
             letter: (size / times.get(letter, 1), unit) for letter, (size, unit) in self.pixel_size.items()
         }
-        blank = np.broadcast_to(self.data.dtype.type(0), shape)  # takes no memory
+        blank = np.broadcast_to(self.data.dtype.type(0), shape)  # a view without memory of its own
         return replace(self, data=blank, pixel_size=sizes, factors=factors)
 
-    def pixel_ratio(self, other: "Picture", letters: Sequence[str]) -> tuple[float, ...] | None:
-        """Return its pixel size divided by another's along some axes, None where one doesn't say its size."""
+    def pixel_ratio(self, other: "ImageFile", letters: Sequence[str]) -> tuple[float, ...] | None:
+        """Return its pixel size divided by another's along some axes; None if a size is not known."""
         if not (set(letters) <= self.pixel_size.keys() and set(letters) <= other.pixel_size.keys()):
             return None
         ratios = []
@@ -78,7 +78,10 @@ class Picture:
 
 
 def as_dtype(data: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, int]:
-    """Return data rounded to a dtype, NaN as 0 in integers, and how many values were clipped to its range."""
+    """Return data rounded to a dtype, and the number of values that were clipped to its range.
+
+    NaN becomes 0 in dtypes of integers.
+    """
     if dtype.kind == "f":
         return data.astype(dtype), 0
     if dtype.kind == "b":

@@ -1,4 +1,4 @@
-"""Maps of a filter's parameters as files: to be edited elsewhere, and applied again."""
+"""Maps of a filter's parameters as files, which other programs can edit."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,38 +8,38 @@ import numpy as np
 
 from napari_dip.errors import FileError
 from napari_dip.image.axes import Axes
-from napari_dip.io import Picture, provenance, read, write
+from napari_dip.io import ImageFile, provenance, read, write
 
 _SUFFIXES = (".tif", ".tiff")
 
 
 def read_maps(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Return the maps of a file by name: one along its first axis for each parameter.
+    """Return the maps in a file, by the names of their parameters.
 
     Parameters
     ----------
     path : Path
-        As `write_maps` made it, or any image with as many planes, in the order of the names.
+        File that `write_maps` wrote, or any image with one plane for each parameter along its first axis.
     names : sequence of str
-        Of the parameters.
+        Names of the parameters, in their order.
 
     Raises
     ------
     FileError
-        It holds another number of maps, or those of other parameters.
+        The file holds another number of maps, or maps of other parameters.
     """
     data = read(path).data
-    told = (provenance(path) or {}).get("maps", list(names))
-    if len(names) == 1 and told == list(names) and data.ndim == 2:
+    stated = (provenance(path) or {}).get("maps", list(names))
+    if len(names) == 1 and stated == list(names) and data.ndim == 2:
         data = data[None]
-    if told != list(names) or data.shape[0] != len(names):
-        found = ", ".join(told) if told != list(names) else f"{data.shape[0]} planes"
+    if stated != list(names) or data.shape[0] != len(names):
+        found = ", ".join(stated) if stated != list(names) else f"{data.shape[0]} planes"
         raise FileError(f"{path} must hold the maps {', '.join(names)}, one after another, got {found}")
     return dict(zip(names, data, strict=True))
 
 
 def write_maps(
-    path: Path, maps: Mapping[str, np.ndarray], restored: Picture, axes: Axes, record: dict[str, Any]
+    path: Path, maps: Mapping[str, np.ndarray], restored: ImageFile, axes: Axes, provenance: dict[str, Any]
 ) -> None:
     """Write maps as the channels of one image.
 
@@ -48,32 +48,32 @@ def write_maps(
     path : Path
         An existing file is replaced.
     maps : mapping of str to ndarray
-        Each of the restored image's shape, without its channels.
-    restored : Picture
-        Whose pixel size they have.
+        The map of each parameter, with the shape of the restored image without its channels.
+    restored : ImageFile
+        The restored image, which has the pixel size of the maps.
     axes : Axes
-        Of the restored image.
-    record : dict
-        Provenance, as plain JSON values.
+        Axes of the restored image.
+    provenance : dict
+        Provenance of the restored image, as plain JSON values.
     """
     letters = "".join(letter for axis, letter in enumerate(axes.letters) if axis != axes.channel)
     data = np.stack(list(maps.values()))
-    beside = Picture(np.broadcast_to(np.float32(0), data.shape), pixel_size=restored.pixel_size)
-    write(path, data, beside, axes=f"C{letters}", provenance={**record, "maps": list(maps)})
+    beside = ImageFile(np.broadcast_to(np.float32(0), data.shape), pixel_size=restored.pixel_size)
+    write(path, data, beside, axes=f"C{letters}", provenance={**provenance, "maps": list(maps)})
 
 
 def refuse_maps_file(path: Path, axes: Axes) -> None:
-    """Refuse, before a run, a file that can't hold its maps.
+    """Check before a run that a file can hold its maps.
 
     Raises
     ------
     FileError
-        Says why, and what to do.
+        The message says why not, and what to do.
     """
     if path.suffix.lower() not in _SUFFIXES:
         raise FileError(f"can't write maps to {path}: the suffix must be one of {', '.join(_SUFFIXES)}")
     if axes.channel is None and set(axes.letters) & set("CS"):
         raise FileError(
-            f"can't write maps to {path}: channels that are restored alone have maps of their own; restore "
-            "them together, or one after another"
+            f"can't write maps to {path}: channels that are restored separately have different maps; restore "
+            "them together, or in separate runs"
         )

@@ -1,16 +1,16 @@
-"""Whatever else the installed napari readers can read."""
+"""All other formats, by the napari reader plugins that are installed."""
 
 from pathlib import Path
 
 import numpy as np
 
 from napari_dip.errors import FileError
-from napari_dip.io.image_file import Picture
+from napari_dip.io.image_file import ImageFile
 
 
-def read(path: Path) -> Picture:
-    """Read the first image layer that an installed npe2 reader makes of a file."""
-    if path.suffix.lower() == ".py":  # napari's own reader would run it
+def read(path: Path) -> ImageFile:
+    """Return the first image layer that an installed reader plugin (npe2) makes from a file."""
+    if path.suffix.lower() == ".py":  # napari's own reader would execute it
         raise FileError(f"{path} is a program, not an image")
     from npe2 import PluginManager
     from npe2 import read as read_layers
@@ -20,8 +20,8 @@ def read(path: Path) -> Picture:
         layers = read_layers([str(path)], stack=False)
     except ValueError as error:
         raise FileError(
-            f"{path}: no reader for {path.suffix or 'files without a suffix'}; TIFF, PNG, JPEG, npy and FITS "
-            "are built in, and napari reader plugins add more"
+            f"can't read {path}: there is no reader for {path.suffix or 'files without a suffix'}. "
+            "TIFF, PNG, JPEG, npy and FITS are built in; napari reader plugins add more formats"
         ) from error
     for layer in layers:
         data, meta, kind = (*layer, {}, "image")[:3] if len(layer) < 3 else layer
@@ -31,5 +31,5 @@ def read(path: Path) -> Picture:
             if meta.get("rgb"):
                 labels += "C"
             known = labels.isalpha() and len(labels) == array.ndim and {"Y", "X"} <= set(labels)
-            return Picture(array, labels if known else None)
-    raise FileError(f"{path} holds no image layer")
+            return ImageFile(array, labels if known else None)
+    raise FileError(f"{path} contains no image layer")

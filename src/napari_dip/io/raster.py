@@ -1,4 +1,4 @@
-"""PNG, JPEG and npy."""
+"""PNG, JPEG and npy files."""
 
 import json
 from pathlib import Path
@@ -8,18 +8,16 @@ import numpy as np
 from PIL import Image, ImageOps, PngImagePlugin
 
 from napari_dip.errors import FileError
-from napari_dip.io.image_file import Picture
+from napari_dip.io.image_file import ImageFile
 
 
-def read(path: Path) -> Picture:
-    """Read a PNG or JPEG upright; grey or RGB, 8 or 16 bit."""
+def read(path: Path) -> ImageFile:
+    """Read a PNG or JPEG file, turned upright: grey levels or RGB, of 8 or 16 bits."""
     with path.open("rb") as stream:
         start = stream.read(26)
-    # Pillow would silently halve the depth of these.
+    # Pillow would read these with 8 bits per channel, without a warning.
     if len(start) == 26 and start[:4] == b"\x89PNG" and start[24] == 16 and start[25] != 0:
-        raise FileError(
-            f"{path} is a colour PNG of 16 bits per channel, which can't be read: save it as TIFF"
-        )
+        raise FileError(f"can't read {path}: it is a colour PNG with 16 bits per channel; save it as TIFF")
     with Image.open(path) as file:
         image = ImageOps.exif_transpose(file)
         if image.mode in ("P", "PA", "CMYK", "YCbCr", "HSV", "LAB"):
@@ -27,42 +25,40 @@ def read(path: Path) -> Picture:
         data = np.array(image)
     if image.mode in ("LA", "RGBA"):
         if (data[..., -1] != 255).any():
-            raise FileError(
-                f"{path} is partly transparent, which can't be restored: save it without transparency"
-            )
+            raise FileError(f"can't read {path}: it is partly transparent; save it without transparency")
         data = data[..., 0] if image.mode == "LA" else data[..., :3]
-    if data.dtype == np.int32:  # how Pillow holds 16 bits in some versions
+    if data.dtype == np.int32:  # some versions of Pillow hold 16 bits in this way
         data = data.astype(np.uint16)
-    return Picture(data, "YX" if data.ndim == 2 else "YXC")
+    return ImageFile(data, "YX" if data.ndim == 2 else "YXC")
 
 
-def write(file: BinaryIO, data: np.ndarray, source: Picture, axes: str, provenance: dict[str, Any]) -> None:
-    """Write a PNG with the provenance as text."""
+def write(file: BinaryIO, data: np.ndarray, source: ImageFile, axes: str, provenance: dict[str, Any]) -> None:
+    """Write a PNG file with the provenance as text."""
     info = PngImagePlugin.PngInfo()
     info.add_itxt("napari-dip", json.dumps(provenance))
     Image.fromarray(data).save(file, "PNG", pnginfo=info)
 
 
 def write_jpeg(
-    file: BinaryIO, data: np.ndarray, source: Picture, axes: str, provenance: dict[str, Any]
+    file: BinaryIO, data: np.ndarray, source: ImageFile, axes: str, provenance: dict[str, Any]
 ) -> None:
-    """Write a JPEG of high quality with the provenance as its comment."""
+    """Write a JPEG file of high quality with the provenance as its comment."""
     Image.fromarray(data).save(file, "JPEG", quality=95, subsampling=0, comment=json.dumps(provenance))
 
 
 def provenance(path: Path) -> str:
-    """Return the text of a PNG under our name, or the comment of a JPEG."""
+    """Return the text under the key "napari-dip" of a PNG file, or the comment of a JPEG file."""
     with Image.open(path) as file:
         return file.info.get("napari-dip") or file.info.get("comment", b"").decode("utf-8", "replace")
 
 
-def read_npy(path: Path) -> Picture:
-    """Read an array; pickled objects are refused, since they could run code."""
-    return Picture(np.load(path, allow_pickle=False))
+def read_npy(path: Path) -> ImageFile:
+    """Read an array. Pickled objects are refused, since they could run code."""
+    return ImageFile(np.load(path, allow_pickle=False))
 
 
 def write_npy(
-    file: BinaryIO, data: np.ndarray, source: Picture, axes: str, provenance: dict[str, Any]
+    file: BinaryIO, data: np.ndarray, source: ImageFile, axes: str, provenance: dict[str, Any]
 ) -> None:
-    """Write an array; the format has no place for provenance."""
+    """Write an array. The format has no place for provenance."""
     np.save(file, data, allow_pickle=False)

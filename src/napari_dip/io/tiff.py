@@ -1,4 +1,4 @@
-"""TIFF: OME, ImageJ and plain files in, OME out."""
+"""TIFF: reads OME, ImageJ and plain files, and writes OME files."""
 
 import json
 import warnings
@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import tifffile
 
-from napari_dip.io.image_file import Picture
+from napari_dip.io.image_file import ImageFile
 
 NAMESPACE = "napari-dip/provenance"
 _OME_DTYPES = ("int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64")
@@ -18,43 +18,43 @@ _UNITS |= {unit: unit for unit in ("pm", "nm", "mm", "cm", "m")} | {"inch": "in"
 _TO_MICROMETRES = {2: 25_400.0, 3: 10_000.0}  # TIFF's resolution units: inch and centimetre
 
 
-def read(path: Path) -> Picture:
-    """Read the first series of a file."""
+def read(path: Path) -> ImageFile:
+    """Read the first image series of a file."""
     with tifffile.TiffFile(path) as tiff:
         series = tiff.series[0]
         if len(tiff.series) > 1:
             warnings.warn(
-                f"{path.name} holds {len(tiff.series)} images; only the first one is read", stacklevel=2
+                f"{path.name} contains {len(tiff.series)} images: only the first one is read", stacklevel=2
             )
-        # tifffile calls an axis that nobody named Q or I: looped, but not known to be anything else.
+        # tifffile calls unnamed axes Q or I. Then the meaning of the axes is not known.
         axes = series.axes if {"Y", "X"} <= set(series.axes) and not set(series.axes) & {"Q", "I"} else None
-        return Picture(series.asarray(), axes, _pixel_size(tiff))
+        return ImageFile(series.asarray(), axes, _pixel_size(tiff))
 
 
-def write(file: BinaryIO, data: np.ndarray, source: Picture, axes: str, provenance: dict[str, Any]) -> None:
-    """Write an OME-TIFF; where OME has no word for an axis, a TIFF with the axes in its description."""
+def write(file: BinaryIO, data: np.ndarray, source: ImageFile, axes: str, provenance: dict[str, Any]) -> None:
+    """Write an OME-TIFF, or a TIFF with the axes in its description if OME has no word for one of them."""
     if data.dtype == bool:
-        data = data.astype(np.uint8)  # one bit per pixel is read wrongly by many
-    # Interleaved channels are samples in TIFF, and samples in planes are channels.
+        data = data.astype(np.uint8)  # many programs misread one bit per pixel
+    # In TIFF, interleaved channels are samples (S), and samples in separate planes are channels (C).
     axes = axes[:-1].replace("S", "C") + axes[-1].replace("C", "S")
-    record = json.dumps(provenance)
+    text = json.dumps(provenance)
     colour = axes.endswith("S") and data.shape[-1] in (3, 4)
     photometric = "rgb" if colour else "minisblack"
     ome = set(axes) <= set("TZCYXS") and axes.rstrip("S").endswith("YX") and data.dtype.name in _OME_DTYPES
     metadata: dict[str, Any] = {"axes": axes}
     if ome:
-        metadata["CommentAnnotation"] = {"Namespace": NAMESPACE, "Value": record}
+        metadata["CommentAnnotation"] = {"Namespace": NAMESPACE, "Value": text}
         for letter, (size, unit) in source.pixel_size.items():
             metadata[f"PhysicalSize{letter}"], metadata[f"PhysicalSize{letter}Unit"] = size, unit
     else:
-        metadata[NAMESPACE] = record
+        metadata[NAMESPACE] = text
         metadata["pixel_size"] = {letter: list(size) for letter, size in source.pixel_size.items()}
     planar = "contig" if axes.endswith("S") else None
     tifffile.imwrite(file, data, ome=ome, metadata=metadata, photometric=photometric, planarconfig=planar)
 
 
 def provenance(path: Path) -> str | None:
-    """Return what is written under our namespace, in OME's annotations or in the description."""
+    """Return the provenance in OME's annotations or in the description, or None."""
     with tifffile.TiffFile(path) as tiff:
         if tiff.is_ome:
             ome = ElementTree.fromstring(tiff.ome_metadata or "")
@@ -79,7 +79,7 @@ def _pixel_size(tiff: tifffile.TiffFile) -> dict[str, tuple[float, str]]:
         if "pixel_size" in described:
             return {axis: (size, unit) for axis, (size, unit) in described["pixel_size"].items()}
     scale = _TO_MICROMETRES.get(int(getattr(page, "resolutionunit", 1)))
-    # Files of 72 or 96 dots per inch tell the size of a print, not of a specimen.
+    # A resolution such as 72 or 96 dots per inch gives the size of a print, not of a specimen.
     found = {axis: (scale / per, "µm") for axis, per in _resolution(page).items()} if scale else {}
     return {} if any(round(25_400 / size) in (72, 96, 150, 300) for size, _ in found.values()) else found
 

@@ -20,7 +20,8 @@ class Method(Protocol):
     tasks: "ClassVar[tuple[type[Task], ...]]"  #: the tasks that it can do
     slicewise: ClassVar[bool]  #: whether volumes are restored plane by plane
     takes_maps: ClassVar[bool]  #: whether maps of its parameters may be given
-    yields_network_output: ClassVar[bool]  #: whether its first iterate is the output of a given network
+    #: whether its first iterate that is not `preparing` is the output of a given network
+    yields_network_output: ClassVar[bool]
 
     @property
     def max_iterations(self) -> int:

@@ -9,7 +9,7 @@ from annotated_types import Ge, Gt, Interval, Unit
 from napari_dip.dip.requirements import unmet_requirement
 from napari_dip.methods.base import State
 from napari_dip.networks.settings import Architecture, Hourglass
-from napari_dip.settings import check
+from napari_dip.settings import check, subset
 from napari_dip.tasks import TASKS, Task
 
 if TYPE_CHECKING:
@@ -127,7 +127,8 @@ class DIP:
 
     def unsupported_reason(self, problem: "Problem", *, guided: bool = False) -> str | None:
         """Return why the method can't solve this problem, in words for the user, or None."""
-        return unmet_requirement(self, problem, guided=guided)
+        only = self.input == "guide"
+        return unmet_requirement(problem, self.network, guided=guided, guide_only=only)
 
     def remarks(self, problem: "Problem") -> tuple[str, ...]:
         """Return no remarks."""
@@ -145,5 +146,6 @@ class DIP:
     ) -> Generator["Iterate", None, State]:
         """Yield the iterates of `fit_ensemble`; there are no parameter maps."""
         from napari_dip.dip.ensemble import fit_ensemble
+        from napari_dip.dip.settings import FitSettings
 
-        return fit_ensemble(self, problem, seed, guide, initial_state, stopping_rule)
+        return fit_ensemble(subset(self, FitSettings), problem, seed, guide, initial_state, stopping_rule)

@@ -1,19 +1,13 @@
-"""Fine-tuning of pretrained networks by data consistency."""
+"""The settings of fine-tuning a pretrained network."""
 
-import copy
-import time
 from collections.abc import Generator, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from annotated_types import Gt, Interval, Unit
 
-from napari_dip.errors import InputError
-from napari_dip.image.grid import format_shape
 from napari_dip.methods.base import State
-from napari_dip.noise.models import LaplaceNoise
-from napari_dip.settings import check
+from napari_dip.settings import check, subset
 from napari_dip.tasks import Deconvolve, Denoise, SuperResolve, Task
 
 if TYPE_CHECKING:
@@ -25,45 +19,49 @@ if TYPE_CHECKING:
     from napari_dip.pretrained.model import Pretrained
     from napari_dip.problem import Problem
 
-#: Pixels of the data along each axis at the least.
-_SMALLEST = 16
-#: What is shown while the weights change takes no more than so small a share of the time.
-_IDLE = 3
-#: What the name of a network begins with that was given in Python.
-_GIVEN = "module "
+#: Begins the name of a network that was given in Python, so that no file is taken for it.
+_MODULE = "module "
 
 
 @dataclass(frozen=True)
 class FineTune:
-    """Correct what a pretrained network gets wrong about this one image, or leave it alone.
+    """Restore with a pretrained network, and correct its output where it contradicts the data.
 
-    The network's output is held against the data first. Where it explains them there is nothing to correct;
-    where it doesn't, back-projection takes the contradiction out at once, and a few updates of the weights
-    may gain more: on the image itself, and on made pictures, degraded as the data were. Where the data are
-    noisy Stein's estimate of the error takes the place of the misfit, so that the noise is not learnt.
-    Volumes plane by plane. After Lucas, Lopez-Tapia, Molina, Katsaggelos, *Efficient Fine-Tuning of Neural
-    Networks for Artifact Removal in Deep Learning for Inverse Imaging Problems*, ICIP 2019.
+    If the network's output explains the data, it is the answer. If not, back-projection removes the
+    contradiction, and fine-tuning may improve the image further: the network learns from the image itself and
+    from synthetic images degraded like it. If the data are noisy, Stein's estimate of the error replaces the
+    misfit, so that the noise is not learnt. Volumes are restored plane by plane. After Lucas, Lopez-Tapia,
+    Molina, Katsaggelos, *Efficient Fine-Tuning of Neural Networks for Artifact Removal in Deep Learning for
+    Inverse Imaging Problems*, ICIP 2019.
 
     Parameters
     ----------
     weights : str, optional
-        The network: a file (.safetensors, or a .pth with a state dictionary), or "compact", "vdsr" or
-        "dncnn", which come with the package. By default the one of these that suits the task.
+        The network: a file (.safetensors, or a .pth file with a state dictionary), or one of the bundled
+        networks "compact", "vdsr" and "dncnn". By default, the bundled network that suits the task.
     action : {"auto", "network", "back-projection", "fine-tuning"}
-        How far to go: as the verdict on the network's output says; nowhere, which shows that output; to the
-        nearest image that explains the data; or to the end, whatever the verdict.
+        The last step: as the consistency check decides; the network's output as it is; back-projection; or
+        fine-tuning.
     loss : {"auto", "plain", "sure", "masked"}
-        What the updates minimise: the misfit; Stein's estimate of the error, where there is noise; or the
-        misfit where the image is smooth, for networks of adversarial training, whose invented edges would
-        count as errors. "auto" takes one of the first two.
+        What fine-tuning minimises on the data: the misfit, Stein's estimate of the error, or the misfit where
+        the image is smooth, for adversarially trained networks, whose invented edges would count as errors.
+        "auto" chooses Stein's estimate for noisy data, and else the misfit.
     iterations : int
-        Updates at the most.
+        Most iterations of fine-tuning.
     learning_rate : float, optional
-        Adam's step size. By default the best of a few, by the loss after some updates of each.
+        Adam's step size. By default, the best of three, judged after a few iterations of each.
     self_ensemble : bool
-        Take the mean over the eight ways to turn and mirror the image, at the end.
+        After fine-tuning, average over the eight ways to rotate and mirror the image.
     time_limit : float, optional
-        Seconds at the most for an image or frame; the best result until then is kept.
+        Most seconds for an image or frame. The best result so far is kept.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_dip import FineTune, SuperResolve, restore
+    >>> coarse = np.random.default_rng(0).normal(100, 5, (32, 32))
+    >>> restore(coarse, SuperResolve(factor=2), FineTune(action="network")).image.shape
+    (64, 64)
     """
 
     tasks: ClassVar[tuple[type[Task], ...]] = (Denoise, SuperResolve, Deconvolve)
@@ -78,7 +76,7 @@ class FineTune:
     learning_rate: Annotated[float | None, Interval(gt=0, le=1)] = None
     self_ensemble: bool = True
     time_limit: Annotated[float | None, Gt(0), Unit("s")] = None
-    #: A network that `of` was given, a `Pretrained`; no file holds it.
+    #: A network that was given to `of`, as a `Pretrained`.
     network: Any = field(default=None, repr=False, compare=False, metadata={"plain": False})
 
     @classmethod
@@ -92,117 +90,75 @@ class FineTune:
         sigma: float | None = None,
         **settings: Any,
     ) -> Self:
-        """Return settings for a network of your own, as it is in Python. It is copied, and not changed.
+        """Return settings for a network of your own. It is copied, and is not changed.
 
         Parameters
         ----------
         network : nn.Module
-            Takes float32 images of shape ``(N, channels, H, W)``, from 0 to 1 or to 255, which is found out,
-            to ``(N, channels, factor * H, factor * W)``.
+            Maps float32 images ``(N, channels, H, W)`` to ``(N, channels, factor * H, factor * W)``. Whether
+            their grey levels lie between 0 and 1 or between 0 and 255 is found by trying.
         factor : int
-            Pixels of the result for one of the data along both axes; 1 for denoising and deblurring.
+            Pixels of the result per pixel of the data, along both axes. 1 for denoising and deblurring.
         channels : int
-            1 or 3, or as many as the data have.
+            1, 3, or the number of channels of the data.
         pre_upsampled : bool
-            The network takes images that were enlarged before, and leaves their size.
+            Whether the network takes images that have been interpolated to the size of the result.
         sigma : float, optional
-            Of the noise that a denoiser was trained to remove, in grey levels of images from 0 to 255.
+            Noise that a denoiser was trained to remove: σ in grey levels of images from 0 to 255.
         **settings
-            As for the class.
+            Settings of the class.
         """
         from napari_dip.pretrained.model import Pretrained
 
-        name = f"{_GIVEN}{type(network).__name__}"
-        own = Pretrained(
-            copy.deepcopy(network),
-            type(network).__name__,
-            factor,
-            channels,
-            name,
-            pre_upsampled=pre_upsampled,
-            sigma=sigma,
-        )
-        # What a record says: no file has this name, so that nobody takes another network for it.
-        return cls(weights=name, network=own, **settings)
+        name = f"{_MODULE}{type(network).__name__}"
+        facts = {"factor": factor, "channels": channels, "pre_upsampled": pre_upsampled, "sigma": sigma}
+        return cls(weights=name, network=Pretrained.of_module(network, name, **facts), **settings)
 
     def __post_init__(self) -> None:
         check(self)
 
     @property
     def given(self) -> bool:
-        """The network was given in Python: no file holds it."""
-        return (self.weights or "").startswith(_GIVEN)
+        """The network was given in Python, and no file holds it."""
+        return (self.weights or "").startswith(_MODULE)
 
     @property
     def max_iterations(self) -> int:
-        """Updates at the most."""
-        return self.iterations if self._tunes else 1
-
-    @property
-    def _tunes(self) -> bool:
-        return self.action in ("auto", "fine-tuning")
+        """Most iterations for an image or frame."""
+        return self.iterations if self.action in ("auto", "fine-tuning") else 1
 
     def probe(self, updates: int) -> Self:
-        """Return settings that tune for this number of updates, if these do at all, and do nothing else."""
-        if not self._tunes:
+        """Return settings for this many iterations of fine-tuning alone, or for the network's output."""
+        if self.action not in ("auto", "fine-tuning"):
             return replace(self, action="network")
-        rate = self.learning_rate or 1e-4
-        return replace(
-            self,
-            action="fine-tuning",
-            iterations=updates,
-            learning_rate=rate,
-            self_ensemble=False,
-            time_limit=None,
-        )
+        tuned = replace(self, action="fine-tuning", iterations=updates, self_ensemble=False, time_limit=None)
+        return replace(tuned, learning_rate=self.learning_rate or 1e-4)
 
     def resolved(self, device: str) -> Self:
-        """Return the settings themselves: what they leave open is found in the image."""
+        """Return the settings as they are: the device decides nothing."""
         return self
 
     def unsupported_reason(self, problem: "Problem", *, guided: bool = False) -> str | None:
-        """Return why it can't do this one, in words for the user, or None.
+        """Return why the method can't restore these data, or None; raise InputError if the weights can't."""
+        from napari_dip.finetuning.selection import unsupported_reason
 
-        Raises
-        ------
-        InputError
-            It is for the weights that it can't.
-        """
-        shape = problem.grid.shape
-        if len(shape) != 2:
-            return f"A fine-tuned network restores planes, and this has {len(shape)} spatial axes."
-        if isinstance(problem.noise, LaplaceNoise):
-            return "A fine-tuned network leaves outliers in: take Deep Image Prior, or mark them as missing."
-        if guided:
-            return "A fine-tuned network takes no guide: take Deep Image Prior."
-        if min(problem.data.shape[2:]) < _SMALLEST:
-            return (
-                f"A fine-tuned network needs at least {_SMALLEST} pixels along each axis, got "
-                f"{format_shape(problem.data.shape[2:])}: restore a larger part."
-            )
-        try:
-            self.pretrained(problem)
-        except ValueError as error:
-            raise InputError("weights", str(error)) from error
-        return None
+        return unsupported_reason(problem, self.pretrained, guided=guided)
 
     def remarks(self, problem: "Problem") -> tuple[str, ...]:
-        """Return what is known of the network."""
-        return (f"The network: {self.pretrained(problem).in_words}.",)
+        """Return a description of the network."""
+        return (f"The network: {self.pretrained(problem).description}.",)
 
     def pretrained(self, problem: "Problem") -> "Pretrained":
-        """Return the network that restores a problem's data. It is not to be changed.
+        """Return the network for these data, or raise ValueError. Copy it before you change it."""
+        from napari_dip.finetuning.selection import selected, suitable
 
-        Raises
-        ------
-        FileError
-            Its file is absent, broken, of an unknown kind, or would run code.
-        ValueError
-            It is for another task, other channels, or there is none.
-        """
-        from napari_dip.finetuning.selection import chosen, suitable
+        return selected(self.weights, problem) if self.network is None else suitable(self.network, problem)
 
-        return chosen(self.weights, problem) if self.network is None else suitable(self.network, problem)
+    def session(self, problem: "Problem", initial_state: State | None = None) -> "Session":
+        """Return the network and the data as a run has them before fine-tuning."""
+        from napari_dip.finetuning.session import open_session
+
+        return open_session(self.pretrained(problem).copied(problem.data.device, initial_state), problem)
 
     def solve(
         self,
@@ -214,123 +170,13 @@ class FineTune:
         parameter_maps: "Mapping[str, Tensor] | None" = None,
         stopping_rule: "StoppingRule | None" = None,
     ) -> Generator["Iterate", None, State]:
-        """Yield the network's own output first, then what it was corrected to; the last one is the answer.
+        """Yield an iterate after each piece of work, the answer last; return the weights that were learnt.
 
-        Parameters
-        ----------
-        problem : Problem
-            What the image has to explain; of two axes.
-        seed : int
-            Of the parts of the image that the updates see, and of the probes.
-        guide
-            None.
-        initial_state : dict, optional
-            What an earlier run with the same network returned: the weights to begin with.
-        parameter_maps
-            None.
-        stopping_rule : StoppingRule, optional
-            Stops the run as well as the method's own rules do.
-
-        Returns
-        -------
-        dict
-            Weights of the network as they are now.
+        The parameters are those of `Method.solve`. There is no guide, and there are no maps.
         """
-        import torch
+        from napari_dip.finetuning.run import Run
+        from napari_dip.finetuning.settings import RunSettings
 
-        from napari_dip.finetuning.consistency import Diagnosis, residual
-        from napari_dip.finetuning.tuner import Tuning
-        from napari_dip.operators import Identity
-        from napari_dip.optim.iterate import Iterate, Outcome, StoppingCriterion
-        from napari_dip.optim.stopping import Never, TimeLimit
-
-        rule = stopping_rule or Never()
-        if self.time_limit is not None:
-            rule |= TimeLimit(self.time_limit)
-        check = rule.start()
-        held = self.held(problem, initial_state)
-        restorer, verdict, x = held.restorer, held.verdict, held.first
-
-        def answer(x: "Tensor", why: Outcome, index: int = 0) -> Iterate:
-            return Iterate(index, x, problem(x), outcome=why, note=note, state=restorer.weights)
-
-        note = held.in_words()
-        if self.action == "network":
-            yield answer(x, Outcome.COMPUTED)
-            return restorer.weights
-        first = Iterate(0, x, problem(x), note=note)
-        ended = check(first)
-        if verdict.finding is Diagnosis.CONSISTENT and self.action == "auto":
-            yield answer(x, ended or Outcome.CONSISTENT)
-            return restorer.weights
-        if not ended:
-            yield first
-        noisy, left = held.noisy, None
-        x = held.projected(x) if self.action == "back-projection" else held.begun()
-        if not noisy or self.action == "back-projection":
-            left = residual(problem, x)
-            note = held.in_words(left)
-            if isinstance(problem.operator, Identity) and self.action == "auto":
-                note = f"{held.in_words()} No noise was found: the answer is the data as they are."
-                yield answer(x, ended or Outcome.COMPUTED)
-                return restorer.weights
-            if self.action == "back-projection":
-                yield answer(x, Outcome.COMPUTED)
-                return restorer.weights
-        trying = "" if self.learning_rate else " Trying step sizes."
-        waiting = Iterate(0, x, problem(x), note=note + trying)
-        loss = ("sure" if noisy else "plain") if self.loss == "auto" else self.loss
-        generator = torch.Generator().manual_seed(seed)
-        tuning = Tuning(restorer, held.view, loss, generator)
-        with closing(tuning.trials(self.learning_rate)) as trials:
-            for rate in trials:  # noqa: B007  the last one is taken
-                ended = ended or check(waiting)
-                if ended:
-                    break
-                yield waiting
-        if ended:
-            yield answer(x, ended)
-            return restorer.weights
-        steps = tuning.steps(self.iterations, rate)
-        criterion = StoppingCriterion.RISK if loss == "sure" else StoppingCriterion.CROSS_SCALE
-        took, shown = 0.0, time.monotonic()
-        try:
-            for step in steps:
-                if step.outcome is None and time.monotonic() - shown >= _IDLE * took:
-                    began = time.monotonic()
-                    x = held.seen()
-                    shown = time.monotonic()
-                    took = shown - began
-                iterate = Iterate(step.index, x, step.loss, step.score, criterion=criterion, note=note)
-                ended = step.outcome or check(iterate)
-                if ended:
-                    break
-                yield iterate
-        finally:
-            steps.close()
-        assert ended is not None
-        note = held.in_words(left, tuned=True)
-        yield replace(
-            answer(held.last(self_ensemble=self.self_ensemble), ended, step.index),
-            score=step.score,
-            criterion=criterion,
-        )
-        return restorer.weights
-
-    def held(self, problem: "Problem", initial_state: State | None = None) -> "Session":
-        """Return the network, or what became of it before, held against a problem's data.
-
-        Parameters
-        ----------
-        problem : Problem
-            Of two axes.
-        initial_state : dict, optional
-            Weights in place of the network's own.
-        """
-        from napari_dip.finetuning.session import Session
-
-        found = self.pretrained(problem)
-        own = replace(found, network=copy.deepcopy(found.network).to(problem.data.device))
-        if initial_state:
-            own.network.load_state_dict(initial_state)
-        return Session.of(own, problem)
+        network = self.pretrained(problem).copied(problem.data.device, initial_state)
+        run = Run(subset(self, RunSettings), network, problem, seed, stopping_rule)
+        return (yield from run.iterates()) or initial_state or {}

@@ -1,16 +1,13 @@
 """The deep decoder that a `Decoder` describes."""
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_dip.networks.blocks import Convolution, Untrained, normalisation
-
-if TYPE_CHECKING:
-    from napari_dip.networks.settings import Decoder
+from napari_dip.networks.settings import Decoder
 
 
 class DecoderNetwork(Untrained):
@@ -28,9 +25,7 @@ class DecoderNetwork(Untrained):
         Spatial shape of the image, 2-D or 3-D.
     """
 
-    def __init__(
-        self, shape: "Decoder", channels_in: int, channels_out: int, spatial: tuple[int, ...]
-    ) -> None:
+    def __init__(self, shape: Decoder, channels_in: int, channels_out: int, spatial: tuple[int, ...]) -> None:
         super().__init__()
         ndim = len(spatial)
         self.sizes = shape.sizes(spatial)[1:]

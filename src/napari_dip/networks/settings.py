@@ -1,16 +1,12 @@
-"""Architectures of untrained networks, as frozen settings that build them."""
+"""Architectures of untrained networks, as frozen settings."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Len
 
 from napari_dip.settings import check
-
-if TYPE_CHECKING:
-    from napari_dip.networks.blocks import Untrained
-
 
 #: Fewest pixels along an axis: a single one has no variance to normalise by.
 _SMALLEST = 2
@@ -18,26 +14,17 @@ _SMALLEST = 2
 
 @dataclass(frozen=True)
 class Architecture(ABC):
-    """The architecture of a network f that maps an input z to an image f(z) of any size, in 2-D or 3-D."""
+    """The architecture of a network f that maps an input z to an image f(z) of any size, in 2-D or 3-D.
+
+    `networks.build.build` makes the network.
+    """
 
     def __post_init__(self) -> None:
         check(self)
 
     @abstractmethod
-    def build(self, channels_in: int, channels_out: int, spatial: tuple[int, ...]) -> "Untrained":
-        """Return the network; its weights are not drawn yet.
-
-        Parameters
-        ----------
-        channels_in, channels_out : int
-            Number of channels of z and of the image.
-        spatial : tuple of int
-            Spatial shape of the image.
-        """
-
     def input_shape(self, spatial: tuple[int, ...]) -> tuple[int, ...]:
         """Return the spatial shape of z for an image of this shape."""
-        return spatial
 
 
 @dataclass(frozen=True)
@@ -97,11 +84,9 @@ class Hourglass(Architecture):
             if getattr(self, name) % 2 == 0:
                 raise ValueError(f"Hourglass.{name} must be odd, got {getattr(self, name)}")
 
-    def build(self, channels_in: int, channels_out: int, spatial: tuple[int, ...]) -> "Untrained":
-        """Return the network; its weights are not drawn yet."""
-        from napari_dip.networks.skip import SkipNetwork
-
-        return SkipNetwork(self, channels_in, channels_out, spatial)
+    def input_shape(self, spatial: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the spatial shape of z: that of the image."""
+        return spatial
 
 
 @dataclass(frozen=True)
@@ -109,7 +94,7 @@ class Decoder(Architecture):
     """The deep decoder: it mixes channels pixel by pixel and enlarges them, without spatial filters.
 
     It has too few weights to fit noise, so the result hardly depends on when it is stopped; but it also loses
-    fine texture. It has about `layers` x `width`² weights, which should be fewer than the values of the
+    fine texture. It has about ``layers * width²`` weights, which should be fewer than the values of the
     image. Source: Heckel and Hand, ICLR 2019, section 2.
 
     Parameters
@@ -131,12 +116,6 @@ class Decoder(Architecture):
 
     width: Annotated[int, Ge(1)] = 128
     layers: Annotated[int, Ge(1)] = 6
-
-    def build(self, channels_in: int, channels_out: int, spatial: tuple[int, ...]) -> "Untrained":
-        """Return the network; its weights are not drawn yet."""
-        from napari_dip.networks.deep_decoder import DecoderNetwork
-
-        return DecoderNetwork(self, channels_in, channels_out, spatial)
 
     def input_shape(self, spatial: tuple[int, ...]) -> tuple[int, ...]:
         """Return the spatial shape of z: that of the image, halved once for every layer but the last."""

@@ -1,15 +1,13 @@
 """The encoder-decoder with skip connections that an `Hourglass` describes."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_dip.networks.blocks import Convolution, Untrained, block, normalisation
-
-if TYPE_CHECKING:
-    from napari_dip.networks.settings import Hourglass
+from napari_dip.networks.settings import Hourglass
 
 
 def scales_with_room(shape: tuple[int, ...], wanted: int) -> int:
@@ -20,7 +18,7 @@ def scales_with_room(shape: tuple[int, ...], wanted: int) -> int:
 class Scale(nn.Module):
     """One scale: skip connection beside encoder, coarser scales and decoder; both joined and filtered."""
 
-    def __init__(self, ndim: int, shape: "Hourglass", level: int, depth: int, channels_in: int) -> None:
+    def __init__(self, ndim: int, shape: Hourglass, level: int, depth: int, channels_in: int) -> None:
         super().__init__()
         width, skip, padding = shape.widths[level], shape.skips[level], shape.padding
         down, up = shape.kernel_down, shape.kernel_up
@@ -62,7 +60,7 @@ class SkipNetwork(Untrained):
     """
 
     def __init__(
-        self, shape: "Hourglass", channels_in: int, channels_out: int, spatial: tuple[int, ...]
+        self, shape: Hourglass, channels_in: int, channels_out: int, spatial: tuple[int, ...]
     ) -> None:
         super().__init__()
         ndim = len(spatial)

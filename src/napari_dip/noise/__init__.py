@@ -1,1 +1,1 @@
-"""Noise: its models, and how it is measured."""
+"""Noise: its models, and every estimate of its strength."""

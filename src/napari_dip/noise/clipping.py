@@ -1,22 +1,27 @@
-"""Where the camera's range ends, and with it the noise."""
+"""Where noise is cut off, because grey levels reach an end of the camera's range."""
 
 import numpy as np
 
-#: A value that so large a share of the pixels have, and so many, is an end of the range.
+#: Share and number of equal pixels from which their value counts as an end of the range.
 _SHARED, _SEVERAL = 1e-3, 4
-#: Side of the surroundings in which so large a share of pixels at an end means that noise is cut off there.
+#: Side of a neighbourhood, and share of its pixels at an end of the range from which noise is cut off there.
 _AROUND, _SOME = 11, 0.03
 
 
 def clipping_levels(values: np.ndarray, *, counts: bool = False) -> list[float]:
-    """Return the least and the largest of the values, each if many pixels have it.
+    """Return the ends of the camera's range: the smallest and the largest value, if many pixels have them.
 
     Parameters
     ----------
     values : ndarray
         Grey levels.
     counts : bool
-        They count photons: many pixels without any are no sign of a range that ends, so the least is none.
+        The values count photons. Many pixels may have no photon, so the smallest value is not an end.
+
+    Returns
+    -------
+    list of float
+        No value, one or two.
     """
     enough = max(_SEVERAL, _SHARED * values.size)
     low, high = values.min(), values.max()
@@ -28,20 +33,22 @@ def clipping_levels(values: np.ndarray, *, counts: bool = False) -> list[float]:
 
 
 def near_clipping(image: np.ndarray, ends: list[float]) -> np.ndarray:
-    """Return where pixels at an end of the range are common, so that the noise is cut off there.
+    """Return where many pixels lie at an end of the range, so that the noise is cut off.
 
-    Of such a place the other pixels are no fair sample of the noise either: it took them inwards.
+    The other pixels of such a place are no fair sample of the noise either, since they are the ones that it
+    moved away from the end.
 
     Parameters
     ----------
     image : ndarray, shape ``(H, W)``
         Grey levels.
     ends : list of float
-        Of the range.
+        Ends of the range, from `clipping_levels`.
 
     Returns
     -------
     ndarray of bool, shape ``(H, W)``
+        True where the noise is cut off.
     """
     from scipy.ndimage import uniform_filter
 

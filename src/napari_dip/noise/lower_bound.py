@@ -1,63 +1,63 @@
-"""How weak the noise of a plane may be: what there is in its quietest places."""
+"""A lower bound of the noise: its strength in the quietest places of a plane."""
 
 import math
 
 import numpy as np
 
 from napari_dip.noise.clipping import clipping_levels, near_clipping
+from napari_dip.noise.second_difference import second_difference
 
-#: Side of a place in which the noise may be weakest, in pixels; the share of all places that count as the
-#: quietest; and the mean square there of white noise, of the fine second difference and of the coarse.
+#: Side of a place in pixels, and the share of all places that counts as the quietest.
 _PLACE, _QUIETEST = 5, 0.02
+#: Mean square of the fine and the coarse second difference of white noise of variance 1 in such places.
 _QUIET_FINE, _QUIET_COARSE = 0.316, 0.521
 
 
 def noise_lower_bound(image: np.ndarray, seen: np.ndarray) -> float:
-    """Return the standard deviation of the noise in a plane, erring low: structure is not taken for it.
+    """Return a cautious standard deviation of the noise in a plane: rather too low than too high.
 
-    The second difference in the quietest places has a variance a, and that of means of 2 x 2 pixels, as many
-    apart, a variance b. White noise of variance v has a = v and b = v / 4; structure has more in b than in a,
-    by a factor g that is taken from the whole image, where structure rules: from 1 to 2. So v is
-    (g a − b) / (g − 1 / 4), and 0 where that is negative.
+    Let a be the variance of the second difference in the quietest places, and b the variance of the second
+    difference of means of 2 x 2 pixels that are 2 pixels apart. White noise of variance v has a = v and
+    b = v / 4. Structure has b = g a, with a factor g from 1 to 2 that is measured in the whole image, where
+    structure prevails. So v is (g a − b) / (g − 1 / 4), or 0 if that is negative.
 
     Parameters
     ----------
     image : ndarray of float, shape ``(H, W)``
-        Grey levels, finite where they are seen.
+        Grey levels, finite where they are observed.
     seen : ndarray of bool, shape ``(H, W)``
-        Pixels that count. Those among many at an end of the range don't: their noise is cut off.
+        False where a pixel is missing. Pixels among many at an end of the range are not used, since the noise
+        is cut off there.
 
     Returns
     -------
     float
-        0 where nothing is found.
+        In grey levels; 0 if no noise is found.
     """
     if min(image.shape) < 2 or not seen.any():
         return 0.0
     counts = seen & ~near_clipping(image, clipping_levels(image[seen]))
-    # Where all is dark or little else is left, what is cut off is better than nothing.
-    return _weakest(image, counts) or _weakest(image, seen)
+    # In an image that is dark almost everywhere, clipped noise is better than none.
+    return _bound(image, counts) or _bound(image, seen)
 
 
-def _weakest(image: np.ndarray, counts: np.ndarray) -> float:
+def _bound(image: np.ndarray, counts: np.ndarray) -> float:
+    """Return the lower bound from the pixels that count, whether or not their noise is cut off."""
     means = (image[:-1, :-1] + image[1:, :-1] + image[:-1, 1:] + image[1:, 1:]) / 4
     whole = counts[:-1, :-1] & counts[1:, :-1] & counts[:-1, 1:] & counts[1:, 1:]
     fine = _energies(image, counts, 1, _PLACE)
     coarse = _energies(means, whole, 2, 2 * _PLACE - 1)
     if not (len(fine) and len(coarse)):
         return 0.0
-    quiet, coarsely_quiet = (float(np.quantile(energy, _QUIETEST)) for energy in (fine, coarse))
-    growth = float(np.clip(coarse.mean() / max(fine.mean(), 1e-30), 1, 2))
-    left = growth * quiet / _QUIET_FINE - coarsely_quiet / _QUIET_COARSE
-    return math.sqrt(max(left, 0.0) / (growth - 0.25))
+    a, b = (float(np.quantile(energy, _QUIETEST)) for energy in (fine, coarse))
+    g = float(np.clip(coarse.mean() / max(fine.mean(), 1e-30), 1, 2))
+    left = g * a / _QUIET_FINE - b / _QUIET_COARSE
+    return math.sqrt(max(left, 0.0) / (g - 0.25))
 
 
 def _energies(image: np.ndarray, counts: np.ndarray, step: int, side: int) -> np.ndarray:
-    """Return the mean square of the second difference of pixels so many apart, in all places of a size."""
-    from scipy.ndimage import correlate1d, minimum_filter, uniform_filter
+    """Return the mean square of the second difference in each whole square of this side."""
+    from scipy.ndimage import minimum_filter, uniform_filter
 
-    apart = [0.0] * (step - 1)
-    second = [1.0, *apart, -2.0, *apart, 1.0]
-    curved = correlate1d(correlate1d(image, second, 0, mode="constant"), second, 1, mode="constant")
-    energy = uniform_filter((curved / 6) ** 2, side, mode="constant")
+    energy = uniform_filter(second_difference(image, step) ** 2, side, mode="constant")
     return energy[minimum_filter(counts, side + 2 * step, mode="constant", cval=False)]

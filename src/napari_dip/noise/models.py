@@ -1,6 +1,7 @@
-"""Noise models: each draws data and scores them.
+"""Noise models: the distribution p(y | u) of data y around noise-free data u, in each pixel.
 
-All parameters are in grey levels of the data, so nothing has to be rescaled.
+Every model can draw data and score them. All parameters are in grey levels of the data, so data need not be
+rescaled.
 """
 
 import math
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
 class NoiseModel(ABC):
     """The distribution p(y | u) of data y around noise-free data u, independent in each pixel.
 
-    Tensors have the shape ``(N, C, *spatial)``; weights broadcast to it, and weight 0 hides a pixel.
+    Tensors have the shape ``(N, C, *spatial)``. Weights broadcast to this shape, and weight 0 hides a pixel.
     """
 
-    known: ClassVar[bool] = True  #: whether it says how strong the noise is
+    known: ClassVar[bool] = True  #: False if the strength of the noise is unknown
 
     def __post_init__(self) -> None:
         check(self)
@@ -31,7 +32,7 @@ class NoiseModel(ABC):
     @property
     @abstractmethod
     def in_words(self) -> str:
-        """What it says, such as "σ = 12 grey levels everywhere"."""
+        """A description for the user, such as "σ = 12 grey levels everywhere"."""
 
     @abstractmethod
     def sample(self, u: "Tensor", generator: "Generator | None" = None) -> "Tensor":
@@ -43,20 +44,20 @@ class NoiseModel(ABC):
 
     @abstractmethod
     def nll(self, u: "Tensor", y: "Tensor", weights: "Tensor") -> "Tensor":
-        """Return the weighted mean of −log p(y | u), a proper score in nats per pixel."""
+        """Return the weighted mean of −log p(y | u): a proper score, in nats per pixel."""
 
     def misfit(self, u: "Tensor", y: "Tensor", weights: "Tensor") -> "Tensor":
-        """Return what a fit minimises: by default the weighted mean of (y − u)² / 2 variance(u).
+        """Return what a fit minimises. The default is the weighted mean of (y − u)² / 2 variance(u).
 
-        The variance is held constant under differentiation. That is the quasi-likelihood: its gradient
-        vanishes on average at the truth, as the likelihood's does, and cannot be lowered by
-        inflating the variance.
+        The variance is treated as a constant in the derivative. This is a quasi-likelihood: on average its
+        gradient vanishes at the truth, as the likelihood's does, and a fit can't lower it by increasing the
+        variance.
         """
         return weighted_mean((y - u).square() / (2 * self.variance(u.detach())), weights)
 
 
 def weighted_mean(values: "Tensor", weights: "Tensor") -> "Tensor":
-    """Return Σ w v / Σ w, with weights that broadcast to the values; 0 where there is no weight."""
+    """Return Σ w v / Σ w, or 0 if all weights are 0. The weights w broadcast to the values v."""
     return (values * weights).sum() / weights.expand_as(values).sum().clamp_min(1e-12)
 
 
@@ -68,17 +69,27 @@ def _normal_nll(u: "Tensor", y: "Tensor", variance: "Tensor", weights: "Tensor")
 class GaussianNoise(NoiseModel):
     """Additive Gaussian noise of known standard deviation.
 
+    y = u + σ n, where n is normal with mean 0 and variance 1.
+
     Parameters
     ----------
     sigma : float
-        Standard deviation, in grey levels.
+        Standard deviation σ, in grey levels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_dip import DIP, Denoise, GaussianNoise, restore
+    >>> image = np.random.default_rng(0).normal(100, 12, (32, 32))
+    >>> restore(image, Denoise(GaussianNoise(sigma=12)), DIP(iterations=5)).image.shape
+    (32, 32)
     """
 
     sigma: Annotated[float, Gt(0)]
 
     @property
     def in_words(self) -> str:
-        """What it says."""
+        """A description for the user."""
         return f"σ = {self.sigma:.3g} grey levels everywhere"
 
     def sample(self, u: "Tensor", generator: "Generator | None" = None) -> "Tensor":
@@ -98,12 +109,25 @@ class GaussianNoise(NoiseModel):
 class PoissonNoise(NoiseModel):
     """Photon noise: (y − offset) / gain is a Poisson count.
 
+    y = offset + gain · k, where k is Poisson with the mean (u − offset) / gain. The variance of y is
+    gain · (u − offset).
+
     Parameters
     ----------
     gain : float
         Grey levels per photon.
     offset : float
-        Grey level without light (the camera's black level).
+        Grey level without light: the camera's black level.
+
+    Examples
+    --------
+    Grey levels are photons in simulated data and in images of a photon counter:
+
+    >>> import numpy as np
+    >>> from napari_dip import DIP, Denoise, PoissonNoise, restore
+    >>> photons = np.random.default_rng(0).poisson(20.0, (32, 32))
+    >>> restore(photons, Denoise(PoissonNoise()), DIP(iterations=5)).image.shape
+    (32, 32)
     """
 
     gain: Annotated[float, Gt(0)] = 1.0
@@ -111,19 +135,19 @@ class PoissonNoise(NoiseModel):
 
     @property
     def in_words(self) -> str:
-        """What it says."""
-        return f"{self.gain:.3g} grey levels a photon above grey level {self.offset:.4g}"
+        """A description for the user."""
+        return f"{self.gain:.3g} grey levels per photon above grey level {self.offset:.4g}"
 
     def sample(self, u: "Tensor", generator: "Generator | None" = None) -> "Tensor":
         """Draw counts of mean (u − offset) / gain, in grey levels."""
         return self.offset + self.gain * _photons(u, self.gain, self.offset, generator)
 
     def variance(self, u: "Tensor") -> "Tensor":
-        """Return gain (u − offset), at the least that of one photon in ten pixels."""
+        """Return gain (u − offset), or the variance of a tenth of a photon per pixel if that is larger."""
         return (self.gain * (u - self.offset)).clamp_min(0.1 * self.gain**2)
 
     def nll(self, u: "Tensor", y: "Tensor", weights: "Tensor") -> "Tensor":
-        """Return the mean of r − k log r + log k! + log gain, k and r photons measured and expected."""
+        """Return the mean of r − k log r + log k! + log gain for k measured and r expected photons."""
         counts = ((y - self.offset) / self.gain).clamp_min(0)
         rate = ((u - self.offset) / self.gain).clamp_min(1e-3)
         nll = rate - counts * rate.log() + (counts + 1).lgamma() + math.log(self.gain)
@@ -132,16 +156,28 @@ class PoissonNoise(NoiseModel):
 
 @dataclass(frozen=True)
 class PoissonGaussianNoise(NoiseModel):
-    """Photon noise and the camera's read noise: y = offset + gain · Poisson + Gaussian.
+    """Photon noise and the camera's read noise.
+
+    y = offset + gain · k + read_noise · n, where k is Poisson with the mean (u − offset) / gain, and n is
+    normal with mean 0 and variance 1. The variance of y is gain · (u − offset) + read_noise².
 
     Parameters
     ----------
     gain : float
         Grey levels per photon.
     offset : float
-        Grey level without light (the camera's black level).
+        Grey level without light: the camera's black level.
     read_noise : float
         Standard deviation of the read noise, in grey levels.
+
+    Examples
+    --------
+    A data sheet states 0.45 electrons per grey level and a read noise of 1.6 electrons:
+
+    >>> from napari_dip import PoissonGaussianNoise
+    >>> noise = PoissonGaussianNoise(gain=1 / 0.45, offset=100, read_noise=1.6 / 0.45)
+    >>> noise.in_words
+    '2.22 grey levels per photon, and read noise of 3.56 grey levels'
     """
 
     gain: Annotated[float, Gt(0)] = 1.0
@@ -150,8 +186,8 @@ class PoissonGaussianNoise(NoiseModel):
 
     @property
     def in_words(self) -> str:
-        """What it says."""
-        return f"{self.gain:.3g} grey levels a photon, and read noise of {self.read_noise:.3g} grey levels"
+        """A description for the user."""
+        return f"{self.gain:.3g} grey levels per photon, and read noise of {self.read_noise:.3g} grey levels"
 
     def sample(self, u: "Tensor", generator: "Generator | None" = None) -> "Tensor":
         """Draw photon counts and read noise, in grey levels."""
@@ -159,12 +195,12 @@ class PoissonGaussianNoise(NoiseModel):
         return self.offset + self.gain * counts + self.read_noise * _standard_normal(u, generator)
 
     def variance(self, u: "Tensor") -> "Tensor":
-        """Return gain (u − offset) + read_noise², at the least that of one photon in ten pixels."""
+        """Return gain (u − offset) + read_noise², or that of a tenth of a photon if it is larger."""
         photons = (self.gain * (u - self.offset)).clamp_min(0)
         return (photons + self.read_noise**2).clamp_min(0.1 * self.gain**2)
 
     def nll(self, u: "Tensor", y: "Tensor", weights: "Tensor") -> "Tensor":
-        """Return the score of the normal distribution with this mean and variance."""
+        """Return the score of the normal distribution with the mean u and this variance."""
         return _normal_nll(u, y, self.variance(u), weights)
 
 
@@ -172,26 +208,36 @@ class PoissonGaussianNoise(NoiseModel):
 class LaplaceNoise(NoiseModel):
     """Heavy-tailed noise: a robust choice against hot pixels, cosmic rays, salt and pepper.
 
+    p(y | u) = exp(−|y − u| / b) / 2b with the scale b = σ / √2.
+
     Parameters
     ----------
     sigma : float
-        Standard deviation, in grey levels; √2 times the scale of the distribution.
+        Standard deviation σ, in grey levels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_dip import DIP, Denoise, LaplaceNoise, restore
+    >>> image = np.random.default_rng(0).laplace(100, 12 / np.sqrt(2), (32, 32))
+    >>> restore(image, Denoise(LaplaceNoise(sigma=12)), DIP(iterations=5)).image.shape
+    (32, 32)
     """
 
     sigma: Annotated[float, Gt(0)]
 
     @property
     def in_words(self) -> str:
-        """What it says."""
+        """A description for the user."""
         return f"heavy-tailed, σ = {self.sigma:.3g} grey levels"
 
     @property
     def scale(self) -> float:
-        """Mean absolute deviation, in grey levels."""
+        """The scale b, which is the mean absolute deviation, in grey levels."""
         return self.sigma / math.sqrt(2)
 
     def sample(self, u: "Tensor", generator: "Generator | None" = None) -> "Tensor":
-        """Draw the difference of two exponential variables, which has this distribution."""
+        """Draw y = u + the difference of two exponential variables, which has this distribution."""
         import torch
 
         first, second = (torch.empty_like(u).exponential_(generator=generator) for _ in range(2))
@@ -206,37 +252,46 @@ class LaplaceNoise(NoiseModel):
         return weighted_mean((y - u).abs() / self.scale + math.log(2 * self.scale), weights)
 
     def misfit(self, u: "Tensor", y: "Tensor", weights: "Tensor") -> "Tensor":
-        """Return the likelihood itself: a square would not be robust."""
+        """Return the negative log-likelihood: squares would not be robust."""
         return self.nll(u, y, weights)
 
 
 @dataclass(frozen=True)
 class UnknownNoise(NoiseModel):
-    """Gaussian noise of unknown strength: in each channel σ is whatever the residual says."""
+    """Gaussian noise of unknown strength: in each channel, σ is estimated from the residual.
+
+    Examples
+    --------
+    It is the noise of a task unless you choose another:
+
+    >>> from napari_dip import Denoise
+    >>> Denoise()
+    Denoise(noise=UnknownNoise())
+    """
 
     known: ClassVar[bool] = False
 
     @property
     def in_words(self) -> str:
-        """What it says."""
+        """A description for the user."""
         return "of unknown strength"
 
     def sample(self, u: "Tensor", generator: "Generator | None" = None) -> "Tensor":
-        """Refuse: noise of unknown strength cannot be drawn."""
+        """Refuse, since noise of unknown strength cannot be drawn."""
         raise ValueError("noise of unknown strength cannot be drawn: choose a noise model with parameters")
 
     def variance(self, u: "Tensor") -> "Tensor":
-        """Refuse: the variance is unknown until there are residuals."""
+        """Refuse, since the variance is unknown before there are residuals."""
         raise ValueError("the variance is unknown: choose a noise model with parameters")
 
     def nll(self, u: "Tensor", y: "Tensor", weights: "Tensor") -> "Tensor":
-        """Return ½ log 2πe σ̂², σ̂² the weighted mean square of y − u in a channel, averaged over channels.
+        """Return the mean over channels of ½ log 2πe σ̂², where σ̂² is the weighted mean square of y − u.
 
-        σ̂² is kept above a millionth of the data's variance, so that exact data leave it finite.
+        A millionth of the data's variance is added to σ̂², so that the score of a perfect fit is finite.
         """
         axes = (0, *range(2, y.ndim))
         total = weights.expand_as(y).sum(axes, keepdim=True)
-        counts = total > 0  # a channel without observed pixels says nothing
+        counts = total > 0  # a channel without observed pixels does not count
 
         def mean(values: "Tensor") -> "Tensor":
             return (values * weights).sum(axes, keepdim=True) / total.clamp_min(1e-12)
@@ -247,7 +302,7 @@ class UnknownNoise(NoiseModel):
         return weighted_mean(nll, counts)
 
     def misfit(self, u: "Tensor", y: "Tensor", weights: "Tensor") -> "Tensor":
-        """Return the profile likelihood itself."""
+        """Return the same profile likelihood."""
         return self.nll(u, y, weights)
 
 

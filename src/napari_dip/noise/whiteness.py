@@ -1,4 +1,4 @@
-"""Whether the noise is independent from pixel to pixel, and its strength, asked of the data before a run."""
+"""Is the noise independent from pixel to pixel, and how strong is it? Measured in the data before a run."""
 
 import math
 from dataclasses import dataclass
@@ -8,40 +8,42 @@ from torch import Tensor
 
 from napari_dip.image.intensity import Range
 
-#: Of a large image, so many planes and the middle of each are enough.
+#: Largest number of planes that are measured, and the side of their middle.
 _PLANES, _SIDE = 4, 1024
-#: Blocks of JPEG's own size, half overlapping; the share of them that is kept, and how many have to be.
-_SIZE, _STEP, _QUIET, _FEWEST = 8, 4, 0.1, 32
+#: Side of a block, which is that of JPEG; distance of blocks, which overlap by half; share of the blocks that
+#: is used, and the smallest number of them.
+_SIZE, _STEP, _FLATTEST, _FEWEST = 8, 4, 0.1, 32
 #: Median of the square of a normal variable.
 _MEDIAN = 0.4549
-#: Share of a block's pixels that may have the image's lowest value, or its highest.
+#: Largest share of a block's pixels that may have the image's lowest value, or its highest.
 _CLIPPED = 0.25
-#: Ratio from which noise counts as correlated. With noise added to 18 images of 256 x 256 pixels, white noise
-#: gave 3.1 at the most (sigma 5 on gravel), and blurred noise 5.9 at the least.
+#: Ratio above which noise counts as correlated. With noise added to 18 images of 256 x 256 pixels, white
+#: noise gave at most 3.1 (sigma 5 on gravel), and blurred noise at least 5.9.
 _SMOOTH = 4.0
-#: Noise of such a share of the image's range is too weak to matter: that of a good photograph.
+#: Strength up to which correlated noise does not matter: that of a good photograph.
 _WEAK = 0.007
-#: Blocking from which an image counts as compressed; 1.2 is left over from a good JPEG under noise.
+#: Blocking above which an image counts as compressed. A good JPEG under noise has 1.2.
 _BLOCKY = 1.3
 
 
 @dataclass(frozen=True, eq=False)
 class Whiteness:
-    """What the flattest parts of an image say about its noise.
+    """The noise in the flattest parts of an image.
 
     Parameters
     ----------
     ratio : float
-        Power of the noise at a middle frequency over that at a high one. White noise: 1. Blurred, resampled
-        or demosaicked noise: far above. NaN where the image doesn't tell.
+        Power of the noise at middle frequencies divided by that at high frequencies. It is 1 for white noise,
+        and much larger for blurred, resampled or demosaicked noise. NaN if it can't be measured.
     strength : float
-        Standard deviation of the noise at the middle frequency, as a share of the image's range.
+        Standard deviation of the noise at middle frequencies, as a share of the image's range.
     blocking : float
-        Roughness across the borders of 8 x 8 blocks over the roughness inside them. Images that were never
-        compressed: 1.
+        Roughness across the borders of 8 x 8 blocks divided by the roughness inside them. It is 1 for images
+        that were never compressed.
     variance : Tensor, shape ``(1, C, 1, ...)``
-        Of the noise, whatever its correlation, in grey levels². Low by a fifth or so, since it is that of the
-        quietest parts; what compression does to structure is hardly in it. NaN where the image doesn't tell.
+        Variance of the noise, correlated or not, in grey levels². It is too low by about a fifth, since it is
+        measured in the flattest parts, and hardly contains what compression does to structure. NaN if it
+        can't be measured.
     """
 
     ratio: float
@@ -51,44 +53,44 @@ class Whiteness:
 
     @property
     def white(self) -> bool:
-        """Whether held-out pixels can judge a fit: no sign that neighbours predict each other's noise."""
+        """True if there is no sign that neighbours predict each other's noise: held-out pixels can judge."""
         smooth = self.ratio > _SMOOTH and self.strength > _WEAK
         return not (smooth or self.blocking > _BLOCKY)
 
     @property
     def measured(self) -> bool:
-        """Whether there was noise to be measured, in all channels."""
+        """True if noise was found in all channels."""
         return bool(self.variance.isfinite().all() and (self.variance > 0).all())
 
 
 def whiteness(data: Tensor, weights: Tensor) -> Whiteness:
-    """Compare the noise at two frequencies, and the borders of blocks with their insides.
+    """Compare the noise at two frequencies, and the borders of 8 x 8 blocks with their interior.
 
     Parameters
     ----------
     data : Tensor, shape ``(1, C, *spatial)``
-        Grey levels, 2-D or 3-D. Of a volume, planes along its last two axes are looked at.
+        Grey levels, 2-D or 3-D. In a volume, planes along the last two axes are measured.
     weights : Tensor, shape ``(1, 1 or C, *spatial)``
         0 where a pixel is missing.
 
     Notes
     -----
-    The noise's spectrum is read from the cosine transform of fully observed 8 x 8 blocks, as in [1]_: of the
-    tenth of them that is flattest, for each coefficient the median of its square. Flat are blocks with little
-    energy at frequencies that are middle along one axis and low along the other, where edges show; these are
-    not compared, and hold little of what correlated noise has. With P(i, j) the power at i/16 and j/16 cycles
-    per pixel, channels averaged,
+    The spectrum of the noise is measured with the cosine transform of 8 x 8 blocks without missing pixels, as
+    in [1]_. Each coefficient's power is the median of its square in the flattest tenth of the blocks. A block
+    is flat if it has little energy at frequencies that are middle along one axis and low along the other.
+    Edges have much energy there, correlated noise has little, and these frequencies are not compared below.
+    Let P(i, j) be the power at i/16 and j/16 cycles per pixel, averaged over channels. Then
 
         ratio = mean of P over i, j in {3, 4}  /  mean of P over i, j in {6, 7},
         variance = mean of P over (i, j) != (0, 0), in each channel.
 
-    Structure in images has little energy at frequencies that are high along both axes, while each filter that
-    correlates noise takes most from just these. Sharpened noise (a ratio below 1) is no obstacle: networks
-    fit the highest frequencies last. Lossy compression leaves no noise at all in flat blocks, but the blocks
+    Structure has little energy at frequencies that are high along both axes, and every filter that correlates
+    noise removes most from them. Sharpened noise, with a ratio below 1, does no harm, since networks fit the
+    highest frequencies last. Lossy compression leaves no noise in flat blocks, but it leaves the blocks
     themselves: third differences are larger across every eighth border, in both directions.
 
-    Fewer than 32 whole blocks, as where every other pixel is missing, say nothing: the noise then counts as
-    white.
+    With fewer than 32 whole blocks, for example if every other pixel is missing, nothing can be measured. The
+    noise then counts as white.
 
     References
     ----------
@@ -97,10 +99,10 @@ def whiteness(data: Tensor, weights: Tensor) -> Whiteness:
     """
     values, seen = _planes(data.float()), _planes((weights > 0).expand_as(data))
     range_ = Range.of(values[None], seen[None])
-    values = range_.to_unit(values[None])[0]  # channels count alike
+    values = range_.to_unit(values[None])[0]  # so that all channels count equally
     blocking = torch.stack([_blocking(values.movedim(axis, -1), seen.movedim(axis, -1)) for axis in (-2, -1)])
     power = torch.stack([_spectrum(*channel) for channel in zip(values, seen, strict=True)])  # (C, 8, 8)
-    power = power.where(power.isfinite(), power.nanmean(0))  # one channel may be empty
+    power = power.where(power.isfinite(), power.nanmean(0))  # a channel may have no observed pixels
     middle, high = power[:, 3:5, 3:5].mean(), power[:, 6:, 6:].mean()
     shape = (1, -1, *(1,) * (data.ndim - 2))
     variance = power.sum((1, 2)).reshape(shape) / (_SIZE**2 - 1)
@@ -113,7 +115,7 @@ def whiteness(data: Tensor, weights: Tensor) -> Whiteness:
 
 
 def _planes(image: Tensor) -> Tensor:
-    """Return the middle of some planes spread evenly over an image, shape ``(C, planes, H, W)``."""
+    """Return the middle of some planes, evenly spread over an image, shape ``(C, planes, H, W)``."""
     planes = image[0].reshape(image.shape[1], -1, *image.shape[-2:])
     chosen = torch.linspace(0, planes.shape[1] - 1, min(_PLANES, planes.shape[1])).round().long()
     top, left = (max(0, (size - _SIDE) // 2) for size in image.shape[-2:])
@@ -121,10 +123,10 @@ def _planes(image: Tensor) -> Tensor:
 
 
 def _spectrum(values: Tensor, seen: Tensor) -> Tensor:
-    """Return the power of the noise at each coefficient, shape ``(8, 8)``; NaN where too little is seen."""
+    """Return the power of the noise at each coefficient, shape ``(8, 8)``; NaN if too little is observed."""
     blocks = _blocks(values)[_blocks(seen).flatten(1).all(1)].flatten(1)  # (blocks, 64)
     if len(blocks):
-        # At the ends of the range noise is cut off. Other constant blocks stay: compression makes them.
+        # Leave out blocks whose noise is cut off. Other constant blocks stay: compression produces them.
         at_an_end = [(blocks == end).float().mean(1) > _CLIPPED for end in (blocks.min(), blocks.max())]
         blocks = blocks[~(at_an_end[0] | at_an_end[1])]
     if len(blocks) < _FEWEST:
@@ -136,7 +138,7 @@ def _spectrum(values: Tensor, seen: Tensor) -> Tensor:
     power = (cosines @ blocks @ cosines.T).square()  # (blocks, 8, 8)
     along, across = torch.maximum(k[:, None], k), torch.minimum(k[:, None], k)
     edges = power[:, (along >= 3) & (along <= 6) & (across <= 2)].sum(1)
-    flat = edges.argsort()[: max(_FEWEST, int(_QUIET * len(edges)))]
+    flat = edges.argsort()[: max(_FEWEST, int(_FLATTEST * len(edges)))]
     return power[flat].median(0).values / _MEDIAN
 
 
@@ -148,7 +150,7 @@ def _blocks(image: Tensor) -> Tensor:
 
 
 def _blocking(values: Tensor, seen: Tensor) -> Tensor:
-    """Return the mean third difference at the roughest of 8 phases along the last axis, over the median."""
+    """Return the largest mean third difference of 8 phases along the last axis, divided by the median."""
     rough = values.diff(n=3).abs()
     known = seen.unfold(-1, 4, 1).all(-1) if seen.shape[-1] >= 4 else seen[..., :0]
     phases = torch.stack([rough[..., p::_SIZE][known[..., p::_SIZE]].mean() for p in range(_SIZE)])

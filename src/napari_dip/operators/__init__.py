@@ -1,9 +1,8 @@
-"""Linear operators A that take an image x to noise-free data A x."""
+"""Linear operators A, which turn an image x into noise-free data A x."""
 
 from napari_dip.image.grid import Grid
 from napari_dip.operators.base import Compose, Identity, Operator
 from napari_dip.operators.blur import Blur
-from napari_dip.operators.radon import Radon
 from napari_dip.operators.resample import Resample
 
-__all__ = ["Blur", "Compose", "Grid", "Identity", "Operator", "Radon", "Resample"]
+__all__ = ["Blur", "Compose", "Grid", "Identity", "Operator", "Resample"]

@@ -1,4 +1,4 @@
-"""What every operator is, and the two that need no numerics."""
+"""The base class of operators, the identity, and composition."""
 
 from abc import ABC, abstractmethod
 
@@ -11,7 +11,7 @@ from napari_dip.image.grid import Grid
 class Operator(nn.Module, ABC):
     """A linear map u = A x on batches of shape ``(N, C, *spatial)``, in 2-D and 3-D.
 
-    A subclass writes ``forward``; where x lies on another grid than the data, ``grid`` too.
+    A subclass implements ``forward``, and ``grid`` if x lies on another grid than the data.
     """
 
     @abstractmethod
@@ -19,11 +19,11 @@ class Operator(nn.Module, ABC):
         """Return A x."""
 
     def grid(self, data_shape: tuple[int, ...]) -> Grid:
-        """Return the grid of an x whose A x has the spatial shape `data_shape`."""
+        """Return the grid of x for data A x of the spatial shape `data_shape`."""
         return Grid.of_data(data_shape)
 
     def adjoint(self, y: Tensor) -> Tensor:
-        """Return Aᵀ y, as the vector-Jacobian product of ``forward`` unless a subclass knows better."""
+        """Return Aᵀ y. The default is the vector-Jacobian product of ``forward``."""
         x = y.new_zeros((*y.shape[:2], *self.grid(tuple(y.shape[2:])).shape), requires_grad=True)
         with torch.enable_grad():
             (adjoint,) = torch.autograd.grad(self(x), x, y)
@@ -35,10 +35,10 @@ class Operator(nn.Module, ABC):
 
 
 class Identity(Operator):
-    """u = x: denoising, and inpainting once the missing pixels weigh nothing."""
+    """u = x: the operator of denoising, and of inpainting, where missing pixels have weight 0."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return x itself."""
+        """Return x."""
         return x
 
 
@@ -64,7 +64,7 @@ class Compose(Operator):
         return self.inner.adjoint(self.outer.adjoint(y))
 
     def grid(self, data_shape: tuple[int, ...]) -> Grid:
-        """Return the grid of B's input, measured in pixels of A's output."""
+        """Return the grid of B's input, in pixels of A's output."""
         middle = self.outer.grid(data_shape)
         inner = self.inner.grid(middle.shape)
         step = tuple(a * b for a, b in zip(middle.step, inner.step, strict=True))

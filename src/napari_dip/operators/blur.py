@@ -1,4 +1,4 @@
-"""The operator of deconvolution."""
+"""Convolution with a point spread function: the operator of deconvolution."""
 
 from itertools import starmap
 
@@ -13,41 +13,41 @@ from napari_dip.operators.base import Operator
 class Blur(Operator):
     """u(p) = Σ_d psf(d) x(p − d): convolution with a point spread function.
 
-    x reaches beyond the data on all sides, as far as the point spread function does: nothing is assumed about
-    what lies outside, and nothing wraps around.
+    x extends beyond the data on all sides, by the radius of the point spread function. So nothing is assumed
+    about what lies outside, and nothing wraps around.
 
     Parameters
     ----------
     psf : Tensor, shape ``(*kernel)``
-        Of odd size along each axis and centred at ``n // 2``, sum 1; it is taken as it is.
+        Of odd size along each axis, centred at ``n // 2``, and of sum 1. None of this is checked.
     """
 
     def __init__(self, psf: Tensor) -> None:
         super().__init__()
         self.psf = psf
-        self._made: dict[tuple[tuple[int, ...], torch.dtype, torch.device], Tensor] = {}
+        self._transfers: dict[tuple[tuple[int, ...], torch.dtype, torch.device], Tensor] = {}
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return A x, of shape ``(N, C, *spatial)``, each axis shorter by the kernel's size less 1."""
+        """Return A x, shape ``(N, C, *spatial)``. A kernel of size k shortens an axis by k − 1."""
         axes = tuple(range(2, x.ndim))
-        # Prime sizes cost many times more than slightly larger smooth ones.
+        # A transform of prime size takes many times longer than a slightly larger one with small factors.
         size = tuple(next_fast_len(n, real=True) for n in x.shape[2:])
         spectrum = torch.fft.rfftn(x, s=size, dim=axes) * self._transfer(size, x)
         blurred = torch.fft.irfftn(spectrum, s=size, dim=axes)
-        # What wraps around falls on the first k - 1 samples.
+        # The first k − 1 samples are those that wrap around.
         valid = starmap(slice, ((k - 1, n) for k, n in zip(self.psf.shape, x.shape[2:], strict=True)))
         return blurred[(..., *valid)]
 
     def grid(self, data_shape: tuple[int, ...]) -> Grid:
-        """Return the grid of the data and the margin from which light comes in."""
+        """Return the grid of the data, widened by the margin from which light reaches them."""
         return Grid.widened(data_shape, tuple(k // 2 for k in self.psf.shape))
 
     @property
     def covariance(self) -> Tensor:
-        """Covariance, in pixels², of the Gaussian as wide as the kernel at half of its maximum."""
+        """Covariance, in pixels², of the Gaussian that is as wide as the kernel at half its maximum."""
         at = torch.nonzero(self.psf >= self.psf.max() / 2).double()
         centred = at - at.mean(0)
-        # An ellipsoid of semi-axis h has variance h² / (d + 2); a Gaussian falls to a half at 1.1774 σ.
+        # An ellipsoid of semi-axis h has the variance h² / (d + 2); a Gaussian falls to half at 1.1774 σ.
         return (self.psf.ndim + 2) / 1.1774**2 * (centred.T @ centred) / len(at)
 
     @property
@@ -56,8 +56,8 @@ class Blur(Operator):
         return tuple(self.covariance.diagonal().sqrt().tolist())
 
     def _transfer(self, size: tuple[int, ...], like: Tensor) -> Tensor:
-        """Return the Fourier transform of the point spread function, for images of this size."""
+        """Return the Fourier transform of the point spread function for images of this size."""
         key = size, like.dtype, like.device
-        if key not in self._made:
-            self._made[key] = torch.fft.rfftn(self.psf.to(like.device, like.dtype), s=size)
-        return self._made[key]
+        if key not in self._transfers:
+            self._transfers[key] = torch.fft.rfftn(self.psf.to(like.device, like.dtype), s=size)
+        return self._transfers[key]

@@ -42,6 +42,10 @@ class Outcome(Enum):
     )
 
 
+#: How the note of an answer begins that was given before the fit had begun.
+STOPPED_EARLY = "Stopped before the fit began"
+
+
 class StoppingCriterion(Enum):
     """What decides when a run ends, as a sentence for the user.
 

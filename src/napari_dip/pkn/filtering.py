@@ -1,7 +1,7 @@
-"""One image, one kernel, and the parameters at each of its pixels."""
+"""One image, one kernel, and the kernel's parameters at each pixel."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -10,14 +10,17 @@ from torch import Tensor
 
 from napari_dip.errors import InputError
 from napari_dip.image.fill import nearest
+from napari_dip.pkn.filter import decoded
 from napari_dip.pkn.kernels.base import ProceduralKernel
+from napari_dip.pkn.network import ParameterNetwork
 from napari_dip.pkn.observation import Observation
-from napari_dip.pkn.predictors import Predictor, decoded
+from napari_dip.pkn.predictors import Predictor, StructureTensor
+from napari_dip.steps import Steps, finished
 
 
 @dataclass(frozen=True, eq=False)
 class Filtering:
-    """What a kernel makes of one image; computed tile by tile, when it is asked for.
+    """A kernel applied to one image. Results are computed on demand, tile by tile.
 
     Parameters
     ----------
@@ -25,12 +28,13 @@ class Filtering:
         The filter.
     observation : Observation
         The image, with N = 1.
-    raw : Tensor, shape ``(1, P, ⌈H / coarse⌉, ⌈W / coarse⌉)``, optional
+    raw : Tensor, shape ``(1, P, ⌈H / stride⌉, ⌈W / stride⌉)``, optional
         Encoded parameters, as they were predicted.
     maps : Tensor, shape ``(1, P, factor H, factor W)``, optional
-        Or the parameters themselves, in their units.
+        The parameters themselves, in their units, in place of `raw`.
     strength : float
-        How far parameters are taken from those that leave the image as it is: 0 not at all, 1 as predicted.
+        Distance of the applied parameters from those that leave the image unchanged: 0 is no filter, 1
+        applies the parameters as they were predicted.
     """
 
     kernel: ProceduralKernel
@@ -43,11 +47,25 @@ class Filtering:
     def predicted(
         cls, kernel: ProceduralKernel, observation: Observation, predictor: Predictor, strength: float = 1.0
     ) -> Self:
-        """Ask a predictor for the parameters."""
-        observation = _without_missing(kernel, observation)
-        whole = replace(observation, seen=None)  # filled in already: a predictor need not do it again
-        with torch.no_grad():
+        """Return the kernel with predicted parameters."""
+        return finished(cls.predicting(kernel, observation, predictor, strength))
+
+    @classmethod
+    @torch.no_grad()
+    def predicting(
+        cls, kernel: ProceduralKernel, observation: Observation, predictor: Predictor, strength: float = 1.0
+    ) -> Steps[Self]:
+        """Do what `predicted` does, in steps."""
+        observation = _filled(kernel, observation)
+        whole = replace(observation, seen=None)  # it is filled already, a predictor need not do it again
+        yield "Predicting the parameters."
+        if not isinstance(predictor, ParameterNetwork | StructureTensor):
             return cls(kernel, observation, predictor(whole).detach(), strength=strength)
+        strips = []
+        for strip in predictor.strips(whole):
+            strips.append(strip)
+            yield "Predicting the parameters."
+        return cls(kernel, observation, torch.cat(strips, 2), strength=strength)
 
     @classmethod
     def given(
@@ -57,16 +75,16 @@ class Filtering:
         maps: Mapping[str, Tensor],
         strength: float = 1.0,
     ) -> Self:
-        """Take the parameters as they are given, by name, each of the result's shape ``(H, W)``.
+        """Return the kernel with given parameters: by name, maps of the result's shape ``(H, W)``.
 
-        Values beyond a parameter's limits are brought to these; a warning says how many.
+        Values beyond a parameter's limits are clipped; a warning says how many.
 
         Raises
         ------
         InputError
-            One is absent, unknown, of another shape, or not finite.
+            A map is absent, unknown, of another shape, or not finite.
         """
-        filtering = cls(kernel, _without_missing(kernel, observation), strength=strength)
+        filtering = cls(kernel, _filled(kernel, observation), strength=strength)
         names = [parameter.name for parameter in kernel.parameters]
         if set(maps) != set(names):
             raise InputError(
@@ -87,7 +105,7 @@ class Filtering:
             if beyond := int(((one < parameter.low) | (one > parameter.high)).sum()):
                 warnings.warn(
                     f"{beyond} values of the map {parameter.name} lay beyond its limits, {parameter.low:g} "
-                    f"and {parameter.high:g}, and were brought to these",
+                    f"and {parameter.high:g}, and were clipped",
                     stacklevel=2,
                 )
             values.append(one.clamp(parameter.low, parameter.high))
@@ -109,39 +127,64 @@ class Filtering:
             maps = decoded(self.kernel, self.raw, *part)
         return maps if self.strength == 1 else self.kernel.scaled(maps, self.strength)
 
-    def image(self) -> tuple[Tensor, int]:
-        """Return the filtered image, shape ``(1, C, factor H, factor W)``, and how many pixels see nothing.
+    def unfiltered(self) -> Tensor:
+        """Return a copy of the image, its pixels repeated where the result has finer ones."""
+        image, factor = self.observation.image, self.kernel.factor
+        return image.clone() if factor == 1 else enlarged(image, factor)
 
-        Those, with no observed pixel in reach, have the value of the nearest one.
+    @torch.no_grad()
+    def write(self, image: Tensor) -> Iterator[int]:
+        """Write the filtered image into `image`, tile by tile; yield the number of pixels written so far.
+
+        Pixels without an observed pixel in reach are NaN.
         """
-        with torch.no_grad():
-            channels = self.observation.image.shape[1]
-            image = self.observation.image.new_empty(1, channels, *self.shape)
-            for part, tile in self.kernel.in_tiles(self.kernel.apply, self.observation, self.parameters):
-                image[:, :, *part] = tile
+        written = 0
+        for part, tile in self.kernel.in_tiles(self.kernel.apply, self.observation, self.parameters):
+            image[:, :, *part] = tile
+            written += tile[0, 0].numel()
+            yield written
+
+    def completed(self, image: Tensor) -> tuple[Tensor, int]:
+        """Return an image without the NaN that `write` has left in it, and the number of these pixels.
+
+        Each takes the value of the nearest pixel that is not NaN.
+        """
         if self.observation.seen is None:
             return image, 0
         blind = image.isnan()
         count = int(blind.any(1).sum())
         return (nearest(image, ~blind) if count else image), count
 
-    def noise_left(self) -> Tensor:
-        """Return the share of the noise's standard deviation that is left, shape ``(factor H, factor W)``."""
-        with torch.no_grad():
-            left = self.observation.image.new_empty(self.shape)
-            for part, tile in self.kernel.in_tiles(self.kernel.noise_left, self.observation, self.parameters):
-                left[part] = tile[0, 0]
-        return left
+    def image(self) -> tuple[Tensor, int]:
+        """Return the filtered image, shape ``(1, C, factor H, factor W)``, as `completed` does."""
+        image = self.observation.image.new_empty(1, self.observation.image.shape[1], *self.shape)
+        for _ in self.write(image):
+            pass
+        return self.completed(image)
+
+    @torch.no_grad()
+    def noise_gain(self) -> Tensor:
+        """Return the noise gain of the kernel at each pixel, shape ``(factor H, factor W)``."""
+        gain = self.observation.image.new_empty(self.shape)
+        for part, tile in self.kernel.in_tiles(self.kernel.noise_gain, self.observation, self.parameters):
+            gain[part] = tile[0, 0]
+        return gain
 
     def weights_at(self, row: int, column: int) -> Tensor:
-        """Return what each pixel around one of the result counts for it (see the kernel)."""
+        """Return the weights of the image's pixels in one pixel of the result, as the kernel does."""
         return self.kernel.weights_at(self.observation, self.parameters, row, column)
 
 
-def _without_missing(kernel: ProceduralKernel, observation: Observation) -> Observation:
-    """Fill missing pixels in: grey-level distances see them, though no sum does.
+def enlarged(image: Tensor, factor: int) -> Tensor:
+    """Return an image of shape ``(N, C, H, W)`` with each pixel repeated along both axes."""
+    return image.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
 
-    For what sharpens they are then as good as observed: it has no weights to leave them out by.
+
+def _filled(kernel: ProceduralKernel, observation: Observation) -> Observation:
+    """Return an observation whose missing pixels are filled in.
+
+    Their weight is 0, but grey-level distances compare them. Deconvolution has no weights that could leave
+    them out, so it takes filled pixels for observed ones.
     """
     if observation.seen is None:
         return observation

@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
     from napari_dip.pkn.filtering import Filtering
 
-NOISE_LEFT = "noise left"
+#: Name of the map that is no parameter.
+NOISE_GAIN = "noise gain"
 
 
 def maps_of(filtering: "Filtering") -> dict[str, Map]:
-    """Return the parameters by name, and the share of the noise that is left."""
+    """Return the maps of the parameters by name, and the map of the noise gain."""
     maps = {
         parameter.name: Map(
             parameter.meaning,
@@ -29,25 +30,25 @@ def maps_of(filtering: "Filtering") -> dict[str, Map]:
         )
         for at, parameter in enumerate(filtering.kernel.parameters)
     }
-    meaning = "Share of the noise's standard deviation that is left, by the weights alone."
-    return {**maps, NOISE_LEFT: Map(meaning, "noise", 0.0, 1.0, filtering.noise_left)}
+    meaning = "Standard deviation of the noise after the filter over that before, for constant weights."
+    return {**maps, NOISE_GAIN: Map(meaning, "noise", 0.0, 1.0, filtering.noise_gain)}
 
 
 @dataclass(frozen=True, eq=False)
 class Elongations:
-    """Where a filter is longer along one direction than across it, and how much so.
+    """Places where a filter is longer along one direction than across it.
 
     Parameters
     ----------
     positions : ndarray, shape ``(N, 2)``
-        Middles of square cells, in pixels, row first.
+        Centres of square cells, in pixels, row first.
     directions : ndarray, shape ``(N, 2)``
-        Along the longer axis. Their length, in sides of a cell, is the share by which the variance across
-        falls short of that along: 0 where the filter is round, nearly 1 where it is a line.
+        Direction of the longer axis. Its length, in sides of a cell, is 1 − variance across / variance along:
+        0 where the filter is round, nearly 1 where it is a line.
     ratios : ndarray, shape ``(N,)``
-        The longer axis over the shorter one.
+        Longer axis over shorter axis.
     side : int
-        Of a cell, in pixels.
+        Side of a cell, in pixels.
     """
 
     positions: np.ndarray
@@ -59,18 +60,18 @@ class Elongations:
 def elongations(a: np.ndarray, b: np.ndarray, *, across: int = 40, least: float = 1.25) -> Elongations:
     """Return the direction in which a filter is longer, in square cells.
 
-    With log Q = [[m + a, b], [b, m − a]] of its precision, row axis first, the longer axis is the eigenvector
-    of the smaller eigenvalue, and exp(√(a² + b²)) times as long as the shorter one. Of a cell a and b are
-    averaged, which directions could not be.
+    The precision Q = exp [[m + a, b], [b, m − a]], row axis first, has its longer axis along the eigenvector
+    of the smaller eigenvalue; the ratio of the axes is exp(√(a² + b²)). In each cell a and b are averaged,
+    since directions can't be.
 
     Parameters
     ----------
     a, b : ndarray, shape ``(H, W)``
         Maps of the two parameters.
     across : int
-        Cells along the longer side of the image.
+        Number of cells along the longer side of the image.
     least : float
-        Ratio of the axes below which a cell is left out.
+        Cells with a smaller ratio of the axes are left out.
     """
     side = max(1, -(-max(a.shape) // across))
     starts = [np.arange(0, n, side) for n in a.shape]

@@ -1,6 +1,8 @@
-"""The tiny network that predicts a filter's parameters, the same for all filters but for its last layer."""
+"""The small network that predicts a filter's parameters; only its last layer depends on the filter."""
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -8,38 +10,37 @@ from torch import Tensor, nn
 
 from napari_dip.pkn.kernels.base import ProceduralKernel
 from napari_dip.pkn.observation import Observation
+from napari_dip.pkn.strips import in_strips
 
-#: Channels, and 3 x 3 filters one after another: fewer than 20,000 weights with any filter's last layer.
+#: Channels, and number of 3 x 3 layers: fewer than 20,000 weights with the last layer of any filter.
 _WIDTH, _DEPTH = 24, 4
-#: Pixels that are looked at in one go: few enough to stay in the caches.
-_STRIP = 2**20
 
 
 class ParameterNetwork(nn.Module):
-    """Predicts the parameters of a filter at every fourth pixel, every second one, or each.
+    """Predicts a filter's parameters at every `stride`-th pixel.
 
-    What it sees of an image is how far each pixel lies from the mean of its surroundings, in standard
-    deviations of the noise: so one network serves every exposure and every strength of noise. Each channel is
-    looked at by itself, and their answers are averaged. The last layer begins with weights of 0: at first the
-    network says the same everywhere.
+    The network sees how far each pixel lies from the mean of its surroundings, in standard deviations of the
+    noise, so that one network serves every exposure and noise level. It processes each channel separately and
+    averages the predictions. The last layer starts with weights of 0: an untrained network predicts the same
+    parameters everywhere.
 
     Parameters
     ----------
     kernel : ProceduralKernel
-        Whose parameters.
+        The filter.
     """
 
     def __init__(self, kernel: ProceduralKernel) -> None:
         super().__init__()
         self.kernel = kernel
-        self.step = kernel.coarse
-        self.first = nn.Conv2d(self.step**2, _WIDTH, 3, padding=1)
+        self.stride = kernel.stride
+        self.first = nn.Conv2d(self.stride**2, _WIDTH, 3, padding=1)
         self.blur = nn.Linear(3, _WIDTH) if kernel.purpose == "deblur" else None
         self.rest = nn.ModuleList(nn.Conv2d(_WIDTH, _WIDTH, 3, padding=1) for _ in range(_DEPTH - 1))
         self.last = nn.Conv2d(_WIDTH, len(kernel.parameters), 1)
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Draw the weights."""
+        """Draw random weights, except for the last layer."""
         for name, value in self.named_parameters():
             if name.startswith("last.") or name.endswith("bias"):
                 nn.init.zeros_(value)
@@ -48,37 +49,34 @@ class ParameterNetwork(nn.Module):
         self.begin_at(self.kernel.default())
 
     def begin_at(self, setting: Tensor) -> None:
-        """Say the same everywhere: parameters in their units, shape ``(P,)``."""
+        """Set the last layer's bias so that an untrained network predicts `setting`, shape ``(P,)``."""
         with torch.no_grad():
             assert self.last.bias is not None
             self.last.bias.copy_(self.kernel.encode(setting[None])[0])
 
     @property
     def reach(self) -> int:
-        """From so many coarse pixels away, and no further, others have an influence."""
+        """Distance, in predictions, beyond which pixels have no influence on a prediction."""
         return _DEPTH + 1
 
     def forward(self, observation: Observation) -> Tensor:
-        """Return encoded parameters, shape ``(N, P, ⌈H / step⌉, ⌈W / step⌉)``."""
+        """Return encoded parameters, shape ``(N, P, ⌈H / stride⌉, ⌈W / stride⌉)``."""
+        return torch.cat(list(self.strips(observation)), 2)
+
+    def strips(self, observation: Observation) -> Iterator[Tensor]:
+        """Yield the result of `forward` strip by strip."""
         whole = replace(observation, image=observation.filled(), seen=None)
-        height, width = whole.image.shape[2:]
-        rows, halo = max(1, _STRIP // (width * self.step)) * self.step, self.reach * self.step
-        strips = []
-        for top in range(0, height, rows):
-            first = max(0, top - halo)
-            raw = self._predicted(whole.rows(first, min(height, top + rows + halo)))
-            strips.append(raw[:, :, (top - first) // self.step :][:, :, : rows // self.step])
-        return torch.cat(strips, 2)
+        return in_strips(self._predicted, whole, self.stride, self.reach)
 
     def _predicted(self, observation: Observation) -> Tensor:
         n, channels, height, width = observation.image.shape
         z = (observation.image / observation.sigma).reshape(n * channels, 1, height, width)
-        z = F.pad(z, (0, -width % self.step, 0, -height % self.step), mode="replicate")
-        z = F.pixel_unshuffle(z, self.step)
+        z = F.pad(z, (0, -width % self.stride, 0, -height % self.stride), mode="replicate")
+        z = F.pixel_unshuffle(z, self.stride)
         around = F.avg_pool2d(z.mean(1, keepdim=True), 3, 1, 1, count_include_pad=False)
-        z = _compressed(z - around).contiguous(memory_format=torch.channels_last)
-        # Without learning, products of eight bits are enough.
-        with torch.autocast("cpu", torch.bfloat16, _quick(z) and not self.training):
+        z = _asinh(z - around).contiguous(memory_format=torch.channels_last)
+        # bfloat16 is precise enough for prediction, but not for training.
+        with torch.autocast("cpu", torch.bfloat16, _bfloat16_is_fast(z) and not self.training):
             x = self.first(z)
             if self.blur is not None:
                 assert observation.blur is not None
@@ -91,14 +89,33 @@ class ParameterNetwork(nn.Module):
         return raw.reshape(n, channels, *raw.shape[1:]).mean(1)
 
 
-def _quick(z: Tensor) -> bool:
-    """Return whether the processor multiplies bfloat16 faster than float32."""
+@dataclass(frozen=True, eq=False)
+class TrainedNetwork:
+    """A trained network, the best constant setting of its filter, and how both were found.
+
+    Parameters
+    ----------
+    network : ParameterNetwork
+        Predicts the parameters.
+    setting : Tensor, shape ``(P,)``
+        The best constant setting for the same examples, in the parameters' units.
+    metadata : dict
+        Training data and scores, as plain JSON values.
+    """
+
+    network: ParameterNetwork
+    setting: Tensor
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+def _bfloat16_is_fast(z: Tensor) -> bool:
+    """Return whether the CPU multiplies bfloat16 faster than float32."""
     capabilities = getattr(torch.cpu, "get_capabilities", None)  # torch 2.5 does not tell
     able = capabilities is not None and bool(capabilities().get("avx512_bf16"))
     return able and z.device.type == "cpu" and z.dtype == torch.float32
 
 
-def _compressed(z: Tensor) -> Tensor:
-    """Return asinh z, three times as fast as torch's."""
+def _asinh(z: Tensor) -> Tensor:
+    """Return asinh z, three times as fast as `torch.asinh`."""
     size = z.abs()
     return size.add_(size.square().add_(1).sqrt_()).log_().copysign_(z)

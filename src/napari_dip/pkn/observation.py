@@ -1,4 +1,4 @@
-"""What a filter sees: an image, its noise, and what goes with them."""
+"""The input of a filter: an image, its noise, and what else a kernel may need."""
 
 from dataclasses import dataclass, replace
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """Images of one size with all that a filter may ask of them.
+    """Images of one size, with everything that a kernel may need to know about them.
 
     Parameters
     ----------
@@ -17,12 +17,12 @@ class Observation:
     sigma : Tensor, shape ``(N, 1, 1, 1)`` or ``(N, 1, H, W)``
         Standard deviation of the noise, in grey levels; above 0.
     seen : Tensor, shape ``(N, 1 or C, H, W)``, optional
-        1 where a pixel was observed, 0 where it is missing. By default all were.
+        1 where a pixel was observed, 0 where it is missing. By default all were observed.
     guide : Tensor, shape ``(N, G, H, W)``, optional
-        What grey-level distances are taken from, where it isn't the image itself.
+        Image whose grey levels are compared instead of those of `image`.
     blur : Tensor, shape ``(N, 3, 1, 1)``, optional
-        Of an image to be deblurred: the precision log Q = [[m + a, b], [b, m − a]] of the Gaussian point
-        spread function, row axis first, as (m, a, b).
+        Blur of an image to be deconvolved: (m, a, b) of its Gaussian point spread function, whose precision
+        is Q = exp [[m + a, b], [b, m − a]], row axis first.
     """
 
     image: Tensor
@@ -54,7 +54,7 @@ class Observation:
         )
 
     def filled(self) -> Tensor:
-        """Return the image with the mean of the surroundings where pixels are missing."""
+        """Return the image with each missing pixel replaced by a mean of its surroundings."""
         if self.seen is None or bool(self.seen.all()):
             return self.image
         from napari_dip.image.fill import filled_planes
@@ -63,11 +63,11 @@ class Observation:
 
 
 def reflected(x: Tensor, margin: int) -> Tensor:
-    """Return x with its border mirrored, the outermost pixels not repeated."""
+    """Return x, padded by its mirror image without repeating the outermost pixels."""
     return F.pad(x, (margin,) * 4, mode="reflect")
 
 
 def shifted(padded: Tensor, margin: int, dy: int, dx: int) -> Tensor:
-    """Return the view x(p + d) of an image that was padded by a margin of |d| at the least."""
+    """Return the view x(p + d) of an image that was padded by a margin of at least |d|."""
     height, width = padded.shape[2] - 2 * margin, padded.shape[3] - 2 * margin
     return padded[:, :, margin + dy : margin + dy + height, margin + dx : margin + dx + width]

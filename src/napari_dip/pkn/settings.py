@@ -1,4 +1,4 @@
-"""What can be chosen of filters and their training; loads no torch."""
+"""Settings of kernels and of their training; importing them loads no torch."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -14,21 +14,23 @@ KernelName = Literal[
 
 @dataclass(frozen=True)
 class Training:
-    """Train a network of your own, for a filter whose parameters it predicts.
+    """Train your own network, which predicts the parameters of a filter.
 
     Parameters
     ----------
     kernel : str
-        The filter: a round or a stretched Gaussian, bilateral, non-local means (nlm); to deconvolve,
-        reblurring by a round or a stretched Gaussian; to super-resolve, upsampling.
+        The filter. For denoising: a round (isotropic) or stretched (anisotropic) Gaussian, a bilateral filter
+        or non-local means (nlm). For deconvolution: reblurring, by a round or a stretched Gaussian. For
+        super-resolution: upsampling.
     factor : int
-        Of upsampling: pixels of the result for one of the data.
+        Factor of upsampling: pixels of the result per pixel of the data, along each axis.
     iterations : int
-        More take longer and are better: 5000 take some minutes, of reblurring a quarter of an hour.
+        Number of updates. More take longer and give a better network: 5000 take some minutes, or a quarter of
+        an hour for reblurring.
     weakest, strongest : float, optional
-        Standard deviation of the noise that is added to clean images, in grey levels when the image's range
-        is 255; each example has one between these. By default 5 to 60, for reblurring 1 to 12 and for
-        upsampling 1 to 25.
+        Range of the noise's standard deviation, in grey levels of images from 0 to 255. Noise is added to
+        clean images; each example has its own. The default is 5 to 60, for reblurring 1 to 12, for upsampling
+        1 to 25.
     seed : int
         The same seed gives the same weights on the same machine.
     """

@@ -1,4 +1,4 @@
-"""A training from its settings: where its examples come from, and what its file says of them."""
+"""Trains a network as its settings say: chooses the examples, and records them in its metadata."""
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, replace
@@ -13,121 +13,134 @@ from napari_dip.image.intensity import Range
 from napari_dip.pkn.degradations import degradation
 from napari_dip.pkn.kernels.base import ProceduralKernel
 from napari_dip.pkn.kernels.registry import kernel_of
-from napari_dip.pkn.observation import Observation
+from napari_dip.pkn.network import TrainedNetwork
+from napari_dip.pkn.objectives import Objective, self_supervised, supervised
+from napari_dip.pkn.observe import observing
 from napari_dip.pkn.settings import Training
-from napari_dip.pkn.trainer import Lessons, Step, Trained, self_supervised, supervised, train
-from napari_dip.pkn.weights_file import shipped
-from napari_dip.synthetic.images import picture
+from napari_dip.pkn.trainer import PAUSE, TrainingStep, train
+from napari_dip.pkn.weights_file import bundled
+from napari_dip.problem import Problem
+from napari_dip.synthetic.collection import SyntheticImages
 
-#: Made pictures, their size, and how many more there are for validation.
-_PICTURES, _SIDE, _MORE = 400, 256, 24
-#: Of a user's clean images the last part of each is for validation: this share of its rows.
-_CHECKED = 0.2
-#: Pixels that a part must have along each axis.
-_LEAST = 32
+#: Number of synthetic images to train on, their side in pixels, and number of further ones for validation.
+_IMAGES, _SIDE, _VALIDATION = 400, 256, 24
+#: Share of a clean image's rows, the last ones, that is used for validation.
+_HELD_OUT = 0.2
+#: Smallest side of an image for training or validation, in pixels.
+_SMALLEST = 32
+
+_Preparation = Generator[TrainingStep, None, tuple[Objective, dict[str, Any]]]
 
 
 def train_network(
     training: Training,
     *,
     clean: Sequence[np.ndarray] = (),
-    noisy: Observation | None = None,
+    noisy: Problem | None = None,
     asked: Callable[[], bool] = lambda: False,
-) -> Generator[Step, None, Trained]:
-    """Train a network: on clean images, on one noisy image, or where there is neither on made pictures.
+) -> Generator[TrainingStep, None, TrainedNetwork]:
+    """Train a network on clean images, on one noisy image, or by default on synthetic images.
 
     Parameters
     ----------
     training : Training
-        What to train, and for how long.
+        The settings.
     clean : sequence of ndarray, each of shape ``(H, W)``
-        Any grey levels; each is brought to the range from 0 to 255.
-    noisy : Observation, optional
-        A noisy image and how strong its noise is. There is no truth then, and nothing but noise is taken
-        away. The network that comes with the package learns from there.
+        Clean images of any grey levels; each is scaled to the range from 0 to 255.
+    noisy : Problem, optional
+        Denoising of one noisy image. Unknown noise is measured. No truth is needed, but the network can only
+        learn to denoise. Training starts from the network that comes with the package.
     asked : callable
-        Whether to end now, and keep what was learnt.
+        Returns whether to end the training and keep the best weights so far.
 
     Yields
     ------
-    Step
-        One for each update.
+    TrainingStep
+        One per update, and some in between during which the training can be stopped.
 
     Returns
     -------
-    Trained
+    TrainedNetwork
 
     Raises
     ------
     InputError
-        An image is too small, or the kernel can't learn from it.
+        An image is too small, or the kernel can't be trained on it.
+    RestorationError
+        The noise can't be measured, or the loss is not finite.
     """
     kernel = kernel_of(training.kernel, training.factor)
-    lessons, origin = _lessons(training, kernel, clean, noisy)
-    # One image says too little to begin with nothing.
-    start = None if noisy is None else shipped(kernel).network
-    trained = yield from train(
-        kernel, lessons, iterations=training.iterations, seed=training.seed, start=start, asked=asked
-    )
-    return replace(trained, record={**origin, **trained.record})
-
-
-def _lessons(
-    training: Training, kernel: ProceduralKernel, clean: Sequence[np.ndarray], noisy: Observation | None
-) -> tuple[Lessons, dict[str, Any]]:
     if noisy is not None:
-        if kernel.purpose != "denoise":
-            raise InputError("kernel", f"{kernel.title} can't be trained on a noisy image: give clean ones")
-        if min(noisy.image.shape[2:]) < 2 * _LEAST:  # a quarter is for validation, with room for any window
-            raise InputError(
-                "image", f"a noisy image must have {2 * _LEAST} pixels along each axis to train on"
-            )
-        return self_supervised(noisy), {"images": "the noisy image itself, by Stein's unbiased risk estimate"}
+        objective, origin = yield from _on_noisy_image(kernel, noisy)
+    else:
+        objective, origin = yield from _on_clean_images(training, kernel, clean)
+    trained = yield from train(
+        kernel,
+        objective,
+        iterations=training.iterations,
+        seed=training.seed,
+        # One image is too little to train on from scratch.
+        initial_network=None if noisy is None else bundled(kernel).network,
+        asked=asked,
+    )
+    return replace(trained, metadata={**origin, **trained.metadata})
+
+
+def _on_noisy_image(kernel: ProceduralKernel, problem: Problem) -> _Preparation:
+    if kernel.purpose != "denoise":
+        raise InputError("kernel", f"{kernel.title} can't be trained on a noisy image: give clean images")
+    # A quarter is used for validation, and it must be larger than any window.
+    if min(problem.data.shape[2:]) < 2 * _SMALLEST:
+        raise InputError(
+            "image", f"a noisy image must have {2 * _SMALLEST} pixels along each axis to train on"
+        )
+    steps = observing(problem)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            observation = end.value
+            break
+        yield PAUSE
+    return self_supervised(observation), {
+        "images": "the noisy image itself, by Stein's unbiased risk estimate"
+    }
+
+
+def _on_clean_images(
+    training: Training, kernel: ProceduralKernel, clean: Sequence[np.ndarray]
+) -> _Preparation:
     images: Sequence[Tensor]
-    checked: Sequence[Tensor]
+    held_out: Sequence[Tensor]
     usual = degradation(kernel)
     weakest, strongest = training.weakest or usual.weakest, training.strongest or usual.strongest
-    harm = replace(usual, weakest=min(weakest, strongest), strongest=max(weakest, strongest))
+    chosen = replace(usual, weakest=min(weakest, strongest), strongest=max(weakest, strongest))
     if clean:
-        parts = [_divided(image) for image in clean]
-        images, checked = [one for one, _ in parts], [other for _, other in parts]
-        told = f"{len(clean)} clean image{'s' if len(clean) > 1 else ''} of the user's"
+        parts = [_split(image) for image in clean]
+        images, held_out = [one for one, _ in parts], [other for _, other in parts]
+        origin = f"{len(clean)} clean image{'s' if len(clean) > 1 else ''} of the user's"
     else:
-        images = _Made(training.seed, range(_PICTURES))
-        checked = _Made(training.seed, range(_PICTURES, _PICTURES + _MORE))
+        images = SyntheticImages(training.seed, range(_IMAGES), _SIDE)
+        held_out = SyntheticImages(training.seed, range(_IMAGES, _IMAGES + _VALIDATION), _SIDE)
+        for _ in held_out:
+            yield PAUSE
+        # The wording of the bundled files, so that training them again gives the same bytes.
         kinds = "dead leaves, textures, filaments, blobs, points"
-        told = f"{_PICTURES} made pictures: {kinds} (seed {training.seed})"
-    return supervised(kernel, harm, images, checked), {"images": told, "degradation": asdict(harm)}
+        origin = f"{_IMAGES} made pictures: {kinds} (seed {training.seed})"
+    return supervised(chosen, images, held_out), {"images": origin, "degradation": asdict(chosen)}
 
 
-class _Made(Sequence[Tensor]):
-    """Made pictures, each of them when it is first wanted: all at once they would take a minute."""
-
-    def __init__(self, seed: int, numbers: range) -> None:
-        self._seed, self._numbers = seed, numbers
-        self._made: dict[int, Tensor] = {}
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    def __getitem__(self, at: Any) -> Any:
-        number = self._numbers[at]
-        if number not in self._made:
-            self._made[number] = torch.from_numpy(picture(self._seed, number, _SIDE)).float()
-        return self._made[number]
-
-
-def _divided(image: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Return a clean image from 0 to 255 in two parts: to train on, and for validation."""
-    if image.ndim != 2 or image.shape[0] < _LEAST / _CHECKED or image.shape[1] < _LEAST:
+def _split(image: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Return a clean image, scaled from 0 to 255, in two parts: for training and for validation."""
+    if image.ndim != 2 or image.shape[0] < _SMALLEST / _HELD_OUT or image.shape[1] < _SMALLEST:
         raise InputError(
             "images",
-            f"a clean image must have two axes, at least {round(_LEAST / _CHECKED)} rows and {_LEAST} "
+            f"a clean image must have two axes, at least {round(_SMALLEST / _HELD_OUT)} rows and {_SMALLEST} "
             f"columns, got shape {image.shape}",
         )
     values = torch.from_numpy(np.array(image, np.float32))[None, None]
     if not values.isfinite().all() or values.min() == values.max():
         raise InputError("images", "a clean image must be finite and not constant")
     values = 255 * Range.of(values, torch.ones_like(values, dtype=torch.bool)).to_unit(values)[0, 0]
-    rows = round((1 - _CHECKED) * len(values))
+    rows = round((1 - _HELD_OUT) * len(values))
     return values[:rows], values[rows:]

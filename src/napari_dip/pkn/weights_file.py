@@ -1,25 +1,28 @@
-"""Trained networks as files: numbers and plain text, nothing that can run."""
+"""Trained networks as files that hold numbers and plain text, and nothing that can run."""
 
+import copy
+from dataclasses import replace
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
 from napari_dip.errors import FileError
 from napari_dip.io.tensors import read_tensors, write_tensors
 from napari_dip.pkn.kernels.base import ProceduralKernel
-from napari_dip.pkn.network import ParameterNetwork
-from napari_dip.pkn.trainer import Trained
+from napari_dip.pkn.kernels.registry import kernel_of
+from napari_dip.pkn.network import ParameterNetwork, TrainedNetwork
 
 _FORMAT = "napari-dip procedural kernel network 1"
 _SETTING = "setting"
 
 
-def save(trained: Trained, path: Path) -> None:
-    """Write a trained network as a safetensors file, whose header says what it is.
+def save(trained: TrainedNetwork, path: Path) -> None:
+    """Write a trained network to a safetensors file, with its metadata in the header.
 
     Raises
     ------
     FileError
-        The folder can't be written to.
+        The file can't be written.
     """
     from napari_dip._version import __version__
 
@@ -28,18 +31,18 @@ def save(trained: Trained, path: Path) -> None:
         "kernel": network.kernel.name,
         "factor": network.kernel.factor,
         "version": __version__,
-        "record": trained.record,
+        "record": trained.metadata,
     }
     write_tensors(path, {**network.state_dict(), _SETTING: trained.setting}, _FORMAT, header)
 
 
-def load(path: Path, kernel: ProceduralKernel) -> Trained:
+def load(path: Path, kernel: ProceduralKernel) -> TrainedNetwork:
     """Read the trained network of a kernel.
 
     Raises
     ------
     FileError
-        The file is absent or broken, holds something else, or the network of another kernel.
+        The file is absent or broken, holds something else, or holds the network of another kernel.
     """
     if not path.is_file():
         raise FileError(f"no such file: {path}")
@@ -48,23 +51,32 @@ def load(path: Path, kernel: ProceduralKernel) -> Trained:
         raise FileError(f"{path} holds no procedural kernel network: train one with `napari-dip train-pkn`")
     named = header.get("kernel"), header.get("factor")
     if named != (kernel.name, kernel.factor):
-        of = f"{kernel.name} with factor {kernel.factor}" if kernel.factor > 1 else kernel.name
+        wanted = f"{kernel.name}, factor {kernel.factor}" if kernel.factor > 1 else kernel.name
         raise FileError(
-            f"{path} holds the network of another kernel: {named[0]}, factor {named[1]}; {of} was wanted"
+            f"{path} holds the network of another kernel: {named[0]}, factor {named[1]}; expected {wanted}"
         )
     network = ParameterNetwork(kernel)
-    wanted = {name: value.shape for name, value in network.state_dict().items()}
+    expected = {name: value.shape for name, value in network.state_dict().items()}
     found = {name: value.shape for name, value in values.items() if name != _SETTING}
     setting = values.get(_SETTING)
-    if found != wanted or setting is None or setting.shape != (len(kernel.parameters),):
+    if found != expected or setting is None or setting.shape != (len(kernel.parameters),):
         raise FileError(f"{path} is broken: its weights are not those of a network for {kernel.name}")
     if not all(bool(value.isfinite().all()) for value in values.values()):
-        raise FileError(f"{path} is broken: some of its weights are no numbers")
+        raise FileError(f"{path} is broken: it contains NaN or infinite weights")
     network.load_state_dict({name: value for name, value in values.items() if name != _SETTING})
-    return Trained(network.eval(), setting, {"version": header.get("version"), **header.get("record", {})})
+    metadata = {"version": header.get("version"), **header.get("record", {})}
+    return TrainedNetwork(network.eval(), setting, metadata)
 
 
-def shipped(kernel: ProceduralKernel) -> Trained:
-    """Return the network of a kernel that comes with the package."""
-    name = kernel.name if kernel.factor == 1 else f"{kernel.name}-{kernel.factor}"
-    return load(Path(str(files("napari_dip.pkn") / "weights" / f"{name}.safetensors")), kernel)
+def bundled(kernel: ProceduralKernel) -> TrainedNetwork:
+    """Return a copy of the trained network of a kernel that comes with the package."""
+    trained = _bundled(kernel.name, kernel.factor)
+    return replace(trained, network=copy.deepcopy(trained.network))
+
+
+@cache
+def _bundled(name: str, factor: int) -> TrainedNetwork:
+    """Read a bundled network, once: each frame of a series asks for it."""
+    file = name if factor == 1 else f"{name}-{factor}"
+    path = Path(str(files("napari_dip.pkn") / "weights" / f"{file}.safetensors"))
+    return load(path, kernel_of(name, factor))

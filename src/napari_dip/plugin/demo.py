@@ -16,17 +16,17 @@ SETTINGS = DIP(time_limit=TIME_LIMIT)
 
 
 def begin(viewer: Any) -> Dock:
-    """Show the damaged micrograph in a viewer, open the dock on it, and press Run as soon as it can be.
+    """Show the damaged micrograph in a viewer, open the dock on it, and press Run when Run is enabled.
 
     Parameters
     ----------
     viewer : Viewer
-        Gets two layers, and a third one when the run shows its first image.
+        Gets two layers, and a third one as soon as the run has a first result.
 
     Returns
     -------
     Dock
-        Where the run is to be followed.
+        The dock that shows the run.
     """
     _, noisy, missing = damaged_micrograph()
     tissue = viewer.add_image(noisy.astype(np.uint8), name="tissue")  # uint8: as float, RGB is 0 to 1
@@ -34,7 +34,7 @@ def begin(viewer: Any) -> Dock:
     _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, "Denoise")
     dock.choose_image(tissue)
     dock.choose_image(scratches)
-    dock.task.show_task(Denoise())  # not what the last run in this dock had
+    dock.task.show_task(Denoise())  # instead of the task of the last run
     dock.method.form.set(SETTINGS)
 
     timer = QTimer(dock)
@@ -42,7 +42,7 @@ def begin(viewer: Any) -> Dock:
     def press() -> None:
         if dock.run_button.isEnabled():
             timer.stop()
-            viewer.reset_view()  # the dock has taken some of its width
+            viewer.reset_view()  # the dock has taken some of the canvas
             dock.run()
 
     timer.timeout.connect(press)

@@ -1,4 +1,4 @@
-"""What the user has set in napari's Preferences, and the values of the last run."""
+"""The page of the plugin in napari's preferences, and the values of the last run."""
 
 import contextlib
 import json
@@ -19,11 +19,11 @@ class Preferences:
     Parameters
     ----------
     device : {"auto", "cpu", "cuda", "mps"}
-        That a dock begins with.
+        The device that a new dock shows.
     time_limit : float or None
-        That a dock begins with, in seconds for each image or frame.
+        The time limit that a new dock shows, in seconds for each image or frame.
     interval : float
-        Seconds from one live update to the next, at the least.
+        Seconds from one live update to the next, at least.
     """
 
     device: str = "auto"
@@ -32,7 +32,7 @@ class Preferences:
 
     @classmethod
     def now(cls) -> "Preferences":
-        """Read them."""
+        """Read the preferences."""
         from napari.settings import get_plugin_settings
 
         page = get_plugin_settings(PLUGIN).restore
@@ -40,12 +40,12 @@ class Preferences:
 
 
 def remember_settings(settings: Any) -> None:
-    """Keep settings for the next dock, under the name of their class."""
+    """Keep settings for the next dock under the name of their class."""
     remember(type(settings).__name__, to_dict(settings))
 
 
 def remembered_settings(cls: type) -> Any:
-    """Return the settings of a class that were kept last, or None where there are none that can be used."""
+    """Return the settings of a class that were kept last, or None if there are none that can be used."""
     values = remembered(cls.__name__)
     with contextlib.suppress(ValueError, TypeError):  # another version may have kept them
         return None if values is None else from_dict(cls, values)
@@ -53,7 +53,7 @@ def remembered_settings(cls: type) -> Any:
 
 
 def remember(name: str, values: Any) -> None:
-    """Keep plain JSON values for the next dock."""
+    """Keep plain JSON values for the next dock under a name."""
     _store().setValue(name, json.dumps(values))
 
 

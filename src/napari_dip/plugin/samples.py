@@ -1,4 +1,4 @@
-"""Sample images for File > Open Sample: real ones, small, and there without a network."""
+"""Sample images for File > Open Sample. They are real and small, and most come with the package."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ LayerData = tuple[Any, dict[str, Any], str]
 
 
 def micrograph() -> list[LayerData]:
-    """Return a neuron with little light: the camera's own noise, nothing added.
+    """Return a neuron with little light and the noise of the camera; nothing was added.
 
     The protein NCOA4 by immunofluorescence, from Tim Monko's ndev-sampledata (BSD-3-Clause).
 
@@ -35,8 +35,8 @@ def sky() -> list[LayerData]:
     """Return galaxies as a camera counts them, with dead pixels and cosmic rays.
 
     A detail of the Hubble eXtreme Deep Field (NASA, public domain), which comes with scikit-image. The
-    published picture is clean; the photon noise (1 grey level per photon), the read noise (5 grey levels),
-    the dead pixels (NaN) and the cosmic rays (at the saturation, 4095) are simulated.
+    published image is clean. The photon noise (1 grey level per photon), the read noise (5 grey levels),
+    the dead pixels (NaN) and the cosmic rays (at saturation, 4095) are simulated.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def sky() -> list[LayerData]:
 
 
 def photograph() -> list[LayerData]:
-    """Return a photograph that was scratched and stained, and where.
+    """Return a photograph with scratches and stains, and the labels that mark them.
 
     Chelsea the cat, by Stéfan van der Walt (CC0), which comes with scikit-image. The damage is drawn.
 
@@ -112,10 +112,10 @@ def photograph() -> list[LayerData]:
 
 
 def z_stack() -> list[LayerData]:
-    """Return a dividing cell between its neighbours, in 3-D: the microscope's own noise, nothing added.
+    """Return a dividing cell between its neighbours in 3-D, with the noise of the microscope.
 
     Nuclei by fluorescence microscopy, from the Allen Institute for Cell Science (CC0): a detail of
-    scikit-image's ``cells3d``, which was sampled down by 4 in rows and columns.
+    scikit-image's ``cells3d``, downsampled by 4 in rows and columns.
 
     Returns
     -------
@@ -133,10 +133,10 @@ def z_stack() -> list[LayerData]:
 
 
 def time_series() -> list[LayerData]:
-    """Return nuclei of cells that move into a wound, over time: the camera's own noise, nothing added.
+    """Return nuclei of cells that move into a wound over time, with the noise of the camera.
 
-    A scratch assay, stained with Hoechst 33342, from Tim Monko's ndev-sampledata (BSD-3-Clause), which
-    doesn't say how much time lies between two frames.
+    A scratch assay, stained with Hoechst 33342, from Tim Monko's ndev-sampledata (BSD-3-Clause). The time
+    between two frames is not known.
 
     Returns
     -------

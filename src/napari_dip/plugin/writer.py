@@ -1,4 +1,4 @@
-"""Saves a layer as an OME-TIFF that keeps its pixel size, and how it was restored."""
+"""Saves a layer as an OME-TIFF, with its pixel size and its provenance."""
 
 from pathlib import Path
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from napari_dip.image.axes import Axes
-from napari_dip.io import Picture
-from napari_dip.io import write as write_picture
-from napari_dip.plugin.forms.layers import KEY
+from napari_dip.io import ImageFile
+from napari_dip.io import write as write_image
+from napari_dip.plugin.layers import KEY
 
 
 def write(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
@@ -19,14 +19,14 @@ def write(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     path : str
         Ends in ``.ome.tif``.
     data : array
-        Of the layer; of a multiscale one the finest level is saved.
+        Data of the layer. Of a multiscale layer the finest level is saved.
     attributes : dict
-        Of the layer, as napari hands them to writers.
+        Attributes of the layer, as napari hands them to writers.
 
     Returns
     -------
     list of str
-        The path.
+        The path of the file that was written.
     """
     pixels = np.asarray(data[0] if attributes.get("multiscale") else data)
     provenance = attributes.get("metadata", {}).get(KEY, {})
@@ -41,6 +41,6 @@ def write(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
         for letter, size, unit in sizes
         if letter in "ZYX" and f"{unit}" != "pixel"
     }
-    picture = Picture(pixels, axes.letters, pixel_size)
-    write_picture(Path(path), pixels, picture, axes=axes.letters, provenance=provenance, keep_dtype=True)
+    source = ImageFile(pixels, axes.letters, pixel_size)
+    write_image(Path(path), pixels, source, axes=axes.letters, provenance=provenance, keep_dtype=True)
     return [path]

@@ -1,1 +1,1 @@
-"""Networks that were trained before: elsewhere, or for the package."""
+"""Networks that were trained on other images: those of the package, and those of the user."""

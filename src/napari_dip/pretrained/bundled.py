@@ -1,6 +1,8 @@
-"""Networks that come with the package."""
+"""The networks that come with the package."""
 
+import copy
 from dataclasses import replace
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal
@@ -11,18 +13,26 @@ from napari_dip.pretrained.model import Pretrained
 Purpose = Literal["denoise", "super-resolve"]
 
 
-def shipped(purpose: Purpose, factor: int = 1, *, pre_upsampled: bool = False) -> Pretrained | None:
-    """Return the network for grey images that comes with the package; None where there is none.
+def bundled(purpose: Purpose, factor: int = 1, *, pre_upsampled: bool = False) -> Pretrained | None:
+    """Return the network for grey images that comes with the package, or None if there is none.
+
+    Each call returns a copy, which may be changed. The file is read once.
 
     Parameters
     ----------
     purpose : {"denoise", "super-resolve"}
-        What it is for.
+        What the network does.
     factor : int
-        Of super-resolution.
-    enlarged : bool
-        Whether it is to take images that were enlarged before.
+        Factor of super-resolution.
+    pre_upsampled : bool
+        Whether the network takes images that have been interpolated to the size of the result.
     """
     name = "dncnn" if purpose == "denoise" else f"{'vdsr' if pre_upsampled else 'compact'}-{factor}"
+    found = _read(name)
+    return None if found is None else replace(found, network=copy.deepcopy(found.network))
+
+
+@cache
+def _read(name: str) -> Pretrained | None:
     path = Path(str(files("napari_dip.pretrained") / "weights" / f"{name}.safetensors"))
     return replace(load(path), source=f"napari-dip {name}") if path.is_file() else None

@@ -1,4 +1,4 @@
-"""What a network was trained to undo."""
+"""The degradations that the bundled networks were trained to undo."""
 
 import torch
 import torch.nn.functional as F
@@ -9,35 +9,35 @@ from napari_dip.pretrained.model import Pretrained
 
 
 def pre_upsampled(x: Tensor, factor: int) -> Tensor:
-    """Return images of more pixels by bicubic interpolation, with Keys' a = −1/2 as Pillow has it.
+    """Return images interpolated to a finer grid: bicubic, with Keys' a = −1/2, as in Pillow.
 
     Parameters
     ----------
     x : Tensor, shape ``(N, C, H, W)``
         Any grey levels.
     factor : int
-        How many pixels for one, along each axis.
+        Pixels of the result per pixel of the image, along each axis.
     """
-    # Without `antialias`, which changes nothing else here, torch has a = −3/4.
+    # torch uses a = −3/4 unless `antialias` is set, which changes nothing else when upsampling.
     return F.interpolate(x, scale_factor=float(factor), mode="bicubic", antialias=True)
 
 
 def degraded(pretrained: Pretrained, clean: Tensor, generator: Generator) -> Tensor:
-    """Return what a network that comes with the package is given, for clean images.
+    """Return the inputs from which a bundled network is trained to restore clean images.
 
     Parameters
     ----------
     pretrained : Pretrained
-        Its factor, sigma, and whether it wants enlarged images are looked at.
+        Its factor, sigma and pre_upsampled define the degradation.
     clean : Tensor, shape ``(N, C, H, W)``
         Images from 0 to 1; H and W are multiples of the factor.
     generator : torch.Generator
-        Of the noise.
+        Draws the noise.
     """
     factor, sigma = pretrained.factor, pretrained.sigma
-    seen = Resample((factor, factor), "bicubic")(clean)
+    inputs = Resample((factor, factor), "bicubic")(clean)
     if pretrained.pre_upsampled:
-        seen = pre_upsampled(seen, factor)
+        inputs = pre_upsampled(inputs, factor)
     if sigma:
-        seen = seen + sigma / 255 * torch.randn(seen.shape, generator=generator)
-    return seen
+        inputs = inputs + sigma / 255 * torch.randn(inputs.shape, generator=generator)
+    return inputs

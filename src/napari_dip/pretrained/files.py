@@ -1,6 +1,7 @@
-"""Pretrained networks as files: what is in them is checked, and nothing in them runs."""
+"""Files of pretrained networks. Their contents are checked, and no code in them is run."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +12,25 @@ from napari_dip.io.tensors import read_tensors, write_tensors
 from napari_dip.pretrained.architectures import recognised
 from napari_dip.pretrained.model import Pretrained
 from napari_dip.pretrained.spandrel import from_spandrel
-from napari_dip.pretrained.state_dicts import PICKLED, nested, read_pickled
+from napari_dip.pretrained.state_dicts import PICKLED, read_pickled, without_prefixes
 
 _FORMAT = "napari-dip network 1"
+#: Files whose networks stay in memory.
+_KEPT = 2
 
 
 def load(path: Path) -> Pretrained:
-    """Read a network: one that `save` wrote, or a state dictionary of a known architecture.
+    """Read a network from a file that `save` wrote, or from a state dictionary of a known architecture.
 
     Parameters
     ----------
     path : Path
-        A .safetensors file; or .pth, .pt or .ckpt, of which only tensors are read.
+        A .safetensors file, or a .pth, .pt or .ckpt file, of which only the tensors are read.
 
     Raises
     ------
     FileError
-        The file is absent or broken, would run code, or holds another architecture.
+        The file is missing or broken, contains code, or holds an unknown architecture.
     """
     if not path.is_file():
         raise FileError(f"no such file: {path}")
@@ -38,46 +41,64 @@ def load(path: Path) -> Pretrained:
         weights = read_pickled(path)
     else:
         raise FileError(
-            f"{path} is of a kind that is not known: a state dictionary as .safetensors, "
-            f"{', '.join(PICKLED[:-1])} or {PICKLED[-1]} was wanted"
+            f"{path} is not a file of network weights: expected a state dictionary as .safetensors, "
+            f"{', '.join(PICKLED[:-1])} or {PICKLED[-1]}"
         )
     if header is None:
         raise FileError(f"{path} is broken: its header can't be read")
     if not all(bool(value.isfinite().all()) for value in weights.values()):
-        raise FileError(f"{path} is broken: some of its weights are no numbers")
+        raise FileError(f"{path} is broken: it contains NaN or infinite weights")
     weights = {name: value.float() if value.is_floating_point() else value for name, value in weights.items()}
-    return _described(weights, header, path)
+    return _built(weights, header, path)
+
+
+def load_shared(path: Path) -> Pretrained:
+    """Return what `load` returns, but read the file only if it has changed since the last time.
+
+    All callers share one network: copy it before you change it.
+    """
+    try:
+        status = path.stat()
+    except OSError:
+        return load(path)  # raises an error that tells what is wrong
+    return _load_version(path.absolute(), status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=_KEPT)
+def _load_version(path: Path, _modified: int, _size: int) -> Pretrained:
+    return load(path)
 
 
 def save(pretrained: Pretrained, path: Path) -> None:
-    """Write a network as a safetensors file, whose header says what it is.
+    """Write a network to a safetensors file whose header describes it.
 
     Raises
     ------
     FileError
-        The folder can't be written to.
+        The file can't be written.
     """
     from napari_dip._version import __version__
 
     header = {
         "factor": pretrained.factor,
         "sigma": pretrained.sigma,
-        "record": {"version": __version__, **pretrained.record},
+        "record": {"version": __version__, **pretrained.metadata},
     }
     write_tensors(path, pretrained.network.state_dict(), _FORMAT, header)
 
 
-def _described(weights: Mapping[str, Tensor], header: Mapping[str, Any], path: Path) -> Pretrained:
+def _built(weights: Mapping[str, Tensor], header: Mapping[str, Any], path: Path) -> Pretrained:
+    """Return the network that has these weights."""
     factor, sigma = header.get("factor", 1), header.get("sigma")
-    record = header.get("record", {})
+    metadata = header.get("record", {})
     if not (
         isinstance(factor, int)
         and factor >= 1
         and isinstance(sigma, float | int | None)
-        and isinstance(record, dict)
+        and isinstance(metadata, dict)
     ):
         raise FileError(f"{path} is broken: its header can't be read")
-    candidates = list(nested(weights))
+    candidates = list(without_prefixes(weights))
     for candidate in candidates:
         if (network := recognised(candidate)) is not None:
             return Pretrained(
@@ -88,6 +109,6 @@ def _described(weights: Mapping[str, Tensor], header: Mapping[str, Any], path: P
                 path.name,
                 pre_upsampled=network.pre_upsampled,
                 sigma=sigma,
-                record=record,
+                metadata=metadata,
             )
     return from_spandrel(candidates, path)

@@ -1,9 +1,13 @@
-"""What is known of a network that was trained before."""
+"""A pretrained network, and what is known of it."""
 
-from dataclasses import dataclass, field
-from typing import Any
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self
 
-from torch import nn
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True, eq=False)
@@ -13,44 +17,75 @@ class Pretrained:
     Parameters
     ----------
     network : nn.Module
-        Takes images of shape ``(N, channels, H, W)``, in the range of grey levels that it is used to, to
-        ``(N, channels, factor * H, factor * W)``; to the same size where `pre_upsampled`.
+        Takes images of shape ``(N, channels, H, W)``, in its own range of grey levels, and returns images of
+        shape ``(N, channels, factor * H, factor * W)``, or of the same shape if `pre_upsampled` is set.
     architecture : str
-        Its name, ours or spandrel's.
+        Name of the architecture, in this package or in spandrel.
     factor : int
-        Pixels of the result for one of the data, along each axis. For a `pre_upsampled` network, the factor
-        it was trained for, and 1 where its file doesn't say.
+        Pixels of the result per pixel of the data, along each axis. For a `pre_upsampled` network, the factor
+        that it was trained for, or 1 if its file does not say.
     channels : int
-        Of the images.
+        Channels of the images.
     source : str
-        What to call it.
+        Where the network is from: the name of a file, for example.
     pre_upsampled : bool
-        Whether it wants images that were enlarged to the result's size before, by bicubic interpolation.
+        Whether the network takes images that have been interpolated to the size of the result (bicubic).
     sigma : float, optional
-        Of the noise that a denoiser was trained to remove, in grey levels of images from 0 to 255.
-    record : dict
-        How it was trained, as plain JSON values.
+        Standard deviation of the noise that a denoiser was trained to remove, in grey levels of images from
+        0 to 255.
+    metadata : dict
+        How the network was trained, as plain JSON values.
     """
 
-    network: nn.Module
+    network: "nn.Module"
     architecture: str
     factor: int
     channels: int
     source: str
     pre_upsampled: bool = False
     sigma: float | None = None
-    record: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of_module(cls, module: "nn.Module", source: str, **facts: Any) -> Self:
+        """Return a copy of a network that was given in Python.
+
+        Parameters
+        ----------
+        module : nn.Module
+            The network.
+        source : str
+            What to call it.
+        **facts
+            Factor, channels, pre_upsampled and sigma, as for the class.
+        """
+        return cls(copy.deepcopy(module), type(module).__name__, source=source, **facts)
+
+    def copied(self, device: "torch.device", state: "Mapping[str, Tensor] | None" = None) -> Self:
+        """Return a copy on a device.
+
+        Parameters
+        ----------
+        device : torch.device
+            Where the copy computes.
+        state : mapping of str to Tensor, optional
+            Weights in place of the network's own, if there are any.
+        """
+        network = copy.deepcopy(self.network).to(device)
+        if state:
+            network.load_state_dict(dict(state))
+        return replace(self, network=network)
 
     @property
-    def in_words(self) -> str:
-        """What it is, such as "Compact, 2 times finer, 1 channel (napari-dip compact-2)"."""
+    def description(self) -> str:
+        """A description such as "Compact, 2 times finer, grey, 38628 weights (napari-dip compact-2)"."""
         parts = [self.architecture]
         if self.pre_upsampled:
-            parts.append("of enlarged images")
+            parts.append("for interpolated images")
         elif self.factor > 1:
             parts.append(f"{self.factor} times finer")
         if self.sigma is not None:
-            parts.append(f"for noise of {self.sigma:.3g} of 255")
+            parts.append(f"for noise with σ = {self.sigma:.3g} of 255")
         parts.append("grey" if self.channels == 1 else f"{self.channels} channels")
         weights = sum(value.numel() for value in self.network.parameters())
         return f"{', '.join(parts)}, {weights} weights ({self.source})"

@@ -1,4 +1,4 @@
-"""Architectures that spandrel knows, where it is installed."""
+"""Architectures that spandrel provides, if it is installed."""
 
 import warnings
 from collections.abc import Iterable, Mapping
@@ -15,16 +15,16 @@ from napari_dip.pretrained.model import Pretrained
 
 
 class Padded(nn.Module):
-    """A network that wants images of certain sizes, with what makes any image fit.
+    """A network that takes images of certain sizes only, padded so that it takes images of any size.
 
     Parameters
     ----------
     network : nn.Module
-        Spandrel's.
+        A network from spandrel.
     requirements : spandrel.SizeRequirements
-        What sizes it can work on.
+        The sizes that it takes.
     factor : int
-        Pixels of the result for one of the input along each axis.
+        Pixels of the result per pixel of the input, along each axis.
     """
 
     def __init__(self, network: nn.Module, requirements: Any, factor: int) -> None:
@@ -32,10 +32,10 @@ class Padded(nn.Module):
         self.network, self.requirements, self.factor = network, requirements, factor
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the network's result for images of any size."""
+        """Return the result for images of any size."""
         height, width = x.shape[2:]
         right, below = self.requirements.get_padding(width, height)
-        # By at most what there is to mirror; torch can repeat the last pixels for the rest.
+        # An image can be mirrored once only; its last pixels are repeated to fill the rest.
         mirrored = min(right, width - 1), min(below, height - 1)
         x = F.pad(x, (0, mirrored[0], 0, mirrored[1]), mode="reflect")
         x = F.pad(x, (0, right - mirrored[0], 0, below - mirrored[1]), mode="replicate")
@@ -43,47 +43,48 @@ class Padded(nn.Module):
 
 
 def from_spandrel(candidates: Iterable[Mapping[str, Tensor]], path: Path) -> Pretrained:
-    """Return the network that has these weights, of spandrel's architectures.
+    """Return the network that has these weights, of an architecture that spandrel knows.
 
     Parameters
     ----------
     candidates : iterable of mapping
-        The weights, by each of the names that may be right.
+        The weights by name, once for each way to name them.
     path : Path
-        Where they are from.
+        The file that they are from.
 
     Raises
     ------
     FileError
-        Spandrel is absent or doesn't work here, doesn't know the architecture, or it is of another kind.
+        Spandrel is missing, can't be imported, or does not know the architecture, or the network is not one
+        that restores images.
     """
     known = ", ".join(sorted(architecture.title for architecture in ARCHITECTURES))
-    unknown = f"{path} holds weights of another architecture than those that are known ({known})"
+    unknown = f"{path} holds weights of an architecture other than those that come with napari-dip ({known})"
     try:
         from spandrel import MAIN_REGISTRY, ImageModelDescriptor, UnsupportedModelError
     except ModuleNotFoundError as error:
         if error.name == "spandrel":
             raise FileError(
-                f'{unknown}: `pip install "napari-dip[models]"` adds more of them, through spandrel'
+                f'{unknown}: `pip install "napari-dip[models]"` adds more, through spandrel'
             ) from error
         raise FileError(f"{unknown}; {_repair(error)}") from error
     except (ImportError, RuntimeError, AttributeError, OSError) as error:
-        # A torchvision for another torch fails in each of these ways.
+        # A torchvision that was built for another torch fails in any of these ways.
         raise FileError(f"{unknown}; {_repair(error)}") from error
     for weights in candidates:
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of how spandrel uses torch: nothing for a user to mend
+                warnings.simplefilter("ignore")  # about spandrel's use of torch: the user can't change it
                 found = MAIN_REGISTRY.load(dict(weights))
         except UnsupportedModelError:
             continue
         except Exception as error:
-            # It judges by a few names, and fails in any way where others or their shapes don't fit.
-            raise FileError(f"{path} is broken: its weights fit together to no network") from error
+            # Spandrel recognises an architecture by a few names, and may fail in any way on the others.
+            raise FileError(f"{path} is broken: its weights do not form a network") from error
         if not isinstance(found, ImageModelDescriptor) or found.purpose not in ("SR", "Restoration"):
-            raise FileError(f"{path} holds a network for something else: {found.architecture.name}")
+            raise FileError(f"{path} holds a network for another purpose: {found.architecture.name}")
         network = Padded(found.model, found.size_requirements, found.scale).eval()
-        _try_out(network, found.input_channels, found.scale, path)
+        _check_output(network, found.input_channels, found.scale, path)
         return Pretrained(network, found.architecture.name, found.scale, found.input_channels, path.name)
     raise FileError(f"{unknown}; spandrel does not know it either")
 
@@ -91,13 +92,13 @@ def from_spandrel(candidates: Iterable[Mapping[str, Tensor]], path: Path) -> Pre
 def _repair(error: Exception) -> str:
     first = next(iter(str(error).splitlines()), type(error).__name__)
     return (
-        f"spandrel, which knows more, can't be imported ({first}): install the torchvision that was made for "
-        f"torch {torch.__version__}, from where torch is from"
+        f"spandrel, which provides more, can't be imported ({first}): install the torchvision that was built "
+        f"for torch {torch.__version__}, from the same source as torch"
     )
 
 
-def _try_out(network: nn.Module, channels: int, factor: int, path: Path) -> None:
-    """Refuse networks that want more than an image, or give something else."""
+def _check_output(network: nn.Module, channels: int, factor: int, path: Path) -> None:
+    """Refuse networks that need more than an image, or return anything but an image."""
     side = 16
     try:
         with torch.no_grad():
@@ -106,4 +107,4 @@ def _try_out(network: nn.Module, channels: int, factor: int, path: Path) -> None
     except (RuntimeError, TypeError, IndexError, AttributeError):
         fits = False
     if not fits:
-        raise FileError(f"{path} holds a network that does not take one image to another of as many channels")
+        raise FileError(f"{path} holds a network that does not map one image to another with equal channels")

@@ -1,4 +1,4 @@
-"""State dictionaries from files that others made, without running anything that is in them."""
+"""State dictionaries from files that others wrote, read without running any code in them."""
 
 import pickle
 import re
@@ -13,47 +13,49 @@ from torch.torch_version import TorchVersion
 
 from napari_dip.errors import FileError
 
-#: Endings of files that torch.save writes.
+#: Suffixes of files that torch.save writes.
 PICKLED = (".pth", ".pt", ".ckpt")
-#: Older releases of torch could be made to run code even so (CVE-2025-32434, and what was found after it).
+#: In older releases of torch even the restricted reader could be made to run code (CVE-2025-32434 and later
+#: reports).
 _SAFE = "2.10"
-#: What training programs call the entry that holds the weights; averaged ones are better than the last ones.
+#: Names that training programs give to the entry with the weights. Averaged weights come first: they restore
+#: better than the last ones.
 _ENVELOPES = ("params_ema", "params", "state_dict", "model_state_dict", "model", "net")
-_BY_HAND = "load it yourself in Python if you trust it, and give the module to FineTune"
+_BY_HAND = "load it yourself in Python if you trust it, and pass the module to FineTune.of"
 
 
 def read_pickled(path: Path) -> dict[str, Tensor]:
-    """Return the weights that torch.save wrote, by name.
+    """Return the weights in a file that torch.save wrote, by name.
 
     Raises
     ------
     FileError
-        The file is broken, is a program, or holds other things than tensors.
+        The file is broken, is a program, or holds anything but tensors.
     """
     if TorchVersion(torch.__version__) < _SAFE:
         raise FileError(
-            f"{path} is a pickle, which torch {torch.__version__} does not open safely: install torch "
-            f"{_SAFE} or newer, or have the weights as a .safetensors file"
+            f"{path} is a pickle, which torch {torch.__version__} can't open safely: install torch "
+            f"{_SAFE} or newer, or get the weights as a .safetensors file"
         )
     _refuse_programs(path)
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        contents = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        # torch's own words advise to let the file run.
-        if asked := re.search(r"GLOBAL ([\w.]+)", str(error)):
+        # torch's own message explains how to let the file run, so it is not passed on.
+        if wanted := re.search(r"GLOBAL ([\w.]+)", str(error)):
             raise FileError(
-                f"{path} is refused: it holds more than weights, and would use {asked[1]} when it is opened. "
+                f"{path} is refused: it holds more than weights, and would use {wanted[1]} when opened. "
                 f"Ask for the state dictionary alone, or {_BY_HAND}"
             ) from error
-        raise FileError(f"can't read {path}: it is broken, or no file of weights") from error
+        raise FileError(f"can't read {path}: it is broken, or not a file of weights") from error
     except Exception as error:
         # A broken pickle may raise anything.
-        raise FileError(f"can't read {path}: it is broken, or no file of weights") from error
-    return _weights(found, path)
+        raise FileError(f"can't read {path}: it is broken, or not a file of weights") from error
+    return _weights(contents, path)
 
 
-def nested(weights: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
-    """Yield weights by their names, then without what all of them begin with, such as ``module.``."""
+def without_prefixes(weights: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+    """Yield the weights by their names, then without each prefix that all names share, such as ``module.``"""
     while weights:
         yield dict(weights)
         first = {name.partition(".")[0] for name in weights}
@@ -63,12 +65,12 @@ def nested(weights: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
 
 
 def _refuse_programs(path: Path) -> None:
-    """Refuse what holds code, by the directory of the archive alone."""
+    """Refuse files that contain code. Only the directory of the archive is read."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = {name.partition("/")[2] for name in archive.namelist()}
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return  # torch's older format, or broken
+        return  # torch's older format, or a broken file
     if "constants.pkl" in names or any(name.startswith("code/") for name in names):
         kind = "TorchScript"
     elif "archive_format" in names or any(name.endswith(".json") for name in names):
@@ -80,17 +82,18 @@ def _refuse_programs(path: Path) -> None:
     )
 
 
-def _weights(found: Any, path: Path) -> dict[str, Tensor]:
-    while isinstance(found, Mapping):
-        inner = next((found[name] for name in _ENVELOPES if isinstance(found.get(name), Mapping)), None)
+def _weights(contents: Any, path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a state dictionary, which may lie in an envelope."""
+    while isinstance(contents, Mapping):
+        inner = next((contents[name] for name in _ENVELOPES if isinstance(contents.get(name), Mapping)), None)
         if inner is None:
             break
-        found = inner
-    if not isinstance(found, Mapping) or not all(isinstance(name, str) for name in found):
-        raise FileError(f"{path} holds no state dictionary: names with their weights were wanted")
-    tensors = {name: value for name, value in found.items() if isinstance(value, Tensor) and _plain(value)}
-    if not tensors or len(tensors) < len(found):
-        raise FileError(f"{path} holds other things than weights: save the network's state dictionary alone")
+        contents = inner
+    if not isinstance(contents, Mapping) or not all(isinstance(name, str) for name in contents):
+        raise FileError(f"{path} does not hold a state dictionary, that is, weights by name")
+    tensors = {name: value for name, value in contents.items() if isinstance(value, Tensor) and _plain(value)}
+    if not tensors or len(tensors) < len(contents):
+        raise FileError(f"{path} holds more than weights: save the network's state dictionary alone")
     return tensors
 
 

@@ -1,4 +1,4 @@
-"""Trains the networks that come with the package: on made pictures, and nothing else."""
+"""Training of the networks that come with the package, on synthetic images alone."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,33 +9,33 @@ from torch import Generator, Tensor, nn
 
 from napari_dip.optim.fit import Sample, cosine_decay, fit
 from napari_dip.optim.iterate import Iterate
-from napari_dip.pretrained.architectures import VDSR, Architecture, Compact, DnCNN
+from napari_dip.pretrained.architectures import VDSR, Compact, DnCNN, KnownArchitecture
 from napari_dip.pretrained.degradation import degraded
 from napari_dip.pretrained.model import Pretrained
 from napari_dip.synthetic.crops import crops
-from napari_dip.synthetic.images import picture
+from napari_dip.synthetic.images import synthetic_image
 
-#: Made pictures, their pixels along an axis, and how many more there are for validation.
-_PICTURES, _SIDE, _MORE = 600, 256, 24
-_TOLD = f"{_PICTURES} made pictures: dead leaves, textures, filaments, blobs, points"
-#: Below this, in units of the range, errors count by their squares (Charbonnier).
+#: Number of training images, their side in pixels, and the number of validation images.
+_TRAINING, _SIDE, _VALIDATION = 600, 256, 24
+_SOURCE = f"{_TRAINING} synthetic images: dead leaves, textures, filaments, blobs, points"
+#: Errors below this count by their squares, in units of the range (Charbonnier's loss).
 _SMALL = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingPlan:
-    """Networks that are trained together: each in turn gets an update.
+    """Networks that are trained together, by one iteration of each in turn.
 
     Parameters
     ----------
     networks : mapping of str to Pretrained
-        By the name of the file that each comes to; they may share weights.
+        The networks by the names of their files. They may share weights.
     iterations : int
-        Of all of them.
+        Iterations of all networks together.
     batch, side : int
-        Examples of an update, and pixels along an axis that a network is given.
+        Number of examples per iteration, and the side of a network's input in pixels.
     rate : float
-        Adam's step size at first; in the end it is 0.
+        Adam's step size at the beginning. It falls to 0 at the end.
     """
 
     networks: Mapping[str, Pretrained]
@@ -45,8 +45,8 @@ class TrainingPlan:
     rate: float
 
 
-def courses(seed: int = 0) -> dict[str, TrainingPlan]:
-    """Return the courses of all networks that come with the package, by name; nothing is learnt yet."""
+def training_plans(seed: int = 0) -> dict[str, TrainingPlan]:
+    """Return the plans for all bundled networks by name. The networks are untrained."""
     generator = torch.Generator().manual_seed(seed)
     trunk, *others = compacts = [Compact(1, factor, features=32, layers=4) for factor in (2, 3, 4)]
     for other in others:
@@ -64,66 +64,66 @@ def courses(seed: int = 0) -> dict[str, TrainingPlan]:
     }
 
 
-def pictures(seed: int = 0, count: int = _PICTURES, *, first: int = 0) -> list[Tensor]:
-    """Return made pictures from 0 to 1, each of shape ``(256, 256)``."""
-    made = (picture(seed, first + at, _SIDE) for at in range(count))
-    return [torch.from_numpy(image).float() / 255 for image in made]
+def training_images(seed: int = 0, count: int = _TRAINING, *, first: int = 0) -> list[Tensor]:
+    """Return synthetic images from 0 to 1, each of shape ``(256, 256)``."""
+    images = (synthetic_image(seed, first + at, _SIDE) for at in range(count))
+    return [torch.from_numpy(image).float() / 255 for image in images]
 
 
-def validation(seed: int = 0) -> Tensor:
-    """Return made pictures that no network learns from, shape ``(24, 1, 240, 240)``."""
-    return torch.stack(pictures(seed, _MORE, first=_PICTURES))[:, None, :240, :240]
+def validation_images(seed: int = 0) -> Tensor:
+    """Return synthetic images that no network is trained on, shape ``(24, 1, 240, 240)``."""
+    return torch.stack(training_images(seed, _VALIDATION, first=_TRAINING))[:, None, :240, :240]
 
 
-def train(course: TrainingPlan, images: Sequence[Tensor], *, seed: int = 0) -> Iterator[Iterate]:
-    """Fit the networks of a course, in place.
+def train(plan: TrainingPlan, images: Sequence[Tensor], *, seed: int = 0) -> Iterator[Iterate]:
+    """Train the networks of a plan in place.
 
     Parameters
     ----------
-    course : Course
-        What is to be learnt.
+    plan : TrainingPlan
+        The networks, and how to train them.
     images : sequence of Tensor, each of shape ``(H, W)``
         Clean images from 0 to 1.
     seed : int
-        Of the examples.
+        Seed of the examples.
 
     Yields
     ------
     Iterate
-        One for each update, before it. Its loss is about the mean absolute error, of a range from 0 to 1.
+        One before each iteration. Its loss is nearly the mean absolute error, for a range from 0 to 1.
     """
     generator = torch.Generator().manual_seed(seed)
-    taught = _Taught([one.network for one in course.networks.values()])
-    stream = _stream(course, images, generator)
-    yield from fit(taught, stream, learning_rate=cosine_decay(course.rate, course.iterations))
+    networks = _InTurn([one.network for one in plan.networks.values()])
+    stream = _stream(plan, images, generator)
+    yield from fit(networks, stream, learning_rate=cosine_decay(plan.rate, plan.iterations))
 
 
-def graduated(course: TrainingPlan, truths: Tensor, *, seed: int = 0) -> dict[str, Pretrained]:
-    """Return the networks with a record of how they were trained, and of their scores for clean images.
+def validated(plan: TrainingPlan, truths: Tensor, *, seed: int = 0) -> dict[str, Pretrained]:
+    """Return the trained networks, with metadata on their training and their scores on clean images.
 
     Parameters
     ----------
-    course : Course
-        Whose networks have learnt.
+    plan : TrainingPlan
+        Its networks have been trained.
     truths : Tensor, shape ``(N, 1, H, W)``
-        Clean images from 0 to 1 that they have not seen.
+        Clean images from 0 to 1 that the networks have not seen.
     seed : int
-        Of the pictures and the examples.
+        Seed of the images and the examples.
     """
     found = {}
-    for name, one in course.networks.items():
+    for name, one in plan.networks.items():
         network = one.network.eval()
         with torch.no_grad():
             restored = network(degraded(one, truths, torch.Generator().manual_seed(0)))
         errors = (restored - truths).square().mean((1, 2, 3))
         score = round(float((-10 * errors.log10()).mean()), 2)
-        record = {"images": _TOLD, "seed": seed, "iterations": course.iterations, "validation_dB": score}
-        found[name] = replace(one, record=record)
+        metadata = {"images": _SOURCE, "seed": seed, "iterations": plan.iterations, "validation_dB": score}
+        found[name] = replace(one, metadata=metadata)
     return found
 
 
-class _Taught(nn.Module):
-    """Networks in the fastest format that processors have for training."""
+class _InTurn(nn.Module):
+    """Networks in the memory format and precision in which CPUs train fastest."""
 
     def __init__(self, networks: Sequence[nn.Module]) -> None:
         super().__init__()
@@ -132,27 +132,27 @@ class _Taught(nn.Module):
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, x: Tensor, at: int) -> Tensor:
-        """Return the images that one of the networks makes."""
+        """Return the output of one of the networks."""
         with torch.autocast("cpu", torch.bfloat16):
             return self.networks[at](x.contiguous(memory_format=torch.channels_last))
 
 
-def _stream(course: TrainingPlan, images: Sequence[Tensor], generator: Generator) -> Iterator[Sample]:
-    networks = list(course.networks.values())
-    for index in range(course.iterations):
+def _stream(plan: TrainingPlan, images: Sequence[Tensor], generator: Generator) -> Iterator[Sample]:
+    networks = list(plan.networks.values())
+    for index in range(plan.iterations):
         at = index % len(networks)
         one = networks[at]
-        side = course.side if one.pre_upsampled else course.side * one.factor
-        clean = crops(images, course.batch, side, generator)
+        side = plan.side if one.pre_upsampled else plan.side * one.factor
+        clean = crops(images, plan.batch, side, generator)
         yield (degraded(one, clean, generator), at), partial(_charbonnier, clean)
 
 
 def _charbonnier(truth: Tensor, restored: Tensor) -> Tensor:
-    """Return the mean of √(error² + small²): edges count, and few large errors don't rule."""
+    """Return the mean of √(error² + small²), which a few large errors do not dominate."""
     return ((restored - truth).square() + _SMALL**2).sqrt().mean()
 
 
-def _untrained(network: Architecture, factor: int = 1, sigma: float | None = None) -> Pretrained:
+def _untrained(network: KnownArchitecture, factor: int = 1, sigma: float | None = None) -> Pretrained:
     return Pretrained(
         network,
         network.title,
@@ -165,7 +165,7 @@ def _untrained(network: Architecture, factor: int = 1, sigma: float | None = Non
 
 
 def _initialise(network: nn.Module, generator: Generator) -> None:
-    """Draw weights that keep the variance (He et al., ICCV 2015); the last layer adds little at first."""
+    """Draw weights that preserve the variance (He et al., ICCV 2015). The last layer begins near zero."""
     kernels = [value for value in network.parameters() if value.ndim == 4]
     for name, value in network.named_parameters():
         if name.endswith("bias"):

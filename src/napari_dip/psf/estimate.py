@@ -1,27 +1,28 @@
-"""The width of a blur that nobody has measured, from the image alone."""
+"""The width of an unknown blur, measured from the image alone."""
 
 import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dip.image.axes import Axes
 from napari_dip.image.fill import filled
+from napari_dip.image.planes import sampled_planes
 from napari_dip.psf.models import GaussianPSF
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-#: Standard deviation in pixels of the Gaussian whose derivative is taken: it keeps noise down.
+#: Standard deviation, in pixels, of the Gaussian whose derivative is taken. It suppresses noise.
 _SCALE = 1.0
-#: Variance, in pixels², with which the sharpest edges of good images come already.
+#: Variance, in pixels², that the sharpest edges of good images have without any blur.
 _SHARP = 0.7
-#: Shares of the pixels beyond the range, and of those with larger gradients.
+#: Share of the pixels at each end of the range, and share of the steepest gradients, that are ignored.
 _BEYOND, _STEEPER = 1e-3, 1e-4
+#: Number of directions in which gradients are measured.
 _DIRECTIONS = 6
-#: Of a volume or series, so many planes are looked at.
+#: Largest number of planes that are measured.
 _PLANES = 8
-#: Narrowest blur that is told from none, in pixels.
+#: Standard deviation, in pixels, of the narrowest blur that can be detected.
 _NARROWEST = 0.3
 
 
@@ -33,59 +34,65 @@ def estimate_psf(
     Parameters
     ----------
     image : array of real numbers
-        Grey levels, with sharp edges somewhere and no more than weak noise.
+        Grey levels, with some sharp edges and weak noise at most. Of a lazy array (dask, zarr), at most eight
+        planes are read.
     missing : array, optional
-        Pixels that don't count, as in `restore`. NaN and infinite pixels don't either.
+        Pixels that don't count, as in `restore`. NaN and infinite pixels don't count either.
     axes : str, optional
-        One letter per axis, as in `restore`; guessed from the shape where not given.
+        One letter per axis, as in `restore`. By default the axes are guessed from the shape.
 
     Returns
     -------
     GaussianPSF
-        Round; of a volume in its planes.
+        Equally wide in all directions. In a volume it describes the blur within the planes.
 
     Raises
     ------
     ValueError
-        The image has no edges, or is as sharp as images get.
+        The image has no edges, or none that are blurred.
 
     Notes
     -----
-    A step of height 1 under a Gaussian of standard deviation s has the gradient 1 / √(2π) s at the most, and
-    in an image of range 1 no step is higher: so the steepest gradient gives s, as in [1]_. Here it is that of
-    a Gaussian derivative, whose variance is taken off, together with what good images have already; where all
-    edges are soft or low by nature the estimate is too wide.
+    A step of height 1, blurred by a Gaussian of standard deviation s, has a gradient of at most 1 / √(2π) s.
+    No step is higher than 1 in an image whose range is 1. So the steepest gradient gives s, as in [1]_. Here
+    it is measured with the derivative of a Gaussian. The variance of this Gaussian is subtracted, and so is
+    the variance that sharp edges have in good images. If all edges of the scene are soft or low by nature,
+    the estimate is too wide.
 
     References
     ----------
     .. [1] M. Delbracio et al., Polyblur: Removing Mild Blur by Polynomial Reblurring, IEEE Trans.
        Computational Imaging 7, 2021, section IV.
+
+    Examples
+    --------
+    A chessboard, blurred by a Gaussian of standard deviation 3, whose full width at half maximum is 7 pixels:
+
+    >>> import numpy as np
+    >>> from scipy.ndimage import gaussian_filter
+    >>> from napari_dip import estimate_psf
+    >>> board = np.kron(np.indices((8, 8)).sum(0) % 2, np.full((24, 24), 100.0))
+    >>> round(estimate_psf(gaussian_filter(board, 3)).fwhm)
+    7
     """
-    array = np.asarray(image)
-    layout = Axes.of(array.shape, axes, "separate").plane_by_plane()
-    hidden = ~np.isfinite(array)
-    if missing is not None:
-        hidden = hidden | layout.broadcast("missing", np.asarray(missing) != 0, array.shape)
-    frames = list(layout.frames(array.shape))
-    chosen = np.unique(np.linspace(0, len(frames) - 1, min(_PLANES, len(frames))).round().astype(int))
-    planes = [(array[at].astype(float), ~hidden[at]) for at in (layout.at(frames[n]) for n in chosen)]
+    planes = sampled_planes(image, missing, axes, count=_PLANES)
     widths = [width for plane in planes if (width := _width(*plane)) is not None]
     if not widths:
-        raise ValueError("the image is constant: it shows no edges to measure the blur by")
+        raise ValueError("the image is constant: it has no edges to measure the blur from")
     variance = min(widths) ** 2 - _SCALE**2 - _SHARP
     if variance < _NARROWEST**2:
-        raise ValueError("the image's edges are as sharp as edges get: it shows no blur to be undone")
+        raise ValueError("the image's edges are as sharp as edges can be: it shows no blur to correct")
     return GaussianPSF(fwhm=float(f"{math.sqrt(8 * math.log(2) * variance):.3g}"))
 
 
 def _width(plane: np.ndarray, seen: np.ndarray) -> float | None:
-    """Return the standard deviation of the sharpest edge after the derivative; None where there is none."""
+    """Return the standard deviation of the plane's sharpest edge under the derivative; None without edges."""
     from scipy.ndimage import gaussian_filter
 
     if not seen.any():
         return None
     whole = filled(np.where(seen, plane, 0), seen)
-    # Smoothed: noise would widen the range.
+    # The image is smoothed first, since noise would widen its range.
     low, high = np.quantile(gaussian_filter(whole, _SCALE)[seen], (_BEYOND, 1 - _BEYOND))
     if high <= low:
         return None

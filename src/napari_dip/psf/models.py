@@ -1,4 +1,4 @@
-"""Point spread functions: by formula, or as measured.
+"""Point spread functions (PSFs): given by a formula, or measured.
 
 Widths are in pixels of the image. A kernel has an odd size along each axis, its centre at ``n // 2``, and
 sum 1.
@@ -7,44 +7,49 @@ sum 1.
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 from annotated_types import Gt, Unit
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from napari_dip.errors import InputError
-from napari_dip.image.grid import format_shape
 from napari_dip.settings import check
 
-_ENERGY = 0.999  # of a kernel is kept where that is possible within
-_REACH = 5.0  # FWHM
+#: A kernel keeps this share of the light, unless it would have to be larger than this radius in FWHM.
+_ENERGY, _REACH = 0.999, 5.0
 
 
 @dataclass(frozen=True)
 class PSF(ABC):
-    """What the image of a single point looks like."""
+    """The image of a single point of light."""
 
-    measured: ClassVar[bool] = False  #: whether it is an array that has to be given
+    measured: ClassVar[bool] = False  #: True if the user has to supply it as an array
 
     def __post_init__(self) -> None:
         check(self)
 
     @abstractmethod
     def kernel(self, ndim: int) -> NDArray[np.float64]:
-        """Return it on pixels, for images of 2 or 3 spatial axes."""
+        """Return the kernel on pixels, for images with 2 or 3 spatial axes."""
 
     def refined(self, factors: tuple[int, ...]) -> Self:
-        """Return it with its widths in pixels so many times finer along each spatial axis."""
+        """Return the same PSF on finer pixels.
+
+        Parameters
+        ----------
+        factors : tuple of int
+            Number of fine pixels per pixel, along each spatial axis.
+        """
         return self
 
 
 @dataclass(frozen=True)
 class _Formula(PSF):
-    """A radial profile in the plane; in volumes times a Gaussian along z.
+    """A radial profile in the plane. In volumes it is multiplied by a Gaussian along Z.
 
-    Small widths are integrated over the pixels, as a camera does: samples of a peak that is narrower
-    than a few pixels would depend on where they happen to fall.
+    The profile is integrated over each pixel, as a camera does. Point samples of a peak that is narrower than
+    a few pixels would depend on where they happen to fall.
     """
 
     fwhm: Annotated[float, Gt(0), Unit("px")] = 3.0
@@ -53,34 +58,34 @@ class _Formula(PSF):
     @property
     @abstractmethod
     def reach(self) -> float:
-        """Radius at which it is cut off, in FWHM."""
+        """Radius at which the kernel is cut off, in FWHM."""
 
     @abstractmethod
     def profile(self, r: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the intensity at distances r from the centre, in FWHM."""
 
     def refined(self, factors: tuple[int, ...]) -> Self:
-        """Return it with its widths in pixels so many times finer; along y and x the factor is the same."""
+        """Return the same PSF on finer pixels. The factors along Y and X are equal."""
         axial = self.axial_fwhm or self.fwhm
         return replace(self, fwhm=factors[-1] * self.fwhm, axial_fwhm=factors[0] * axial)
 
     def kernel(self, ndim: int) -> NDArray[np.float64]:
-        """Return it on pixels, for images of 2 or 3 spatial axes."""
+        """Return the kernel on pixels, for images with 2 or 3 spatial axes."""
         if ndim not in (2, 3):
             raise ValueError(f"ndim must be 2 or 3, got {ndim}")
-        t = _places(self.fwhm, self.reach)
+        t = _sample_positions(self.fwhm, self.reach)
         kernel = self.profile(np.hypot(t[:, :, None, None], t)).mean((1, 3))
         if ndim == 3:
-            axial = _gaussian(_places(self.axial_fwhm or self.fwhm, _GAUSSIAN_REACH)).mean(1)
+            axial = _gaussian(_sample_positions(self.axial_fwhm or self.fwhm, _GAUSSIAN_REACH)).mean(1)
             kernel = axial[:, None, None] * kernel
         return kernel / kernel.sum()
 
 
-def _places(fwhm: float, reach: float) -> NDArray[np.float64]:
-    """Return distances from the centre in FWHM; shape ``(pixels, samples within each)``, both odd."""
+def _sample_positions(fwhm: float, reach: float) -> NDArray[np.float64]:
+    """Return distances from the centre in FWHM, shape ``(pixels, samples per pixel)``; both are odd."""
     half = max(1, math.ceil(reach * fwhm - 0.5))
-    within = min(2 * math.ceil(4 / fwhm) - 1, 101)
-    offsets = (np.arange(within) - within // 2) / within
+    per_pixel = min(2 * math.ceil(4 / fwhm) - 1, 101)
+    offsets = (np.arange(per_pixel) - per_pixel // 2) / per_pixel
     return (np.arange(-half, half + 1)[:, None] + offsets) / fwhm
 
 
@@ -88,26 +93,34 @@ def _gaussian(r: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.exp(-4 * math.log(2) * r**2)
 
 
-_GAUSSIAN_REACH = math.sqrt(-math.log(1 - _ENERGY) / math.log(2)) / 2  # in the plane; along z it holds more
+#: Radius that holds this share of the light in the plane; along Z it holds more.
+_GAUSSIAN_REACH = math.sqrt(-math.log(1 - _ENERGY) / math.log(2)) / 2
 
 
 @dataclass(frozen=True)
 class GaussianPSF(_Formula):
-    """A Gaussian: close to the centre of most microscopes, and to motion or defocus that nobody knows.
+    """A Gaussian: close to the centre of most microscopes' PSF, and a fair model of unknown blur.
 
-    It is cut off where it holds 99.9 % of the light.
+    The kernel is cut off where it holds 99.9 % of the light.
 
     Parameters
     ----------
     fwhm : float
         Full width at half maximum, in pixels.
     axial_fwhm : float, optional
-        The same along z, in planes, for volumes; by default as many as `fwhm` has pixels.
+        Full width at half maximum along Z, in planes, for volumes. The default is the value of `fwhm`.
+
+    Examples
+    --------
+    >>> from napari_dip import GaussianPSF
+    >>> kernel = GaussianPSF(fwhm=3.0).kernel(2)
+    >>> kernel.shape, round(float(kernel.sum()), 6)
+    ((11, 11), 1.0)
     """
 
     @property
     def reach(self) -> float:
-        """Radius at which it is cut off, in FWHM."""
+        """Radius at which the kernel is cut off, in FWHM."""
         return _GAUSSIAN_REACH
 
     def profile(self, r: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -119,20 +132,29 @@ class GaussianPSF(_Formula):
 class AiryPSF(_Formula):
     """The diffraction pattern of a circular aperture, (2 J₁(v) / v)²: a perfect lens or telescope.
 
-    It is cut off at 5 FWHM, where it holds 96 % of the light: its rings have no end.
+    The kernel is cut off at 5 FWHM, where it holds 96 % of the light: the rings have no end.
 
     Parameters
     ----------
     fwhm : float
         Full width at half maximum, in pixels: about 0.51 wavelengths / numerical aperture.
     axial_fwhm : float, optional
-        In volumes, the width of a Gaussian along z, in planes, that the pattern is multiplied with (an
-        approximation: true rings widen away from the focus); by default as many as `fwhm` has pixels.
+        Full width at half maximum along Z, in planes, for volumes: the pattern is multiplied by a Gaussian of
+        this width. This is an approximation, since true rings widen away from the focus. The default is the
+        value of `fwhm`.
+
+    Examples
+    --------
+    A lens of numerical aperture 0.8, light of 520 nm, and pixels of 100 nm:
+
+    >>> from napari_dip import AiryPSF
+    >>> AiryPSF(fwhm=round(0.51 * 520 / 0.8 / 100, 2))
+    AiryPSF(fwhm=3.31, axial_fwhm=None)
     """
 
     @property
     def reach(self) -> float:
-        """Radius at which it is cut off, in FWHM."""
+        """Radius at which the kernel is cut off, in FWHM."""
         return _REACH
 
     def profile(self, r: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -147,25 +169,33 @@ class AiryPSF(_Formula):
 class MoffatPSF(_Formula):
     """A Moffat profile, (1 + (r / α)²)^−β: a star seen through the atmosphere (Moffat 1969).
 
-    It is cut off where it holds 99.9 % of the light, at the most at 5 FWHM.
+    The kernel is cut off where it holds 99.9 % of the light, and at 5 FWHM at the latest.
 
     Parameters
     ----------
     fwhm : float
         Full width at half maximum, in pixels.
     axial_fwhm : float, optional
-        In volumes, the width of a Gaussian along z, in planes, that the profile is multiplied with; by
-        default as many as `fwhm` has pixels.
+        Full width at half maximum along Z, in planes, for volumes: the profile is multiplied by a Gaussian of
+        this width. The default is the value of `fwhm`.
     beta : float
-        How fast the wings fall: 2.5 to 4.8 for most telescopes; large values come close to a Gaussian.
+        How fast the wings fall: 2.5 to 4.8 for most telescopes. Large values approach a Gaussian.
+
+    Examples
+    --------
+    A smaller beta has wider wings:
+
+    >>> from napari_dip import MoffatPSF
+    >>> MoffatPSF(fwhm=3.0, beta=2.5).kernel(2).shape, MoffatPSF(fwhm=3.0, beta=4.8).kernel(2).shape
+    ((31, 31), (19, 19))
     """
 
     beta: Annotated[float, Gt(1)] = 3.0
 
     @property
     def reach(self) -> float:
-        """Radius at which it is cut off, in FWHM."""
-        log_wing = -math.log(1 - _ENERGY) / (self.beta - 1)  # 1 + (r/α)² = exp(log_wing) there
+        """Radius at which the kernel is cut off, in FWHM."""
+        log_wing = -math.log(1 - _ENERGY) / (self.beta - 1)  # 1 + (r/α)² = exp(log_wing) at that radius
         if log_wing > math.log1p(self._steepness * _REACH**2):
             return _REACH
         return math.sqrt(math.expm1(log_wing) / self._steepness)
@@ -181,12 +211,22 @@ class MoffatPSF(_Formula):
 
 @dataclass(frozen=True)
 class MeasuredPSF(PSF):
-    """The image of a single point: beads or stars, averaged; it comes as an array, a layer or a file."""
+    """The averaged image of beads or stars: an array, a layer or a file.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_dip import DIP, Deconvolve, MeasuredPSF, restore
+    >>> bead = np.outer([1, 2, 1], [1, 2, 1])
+    >>> image = np.random.default_rng(0).poisson(50.0, (32, 32))
+    >>> restore(image, Deconvolve(psf=MeasuredPSF()), DIP(iterations=5), psf=bead).image.shape
+    (32, 32)
+    """
 
     measured: ClassVar[bool] = True
 
     def kernel(self, ndim: int) -> NDArray[np.float64]:
-        """Refuse: there is no formula.
+        """Refuse, since there is no formula.
 
         Raises
         ------
@@ -205,114 +245,3 @@ PSFS: dict[str, type[PSF]] = {
     "moffat": MoffatPSF,
     "measured": MeasuredPSF,
 }
-
-
-def checked(psf: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Return the kernel that a measured point spread function is, for data of a spatial shape.
-
-    The centroid of what is above half the maximum becomes the central pixel, since an off-centre kernel
-    would shift the image. Empty margins are cut off; where the centring needs it, zeros are added, but no
-    kernel grows larger than the data.
-
-    Parameters
-    ----------
-    psf : array_like, shape ``(*kernel)``, real
-        Not negative, background subtracted; leading axes of length 1 may come before it.
-    shape : tuple of int
-        Of the data's spatial axes.
-
-    Raises
-    ------
-    InputError
-        It can't be a point spread function of these data, and why.
-    """
-    values = _light(psf, len(shape))
-    above = np.argwhere(values >= values.max() / 2)
-    weights = values[tuple(above.T)]
-    centroid = (weights @ above) / weights.sum()
-    centre = np.floor(centroid + 0.5).astype(int)
-    if values.flat[0] == values.max() > 2 * values[tuple(centre)]:
-        raise InputError(
-            "psf",
-            "The centre of the point spread function lies in the corner of its array: move it to the "
-            "middle, with numpy.fft.fftshift.",
-        )
-    lit = np.argwhere(values)
-    first, last = lit.min(0), lit.max(0)
-    if (last - first + 1 > shape).any():
-        raise InputError(
-            "psf",
-            "The point spread function must not be larger than the image: it has "
-            f"{format_shape(last - first + 1)} pixels, the image {format_shape(shape)}. Cut off its margins.",
-        )
-    half = np.minimum(np.maximum(centre - first, last - centre), (np.array(shape) - 1) // 2)
-    # Zeros all around, so that any box around the centre lies within.
-    wide = np.pad(values, [(h, h) for h in half])
-    kernel = wide[tuple(slice(c, c + 2 * h + 1) for c, h in zip(centre, half, strict=True))]
-    return kernel / kernel.sum()
-
-
-def resampled(psf: ArrayLike, ratio: tuple[float, ...]) -> NDArray[np.float64]:
-    """Return a point spread function that was measured with another pixel size, on the image's pixels.
-
-    Along each axis the light up to a pixel's edge is interpolated by a monotone cubic, so no light is lost,
-    none becomes negative, and a coarse pixel holds all the light that falls on it.
-
-    Parameters
-    ----------
-    psf : array_like, shape ``(*kernel)``, real
-        Not negative; leading axes of length 1 may come before it.
-    ratio : tuple of float
-        Its pixel size divided by the image's, along each axis.
-
-    Returns
-    -------
-    ndarray, shape ``(*kernel)``
-        Of odd sizes; its middle is the middle of `psf`.
-
-    Raises
-    ------
-    InputError
-        It can't be a point spread function, and why.
-    """
-    from scipy.interpolate import PchipInterpolator
-
-    if not all(r > 0 and math.isfinite(r) for r in ratio):
-        raise InputError("psf", f"The ratios of pixel sizes must be positive numbers, got {ratio}.")
-    values = _light(psf, len(ratio))
-    for axis, r in enumerate(ratio):
-        n = values.shape[axis]
-        half = max(0, math.ceil(n * r / 2 - 0.5))
-        edges = n / 2 + (np.arange(2 * half + 2) - half - 0.5) / r  # the image's, in pixels of the PSF
-        light = np.insert(values.cumsum(axis), 0, 0, axis)
-        values = np.diff(PchipInterpolator(np.arange(n + 1), light, axis)(edges.clip(0, n)), axis=axis)
-    return values.clip(0)  # rounding
-
-
-def _light(psf: ArrayLike, ndim: int) -> NDArray[np.float64]:
-    """Return float64 values of so many axes, finite, not negative, and not all zero."""
-    values: NDArray[Any] = np.asarray(psf)
-    if values.dtype.kind not in "buif":
-        raise InputError("psf", f"The point spread function must be real numbers, got {values.dtype}.")
-    while values.ndim > ndim and values.shape[0] == 1:
-        values = values[0]
-    if values.ndim != ndim:
-        raise InputError(
-            "psf",
-            f"The point spread function must have {ndim} axes, as the image has, got {values.ndim} "
-            f"({format_shape(values.shape)}).",
-        )
-    values = values.astype(np.float64)
-    if not np.isfinite(values).all():
-        raise InputError(
-            "psf", "The point spread function must be finite, got NaN or infinite values: set them to 0."
-        )
-    if values.min(initial=0) < 0:
-        raise InputError(
-            "psf",
-            f"The point spread function must not be negative, got {values.min():g}: subtract the background "
-            "first, and set what is still negative to 0.",
-        )
-    if not values.any():
-        raise InputError("psf", "The point spread function is zero everywhere.")
-    return values

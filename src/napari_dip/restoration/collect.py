@@ -68,15 +68,17 @@ class _Collector:
         self._maps: dict[str, RestoredMap] = {}
         self._states: dict[tuple[int, ...], Any] = {}
         self._frame: tuple[int, ...] | None = None
+        self._output_taken = False
         self._began = self._ended = time.monotonic()
 
     def take(self, iterate: Iterate) -> None:
         """Keep what is worth keeping of an iterate."""
         axes = self._run.series.axes
         if iterate.frame != self._frame:
-            self._frame, self._began = iterate.frame, self._ended
-            if self._network_output is not None:
-                self._network_output[axes.at(iterate.frame)] = iterate.x.cpu().numpy()
+            self._frame, self._began, self._output_taken = iterate.frame, self._ended, False
+        if self._network_output is not None and not (self._output_taken or iterate.preparing):
+            self._network_output[axes.at(iterate.frame)] = iterate.x.cpu().numpy()
+            self._output_taken = True
         if iterate.outcome is None:
             return
         # A frame may be answered twice, the second time with an earlier and better iterate.

@@ -1,7 +1,7 @@
 """Applies a fine-tuned network again, with part of what it learnt, or saves it."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -61,13 +61,14 @@ class Readapt:
         share : float
             Share of what was learnt: 0 is the network as it was given, 1 as it was tuned.
         """
+        from napari_dip.finetuning.pieces import completed
+
         for frame in self._states:
             with translated_errors():
-                if self._unchanged(frame):
-                    continue
-                held = self._held(frame)
-                held.restorer.network.load_state_dict(self._between(frame, share))
-                x = self._task.finish(held.last(self_ensemble=self._method.self_ensemble), held.view.problem)
+                session = self._session(frame)
+                session.restorer.network.load_state_dict(self._between(frame, share))
+                image = completed(session.final_image(ensemble=self._method.self_ensemble))
+                x = self._task.finish(image, session.sampler.problem)
             yield frame, self._series.axes.from_batch(x).cpu().numpy()
 
     def save(self, path: Path, frame: Frame, share: float = 1.0) -> None:
@@ -92,8 +93,8 @@ class Readapt:
         network = copy.deepcopy(self._pretrained.network)
         network.load_state_dict(self._between(frame, share))
         tuned = {"task": to_dict(self._task), "method": to_dict(self._method), "share": share}
-        history = {**self._pretrained.record, "tuned": tuned}
-        save(replace(self._pretrained, network=network, record=history), path)
+        history = {**self._pretrained.metadata, "tuned": tuned}
+        save(replace(self._pretrained, network=network, metadata=history), path)
 
     @cached_property
     def _series(self) -> Series:
@@ -110,28 +111,32 @@ class Readapt:
         found: Pretrained = self._method.network
         return found
 
-    def _held(self, frame: Frame) -> "Session":
+    def _session(self, frame: Frame) -> "Session":
         """Return the session of a frame, as the run began it."""
         if self._last is None or self._last[0] != frame:
             self._last = None  # two frames at a time would be one too many
             problem = self._series.problem(frame, choose(self._device))
-            self._last = frame, self._method.held(problem, self._start(frame))
+            self._last = frame, self._method.session(problem, self._start(frame))
         return self._last[1]
 
     def _start(self, frame: Frame) -> dict[str, "Tensor"]:
-        """Return the weights that the run of a frame began with."""
+        """Return the weights that the run of a frame began with: those of the last frame that learnt any."""
         frames, scene = self._series.frames, self._series.axes.scene
         before = [one for one in frames[: frames.index(frame)] if scene(one) == scene(frame)]
-        follows = before and self._series.following != "independent"
-        return dict(self._states[before[-1]] if follows else self._pretrained.network.state_dict())
+        return self._weights(before if self._series.following != "independent" else [])
 
-    def _unchanged(self, frame: Frame) -> bool:
-        start = self._start(frame)
-        return all(bool((value == start[name].cpu()).all()) for name, value in self._states[frame].items())
+    def _end(self, frame: Frame) -> dict[str, "Tensor"]:
+        """Return the weights that the run of a frame ended with."""
+        return dict(self._states[frame]) if frame in self._states else self._start(frame)
+
+    def _weights(self, frames: Sequence[Frame]) -> dict[str, "Tensor"]:
+        """Return the weights after these frames."""
+        learnt = [self._states[frame] for frame in frames if frame in self._states]
+        return dict(learnt[-1] if learnt else self._pretrained.network.state_dict())
 
     def _between(self, frame: Frame, share: float) -> dict[str, "Tensor"]:
         first = self._pretrained.network.state_dict()
         return {
             name: first[name].cpu().lerp(tuned, share) if tuned.is_floating_point() else tuned
-            for name, tuned in self._states[frame].items()
+            for name, tuned in self._end(frame).items()
         }

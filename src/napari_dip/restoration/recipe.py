@@ -11,7 +11,7 @@ from napari_dip.device import Device
 from napari_dip.image.axes import Axes, Channels
 from napari_dip.image.region import Region, written
 from napari_dip.methods import METHODS, FineTune, Method
-from napari_dip.optim.iterate import Outcome
+from napari_dip.optim.iterate import STOPPED_EARLY, Outcome
 from napari_dip.restoration.crop import factors, refined
 from napari_dip.restoration.legacy import updated
 from napari_dip.restoration.series import Following
@@ -29,7 +29,7 @@ _IMPORTS = {
     "read_mask": "from napari_dip.io import read_mask",
     "Axes": "from napari_dip.image.axes import Axes",
     "guide_part": "from napari_dip.restoration.crop import guide_part",
-    "resampled": "from napari_dip.psf.models import resampled",
+    "resampled": "from napari_dip.psf.arrays import resampled",
 }
 
 
@@ -123,9 +123,11 @@ class Recipe:
                 "by FineTune.of(network)."
             )
         if ends - {None}:
-            if 0 in ends:
-                caveats.append("It was stopped before its first iteration: repeated, it runs on.")
-            elif len(ends) == 1 and len(frames) == total:
+            if any(frame.get("note", "").startswith(STOPPED_EARLY) for frame in done):
+                caveats.append(
+                    "It was stopped before the fit began: repeated, its first estimate may differ."
+                )
+            if len(ends) == 1 and len(frames) == total:
                 (stop_after,) = ends
             else:
                 caveats.append(

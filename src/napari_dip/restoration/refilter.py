@@ -86,7 +86,7 @@ class Refilter:
             with translated_errors():
                 problem, guide = self._problem(frame)
                 maps = self._series.maps_of(frame) or None
-                (answer,) = method.solve(problem, guide=guide, parameter_maps=maps)
+                *_, answer = method.solve(problem, guide=guide, parameter_maps=maps)
                 x = self._series.task.finish(answer.x, problem)
             yield frame, self._series.axes.from_batch(x).cpu().numpy()
 
@@ -117,11 +117,11 @@ class Refilter:
 
     def _problem(self, frame: Frame) -> "tuple[Problem, Tensor | None]":
         """Return the problem of a frame, with its noise known, and its guide."""
-        from napari_dip.methods.pkn import measured
+        from napari_dip.pkn.observe import measured_noise
 
         problem = self._series.problem(frame, choose(self._device))
         if frame not in self._noise:
-            self._noise[frame] = measured(problem)
+            self._noise[frame] = measured_noise(problem)
         problem = replace(problem, noise=self._noise[frame])
         return problem, self._series.guide_of(frame, problem)
 

@@ -118,20 +118,23 @@ class SeriesRun:
         state = beginning = self.initial_state or {}
         # Each channel or position is a scene of its own that goes on in time.
         states: dict[Frame, State] = {}
+        last = {series.axes.scene(frame): frame for frame in series.frames}
         drifts: defaultdict[Frame, Drift] = defaultdict(_drift)
         succeeded = False
         for at, frame in enumerate(series.frames):
             scene = series.axes.scene(frame)
             state = beginning if series.following == "independent" else states.get(scene, beginning)
             answer: Iterate | None = None
+            begun = False
             try:
                 stream = self._frame(frame, state, drifts[scene])
                 try:
                     while True:
                         iterate = next(stream)
                         stopped = iterate.outcome is Outcome.STOPPED and iterate.index == 0
-                        if stopped and answer is None and at:
-                            return state  # asked to stop between two frames: this one has not begun
+                        if stopped and not begun and at:
+                            return state  # asked to stop before this frame: it is left out
+                        begun = begun or not iterate.preparing
                         answer = iterate
                         yield answer
                 except StopIteration as end:
@@ -150,6 +153,8 @@ class SeriesRun:
                 continue
             if answer.outcome is Outcome.STOPPED:
                 break
+            if frame == last[scene]:  # weights may be large: none are kept for longer than they are needed
+                states.pop(scene, None)
         if not succeeded and first_error is not None:
             raise first_error
         return state

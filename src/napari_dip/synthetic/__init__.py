@@ -1,1 +1,1 @@
-"""Training images made from a seed."""
+"""Images for training and demonstration: synthetic ones, and a damaged micrograph."""

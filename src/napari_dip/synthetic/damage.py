@@ -1,22 +1,22 @@
-"""A real micrograph, damaged: the image of the demonstration."""
+"""The image of the demonstration: a real micrograph, with noise and scratches added."""
 
 import numpy as np
 
-SIGMA = 20.0  #: of its noise, in grey levels
-TIME_LIMIT = 150.0  #: seconds that its restoration may take
+SIGMA = 20.0  #: standard deviation of the noise, in grey levels
+TIME_LIMIT = 150.0  #: time limit of its restoration, in seconds
 
 
 def damaged_micrograph() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return a clean image, the noisy and scratched one, and where the scratches are.
+    """Return a clean image, the same image with noise and scratches, and the mask of the scratches.
 
     The image is a stained tissue section that comes with scikit-image.
 
     Returns
     -------
     clean, noisy : ndarray of float32, shape ``(256, 256, 3)``
-        Grey levels, 0 to 255.
+        Grey levels from 0 to 255.
     missing : ndarray of bool, shape ``(256, 256)``
-        Scratches; their grey levels in `noisy` are the maximum.
+        Scratched pixels, which have the maximum grey level in `noisy`.
     """
     from skimage.data import immunohistochemistry
     from skimage.draw import line

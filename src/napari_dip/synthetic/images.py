@@ -1,26 +1,25 @@
-"""Made pictures to train on: nothing in them was ever measured."""
+"""Synthetic images to train on, drawn from random numbers alone."""
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-Picture = np.ndarray
 Random = np.random.Generator
-#: How many of all pictures are of each kind.
+#: Share of each kind of image.
 _SHARES = (0.4, 0.3, 0.1, 0.1, 0.1)
 
 
-def picture(seed: int, index: int, side: int) -> Picture:
-    """Return a picture of grey levels from about 0 to 255, shape ``(side, side)``, the same one for a seed.
+def synthetic_image(seed: int, index: int, side: int) -> np.ndarray:
+    """Return a synthetic image with grey levels from about 0 to 255, shape ``(side, side)``.
 
-    It is one of dead leaves (Lee, Mumford and Huang, IJCV 41, 2001), which have edges, sizes and occlusions
-    like photographs; of textures; of filaments; of blobs; or of points and smears of light.
+    It shows dead leaves (Lee, Mumford and Huang, IJCV 41, 2001), whose edges, sizes and occlusions are like
+    those of photographs; or textures; or filaments; or blobs; or points and smears of light.
 
     Parameters
     ----------
     seed, index : int
-        Of the collection, and in it.
+        Seed of a collection, and number of the image in it. The same two numbers give the same image.
     side : int
-        In pixels.
+        Side of the image, in pixels.
     """
     random = np.random.default_rng([seed, index])
     make = _KINDS[random.choice(len(_KINDS), p=_SHARES)]
@@ -31,12 +30,12 @@ def picture(seed: int, index: int, side: int) -> Picture:
     return (image - low) / max(high - low, 1e-6) * contrast + min(ends[0], 255 - contrast)
 
 
-def dead_leaves(random: Random, side: int) -> Picture:
-    """Return leaves of all sizes on top of each other, each with its own grey, gradient and texture."""
+def dead_leaves(random: Random, side: int) -> np.ndarray:
+    """Return overlapping leaves of all sizes, each with its own grey level, gradient and texture."""
     image = _cloud(random, side, 2.0)
     grains = [_grain(random, side) for _ in range(3)]
     smallest, largest = 2 * random.uniform(1, 6) ** random.uniform(0, 1), side * random.uniform(0.2, 0.6)
-    # Radii with a density of 1 / r³ look the same from near and far.
+    # Radii with the density 1 / r³ make an image that looks the same at every scale.
     share = random.uniform(size=random.integers(150, 900))
     radii = (smallest**-2 + share * (largest**-2 - smallest**-2)) ** -0.5
     grain, stripes = random.uniform(0, 0.3), random.uniform(0, 0.5)
@@ -56,8 +55,8 @@ def dead_leaves(random: Random, side: int) -> Picture:
     return image
 
 
-def textures(random: Random, side: int) -> Picture:
-    """Return a few large leaves with textures that differ: stripes that bend, fur, and grain."""
+def textures(random: Random, side: int) -> np.ndarray:
+    """Return a few large leaves with different textures: bent stripes, fur and grain."""
     kinds = [_stripes, _fur, _grain]
     fields = [kinds[random.integers(3)](random, side) for _ in range(random.integers(2, 6))]
     image = random.uniform(0.1, 1) * fields[0]
@@ -71,8 +70,8 @@ def textures(random: Random, side: int) -> Picture:
     return image + random.uniform(0, 1) * _cloud(random, side, 2.0)
 
 
-def filaments(random: Random, side: int) -> Picture:
-    """Return bent threads of light, of one width, over a faint background."""
+def filaments(random: Random, side: int) -> np.ndarray:
+    """Return bent filaments of one width on a faint background."""
     image = np.zeros((side, side))
     for _ in range(random.integers(8, 80)):
         steps = random.integers(side // 4, 3 * side)
@@ -85,8 +84,8 @@ def filaments(random: Random, side: int) -> Picture:
     return image + random.uniform(0, 0.5) * image.std() * _cloud(random, side, 2.0)
 
 
-def blobs(random: Random, side: int) -> Picture:
-    """Return soft bodies, such as nuclei, with some texture, over a background that varies."""
+def blobs(random: Random, side: int) -> np.ndarray:
+    """Return soft blobs with some texture, like nuclei, on a varying background."""
     image = random.uniform(0, 0.3) * _cloud(random, side, 2.0)
     texture = _cloud(random, side, random.uniform(0.5, 1.8))
     for _ in range(random.integers(5, 120)):
@@ -100,8 +99,8 @@ def blobs(random: Random, side: int) -> Picture:
     return image
 
 
-def points(random: Random, side: int) -> Picture:
-    """Return points of light, few of them bright, as an instrument shows them, and some smears."""
+def points(random: Random, side: int) -> np.ndarray:
+    """Return blurred points of light, a few of them bright, and some smears, as in an image of stars."""
     image = np.zeros((side, side))
     count = int(random.integers(30, 1500))
     light = np.minimum(random.pareto(1.2, count) + 0.05, 60)
@@ -124,8 +123,8 @@ def points(random: Random, side: int) -> Picture:
 
 def _leaf(
     random: Random, side: int, radius: float, *, round_ones: bool = False
-) -> tuple[Picture, Picture, Picture]:
-    """Return rows, columns and inside of a box around an ellipse or a rectangle, cut off at the border."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the rows and columns of a box around an ellipse or rectangle, and where its inside is."""
     centre, angle = random.uniform(-radius / 2, side + radius / 2, 2), random.uniform(0, np.pi)
     stretch = np.exp(random.uniform(-0.5, 0.5))
     box = radius * max(stretch, 1 / stretch) * 1.5
@@ -138,8 +137,8 @@ def _leaf(
     return y, x, np.maximum(np.abs(u), np.abs(v)) <= 0.9
 
 
-def _stripes(random: Random, side: int) -> Picture:
-    """Return waves of one period, straight or bent, soft or sharp, with variance 1."""
+def _stripes(random: Random, side: int) -> np.ndarray:
+    """Return stripes of one period, straight or bent, soft or sharp, with variance 1."""
     y, x = np.mgrid[:side, :side]
     angle, period = random.uniform(0, np.pi), 2.5 * 6 ** random.uniform(0, 1)
     bend = random.uniform(0, 2.5) * period * _cloud(random, side, 2.0)
@@ -148,8 +147,8 @@ def _stripes(random: Random, side: int) -> Picture:
     return wave / wave.std()
 
 
-def _fur(random: Random, side: int) -> Picture:
-    """Return noise that is long along one direction and short across it, with variance 1."""
+def _fur(random: Random, side: int) -> np.ndarray:
+    """Return noise that is correlated along one direction, with variance 1."""
     angle = random.uniform(0, np.pi)
     fy, fx = np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)
     along, across = np.cos(angle) * fy + np.sin(angle) * fx, np.cos(angle) * fx - np.sin(angle) * fy
@@ -159,13 +158,13 @@ def _fur(random: Random, side: int) -> Picture:
     return fur / fur.std()
 
 
-def _grain(random: Random, side: int) -> Picture:
-    """Return noise without direction, fine or coarse, with variance 1."""
+def _grain(random: Random, side: int) -> np.ndarray:
+    """Return isotropic noise, fine or coarse, with variance 1."""
     return _cloud(random, side, random.uniform(0.3, 1.8))
 
 
-def _cloud(random: Random, side: int, power: float) -> Picture:
-    """Return noise of mean 0 and variance 1 whose amplitude falls as 1 / frequency^power."""
+def _cloud(random: Random, side: int, power: float) -> np.ndarray:
+    """Return noise with mean 0, variance 1 and an amplitude proportional to 1 / frequency^power."""
     frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side))
     frequency[0, 0] = 1
     spectrum = np.fft.rfft2(random.normal(size=(side, side))) / frequency**power
@@ -174,8 +173,8 @@ def _cloud(random: Random, side: int, power: float) -> Picture:
     return cloud / cloud.std()
 
 
-def _scatter(image: Picture, y: Picture, x: Picture, light: Picture) -> None:
-    """Add light at places between pixels, shared among the four around."""
+def _scatter(image: np.ndarray, y: np.ndarray, x: np.ndarray, light: np.ndarray) -> None:
+    """Add light at positions between pixels, shared among the four pixels around each."""
     rows, columns = np.floor(y).astype(int), np.floor(x).astype(int)
     for dy in (0, 1):
         for dx in (0, 1):

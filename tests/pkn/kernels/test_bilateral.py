@@ -7,10 +7,11 @@ from napari_dip.pkn.kernels.bilateral import Bilateral
 from napari_dip.pkn.observation import Observation
 
 
-@pytest.mark.parametrize("with_holes", [False, True], ids=["all", "holes"])
-@pytest.mark.parametrize("with_guide", [False, True], ids=["alone", "guided"])
-def test_it_is_what_the_formula_says(with_guide, with_holes, speckled, tensor, brute, offsets, random):
-    """With a noise of its own at each pixel: that of the pixel in the middle counts."""
+@pytest.mark.parametrize(
+    ("with_guide", "with_holes"), [(False, False), (True, True)], ids=["alone", "guided"]
+)
+def test_it_follows_the_formula(with_guide, with_holes, speckled, tensor, brute, offsets, random):
+    """The noise differs from pixel to pixel; that of the central pixel counts."""
     width = random.uniform(0.4, 4, speckled.shape)
     contrast = random.uniform(0.5, 5, speckled.shape)
     sigma = random.uniform(5, 15, speckled.shape)
@@ -36,14 +37,14 @@ def test_it_is_what_the_formula_says(with_guide, with_holes, speckled, tensor, b
     np.testing.assert_allclose(filtered[0, 0], expected, rtol=1e-9)
 
 
-def test_where_contrast_does_not_matter_it_is_the_gaussian(speckled, tensor):
+def test_with_a_large_contrast_it_is_the_gaussian(speckled, tensor):
     maps = torch.tensor([1.3, 1e9], dtype=torch.float64).view(1, 2, 1, 1).expand(1, 2, *speckled.shape)
     filtered = Bilateral().apply(Observation(tensor(speckled), torch.ones(1, 1, 1, 1)), maps)
     expected = gaussian_filter(speckled, 1.3, mode="mirror", radius=5)
     np.testing.assert_allclose(filtered[0, 0], expected, rtol=1e-9)
 
 
-def test_an_edge_higher_than_the_contrast_stays(tensor):
+def test_an_edge_higher_than_the_contrast_is_kept(tensor):
     step = np.repeat([[10.0] * 8 + [200.0] * 8], 12, 0)
     maps = torch.tensor([4.0, 3.0]).double().view(1, 2, 1, 1).expand(1, 2, 12, 16)
     filtered = Bilateral().apply(Observation(tensor(step), torch.full((1, 1, 1, 1), 5.0)), maps)

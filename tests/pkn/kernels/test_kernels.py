@@ -1,4 +1,4 @@
-"""Laws that every kernel keeps. A new kernel is one more row of KERNELS."""
+"""Laws that every kernel obeys. A new kernel is one more row of KERNELS."""
 
 from dataclasses import replace
 from importlib.util import module_from_spec, spec_from_file_location
@@ -18,7 +18,7 @@ from napari_dip.pkn.observation import Observation
 from napari_dip.pkn.settings import KernelName
 
 
-def of_the_guide():
+def example_kernel():
     """Return the kernel that docs/adding-a-kernel.md adds."""
     path = Path(__file__).parents[3] / "docs" / "anisotropic_bilateral.py"
     spec = spec_from_file_location("anisotropic_bilateral", path)
@@ -30,9 +30,9 @@ def of_the_guide():
 KERNELS: dict[str, ProceduralKernel] = {
     **{name: kernels.kernel_of(name) for name in kernels.KERNELS},
     "upsample 3": Upsample(3),
-    "of the guide": of_the_guide(),
+    "anisotropic bilateral": example_kernel(),
 }
-#: Larger than any margin, no multiple of a coarse step, wider than high.
+#: Larger than any margin, no multiple of a stride, wider than high.
 SIZE = 19, 22
 every_kernel = pytest.mark.parametrize("kernel", list(KERNELS.values()), ids=list(KERNELS))
 
@@ -42,8 +42,8 @@ def for_purposes(*purposes):
     return pytest.mark.parametrize("kernel", chosen, ids=lambda kernel: f"{kernel.name} {kernel.factor}")
 
 
-with_weights_of_its_own = for_purposes("denoise", "refine")
-that_only_smooths = for_purposes("denoise")
+normalising_kernel = for_purposes("denoise", "refine")
+smoothing_kernel = for_purposes("denoise")
 
 
 def numbers(*shape, seed=0):
@@ -67,7 +67,7 @@ def with_holes(observation, share=0.25):
 
 
 def any_maps(kernel, size=SIZE, seed=1, spread=1.5):
-    """Return parameters that differ from pixel to pixel, within their limits."""
+    """Return parameters within their limits that differ from pixel to pixel."""
     fine = [kernel.factor * n for n in size]
     return kernel.decode(spread * numbers(1, len(kernel.parameters), *fine, seed=seed))
 
@@ -77,14 +77,14 @@ def parts_of(maps):
 
 
 def places(kernel, size=SIZE):
-    """Return the corners of the result, pixels near them, and some in the middle."""
+    """Yield the corners of the result, a pixel near the border, and some in the middle."""
     height, width = (kernel.factor * n for n in size)
     yield from ((0, 0), (0, width - 1), (height - 1, 0), (height - 1, width - 1), (1, width - 3))
     yield from ((height // 2, width // 2), (height // 2 + 1, width // 2), (height // 3, 2))
 
 
 def around(image, kernel, row, column):
-    """Return the window of an image that `weights_at` speaks of, 0 outside."""
+    """Return the window of an image to which `weights_at` refers, 0 outside the image."""
     padded = torch.nn.functional.pad(image, (kernel.reach,) * 4)
     top, left, side = row // kernel.factor, column // kernel.factor, 2 * kernel.reach + 1
     return padded[top : top + side, left : left + side]
@@ -94,13 +94,13 @@ def around(image, kernel, row, column):
 class TestLaws:
     def test_weights_sum_to_1_and_predict_the_filtered_pixel(self, kernel):
         for observation in (observed(kernel), with_holes(observed(kernel))):
-            if kernel.purpose == "deblur":  # it has no weights to leave pixels out by
+            if kernel.purpose == "deblur":  # it takes filled pixels for observed ones
                 observation = replace(observation, seen=None)
             maps = any_maps(kernel)
             filtered = kernel.apply(observation, maps)[0, 0]
             for row, column in places(kernel):
                 weights = kernel.weights_at(observation, parts_of(maps), row, column)
-                if filtered[row, column].isnan():  # a missing pixel that none in reach is like
+                if filtered[row, column].isnan():  # a missing pixel without a similar one in reach
                     assert not weights.any()
                     continue
                 assert float(weights.sum()) == pytest.approx(1)
@@ -123,25 +123,24 @@ class TestLaws:
         filtered = kernel.apply(flat, any_maps(kernel, spread=5))
         torch.testing.assert_close(filtered, torch.full_like(filtered, 123.0))
 
-    def test_an_offset_goes_through_it(self, kernel):
+    def test_an_offset_of_the_image_offsets_the_result(self, kernel):
         observation, maps = observed(kernel), any_maps(kernel)
         brighter = replace(observation, image=observation.image + 1000)
         torch.testing.assert_close(kernel.apply(brighter, maps), kernel.apply(observation, maps) + 1000)
 
-    def test_so_does_a_change_of_units(self, kernel):
+    def test_a_change_of_units_scales_the_result(self, kernel):
         observation, maps = observed(kernel), any_maps(kernel)
         scaled = replace(observation, image=1000 * observation.image, sigma=1000 * observation.sigma)
         torch.testing.assert_close(kernel.apply(scaled, maps), 1000 * kernel.apply(observation, maps))
-        torch.testing.assert_close(kernel.noise_left(scaled, maps), kernel.noise_left(observation, maps))
+        torch.testing.assert_close(kernel.noise_gain(scaled, maps), kernel.noise_gain(observation, maps))
 
-    @pytest.mark.parametrize("turn", ["up and down", "left and right", "quarter"])
+    @pytest.mark.parametrize("turn", ["up and down", "quarter"])
     def test_it_turns_with_the_image(self, kernel, turn):
-        """With all that goes with it; a is the difference of two axes, b has the sign of a diagonal."""
+        """A mirror image changes the sign of b, a quarter turn the signs of a and b."""
         observation = replace(observed(kernel), sigma=5 + numbers(1, 1, *SIZE, seed=5).abs())
         maps = any_maps(kernel)
         move = {
             "up and down": lambda x: x.flip(2),
-            "left and right": lambda x: x.flip(3),
             "quarter": lambda x: x.rot90(1, (2, 3)),
         }[turn]
         sign = {"b": -1.0, "a": -1.0 if turn == "quarter" else 1.0}
@@ -151,11 +150,11 @@ class TestLaws:
             blur = blur * blur.new_tensor([1, sign["a"], sign["b"]]).view(1, 3, 1, 1)
         turned = replace(observation, image=move(observation.image), sigma=move(observation.sigma), blur=blur)
         maps_turned = move(maps) * maps.new_tensor(signs).view(1, -1, 1, 1)
-        for function in (kernel.apply, kernel.noise_left):
+        for function in (kernel.apply, kernel.noise_gain):
             torch.testing.assert_close(function(turned, maps_turned), move(function(observation, maps)))
 
     def test_images_and_channels_do_not_mix(self, kernel):
-        """But for grey levels: of these all channels of an image have a say."""
+        """Only grey-level distances depend on all channels of an image."""
         first, second = (observed(kernel, channels=2, seed=seed) for seed in (0, 8))
         maps = torch.cat([any_maps(kernel, seed=seed) for seed in (1, 9)])
         blur = None if first.blur is None else first.blur.expand(2, -1, -1, -1)
@@ -167,11 +166,11 @@ class TestLaws:
         one = replace(first, image=first.image[:, :1], guide=first.image if kernel.guided else None)
         torch.testing.assert_close(together[:1, :1], kernel.apply(one, maps[:1]))
 
-    def test_its_input_is_left_alone_and_its_dtype_kept(self, kernel):
+    def test_the_input_is_not_modified_and_the_dtype_is_kept(self, kernel):
         observation, maps = with_holes(observed(kernel)), any_maps(kernel)
         before = observation.image.clone(), maps.clone()
         result = kernel.apply(observation, maps)
-        kernel.noise_left(observation, maps)
+        kernel.noise_gain(observation, maps)
         assert torch.equal(observation.image, before[0])
         assert torch.equal(maps, before[1])
         single = Observation(*(None if part is None else part.float() for part in vars(observation).values()))
@@ -180,19 +179,19 @@ class TestLaws:
             kernel.apply(single, maps.float()), result.float(), rtol=1e-4, atol=1e-2, equal_nan=True
         )
 
-    @pytest.mark.parametrize("beside", ["nothing", "map of sigma", "missing pixels", "guide"])
-    def test_tiles_equal_the_whole(self, kernel, beside, monkeypatch):
+    @pytest.mark.parametrize(
+        "alone", [True, False], ids=["image alone", "with map of sigma, holes and guide"]
+    )
+    def test_tiles_equal_the_whole(self, kernel, alone, monkeypatch):
         size = 41, 15
         observation = observed(kernel, size, channels=2)
-        if beside == "map of sigma":
-            observation = replace(observation, sigma=5 + numbers(1, 1, *size, seed=5).abs())
-        elif beside == "missing pixels":
-            observation = with_holes(observation)
-        elif beside == "guide":
-            observation = replace(observation, guide=100 + 20 * numbers(1, 3, *size, seed=6))
+        if not alone:
+            sigma = 5 + numbers(1, 1, *size, seed=5).abs()
+            guide = 100 + 20 * numbers(1, 3, *size, seed=6)
+            observation = with_holes(replace(observation, sigma=sigma, guide=guide))
         maps = any_maps(kernel, size)
         monkeypatch.setattr(tiles, "_TILE", 15 * kernel.factor**2 * 4)
-        for function in (kernel.apply, kernel.noise_left):
+        for function in (kernel.apply, kernel.noise_gain):
             whole = function(observation, maps)
             joined, times = torch.zeros_like(whole), torch.zeros_like(whole)
             pieces = list(kernel.in_tiles(function, observation, parts_of(maps)))
@@ -203,7 +202,7 @@ class TestLaws:
             assert (times == 1).all()
             torch.testing.assert_close(joined, whole, equal_nan=True)
 
-    def test_what_is_encoded_is_decoded_to_the_same(self, kernel):
+    def test_decoding_undoes_encoding(self, kernel):
         raw = 2 * numbers(2, len(kernel.parameters), 5, 6)
         torch.testing.assert_close(kernel.encode(kernel.decode(raw)), raw)
         default = kernel.default().double()[None]
@@ -216,22 +215,22 @@ class TestLaws:
         )
         raw = torch.tensor([-1e4, -20.0, 0.0, 20.0, 1e4]).expand(1, len(kernel.parameters), 5)
         decoded = kernel.decode(raw)
-        # In float32 the last digit of a limit may differ.
+        # float32 may round a limit.
         assert ((decoded >= low - 1e-6 * low.abs()) & (decoded <= high + 1e-6 * high.abs())).all()
         assert (decoded.diff(dim=2) >= 0).all()
         beyond = torch.cat([low - 10, high + 10], 2)
         near = kernel.decode(kernel.encode(beyond))
         torch.testing.assert_close(near, torch.cat([low, high], 2), rtol=2e-3, atol=2e-3)
 
-    def test_gradients_by_the_maps(self, kernel):
+    def test_gradients_with_respect_to_the_maps(self, kernel):
         size = kernel.margin + 2, kernel.margin + 1
         for observation in (observed(kernel, size), with_holes(observed(kernel, size), 0.1)):
             maps = any_maps(kernel, size).requires_grad_()
-            # 0 for pixels that see nothing.
+            # NaN, without an observed pixel in reach, counts as 0.
             assert gradcheck(lambda m, o=observation: kernel.apply(o, m).nan_to_num(), maps, fast_mode=True)
 
     def test_missing_pixels_have_no_influence(self, kernel):
-        """Neither on the image, nor on what is said of a filter, nor on the parameters."""
+        """They influence neither the image nor the noise gain, the weights or the parameters."""
         observation = with_holes(observed(kernel, channels=2))
         observation = Observation(
             *(None if part is None else part.float() for part in vars(observation).values())
@@ -253,7 +252,7 @@ class TestLaws:
             )
             assert torch.equal(first.image()[0], second.image()[0])
             torch.testing.assert_close(
-                first.noise_left(), second.noise_left(), rtol=0, atol=0, equal_nan=True
+                first.noise_gain(), second.noise_gain(), rtol=0, atol=0, equal_nan=True
             )
             for row, column in places(kernel):
                 assert torch.equal(first.weights_at(row, column), second.weights_at(row, column))
@@ -271,15 +270,15 @@ class TestLaws:
             alone, _ = Filtering.given(kernel, part, named).image()
             torch.testing.assert_close(together[:, c, None], alone)
 
-    def test_strength_0_leaves_the_image_as_it_is(self, kernel):
-        """Unless its parameters have no value that does: then it is the weakest filter that there is."""
+    def test_strength_0_leaves_the_image_unchanged(self, kernel):
+        """Without identities, the parameters take their lowest values: the weakest filter."""
         observation = observed(kernel)
         none = kernel.scaled(any_maps(kernel), 0.0)
         if all(parameter.identity is None for parameter in kernel.parameters):
             assert torch.equal(none, torch.full_like(none, kernel.parameters[0].low))
             return
         pixels = observation.image.repeat_interleave(kernel.factor, 2).repeat_interleave(kernel.factor, 3)
-        # The other pixels between which a fine one lies are near, and count for 2 % at the most.
+        # The second nearest measured pixel of a fine one has a weight of at most 2 %.
         torch.testing.assert_close(
             kernel.apply(observation, none), pixels, rtol=0, atol=0.01 if kernel.factor == 1 else 2.5
         )
@@ -289,11 +288,11 @@ class TestLaws:
         torch.testing.assert_close(kernel.scaled(maps, 1.0), maps)
 
 
-@that_only_smooths
+@smoothing_kernel
 class TestMeans:
-    """Laws of kernels that take a mean, each pixel with a weight of 0 at the least."""
+    """Laws of kernels that average with weights of at least 0."""
 
-    def test_it_stays_within_its_windows_extremes(self, kernel):
+    def test_the_result_stays_within_the_extremes_of_its_window(self, kernel):
         observation = observed(kernel)
         filtered = kernel.apply(observation, any_maps(kernel))[0, 0]
         height, width = SIZE
@@ -311,26 +310,26 @@ class TestMeans:
             assert kernel.weights_at(observed(kernel), parts_of(maps), row, column).min() >= 0
 
 
-@with_weights_of_its_own
+@normalising_kernel
 class TestWeights:
-    """Laws of kernels that say of each pixel what it counts."""
+    """Laws of kernels that normalise their weights themselves."""
 
-    def test_the_noise_left_is_what_the_weights_say(self, kernel):
-        """At the border too few: a pixel and its mirror image are counted there as two."""
+    def test_the_noise_gain_follows_from_the_weights(self, kernel):
+        """At the border it is too low, since a pixel and its mirror image count as independent."""
         maps, reach = any_maps(kernel), kernel.radius
         for observation in (observed(kernel), with_holes(observed(kernel))):
-            left = kernel.noise_left(observation, maps)[0, 0]
+            gain = kernel.noise_gain(observation, maps)[0, 0]
             middle = [kernel.factor * n for n in (reach, SIZE[0] - reach - 1)]
             for row in (middle[0], middle[1]):
                 for column in (kernel.factor * reach, kernel.factor * (SIZE[1] - reach) - 1):
                     weights = kernel.weights_at(observation, parts_of(maps), row, column)
-                    assert float(left[row, column]) == pytest.approx(float(weights.square().sum().sqrt()))
+                    assert float(gain[row, column]) == pytest.approx(float(weights.square().sum().sqrt()))
 
-    def test_where_nothing_is_in_reach_the_nearest_is_taken_and_counted(self, kernel):
+    def test_pixels_with_nothing_in_reach_take_the_nearest_value_and_are_counted(self, kernel):
         size, f = (40, 40), kernel.factor
         observation = observed(kernel, size)
         seen = torch.ones_like(observation.image)
-        first, last = 10, 12 + 2 * kernel.radius  # of the hole; three pixels in its middle see nothing
+        first, last = 10, 12 + 2 * kernel.radius  # of a hole with three blind pixels in its middle
         seen[:, :, first : last + 1, first : last + 1] = 0
         wide = {
             parameter.name: torch.full((f * 40, f * 40), parameter.high if parameter.positive else 0.0)
@@ -341,15 +340,15 @@ class TestWeights:
         blind = slice(f * (first + kernel.radius), f * (first + kernel.radius + 3))
         assert count == (3 * f) ** 2
         assert image.isfinite().all()
-        # The corner of what sees nothing lies as far from the pixel above it as from that to the left.
+        # The pixel above the corner of the blind square is as near as the one to its left.
         nearest = (blind.start - 1, blind.start), (blind.start, blind.start - 1)
         assert image[0, 0, blind.start, blind.start] in [image[0, 0, row, column] for row, column in nearest]
-        left = filtering.noise_left()
-        assert left[blind, blind].isnan().all()
-        assert int(left.isnan().sum()) == count
+        gain = filtering.noise_gain()
+        assert gain[blind, blind].isnan().all()
+        assert int(gain.isnan().sum()) == count
 
 
-def test_every_name_can_be_chosen_in_the_settings():
+def test_the_settings_offer_every_kernel():
     assert get_args(KernelName) == tuple(kernels.KERNELS)
 
 
@@ -361,7 +360,7 @@ def test_a_name_gives_its_kernel():
 
 
 @every_kernel
-def test_parameters_are_told_apart_and_default_within_their_limits(kernel):
+def test_parameters_have_distinct_names_and_defaults_within_their_limits(kernel):
     names = [parameter.name for parameter in kernel.parameters]
     assert len(set(names)) == len(names)
     for parameter in kernel.parameters:

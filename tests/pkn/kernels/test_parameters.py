@@ -12,13 +12,13 @@ def value_of(number):
     return torch.tensor(number, dtype=torch.float64)
 
 
-def test_halfway_is_the_mean_of_ratios_or_of_differences():
+def test_0_decodes_to_the_geometric_or_the_arithmetic_mean_of_the_limits():
     assert float(WIDTH.decode(value_of(0.0))) == pytest.approx(1.0)
     assert float(SLOPE.decode(value_of(0.0))) == pytest.approx(2.0)
 
 
 @pytest.mark.parametrize("parameter", [WIDTH, SLOPE, H], ids=lambda one: one.name)
-def test_a_value_far_beyond_still_has_finite_numbers(parameter):
+def test_values_beyond_the_limits_are_encoded_as_finite_numbers(parameter):
     for value in (-1e6, 0.0, parameter.low, parameter.high, 1e6):
         raw = parameter.encode(value_of(value))
         assert raw.isfinite()
@@ -30,12 +30,12 @@ def test_a_value_far_beyond_still_has_finite_numbers(parameter):
     [
         (WIDTH, 1.0, 0.5, 0.5),  # halfway between 1/4 and 1, in ratios
         (WIDTH, 1.0, 2.0, 4.0),
-        (WIDTH, 2.0, 2.0, 4.0),  # 16, if that were allowed
+        (WIDTH, 2.0, 2.0, 4.0),  # 16, clipped
         (SLOPE, 3.0, 0.5, 2.0),
-        (SLOPE, -1.0, 2.0, -2.0),  # -3, if that were allowed
-        (H, 2.0, 0.5, 1.0),  # without an identity it is multiplied
+        (SLOPE, -1.0, 2.0, -2.0),  # -3, clipped
+        (H, 2.0, 0.5, 1.0),  # multiplied, as there is no identity
         (H, 2.0, 0.0, 0.5),
     ],
 )
-def test_strength_takes_it_so_far_from_the_identity(parameter, value, strength, expected):
+def test_strength_scales_the_distance_from_the_identity(parameter, value, strength, expected):
     assert float(parameter.scaled(value_of(value), strength)) == pytest.approx(expected)

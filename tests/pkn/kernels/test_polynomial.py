@@ -29,7 +29,7 @@ def test_1_1_1_is_the_identity(kernel, stretch, speckled, tensor):
 
 
 @both
-@pytest.mark.parametrize("ratio", [0.5, 1.0, 1.8])
+@pytest.mark.parametrize("ratio", [0.5, 1.8])
 def test_0_0_0_blurs_three_times_as_scipy_does(kernel, stretch, ratio, speckled, tensor):
     maps = everywhere([ratio, *stretch, 0, 0, 0], speckled.shape)
     restored = kernel.apply(blurred_by(tensor(speckled), 1.2), maps)
@@ -40,7 +40,7 @@ def test_0_0_0_blurs_three_times_as_scipy_does(kernel, stretch, ratio, speckled,
 
 
 def test_an_oval_blur_is_undone_by_an_oval_one(speckled, tensor):
-    """Of 2 px along columns and 0.8 px along rows: a is the logarithm of their ratio."""
+    """The blur is 2 px wide along columns and 0.8 px along rows; a is the logarithm of their ratio."""
     width, a = math.sqrt(2.0 * 0.8), math.log(0.8 / 2.0)
     maps = everywhere([1.0, 0, 0, 0], speckled.shape)
     restored = Reblur().apply(blurred_by(tensor(speckled), width, a), maps)
@@ -54,7 +54,7 @@ def test_an_oval_blur_is_undone_by_an_oval_one(speckled, tensor):
 @pytest.mark.parametrize(
     ("setting", "transfer"),
     [
-        # With K the blur's transfer function: four terms of 1 / K = Σ (1 − K)ⁿ.
+        # Four terms of 1 / K = Σ (1 − K)ⁿ, where K is the transfer function of the blur.
         ((4, -2, 2), lambda k: sum((1 - k) ** n for n in range(4))),
         # Polyblur, equation 20: a = α/2 − β + 2, b = 3β − α − 6, c = 5 − 3β + α/2, a K³ + b K² + c K + β.
         ((1, 6, -3), lambda k: 4 * k**3 - 9 * k**2 + 5 * k + 1),
@@ -62,7 +62,7 @@ def test_an_oval_blur_is_undone_by_an_oval_one(speckled, tensor):
     ids=["Neumann", "Polyblur(6, 1)"],
 )
 def test_known_polynomials(kernel, stretch, setting, transfer, random):
-    """On a wave that the mirror keeps, a blur is a factor: cosines about the first and the last pixel."""
+    """A blur multiplies a cosine that is symmetric about the first and the last pixel by a factor."""
     n, width = 33, 1.4
     for frequency in (2, 7, 19):
         angle = math.pi * frequency / (n - 1)
@@ -74,7 +74,7 @@ def test_known_polynomials(kernel, stretch, setting, transfer, random):
         torch.testing.assert_close(restored, transfer(factor) * wave)
 
 
-def test_it_sharpens_what_was_blurred():
+def test_it_sharpens_a_blurred_image():
     sharp = np.zeros((40, 40))
     sharp[10:30, 12:28], sharp[16:20, 16:24] = 100, 180
     data = gaussian_filter(sharp, 1.5, mode="mirror")
@@ -83,35 +83,37 @@ def test_it_sharpens_what_was_blurred():
     assert np.square(restored - sharp).mean() < 0.6 * np.square(data - sharp).mean()
 
 
-def composed(kernel, observation, setting):
-    """Return √Σ w² of the weights themselves, in the middle of an image, and what the kernel says of it."""
+def gains(kernel, observation, setting):
+    """Return √Σ w² of the weights in the middle of an image, and the noise gain that the kernel gives."""
     size = (39, 39)
     maps = everywhere(setting, size)
     weights = kernel.weights_at(observation, lambda rows, columns: maps[:, :, rows, columns], 19, 19)
-    left = kernel.noise_left(observation, maps)[0, 0, 19, 19]
-    return float(weights.square().sum().sqrt()), float(left)
+    return float(weights.square().sum().sqrt()), float(kernel.noise_gain(observation, maps)[0, 0, 19, 19])
 
 
-@pytest.mark.parametrize("width", [0.5, 0.8, 1.2, 2.5])
-@pytest.mark.parametrize("ratio", [0.4, 1.0, 2.5])
-@pytest.mark.parametrize("bands", [(0, 0, 0), (4, -2, 2), (1, 6, -3), (12, 8, 4)])
-def test_what_noise_is_left_of_a_round_blur(width, ratio, bands, random):
+by_bands = pytest.mark.parametrize("bands", [(0, 0, 0), (4, -2, 2), (1, 6, -3), (12, 8, 4)])
+
+
+@by_bands
+@pytest.mark.parametrize(("width", "ratio"), [(0.5, 0.4), (1.2, 1.0), (2.5, 2.5)])
+def test_the_noise_gain_of_a_round_blur_follows_from_the_weights(width, ratio, bands, random):
     observation = blurred_by(torch.from_numpy(random.normal(size=(1, 1, 39, 39))), width)
-    expected, left = composed(Reblur(), observation, [ratio, *bands])
-    assert left == pytest.approx(expected, rel=3e-3)
+    expected, gain = gains(Reblur(), observation, [ratio, *bands])
+    assert gain == pytest.approx(expected, rel=3e-3)
 
 
-@pytest.mark.parametrize(("a", "b"), [(0.6, 0.0), (-1.5, 0.0), (0.0, 0.5), (0.35, -0.35)])
-@pytest.mark.parametrize("width", [0.8, 1.2, 2.0])
-@pytest.mark.parametrize("bands", [(0, 0, 0), (4, -2, 2), (1, 6, -3)])
-def test_what_noise_is_left_of_an_oval_blur(width, a, b, bands, random):
+@by_bands
+@pytest.mark.parametrize(
+    ("width", "a", "b"), [(0.8, 0.6, 0.0), (2.0, -1.5, 0.0), (1.2, 0.0, 0.5), (0.8, 0.35, -0.35)]
+)
+def test_the_noise_gain_of_an_oval_blur_follows_from_the_weights(width, a, b, bands, random):
     observation = blurred_by(torch.from_numpy(random.normal(size=(1, 1, 39, 39))), width, a)
-    expected, left = composed(AnisotropicReblur(), observation, [1.0, 0.0, b, *bands])
-    assert left == pytest.approx(expected, rel=0.03 if b else 3e-3)
+    expected, gain = gains(AnisotropicReblur(), observation, [1.0, 0.0, b, *bands])
+    assert gain == pytest.approx(expected, rel=0.03 if b else 3e-3)
 
 
 @both
-def test_without_a_blur_it_says_what_it_needs(kernel, stretch, speckled, tensor):
+def test_a_missing_blur_is_an_error(kernel, stretch, speckled, tensor):
     observation = Observation(tensor(speckled), torch.ones(1, 1, 1, 1))
-    with pytest.raises(ValueError, match="has to know the blur"):
+    with pytest.raises(ValueError, match="needs to know the blur"):
         kernel.apply(observation, everywhere([1.0, *stretch, 1, 1, 1], speckled.shape))

@@ -1,31 +1,52 @@
-import threading
-import time
+from dataclasses import replace
 
+import dask.array as da
 import numpy as np
 import pytest
 from napari.layers import Image
 from qtpy.QtWidgets import QApplication, QMessageBox
 
-from napari_dip import DIP, GaussianNoise, PoissonNoise, RestorationError, restore
-from napari_dip.plugin.runs.runner import QUEUE
+from napari_dip import DIP, GaussianNoise, PoissonNoise, restore
+from napari_dip._version import __version__
 from napari_dip.restoration.recipe import Recipe
+
+from ..conftest import SHORT, SMALL
 
 
 def text(dock):
     return dock.message.text()
 
 
+def hook(monkeypatch, call):
+    """Have a function called with each iterate of a Deep Image Prior, in the thread of the run."""
+    solve = DIP.solve
+
+    def hooked(self, *arguments, **options):
+        run = solve(self, *arguments, **options)
+        try:
+            while True:
+                iterate = next(run)
+                call(iterate)
+                yield iterate
+        except StopIteration as end:
+            return end.value
+        finally:
+            run.close()
+
+    monkeypatch.setattr(DIP, "solve", hooked)
+
+
 def test_a_run_from_the_menu_to_the_result(viewer, user, image):
     source = viewer.add_image(image, name="cells", colormap="magma", contrast_limits=(10, 200))
     dock = user.opens("Denoise")
     assert dock.source.image.layer is source
-    assert dock.source.axes.words.text() == "2-D image of 64 x 64"
+    assert dock.source.axes.description.text() == "2-D image of 64 x 64"
     layer = user.restores(dock)
     assert layer.name == "cells denoised"
     assert layer.data.dtype == np.float32
     assert layer.colormap.name == "magma"
     assert tuple(layer.contrast_limits) == (10, 200)
-    assert text(dock).startswith("The number of updates asked for was reached.")
+    assert text(dock).startswith("The maximum number of iterations was reached.")
     assert np.array_equal(source.data, image)
     recipe = Recipe.of(layer.metadata["napari-dip"])
     again = restore(
@@ -37,14 +58,13 @@ def test_a_run_from_the_menu_to_the_result(viewer, user, image):
 def test_it_shows_its_work_live(viewer, user, image):
     viewer.add_image(image, name="cells")
     dock = user.opens()
-    user.sets(dock, iterations=4000, patience=4000)
-    panel = user.runs(dock)
-    user.sees(lambda: len(viewer.layers) == 2 and panel.curves.best is not None)
+    panel = user.runs_endlessly(dock)
+    user.sees(lambda: panel.curves.best is not None)
     live = viewer.layers["cells denoised"]
     first = live.data.copy()
     user.sees(lambda: not np.array_equal(live.data, first))
     assert panel.bar.value() > 0
-    assert "of at most 4000" in panel.numbers.text()
+    assert "of at most 100000" in panel.numbers.text()
     assert "held-out error" in panel.numbers.text()
     assert panel.curves.grab().toImage().width() > 50
     user.clicks(panel.cancel_button)
@@ -54,8 +74,7 @@ def test_it_shows_its_work_live(viewer, user, image):
 def test_stop_keeps_the_best(viewer, user, image):
     viewer.add_image(image, name="cells")
     dock = user.opens()
-    user.sets(dock, iterations=100_000, patience=100_000)
-    panel = user.runs(dock)
+    panel = user.runs_endlessly(dock)
     user.sees(lambda: panel.curves.best is not None)
     user.clicks(panel.stop_button)
     user.sees(lambda: not dock._panels)
@@ -68,24 +87,21 @@ def test_stop_keeps_the_best(viewer, user, image):
 def test_cancel_leaves_the_layers_as_they_were(viewer, user, image):
     viewer.add_image(image, name="cells")
     dock = user.opens()
-    user.sets(dock, iterations=100_000, patience=100_000)
-    panel = user.runs(dock)
-    user.sees(lambda: len(viewer.layers) == 2)
+    panel = user.runs_endlessly(dock)
     user.clicks(panel.cancel_button)
     user.sees(lambda: not dock._panels)
     assert [layer.name for layer in viewer.layers] == ["cells"]
     assert viewer.layers.selection.active is viewer.layers["cells"]
-    assert text(dock) == "Cancelled: the layers are as they were."
+    assert text(dock) == "Cancelled. The layers are as they were before the run."
 
 
 def test_a_second_run_waits_for_the_first(viewer, user, image):
     viewer.add_image(image, name="cells")
     dock = user.opens()
-    user.sets(dock, iterations=100_000, patience=100_000)
-    first = user.runs(dock)
+    first = user.runs_endlessly(dock)
     user.sets(dock, iterations=10)
     second = user.runs(dock)
-    assert second.numbers.text() == "Waits: another run has to end first."
+    assert second.numbers.text() == "Waiting for another run to end."
     user.clicks(first.cancel_button)
     user.sees(lambda: not dock._panels)
     assert [layer.name for layer in viewer.layers] == ["cells", "cells denoised"]
@@ -94,8 +110,7 @@ def test_a_second_run_waits_for_the_first(viewer, user, image):
 def test_a_waiting_run_can_be_cancelled(viewer, user, image):
     viewer.add_image(image, name="cells")
     dock = user.opens()
-    user.sets(dock, iterations=100_000, patience=100_000)
-    first = user.runs(dock)
+    first = user.runs_endlessly(dock)
     user.sets(dock, iterations=10)
     second = user.runs(dock)
     user.clicks(second.cancel_button)
@@ -109,11 +124,10 @@ def test_docks_share_the_device(viewer, user, image):
     viewer.add_image(image, name="cells")
     first, second = user.opens("Denoise"), user.opens("Deep Image Prior")
     assert first is not second
-    user.sets(first, iterations=100_000, patience=100_000)
     user.sets(second, iterations=10)
-    panel = user.runs(first)
+    panel = user.runs_endlessly(first)
     waiting = user.runs(second)
-    assert "Waits" in waiting.numbers.text()
+    assert "Waiting" in waiting.numbers.text()
     user.clicks(panel.cancel_button)
     user.sees(lambda: not second._panels)
     assert [layer.name for layer in viewer.layers] == ["cells", "cells denoised"]
@@ -157,9 +171,7 @@ def test_what_is_read_is_captured_at_run(viewer, user, image):
 def test_a_result_layer_that_somebody_changes_is_left_alone(viewer, user, image, change):
     viewer.add_image(image, name="cells")
     dock = user.opens()
-    user.sets(dock, iterations=100_000, patience=100_000)
-    panel = user.runs(dock)
-    user.sees(lambda: len(viewer.layers) == 2)
+    panel = user.runs_endlessly(dock)
     live = viewer.layers["cells denoised"]
     if change == "removed":
         viewer.layers.remove(live)
@@ -188,13 +200,13 @@ def test_a_residual_and_a_blend(viewer, user, image):
     dock = user.opens()
     layer = user.restores(dock)
     restored = layer.data.copy()
-    assert dock.after.isVisible()
-    dock.after.blend.setValue(25)
+    assert dock.result_panel.isVisible()
+    dock.result_panel.blend.setValue(25)
     assert np.allclose(layer.data, image + 0.25 * (restored - image), atol=1e-3)
-    user.clicks(dock.after.residual)
+    user.clicks(dock.result_panel.residual)
     assert np.allclose(viewer.layers["cells denoised: residual"].data, image - restored, atol=1e-3)
     viewer.layers.selection.active = layer
-    dock.after.blend.setValue(100)
+    dock.result_panel.blend.setValue(100)
     assert np.array_equal(layer.data, restored)
 
 
@@ -212,10 +224,7 @@ def test_run_again_gives_the_same_pixels(viewer, user, image):
     dock.source.mask.choose(None)
     dock.method.seed.editor.value = 0
     user.sets(dock, iterations=7)
-    viewer.layers.selection.active = first
-    user.clicks(dock.after.repeat)
-    user.sees(lambda: len(viewer.layers) == 4 and not dock._panels)
-    assert np.array_equal(viewer.layers[-1].data, first.data)
+    assert np.array_equal(user.runs_again(dock, first).data, first.data)
 
 
 def test_run_again_after_saving_and_reopening(viewer, user, image, tmp_path):
@@ -225,58 +234,97 @@ def test_run_again_after_saving_and_reopening(viewer, user, image, tmp_path):
     (path,) = first.save(str(tmp_path / "kept.ome.tif"), plugin="napari-dip")
     (opened,) = viewer.open(path, plugin="napari")
     assert np.array_equal(opened.data, first.data)
-    viewer.layers.selection.active = opened
-    user.clicks(dock.after.repeat)
-    user.sees(lambda: len(viewer.layers) == 4 and not dock._panels)
-    assert np.array_equal(viewer.layers[-1].data, first.data)
-    assert not dock.after.blend.isEnabled() or viewer.layers.selection.active is not opened
+    assert np.array_equal(user.runs_again(dock, opened).data, first.data)
+    assert not dock.result_panel.blend.isEnabled() or viewer.layers.selection.active is not opened
 
 
-def test_copy_as_python_and_as_command_give_the_same_pixels(viewer, user, image, tmp_path, monkeypatch):
-    import shlex
-
-    from napari_dip.cli import main as cli
-
+def test_copy_as_python_and_as_command_give_the_same_pixels(viewer, user, image, tmp_path):
     mask = np.zeros((64, 64), np.uint8)
     mask[30:34] = 1
     viewer.add_image(image, name="cells")
     viewer.add_labels(mask, name="dust")
-    dock = user.opens("Denoise")
+    dock = user.opens("Denoise", SHORT)
     dock.source.image.choose(viewer.layers["cells"])
     dock.source.mask.choose(viewer.layers["dust"])
     layer = user.restores(dock)
-    dock.after.copy_python.trigger()
-    names = {"viewer": viewer}
-    exec(QApplication.clipboard().text(), names)
-    assert np.array_equal(np.asarray(names["restored"]), layer.data)
-    dock.after.copy_command.trigger()
-    monkeypatch.chdir(tmp_path)
-    viewer.layers["cells"].save("cells.tif")
-    viewer.layers["dust"].save("dust.tif")
-    *notes, command = QApplication.clipboard().text().splitlines()
-    assert all(note.startswith("#") for note in notes)
-    words = shlex.split(command)
-    assert words[0] == "napari-dip"
-    cli.main([*words[1:], "--quiet"])
-    import tifffile
-
-    assert np.array_equal(tifffile.imread("cells denoised.tif"), layer.data)
+    assert np.array_equal(user.runs_script(dock), layer.data)
+    assert np.array_equal(user.runs_command(dock, tmp_path), layer.data)
 
 
-def test_a_series_stopped_keeps_its_frames_and_says_how_many(viewer, user, image):
+def test_a_series_stopped_keeps_its_frames_and_says_how_many(viewer, user, image, monkeypatch):
     viewer.add_image(np.stack([image] * 4), name="movie", axis_labels=("t", "y", "x"))
     dock = user.opens()
-    assert "4 frames" in dock.source.axes.words.text()
-    user.sets(dock, iterations=150, patience=150)
-    panel = user.runs(dock)
-    user.sees(lambda: panel.numbers.text().startswith("Frame 2 of 4"), seconds=40)
-    user.clicks(panel.stop_button)
+    assert "4 frames" in dock.source.axes.description.text()
+    user.sees(dock.run_button.isEnabled)
+    begun = []
+
+    def stop_in_the_second_frame(iterate):
+        begun.append(iterate.index == 0)
+        if begun.count(True) == 2 and dock._panels:
+            dock._panels[0].job.stop()
+
+    hook(monkeypatch, stop_in_the_second_frame)
+    user.runs(dock)
     user.sees(lambda: not dock._panels)
     result = viewer.layers["movie denoised"].data
     reached = [bool(np.isfinite(frame).all()) for frame in result]
     assert reached[:2] == [True, True]
     assert not reached[3]
-    assert f"{reached.count(False)} were not reached, and are empty." in text(dock)
+    assert f"{reached.count(False)} frames were not reached, and are empty." in text(dock)
+
+
+def test_a_series_keeps_its_frames_when_one_fails(viewer, user, image):
+    flat = np.full_like(image, 7)
+    viewer.add_image(np.stack([image, image.T, flat]), name="movie", axis_labels=("t", "y", "x"))
+    dock = user.opens()
+    layer = user.restores(dock)
+    assert [bool(np.isfinite(frame).all()) for frame in layer.data] == [True, True, False]
+    assert text(dock).count("could not be restored") == 1
+    assert "1 of 3 frames could not be restored (frame 2: the image is constant" in text(dock)
+    assert "Frame 2." in dock.message.details.toPlainText()
+    assert "Traceback" in dock.message.details.toPlainText()
+    assert layer.metadata["napari-dip"]["frames"][2]["outcome"] == "FAILED"
+    user.clicks(dock.result_panel.residual)
+    assert np.isnan(viewer.layers[-1].data[2]).all()
+    dock.result_panel.blend.setValue(50)
+    assert np.isfinite(layer.data).all(), "where nothing was restored, the blend is the original"
+
+
+class Counting:
+    """An array that counts the reads of its frames."""
+
+    def __init__(self, data):
+        self._data, self.frames = data, []
+        self.shape, self.dtype, self.ndim = data.shape, data.dtype, data.ndim
+
+    def __getitem__(self, index):
+        first = index[0]
+        self.frames.append(first.start if isinstance(first, slice) else first)
+        return self._data[index]
+
+
+def test_a_lazy_layer_is_read_once_to_estimate_and_once_to_restore(viewer, user, image):
+    source = Counting(np.stack([image, image.T, image[::-1]]))
+    lazy = da.from_array(source, chunks=(1, 64, 64))
+    layer = viewer.add_image(lazy, name="movie", axis_labels=("t", "y", "x"), contrast_limits=(0, 250))
+    user.rests()
+    source.frames.clear()
+    dock = user.opens()
+    user.sees(dock.run_button.isEnabled)
+    assert set(source.frames) == {0}
+    assert len(source.frames) == 1
+    for iterations in (20, 30):
+        user.sets(dock, iterations=iterations)
+        user.sees(dock.run_button.isEnabled)
+    assert source.frames == [0], "another setting reads nothing again"
+    source.frames.clear()
+    layer.data = da.from_array(source, chunks=(1, 64, 64))
+    user.sees(dock.run_button.isEnabled)
+    assert set(source.frames) == {0}
+    user.rests()
+    source.frames.clear()
+    user.restores(dock)
+    assert sorted(source.frames) == [0, 1, 2]
 
 
 def test_wrong_fields_are_marked_and_run_is_disabled(viewer, user, image):
@@ -314,32 +362,61 @@ def test_a_constant_image_is_refused_before_the_run(viewer, user):
     ("error", "words"),
     [
         (RuntimeError("CUDA out of memory. Tried to allocate 8 GiB"), "There is not enough memory"),
-        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), "The run failed: mat1"),
-        (RestorationError("Lower the learning rate."), "Lower the learning rate."),
         (KeyError("oops"), "The run failed (KeyError)"),
     ],
 )
 def test_an_error_in_the_run_is_one_message_and_the_dock_stays_usable(
-    viewer, user, image, monkeypatch, error, words
+    viewer, user, image, caplog, error, words
 ):
     viewer.add_image(image, name="cells")
     dock = user.opens()
-    right = DIP._runs
-
-    def fails(self, *args):
-        for iterate in right(self, *args):
-            if iterate.index == 8:
-                raise error
-            yield iterate
-
-    monkeypatch.setattr(DIP, "_runs", fails)
     user.sees(dock.run_button.isEnabled)
-    user.clicks(dock.run_button)
-    user.sees(lambda: not dock._panels)
+
+    def fails(iterate):
+        if iterate.index == 8:
+            raise error
+
+    with pytest.MonkeyPatch.context() as patch:
+        hook(patch, fails)
+        user.clicks(dock.run_button)
+        user.sees(lambda: not dock._panels)
     assert text(dock).startswith(words)
     assert [layer.name for layer in viewer.layers] == ["cells"]
-    monkeypatch.setattr(DIP, "_runs", right)
+    dock.message.fold.expand(animate=False)
+    user.clicks(dock.message.copy_button)
+    report = QApplication.clipboard().text()
+    for part in (
+        f"napari-dip {__version__}",
+        "PyQt6",
+        "(64, 64) float32, axes YX",
+        "Task: Denoise",
+        "iterations=40",
+        "Traceback",
+        "fails",
+        type(error).__name__,
+    ):
+        assert part in report
+    (record,) = [one for one in caplog.records if one.exc_info]
+    assert record.exc_info[1] is error or record.exc_info[1].__cause__ is error
     assert user.restores(dock)
+    assert not dock.message.fold.isVisible()
+
+
+def test_an_error_of_a_check_has_details_unless_the_user_can_correct_it(viewer, user, image, monkeypatch):
+    viewer.add_image(image, name="cells")
+    dock = user.opens()
+
+    def fails(*_, **__):
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr("napari_dip.plugin.runs.run.estimate_cost", fails)
+    dock._changed()
+    user.sees(lambda: "A defect." in dock.status.text())
+    assert dock.status.fold.isVisible()
+    assert "in fails" in dock.status.details.toPlainText()
+    viewer.layers["cells"].data = np.ones((64, 64))
+    user.sees(lambda: "constant" in dock.status.text())
+    assert not dock.status.fold.isVisible()
 
 
 def test_a_long_run_is_confirmed_first(viewer, user, image, monkeypatch):
@@ -366,10 +443,10 @@ def test_values_are_remembered_and_preferences_are_the_start(viewer, user, image
     page = get_plugin_settings("napari-dip").restore
     page.time_limit, page.device = 3.0, "cpu"
     viewer.add_image(image, name="cells")
-    dock = user.opens("Denoise")
+    dock = user.opens("Denoise", method=None)
     assert dock.method.value.time_limit == 180
     assert dock.method.device.value == "cpu"
-    user.sets(dock, iterations=12)
+    dock.method.form.set(replace(SMALL, iterations=12))
     dock.method.seed.editor.value = 9
     user.restores(dock)
     other = user.viewer.window.add_plugin_dock_widget("napari-dip", "Deep Image Prior")[1]
@@ -388,31 +465,17 @@ def test_the_noise_is_measured_at_a_click(viewer, user, image):
     assert 8 < noise.value.sigma < 12
 
 
-def test_closing_the_dock_ends_its_run(viewer, user, image):
+def test_closing_the_dock_ends_its_run_at_the_next_iterate(viewer, user, image, monkeypatch):
     viewer.add_image(image, name="cells")
     dock = user.opens()
-    user.sets(dock, iterations=100_000, patience=100_000)
-    user.runs(dock)
-    user.sees(lambda: len(viewer.layers) == 2)
-    began = time.monotonic()
+    user.sees(dock.run_button.isEnabled)
+    panels, cancelled = [], []
+    hook(monkeypatch, lambda _: cancelled.append(bool(panels) and panels[0].job.stopping))
+    panels.append(user.runs_endlessly(dock))
     viewer.window.remove_dock_widget(dock)
-    user.sees(lambda: len(QUEUE) == 0, seconds=2)
-    assert time.monotonic() - began < 2
+    user.sees(lambda: len(user.queue) == 0)
+    assert cancelled.count(True) <= 1
     assert [layer.name for layer in viewer.layers] == ["cells"]
-
-
-def test_closing_the_viewer_ends_its_run(make_napari_viewer, sit_before, image):
-    viewer = make_napari_viewer(show=True)
-    user = sit_before(viewer)
-    viewer.add_image(image, name="cells")
-    dock = user.opens()
-    user.sets(dock, iterations=100_000, patience=100_000)
-    user.runs(dock)
-    user.sees(lambda: len(viewer.layers) == 2)
-    threads = threading.active_count()
-    viewer.close()
-    user.sees(lambda: len(QUEUE) == 0, seconds=2)
-    assert threading.active_count() <= threads
 
 
 def test_layers_of_other_kinds_are_not_offered(viewer, user, image):
@@ -445,15 +508,15 @@ def test_the_current_view_stays_chosen_when_layers_come_and_go(viewer, user, ima
     dock = user.opens()
     viewer.scene.camera.zoom *= 2.5
     user.waits(0.3)
-    dock.source.roi.setCurrentIndex(dock.source.roi.findData("current view"))
-    dock.source.roi.activated.emit(1)
+    dock.source.region.setCurrentIndex(dock.source.region.findData("current view"))
+    dock.source.region.activated.emit(1)
     layer = user.restores(dock)
     assert layer.data.shape < image.shape
-    assert dock.source.roi.currentText() == "current view"
-    (rows, columns) = layer.metadata["napari-dip"]["source"]["area"]
+    assert dock.source.region.currentText() == "current view"
+    (rows, columns) = layer.metadata["napari-dip"]["source"]["roi"]
     assert np.allclose(layer.translate, (rows[0], columns[0]))
     viewer.scene.camera.center = (0, 1000, 1000)
-    user.sees(lambda: "outside" in dock.source.fields["area"].reason)
+    user.sees(lambda: "does not show" in dock.source.fields["roi"].reason)
 
 
 def test_drawing_the_rectangle_that_is_asked_for_mends_the_form(viewer, user, image):
@@ -461,11 +524,11 @@ def test_drawing_the_rectangle_that_is_asked_for_mends_the_form(viewer, user, im
     shapes = viewer.add_shapes(name="marks")
     viewer.layers.selection = {viewer.layers["cells"]}
     dock = user.opens()
-    dock.source.roi.setCurrentIndex(dock.source.roi.findText("rectangle in marks"))
-    dock.source.roi.activated.emit(2)
-    assert "draw a rectangle" in dock.source.fields["area"].reason
+    dock.source.region.setCurrentIndex(dock.source.region.findText("rectangle in marks"))
+    dock.source.region.activated.emit(2)
+    assert "draw one" in dock.source.fields["roi"].reason
     shapes.add_rectangles(np.array([[10, 10], [40, 50]]))
-    assert dock.source.fields["area"].reason == ""
+    assert dock.source.fields["roi"].reason == ""
     assert user.restores(dock).data.shape == (31, 41)
 
 
@@ -484,7 +547,7 @@ def test_other_data_in_the_chosen_layer_are_looked_at_anew(viewer, user, image):
     dock = user.opens()
     user.sees(dock.run_button.isEnabled)
     layer.data = image
-    assert dock.source.axes.words.text() == "2-D image of 64 x 64"
+    assert dock.source.axes.description.text() == "2-D image of 64 x 64"
     assert dock.source.axes.rows.rowCount() == 2
     assert user.restores(dock).data.shape == (64, 64)
 
@@ -494,10 +557,10 @@ def test_a_dock_that_is_closed_at_once_says_nothing_more(viewer, user, image):
     dock = user.opens()
     layer = user.restores(dock)
     viewer.layers.selection.active = layer
-    dock.after.repeat.click()
+    dock.result_panel.repeat.click()
     viewer.window.remove_dock_widget(dock)
-    user.waits(1.5)
-    assert len(QUEUE) == 0
+    user.rests()
+    assert len(user.queue) == 0
     assert len(viewer.layers) == 2
 
 
@@ -508,14 +571,14 @@ def test_run_again_waits_for_the_layer_that_is_absent(viewer, user, image):
     user.sets(dock, iterations=6)
     dock.source.axes.roles[0].setCurrentIndex(0)
     dock.source.axes.roles[0].activated.emit(0)
-    assert dock.source.axes.words.text().startswith("3-D volume")
+    assert dock.source.axes.description.text().startswith("3-D volume")
     first = user.restores(dock)
     source.name = "renamed"
     viewer.layers.selection.active = first
-    user.clicks(dock.after.repeat)
+    user.clicks(dock.result_panel.repeat)
     assert "Choose the layer to use in place of “stack”" in text(dock)
     dock.source.image.choose(source)
-    assert dock.source.axes.words.text().startswith("3-D volume")
+    assert dock.source.axes.description.text().startswith("3-D volume")
     again = user.restores(dock)
     assert np.array_equal(again.data, first.data)
 
@@ -524,11 +587,11 @@ def test_run_again_on_a_layer_that_has_become_smaller_says_so(viewer, user, imag
     source = viewer.add_image(image, name="cells")
     dock = user.opens()
     layer = user.restores(dock)
-    layer.metadata["napari-dip"]["source"]["area"] = [[0, 32], [0, 60]]
+    layer.metadata["napari-dip"]["source"]["roi"] = [[0, 32], [0, 60]]
     source.data = image[:40, :40]
     viewer.layers.selection.active = layer
-    user.clicks(dock.after.repeat)
-    assert "doesn't fit" in dock.source.fields["area"].reason
+    user.clicks(dock.result_panel.repeat)
+    assert "doesn't fit" in dock.source.fields["roi"].reason
     assert not dock._run_when_checked
 
 
@@ -564,7 +627,7 @@ def test_one_noise_is_not_entered_for_another(viewer, user, image):
     dock.task.noise.choice.value = GaussianNoise
     user.clicks(dock.task.noise.row.itemAt(1).widget())
     dock.task.noise.choice.value = PoissonNoise
-    user.waits(1)
+    user.rests()
     assert dock.task.noise.choice.value is PoissonNoise
 
 
@@ -573,10 +636,7 @@ def test_a_multiscale_layer_is_restored_and_repeated(viewer, user, image):
     dock = user.opens()
     layer = user.restores(dock)
     assert layer.data.shape == image.shape
-    dock.after.copy_python.trigger()
-    names = {"viewer": viewer}
-    exec(QApplication.clipboard().text(), names)
-    assert np.array_equal(np.asarray(names["restored"]), layer.data)
+    assert np.array_equal(user.runs_script(dock), layer.data)
 
 
 def test_colours_one_after_another_with_a_mask(viewer, user, image):

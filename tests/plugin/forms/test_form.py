@@ -28,7 +28,7 @@ from napari_dip import (
 )
 from napari_dip.methods import RichardsonLucy, Wiener
 from napari_dip.noise.models import NoiseModel
-from napari_dip.plugin.forms.fields import Entry, unit, words
+from napari_dip.plugin.forms.fields import Entry, label, unit
 from napari_dip.plugin.forms.form import Form, Variants
 from napari_dip.presentation import words_of_method
 from napari_dip.psf.models import PSFS
@@ -44,7 +44,7 @@ class Shape(ABC):
         check(self)
 
     @abstractmethod
-    def roi(self):
+    def area(self):
         """Return it."""
 
 
@@ -60,7 +60,7 @@ class Square(Shape):
 
     side: Annotated[float, Gt(0)] = 2.0
 
-    def roi(self):
+    def area(self):
         return self.side**2
 
 
@@ -76,7 +76,7 @@ class Disc(Shape):
 
     radius: Annotated[float, Gt(0)]
 
-    def roi(self):
+    def area(self):
         return 3 * self.radius**2
 
 
@@ -84,7 +84,7 @@ class Disc(Shape):
 class Dot(Shape):
     """Nothing to set."""
 
-    def roi(self):
+    def area(self):
         return 0
 
 
@@ -185,9 +185,9 @@ SETTINGS = [
     Hourglass(),
     Hourglass(widths=(1, 2, 3), skips=(0, 0, 9), kernel_up=5, padding="reflect", projection=False),
     *NOISES,
-    *(task(noise) for task in TASKS for noise in NOISES),
+    *(Denoise(noise) for noise in NOISES),
     Inpaint(GaussianNoise(3.0), keep_observed=False),
-    SuperResolve(PoissonNoise(2.0), factor=3, kernel="area", along="axial", psf=AiryPSF(2.0)),
+    SuperResolve(PoissonNoise(2.0), factor=3, downsampling="area", along="axial", psf=AiryPSF(2.0)),
     *(Deconvolve(psf=psf(), floor=99.5) for psf in PSFS.values()),
     RichardsonLucy(iterations=3),
     Wiener(balance=0.1),
@@ -262,10 +262,11 @@ def test_a_form_gives_back_the_settings_that_it_was_shown(show, settings):
     assert form.problems() == []
 
 
-@pytest.mark.parametrize("cls", COMPLETE)
-def test_a_form_begins_with_the_defaults(show, cls):
-    assert show(cls).value == cls()
-    assert show(cls).problems() == []
+def test_a_form_begins_with_the_defaults(show):
+    for cls in COMPLETE:
+        form = show(cls)
+        assert form.value == cls()
+        assert form.problems() == []
 
 
 @pytest.mark.parametrize("cls", NEEDY)
@@ -324,7 +325,11 @@ def test_nothing_typed_is_none_where_it_may_be(show):
 
 @pytest.mark.parametrize(
     ("cls", "name", "shown"),
-    [(DIP, "held_out", "automatic"), (DIP, "time_limit", "none"), (Wiener, "balance", "automatic")],
+    [
+        (DIP, "validation_fraction", "automatic"),
+        (DIP, "time_limit", "none"),
+        (Wiener, "balance", "automatic"),
+    ],
 )
 def test_an_empty_field_says_whether_something_is_chosen_for_it(show, cls, name, shown):
     assert show(cls).fields[name].editor.native.placeholderText() == shown
@@ -353,8 +358,9 @@ def test_the_limits_of_an_annotation_are_those_of_the_spin_box(show, cls, name, 
 
 
 @pytest.mark.parametrize("cls", [*COMPLETE, *NEEDY])
-def test_tooltips_are_the_docstring(show, cls):
+def test_every_field_has_an_editor_whose_tooltip_is_the_docstring(show, cls):
     form = show(cls)
+    assert set(form.fields) == set(hints(cls))
     for name, field in form.fields.items():
         assert plain(field.toolTip()) == " ".join(descriptions(cls)[name].replace("`", "").split())
 
@@ -362,13 +368,13 @@ def test_tooltips_are_the_docstring(show, cls):
 @pytest.mark.parametrize("cls", [DIP, Example])
 def test_a_label_has_the_tooltip_of_its_field(show, cls):
     form = show(cls)
-    labels = {label.text(): label for label in form.findChildren(QLabel)}
+    labels = {one.text(): one for one in form.findChildren(QLabel)}
     for name, field in form.fields.items():
         if not isinstance(field, Form):
-            assert labels[words(name) + unit(hints(cls)[name])].toolTip() == field.toolTip()
+            assert labels[label(name) + unit(hints(cls)[name])].toolTip() == field.toolTip()
     folds = {fold.text(): fold.toggleButton() for fold in form.findChildren(QCollapsible)}
     for name in (name for name, field in form.fields.items() if isinstance(field, Form)):
-        assert plain(folds[words(name)].toolTip()) == descriptions(cls)[name]
+        assert plain(folds[label(name)].toolTip()) == descriptions(cls)[name]
 
 
 def test_a_choice_among_classes_that_is_not_essential_is_in_a_fold_of_its_own(show):
@@ -392,7 +398,7 @@ def test_a_class_in_a_list_has_the_first_line_of_its_docstring(show):
 
 
 @pytest.mark.parametrize(
-    ("name", "label"),
+    ("name", "wanted"),
     [
         ("time_limit", "Time limit"),
         ("PoissonGaussian", "Poisson-Gaussian"),
@@ -401,8 +407,8 @@ def test_a_class_in_a_list_has_the_first_line_of_its_docstring(show):
         ("axial_fwhm", "Axial FWHM"),
     ],
 )
-def test_labels_are_words(name, label):
-    assert words(name) == label
+def test_labels_are_words(name, wanted):
+    assert label(name) == wanted
 
 
 # What is wrong
@@ -415,21 +421,15 @@ def test_labels_are_words(name, label):
         (DIP, "learning_rate", "", "must be a number"),
         (DIP, "learning_rate", "2", "must be <= 1, got 2.0"),
         (DIP, "learning_rate", "0", "must be > 0, got 0.0"),
-        (DIP, "learning_rate", "nan", "must be finite, got nan"),
         (DIP, "learning_rate", "1e999", "must be finite, got inf"),
-        (DIP, "learning_rate", "0,1", "must be a number, got '0,1'"),
         (DIP, "beta2", "1", "must be < 1, got 1.0"),
-        (DIP, "time_limit", "soon", "must be a number, got 'soon'"),
         (DIP, "time_limit", "-1", "must be > 0, got -1.0"),
         (Hourglass, "widths", "16, x", "must be a whole number, got 'x'"),
         (Hourglass, "widths", "16, 0", "must be >= 1, got 0"),
-        (Hourglass, "widths", "16 32", "must be a whole number, got '16 32'"),
         (Hourglass, "widths", "16,, 32", "must be a whole number"),
-        (Hourglass, "widths", "1.5", "must be a whole number, got '1.5'"),
         (Hourglass, "widths", "", "must be a whole number"),
         (Example, "limit", "1.5", "must be a whole number, got '1.5'"),
         (Example, "limit", "0", "must be >= 1, got 0"),
-        (Example, "rates", "1, a", "must be a number, got 'a'"),
     ],
 )
 def test_what_is_wrong_is_said_at_its_field_until_it_is_mended(show, cls, name, text, reason):
@@ -440,7 +440,7 @@ def test_what_is_wrong_is_said_at_its_field_until_it_is_mended(show, cls, name, 
     assert field.reason == reason
     assert field._reason.text() == reason
     assert not field._reason.isHidden()
-    assert form.problems() == [f"{words(name)} {reason}"]
+    assert form.problems() == [f"{label(name)} {reason}"]
     assert {other: one.reason for other, one in form.fields.items() if one.reason} == {name: reason}
     with pytest.raises(ValueError, match="must be"):
         _ = form.value
@@ -462,12 +462,12 @@ def test_settings_that_are_shown_mend_what_was_wrong(show):
 
 def test_every_wrong_field_is_marked(show):
     form = show(DIP)
-    for name in ("learning_rate", "jitter"):
+    for name in ("learning_rate", "input_noise_std"):
         form.fields[name].editor.value = "?"
     form.fields["network"].form.fields["skips"].editor.value = "?"
     assert form.problems() == [
         "Learning rate must be a number, got '?'",
-        "Jitter must be a number, got '?'",
+        "Input noise std must be a number, got '?'",
         "Skips must be a whole number, got '?'",
     ]
 
@@ -576,7 +576,7 @@ def test_a_measurement_can_start_without_a_value(qtbot, text, start):
     qtbot.addWidget(noise)
     noise.choice.value = GaussianNoise
     noise.form.fields["sigma"].editor.value = text
-    assert noise.start() == start
+    assert noise.with_placeholders() == start
 
 
 # What is said
@@ -593,10 +593,8 @@ def edit(form, name, value):
         ("flag", False),
         ("kind", "one"),
         ("count", 9),
-        ("share", "0.5"),
         ("limit", ""),
         ("name", "a"),
-        ("alias", "b"),
         ("sizes", "1"),
         ("sizes", "wrong"),
         ("shape", Disc),
@@ -644,7 +642,7 @@ def test_settings_are_shown_as_one_change(show, count, settings):
     assert len(seen) == 1
 
 
-@pytest.mark.parametrize("noise", NOISES, ids=str)
+@pytest.mark.parametrize("noise", [UnknownNoise(), PoissonGaussianNoise(2.3, 99.5, 1 / 3)], ids=str)
 def test_a_choice_is_shown_as_one_change(qtbot, count, noise):
     variants = Variants(NoiseModel)
     qtbot.addWidget(variants)
@@ -652,8 +650,3 @@ def test_a_choice_is_shown_as_one_change(qtbot, count, noise):
     seen = count(variants)
     variants.set(noise)
     assert (len(seen), variants.value) == (1, noise)
-
-
-@pytest.mark.parametrize("cls", [*COMPLETE, *NEEDY])
-def test_every_field_has_an_editor(show, cls):
-    assert set(show(cls).fields) == set(hints(cls))

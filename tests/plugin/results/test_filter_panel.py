@@ -11,13 +11,10 @@ from qtpy.QtWidgets import QApplication
 
 from napari_dip import Denoise, restore
 from napari_dip.image.axes import Axes
-from napari_dip.io import Picture
+from napari_dip.io import ImageFile
 from napari_dip.io.parameter_maps import write_maps
 from napari_dip.methods.pkn import PKN
-from napari_dip.plugin.forms.layers import KEY
-from napari_dip.plugin.runs.runner import QUEUE
-
-from .test_maps import filtered, opened
+from napari_dip.plugin.layers import KEY
 
 METHOD = PKN(predictor="structure-tensor")
 
@@ -25,20 +22,20 @@ METHOD = PKN(predictor="structure-tensor")
 @pytest.fixture
 def dock(viewer, user, image):
     viewer.add_image(image, name="cells", scale=(0.5, 0.25))
-    return opened(user)
+    return user.opens_filter()
 
 
 @pytest.fixture
 def result(user, dock):
-    result = filtered(user, dock)
-    dock.after.filter.maps_fold.expand(animate=False)
-    dock.after.filter.kernel_fold.expand(animate=False)
+    result = user.finishes(dock)
+    dock.result_panel.filter.maps_fold.expand(animate=False)
+    dock.result_panel.filter.kernel_fold.expand(animate=False)
     return result
 
 
 @pytest.fixture
 def editor(dock, result):
-    editor = dock.after.filter.maps
+    editor = dock.result_panel.filter.map_editor
     choose(editor, "width")
     return editor
 
@@ -51,9 +48,9 @@ def choose(editor, name):
 
 def applied(user, dock):
     before = set(user.viewer.layers)
-    user.clicks(dock.after.filter.maps.apply)
+    user.clicks(dock.result_panel.filter.map_editor.apply)
     user.sees(lambda: not dock._panels)
-    return next(one for one in dock.after._results if one.layer not in before)
+    return next(one for one in dock.result_panel._results if one.layer not in before)
 
 
 def test_to_choose_a_map_shows_it(viewer, user, result, editor):
@@ -130,7 +127,7 @@ def test_a_region_elsewhere_is_refused_in_words(viewer, user, dock, result, edit
 def test_maps_come_from_a_file(user, dock, result, editor, tmp_path, monkeypatch):
     maps = {name: np.full((64, 64), at, np.float32) for at, name in enumerate(("width", "a", "b"), 1)}
     path = tmp_path / "maps.tif"
-    write_maps(path, maps, Picture(maps["a"]), Axes("YX"), {})
+    write_maps(path, maps, ImageFile(maps["a"]), Axes("YX"), {})
     monkeypatch.setattr(
         "napari_dip.plugin.results.map_editor.QFileDialog.getOpenFileName", lambda *_: (str(path), "")
     )
@@ -150,37 +147,37 @@ def test_a_map_that_the_user_spoils_is_refused_in_words(user, dock, result, edit
 def test_strength_filters_again_into_the_same_layer(viewer, user, dock, result):
     image = result.run.inputs.image
     for strength in (0.0, 2.5):
-        dock.after.filter.strength.setValue(int(100 * strength))
+        dock.result_panel.filter.strength.setValue(int(100 * strength))
         wanted = restore(image, Denoise(), replace(METHOD, strength=strength)).image
         user.sees(lambda wanted=wanted: np.array_equal(result.layer.data, wanted))
         assert result.layer.metadata[KEY]["method"]["strength"] == strength
-        dock.after.copy_python.trigger()
+        dock.result_panel.copy_python.trigger()
         assert f"strength={strength}" in QApplication.clipboard().text()
     assert len([layer for layer in viewer.layers if layer.name.startswith("cells denoised")]) == 1
 
 
 def test_the_best_single_setting_is_added(viewer, user, dock, result):
-    dock.after.filter.single.setEnabled(True)
-    user.clicks(dock.after.filter.single)
+    dock.result_panel.filter.single.setEnabled(True)
+    user.clicks(dock.result_panel.filter.single)
     user.sees(lambda: not dock._panels)
     layer = viewer.layers["cells denoised, single setting"]
     wanted = restore(result.run.inputs.image, Denoise(), PKN(predictor="constant")).image
     assert np.array_equal(layer.data, wanted)
-    assert not dock.after.filter.maps_fold.isVisible()
+    assert not dock.result_panel.filter.maps_fold.isVisible()
 
 
 def test_the_mouse_shows_a_kernel(viewer, user, dock, result):
-    kernel = dock.after.filter.kernel
+    kernel = dock.result_panel.filter.kernel_view
     viewer.cursor.position = (5.0, 6.0)  # row 10, column 24
-    user.sees(lambda: kernel.picture.weights is not None)
-    assert kernel.picture.weights.sum() == pytest.approx(1, abs=1e-5)
-    assert "<b>pixel 10, 24</b>" in kernel.words.text()
-    assert f"width {result.maps.values('width')[10, 24]:.3g} px" in kernel.words.text()
-    assert kernel.picture.grab().toImage().width() == 132
-    before = kernel.picture.weights
-    dock.after.filter.strength.setValue(250)
-    user.sees(lambda: kernel.picture.weights is not before)
-    assert kernel.picture.weights.max() < before.max()
+    user.sees(lambda: kernel.kernel_image.weights is not None)
+    assert kernel.kernel_image.weights.sum() == pytest.approx(1, abs=1e-5)
+    assert "<b>pixel 10, 24</b>" in kernel.description.text()
+    assert f"width {result.maps.values('width')[10, 24]:.3g} px" in kernel.description.text()
+    assert kernel.kernel_image.grab().toImage().width() == 132
+    before = kernel.kernel_image.weights
+    dock.result_panel.filter.strength.setValue(250)
+    user.sees(lambda: kernel.kernel_image.weights is not before)
+    assert kernel.kernel_image.weights.max() < before.max()
 
 
 def test_the_mouse_shows_the_kernel_of_edited_maps(viewer, user, dock, result, editor):
@@ -188,24 +185,24 @@ def test_the_mouse_shows_the_kernel_of_edited_maps(viewer, user, dock, result, e
     user.clicks(editor.set)
     applied(user, dock)
     viewer.cursor.position = (5.0, 6.0)
-    kernel = dock.after.filter.kernel
-    user.sees(lambda: "width 0.2 px" in kernel.words.text())
-    assert kernel.picture.weights.max() > 0.9
+    kernel = dock.result_panel.filter.kernel_view
+    user.sees(lambda: "width 0.2 px" in kernel.description.text())
+    assert kernel.kernel_image.weights.max() > 0.9
 
 
 def test_nothing_keeps_a_closed_dock(viewer, user, image):
     viewer.add_image(image, name="cells")
     docks = []
     for _ in range(3):
-        dock = opened(user)
-        filtered(user, dock)
-        dock.after.filter.kernel_fold.expand(animate=False)
+        dock = user.opens_filter()
+        user.finishes(dock)
+        dock.result_panel.filter.kernel_fold.expand(animate=False)
         viewer.cursor.position = (5.0, 6.0)
-        dock.after.filter.strength.setValue(200)
+        dock.result_panel.filter.strength.setValue(200)
         docks.append(weakref.ref(dock))
         viewer.window.remove_dock_widget(dock)
         del dock
-        user.waits(0.5)
+        user.rests()
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     gc.collect()
     assert [ref() for ref in docks if ref() is not None] == []
@@ -214,11 +211,11 @@ def test_nothing_keeps_a_closed_dock(viewer, user, image):
 def test_a_closed_dock_leaves_nothing_behind(viewer, user, dock, result):
     perturbation = len(viewer.cursor.events.position.callbacks)
     viewer.cursor.position = (5.0, 6.0)
-    dock.after.filter.strength.setValue(200)
-    user.clicks(dock.after.filter.single)
+    dock.result_panel.filter.strength.setValue(200)
+    user.clicks(dock.result_panel.filter.single)
     viewer.window.remove_dock_widget(dock)
     assert len(viewer.cursor.events.position.callbacks) == perturbation - 1
-    user.sees(lambda: len(QUEUE) == 0)
+    user.sees(lambda: len(user.queue) == 0)
     viewer.cursor.position = (6.0, 6.0)
-    user.waits(0.3)
+    user.rests()
     assert "cells denoised, single setting" not in viewer.layers

@@ -6,24 +6,9 @@ from napari.utils.transforms import Affine
 
 from napari_dip import Denoise, restore
 from napari_dip.methods.pkn import PKN
-from napari_dip.plugin.forms.layers import KEY, to_world
+from napari_dip.plugin.layers import KEY, to_world
 
-NAMES = ["width (px)", "a", "b", "noise left (σ)", "elongation"]
-
-
-def opened(user, **values):
-    """Return a dock whose method is the structure tensor's anisotropic filter, which needs no weights."""
-    dock = user.opens("Denoise")
-    dock.method.show_method(PKN(predictor="structure-tensor", **values), "cpu", 0)
-    dock._changed()
-    return dock
-
-
-def filtered(user, dock):
-    """Run, and return the result with its maps."""
-    user.runs(dock)
-    user.sees(lambda: not dock._panels)
-    return dock.after._results[-1]
+NAMES = ["width (px)", "a", "b", "noise gain (σ)", "elongation"]
 
 
 def test_maps_are_layers_on_the_pixels_of_the_result(viewer, user, image):
@@ -36,7 +21,7 @@ def test_maps_are_layers_on_the_pixels_of_the_result(viewer, user, image):
         affine=Affine(shear=[0.2]).affine_matrix,
         units=("um", "um"),
     )
-    result = filtered(user, opened(user))
+    result = user.finishes(user.opens_filter())
     assert [layer.name for layer in viewer.layers] == ["cells", "cells denoised"] + [
         f"cells: {n}" for n in NAMES
     ]
@@ -52,7 +37,7 @@ def test_maps_are_layers_on_the_pixels_of_the_result(viewer, user, image):
         assert layer.metadata[KEY]["of"] == "cells denoised"
     low, high = result.maps.layers["a"].contrast_limits
     assert low == -high
-    assert tuple(result.maps.layers["noise left"].contrast_limits) == (0, 1)
+    assert tuple(result.maps.layers["noise gain"].contrast_limits) == (0, 1)
     vectors = result.maps.vectors
     assert np.allclose(to_world(vectors), to_world(source))
     assert (np.linalg.norm(vectors.data[:, 1], axis=1) <= 2).all()  # cells of 64 / 40 pixels, rounded up
@@ -61,14 +46,14 @@ def test_maps_are_layers_on_the_pixels_of_the_result(viewer, user, image):
 def test_maps_of_colours_have_no_colours(viewer, user, image):
     colours = np.repeat(image[..., None].clip(0, 255), 3, -1).astype(np.uint8)
     viewer.add_image(colours, name="flowers", rgb=True)
-    result = filtered(user, opened(user))
+    result = user.finishes(user.opens_filter())
     assert result.layer.rgb
     assert result.maps.layers["width"].data.shape == (64, 64)
 
 
 def test_maps_of_channels_are_shown_in_each(viewer, user, image):
     viewer.add_image(np.stack([image, image[::-1]]), name="cells", axis_labels=("c", "y", "x"))
-    result = filtered(user, opened(user))
+    result = user.finishes(user.opens_filter())
     layer = result.maps.layers["width"]
     assert layer.data.shape == (2, 64, 64)
     assert np.array_equal(*layer.data)
@@ -78,10 +63,10 @@ def test_maps_of_channels_are_shown_in_each(viewer, user, image):
 def test_a_volume_is_filtered_plane_by_plane(viewer, user, image):
     volume = np.stack([image, image.T, image[::-1]])
     viewer.add_image(volume, name="cells", axis_labels=("z", "y", "x"), scale=(2, 1, 1))
-    dock = opened(user)
+    dock = user.opens_filter()
     user.sees(dock.run_button.isEnabled)
     assert "Plane by plane." in dock.status.text()
-    result = filtered(user, dock)
+    result = user.finishes(dock)
     assert result.run.frames == 3
     planes = [restore(plane, Denoise(), PKN(predictor="structure-tensor")).image for plane in volume]
     assert np.array_equal(result.layer.data, planes)
@@ -92,26 +77,24 @@ def test_a_volume_is_filtered_plane_by_plane(viewer, user, image):
 
 def test_a_layer_of_a_map_is_no_restored_image(viewer, user, image):
     viewer.add_image(image, name="cells")
-    dock = opened(user)
-    result = filtered(user, dock)
+    dock = user.opens_filter()
+    result = user.finishes(dock)
     viewer.layers.selection = {result.maps.layers["width"]}
-    assert dock.after._layer is result.layer
+    assert dock.result_panel._layer is result.layer
 
 
 @pytest.mark.parametrize("kernel", ["isotropic", "anisotropic"])
 def test_the_best_settings_are_kept_in_the_record(viewer, user, image, kernel):
     viewer.add_image(image, name="cells")
-    result = filtered(user, opened(user, kernel=kernel))
+    result = user.finishes(user.opens_filter(kernel=kernel))
     assert result.layer.metadata[KEY]["method"]["kernel"] == kernel
     assert (result.maps.vectors is None) == (kernel == "isotropic")
 
 
 def test_maps_of_finer_pixels_lie_on_these(viewer, user, image):
     viewer.add_image(image, name="cells", scale=(0.5, 0.25), translate=(3, 4))
-    dock = user.opens("Super-resolve")
-    dock.method.show_method(PKN(predictor="structure-tensor"), "cpu", 0)
-    dock._changed()
-    result = filtered(user, dock)
+    dock = user.opens("Super-resolve", PKN(predictor="structure-tensor"))
+    result = user.finishes(dock)
     layer = result.maps.layers["width"]
     assert layer.data.shape == result.layer.data.shape == (128, 128)
     assert np.allclose(to_world(layer), to_world(result.layer))

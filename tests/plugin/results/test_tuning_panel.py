@@ -11,15 +11,12 @@ from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_dip import Denoise, FineTune, GaussianPSF, SuperResolve, restore
 from napari_dip.plugin.forms.file_dialogs import PRETRAINED, TUNED, ask_where
-from napari_dip.plugin.forms.layers import KEY, to_world
-from napari_dip.plugin.runs.runner import QUEUE
+from napari_dip.plugin.layers import KEY, to_world
 from napari_dip.pretrained.architectures import Compact
 from napari_dip.pretrained.files import load, save
 from napari_dip.pretrained.model import Pretrained
 from napari_dip.restoration.api import residual
 from napari_dip.restoration.recipe import Recipe
-
-from .test_tasks import runs_again, runs_command, runs_script
 
 #: What the network was not made for.
 BLURRED = SuperResolve(psf=GaussianPSF(1.0))
@@ -57,21 +54,14 @@ def written(network, path):
     return str(path)
 
 
-def opened(user, weights, task=None, **settings):
-    """Return the dock with a network, for a run of a few updates."""
-    user.menu("Layers", "Filter", "Restore", "Fine-tune").trigger()
-    dock = user.viewer.window.dock_widgets["Fine-tuned network (napari-dip)"]
-    dock.task.show_task(task or BLURRED)
-    settings = {"iterations": 5, "learning_rate": 1e-3, **settings}
-    dock.method.show_method(FineTune(weights, **settings), "cpu", 0)
-    dock._changed()
+def opened(user, weights, task=BLURRED, **settings):
+    """Return the dock with a network, for a run of a few iterations."""
+    dock = user.opens("Fine-tuned network", method=None, title="Fine-tune")
+    dock.task.show_task(task)
+    dock.method.show_method(
+        FineTune(weights, **{"iterations": 5, "learning_rate": 1e-3, **settings}), "cpu", 0
+    )
     return dock
-
-
-def tuned(user, dock):
-    user.runs(dock)
-    user.sees(lambda: not dock._panels)
-    return dock.after._results[-1]
 
 
 @pytest.fixture
@@ -82,7 +72,7 @@ def dock(viewer, user, small, weights):
 
 @pytest.fixture
 def result(user, dock):
-    return tuned(user, dock)
+    return user.finishes(dock)
 
 
 # Before the run
@@ -90,9 +80,8 @@ def result(user, dock):
 
 def test_the_menu_opens_it_to_super_resolve(viewer, user, small):
     viewer.add_image(small, name="cells")
-    user.menu("Layers", "Filter", "Restore", "Fine-tune").trigger()
-    dock = viewer.window.dock_widgets["Fine-tuned network (napari-dip)"]
-    assert dock.task.kind is SuperResolve
+    dock = user.opens("Fine-tuned network", method=None, title="Fine-tune")
+    assert dock.task.task_type is SuperResolve
     assert isinstance(dock.method.value, FineTune)
     assert dock.source.image.layer is viewer.layers["cells"]
 
@@ -176,7 +165,7 @@ def test_cancel_leaves_the_layers_as_they_were(viewer, user, small, weights):
     user.clicks(panel.cancel_button)
     user.sees(lambda: not dock._panels)
     assert [layer.name for layer in viewer.layers] == ["cells"]
-    assert not dock.after.isVisible()
+    assert not dock.result_panel.isVisible()
 
 
 # Its layers
@@ -188,11 +177,11 @@ def test_the_beginning_and_both_residuals_are_layers(viewer, small, result):
     assert viewer.layers.selection.active is restored is result.layer
     assert [layer.visible for layer in viewer.layers] == [True, False, True, False, False]
     again = restore(small, BLURRED, result.run.method, device="cpu")
-    assert np.array_equal(output.data, again.first)
+    assert np.array_equal(output.data, again.network_output)
     assert np.array_equal(restored.data, again.image)
     assert np.allclose(to_world(output), to_world(restored))
     assert (output.colormap.name, output.contrast_limits) == ("magma", restored.contrast_limits)
-    for layer, image in ((before, again.first), (after, again.image)):
+    for layer, image in ((before, again.network_output), (after, again.image)):
         assert np.array_equal(layer.data, residual(small, image, BLURRED))
         assert np.allclose(to_world(layer), to_world(source))
         assert layer.colormap.name == "gray"
@@ -204,7 +193,7 @@ def test_the_beginning_and_both_residuals_are_layers(viewer, small, result):
 def test_colours_keep_their_dtype_and_have_one_residual(viewer, user, small, weights):
     colours = np.stack([small, small[::-1], small.T], -1).clip(0, 255).astype(np.uint8)
     viewer.add_image(colours, name="cells", rgb=True)
-    tuned(user, opened(user, weights))
+    user.finishes(opened(user, weights))
     remark = ", mean of the colours"
     assert [layer.name for layer in viewer.layers] == [*NAMES[:3], *(name + remark for name in NAMES[3:])]
     output, restored, before, after = list(viewer.layers)[1:]
@@ -214,77 +203,77 @@ def test_colours_keep_their_dtype_and_have_one_residual(viewer, user, small, wei
 
 
 def test_the_panel_stays_with_the_result_of_a_residual(viewer, dock, result):
-    for layer in (result.beginning.before, result.beginning.after):
+    for layer in (result.baseline.before, result.baseline.after):
         viewer.layers.selection = {layer}
-        assert dock.after._layer is result.layer
-        assert dock.after.tuned.isVisible()
+        assert dock.result_panel._layer is result.layer
+        assert dock.result_panel.tuning.isVisible()
     viewer.layers.selection = {viewer.layers["cells"]}
-    assert dock.after.tuned.isVisible()
+    assert dock.result_panel.tuning.isVisible()
 
 
-def test_the_output_can_be_had_again(viewer, user, dock, result, tmp_path, monkeypatch):
-    output = result.beginning.beginning
+def test_the_output_can_be_had_again(viewer, user, dock, result):
+    output = result.baseline.output
     recipe = Recipe.of(output.metadata[KEY])
     assert recipe.method.action == "network"
-    layer = runs_again(user, viewer, dock, output)
+    layer = user.runs_again(dock, output)
     assert np.array_equal(layer.data, output.data)
     assert layer.name == "cells super-resolved [1]"
-    assert not dock.after.tuned.isVisible()
+    assert not dock.result_panel.tuning.isVisible()
     viewer.layers.selection = {output}
-    assert np.array_equal(runs_script(viewer, dock), output.data)
+    assert np.array_equal(user.runs_script(dock), output.data)
 
 
 def test_a_result_without_change_has_no_layers_beside_it(viewer, user, small, weights):
     viewer.add_image(small, name="cells")
     dock = opened(user, weights, action="network")
-    tuned(user, dock)
+    user.finishes(dock)
     assert [layer.name for layer in viewer.layers] == ["cells", "cells super-resolved"]
-    assert not dock.after.tuned.isVisible()
+    assert not dock.result_panel.tuning.isVisible()
 
 
 # What can be done with it
 
 
 def test_the_slider_restores_anew_and_says_so(viewer, user, dock, result, small):
-    slider, whole = dock.after.tuned.share, result.layer.data.copy()
+    slider, whole = dock.result_panel.tuning.share, result.layer.data.copy()
     assert slider.value() == 100
     shown = {100: whole}
     for share in (0, 40, 100):
         slider.setValue(share)
         user.sees(lambda share=share: result.share == share / 100)
         shown[share] = result.layer.data.copy()
-        ((_, wanted),) = result.retuned.restored(share / 100)
+        ((_, wanted),) = result.readapt.restored(share / 100)
         assert np.array_equal(shown[share], wanted)
         left = residual(small, wanted, BLURRED)
-        assert np.array_equal(result.beginning.after.data, left)
+        assert np.array_equal(result.baseline.after.data, left)
         assert result.layer.metadata[KEY]["tuned"] == share / 100
     assert np.array_equal(shown[100], whole)
     assert not np.array_equal(shown[0], shown[40])
     slider.setValue(40)
     user.sees(lambda: result.share == 0.4)
-    dock.after.copy_python.trigger()
+    dock.result_panel.copy_python.trigger()
     assert "# Its network has 40% of what it learnt: repeated, it has all of it." in (
         QApplication.clipboard().text()
     )
-    viewer.layers.selection = {result.beginning.beginning}
+    viewer.layers.selection = {result.baseline.output}
     viewer.layers.selection = {result.layer}
     assert slider.value() == 40
-    viewer.layers.remove(result.beginning.after)
+    viewer.layers.remove(result.baseline.after)
     slider.setValue(20)
     user.sees(lambda: result.share == 0.2)
-    dock.after.blend.setValue(0)
+    dock.result_panel.blend.setValue(0)
     assert not np.array_equal(result.layer.data, shown[0])
 
 
 def test_it_slides_all_frames_of_a_series(viewer, user, small, weights):
     viewer.add_image(np.stack([small, small.T]), name="cells", axis_labels=("t", "y", "x"))
     dock = opened(user, weights, SuperResolve(psf=GaussianPSF(1.0), along="lateral"))
-    result = tuned(user, dock)
+    result = user.finishes(dock)
     whole = result.layer.data.copy()
-    dock.after.tuned.share.setValue(0)
+    dock.result_panel.tuning.share.setValue(0)
     user.sees(lambda: result.share == 0)
     assert all(not np.array_equal(*pair) for pair in zip(result.layer.data, whole, strict=True))
-    dock.after.tuned.share.setValue(100)
+    dock.result_panel.tuning.share.setValue(100)
     user.sees(lambda: result.share == 1)
     assert np.array_equal(result.layer.data, whole)
 
@@ -298,7 +287,7 @@ def test_the_network_is_kept_in_a_file_that_can_be_chosen(viewer, user, dock, re
         return path
 
     monkeypatch.setattr("napari_dip.plugin.results.tuning_panel.ask_where", where)
-    user.clicks(dock.after.tuned.save_button)
+    user.clicks(dock.result_panel.tuning.save_button)
     assert asked == [("cells tuned.safetensors", TUNED)]
     assert dock.message.text() == f"Saved: choose {path} as “Weights” of the method."
     (state,) = result.restoration.states.values()
@@ -314,11 +303,11 @@ def test_a_network_that_can_not_be_kept_is_said(user, dock, result, tmp_path, mo
     monkeypatch.setattr(
         "napari_dip.plugin.results.tuning_panel.ask_where", lambda *_: tmp_path / "no" / "a.safetensors"
     )
-    user.clicks(dock.after.tuned.save_button)
+    user.clicks(dock.result_panel.tuning.save_button)
     assert "Can't write" in dock.message.text()
     before = dock.message.text()
     monkeypatch.setattr("napari_dip.plugin.results.tuning_panel.ask_where", lambda *_: None)
-    user.clicks(dock.after.tuned.save_button)
+    user.clicks(dock.result_panel.tuning.save_button)
     assert dock.message.text() == before
 
 
@@ -342,9 +331,9 @@ def test_the_user_is_asked_before_a_file_is_overwritten(viewer, monkeypatch):
 def test_what_agrees_with_the_data_can_be_tuned_anyway(viewer, user, small, weights):
     viewer.add_image(small, name="cells")
     dock = opened(user, weights, SuperResolve(downsampling="area"))
-    result = tuned(user, dock)
+    result = user.finishes(dock)
     assert dock.message.text().startswith("Consistent: nothing to correct")
-    panel = dock.after.tuned
+    panel = dock.result_panel.tuning
     assert not panel.share.isVisible()
     assert not panel.save_button.isVisible()
     user.clicks(panel.anyway)
@@ -358,11 +347,11 @@ def test_what_agrees_with_the_data_can_be_tuned_anyway(viewer, user, small, weig
 # Elsewhere
 
 
-def test_it_can_be_repeated_elsewhere(viewer, user, dock, result, tmp_path, monkeypatch):
+def test_it_can_be_repeated_elsewhere(viewer, user, dock, result, tmp_path):
     viewer.layers["cells"].rotate = 0
     restored = result.layer.data.copy()
-    assert np.array_equal(runs_script(viewer, dock), restored)
-    assert np.array_equal(runs_command(viewer, dock, monkeypatch, tmp_path), restored)
+    assert np.array_equal(user.runs_script(dock), restored)
+    assert np.array_equal(user.runs_command(dock, tmp_path), restored)
     assert np.array_equal(restored, result.layer.data)
 
 
@@ -372,7 +361,7 @@ def test_a_network_of_no_file_is_said_to_be_given(viewer, user, dock, small):
     source = {"layer": "cells", "path": None, "missing": None}
     layer = viewer.add_image(made.image, name="made", metadata={KEY: {**made.provenance, "source": source}})
     viewer.layers.selection = {layer}
-    for copy in (dock.after.copy_python, dock.after.copy_command):
+    for copy in (dock.result_panel.copy_python, dock.result_panel.copy_command):
         copy.trigger()
         assert QApplication.clipboard().text().count("# Its network, the module Compact, is in no file") == 1
 
@@ -382,13 +371,13 @@ def test_nothing_keeps_a_closed_dock(viewer, user, small, weights):
     docks = []
     for _ in range(2):
         dock = opened(user, weights)
-        tuned(user, dock)
-        dock.after.tuned.share.setValue(30)
+        user.finishes(dock)
+        dock.result_panel.tuning.share.setValue(30)
         docks.append(weakref.ref(dock))
         viewer.window.remove_dock_widget(dock)
         del dock
-        user.waits(0.5)
+        user.rests()
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     gc.collect()
     assert [ref() for ref in docks if ref() is not None] == []
-    user.sees(lambda: len(QUEUE) == 0)
+    user.sees(lambda: len(user.queue) == 0)

@@ -8,8 +8,9 @@ from napari_dip.errors import InputError
 from napari_dip.image.axes import Axes
 from napari_dip.plugin.runs.guide_and_psf import guide_from, pixel_ratio, psf_from
 from napari_dip.plugin.runs.inputs import captured
-from napari_dip.psf.models import resampled
-from napari_dip.restoration.measurement import Guide, restored_shape
+from napari_dip.psf.arrays import resampled
+from napari_dip.restoration.guide import Guide
+from napari_dip.restoration.series import restored_shape
 
 TURNED = {"rotate": 30, "shear": [0.2], "scale": (0.5, 0.4), "translate": (3, -7)}
 
@@ -93,7 +94,7 @@ def test_colours_that_change_from_frame_to_frame_guide_by_their_mean(random, rgb
 
 def test_a_guide_that_lies_elsewhere_or_has_more_axes_is_refused(random):
     image = Image(random.random((6, 5)))
-    with pytest.raises(InputError, match="nothing but one grey level") as far:
+    with pytest.raises(InputError, match="single grey level") as far:
         guide(Image(random.random((6, 5)), translate=(100, 100)), image, Axes("YX"), Denoise())
     with pytest.raises(InputError, match="no more axes") as deep:
         guide(Image(random.random((2, 6, 5))), image, Axes("YX"), Denoise())

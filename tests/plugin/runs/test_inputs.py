@@ -8,13 +8,13 @@ from napari.layers import Image, Labels, Shapes
 
 from napari_dip import DIP, Denoise, SuperResolve
 from napari_dip.image.axes import Axes
-from napari_dip.plugin.forms.layers import to_world
-from napari_dip.plugin.forms.region_choice import drawn_area, visible_area
+from napari_dip.plugin.forms.region_choice import drawn_region, visible_region
+from napari_dip.plugin.layers import to_world
 from napari_dip.plugin.results.result import Result
 from napari_dip.plugin.runs.inputs import captured, placed
 from napari_dip.plugin.runs.run import Run, RunOutput
-from napari_dip.restoration.measurement import restored_shape
 from napari_dip.restoration.result import Restoration
+from napari_dip.restoration.series import restored_shape
 
 UNITS = ("nm", "um", "mm", "second")
 
@@ -161,7 +161,7 @@ def test_saturated_pixels_are_hidden():
 )
 def test_the_area_is_that_of_the_rectangle(scale, rectangle, roi):
     image = Image(np.zeros((10, 12)), scale=(scale, scale))
-    assert drawn_area(image, Shapes([np.array(rectangle)], shape_type="rectangle")) == roi
+    assert drawn_region(image, Shapes([np.array(rectangle)], shape_type="rectangle")) == roi
 
 
 def test_of_several_rectangles_the_selected_one_counts():
@@ -170,17 +170,17 @@ def test_of_several_rectangles_the_selected_one_counts():
         shape_type=["rectangle", "rectangle"],
     )
     image = Image(np.zeros((3, 10, 10)))
-    assert drawn_area(image, shapes) == ((0, 3), (4, 9), (4, 9))
+    assert drawn_region(image, shapes) == ((0, 3), (4, 9), (4, 9))
     shapes.selected_data = {0}
-    assert drawn_area(image, shapes) == ((0, 3), (0, 3), (0, 3))
+    assert drawn_region(image, shapes) == ((0, 3), (0, 3), (0, 3))
 
 
 def test_a_rectangle_is_needed_within_the_image():
     image = Image(np.zeros((10, 10)))
-    with pytest.raises(ValueError, match="draw a rectangle in the layer 'marks'"):
-        drawn_area(image, Shapes(name="marks"))
-    with pytest.raises(ValueError, match="outside of the image"):
-        drawn_area(
+    with pytest.raises(ValueError, match="the layer 'marks' has no rectangle"):
+        drawn_region(image, Shapes(name="marks"))
+    with pytest.raises(ValueError, match="outside the image"):
+        drawn_region(
             image, Shapes([np.array([[20, 20], [20, 30], [30, 30], [30, 20]])], shape_type="rectangle")
         )
 
@@ -190,11 +190,11 @@ def test_the_current_view_is_what_the_canvas_shows(viewer, user):
     axes = Axes("TYX")
     user.waits(0.3)
     viewer.dims.set_point(0, 1)
-    assert visible_area(layer, axes, viewer) == ((1, 2), (0, 200), (0, 300))
+    assert visible_region(layer, axes, viewer) == ((1, 2), (0, 200), (0, 300))
     viewer.scene.camera.zoom *= 4
     viewer.scene.camera.center = (0, 50, 75)
     user.waits(0.3)
-    (frame, rows, columns) = visible_area(layer, axes, viewer)
+    (frame, rows, columns) = visible_region(layer, axes, viewer)
     assert frame == (1, 2)
     assert 0 < rows[0] < 100 < rows[1] < 200
     assert 0 < columns[0] < 150 < columns[1] < 300

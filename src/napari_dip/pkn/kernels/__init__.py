@@ -1,1 +1,1 @@
-"""Classic filters with parameters at each pixel."""
+"""Classic filters whose parameters differ from pixel to pixel."""

@@ -1,4 +1,4 @@
-"""What every filter is whose parameters differ from pixel to pixel."""
+"""The base of all filters whose parameters differ from pixel to pixel."""
 
 import math
 from abc import ABC, abstractmethod
@@ -13,36 +13,37 @@ from torch import Tensor
 from napari_dip.pkn.kernels.parameters import Parameter
 from napari_dip.pkn.observation import Observation
 
-#: Parameters of some rows and columns, shape ``(N, P, rows, columns)``.
+#: Returns the parameters of some rows and columns, shape ``(N, P, rows, columns)``.
 MapsOf = Callable[[slice, slice], Tensor]
 
-#: Pixels of a tile: enough to keep the cores busy, and few enough to stay in their caches.
+#: Pixels of a tile: enough to keep all cores busy, and few enough to fit into their caches.
 _TILE = 2**18
 
 
 class ProceduralKernel(ABC):
-    """A classic filter with parameters of its own at each pixel (after Wronski, arXiv 2112.09318).
+    """A classic filter with its own parameters at each pixel (after Wronski, arXiv 2112.09318).
 
     (A x)(p) = Σ_q w(p, q) x(q) over a square window around p, with Σ_q w = 1 and
 
         w(p, q) ∝ exp(−½ dᵀ Q(p) d − Δ(p, q) / 2ρ(p)²),   d = q − p.
 
-    A subclass says what Q, Δ and ρ are made of. Missing pixels q have no weight. Beyond the border the image
-    is mirrored.
+    A subclass defines Q, Δ and ρ. Missing pixels q have weight 0. Beyond its border the image is mirrored.
     """
 
-    name: ClassVar[str]  #: as the command line and files call it
-    title: ClassVar[str]  #: as users call it
+    name: ClassVar[str]  #: in files and on the command line
+    title: ClassVar[str]  #: in forms and messages
     parameters: ClassVar[tuple[Parameter, ...]]
     radius: ClassVar[int]  #: of the window, in pixels
-    coarse: ClassVar[int] = 4  #: pixels between those for which a network predicts parameters
-    guided: ClassVar[bool] = False  #: whether another image may say how far grey levels are apart
-    purpose: ClassVar[Literal["denoise", "deblur", "refine"]] = "denoise"  #: deblurring has to know the blur
-    factor: int = 1  #: pixels of the result for one of the image
+    stride: ClassVar[int] = 4  #: pixels from one prediction of a network to the next, along each axis
+    guided: ClassVar[bool] = False  #: whether grey levels of a guide may be compared instead of the image's
+    purpose: ClassVar[Literal["denoise", "deblur", "refine"]] = "denoise"  #: "deblur" needs to know the blur
+    factor: int = 1  #: pixels of the result per pixel of the image, along each axis
 
     @abstractmethod
     def apply(self, observation: Observation, maps: Tensor) -> Tensor:
-        """Return the filtered image, differentiable by the maps; NaN where nothing was observed in reach.
+        """Return the filtered image, differentiable with respect to the maps.
+
+        Pixels without an observed pixel in their window are NaN.
 
         Parameters
         ----------
@@ -57,8 +58,10 @@ class ProceduralKernel(ABC):
         """
 
     @abstractmethod
-    def noise_left(self, observation: Observation, maps: Tensor) -> Tensor:
-        """Return √Σ_q w², which is the share of the noise that is left where w doesn't depend on it.
+    def noise_gain(self, observation: Observation, maps: Tensor) -> Tensor:
+        """Return √Σ_q w², the noise gain: the noise's standard deviation after the filter over that before.
+
+        It is exact for weights that do not depend on the noise.
 
         Returns
         -------
@@ -67,52 +70,52 @@ class ProceduralKernel(ABC):
 
     @property
     def reach(self) -> int:
-        """From so many pixels away, and no further, others have an influence."""
+        """Distance in pixels beyond which other pixels have no influence on a filtered one."""
         return self.radius
 
     @property
     def margin(self) -> int:
-        """So many pixels are mirrored at the border: an image has to have more."""
+        """Number of pixels that are mirrored at the border; the image must be larger."""
         return self.reach
 
     def default(self) -> Tensor:
-        """Return the best single setting, shape ``(P,)``."""
+        """Return the best constant setting, shape ``(P,)``."""
         return torch.tensor([parameter.default for parameter in self.parameters])
 
     def decode(self, raw: Tensor) -> Tensor:
-        """Return parameters in their units of what a network says, both of shape ``(N, P, ...)``."""
+        """Return a network's output as parameters in their units; both have the shape ``(N, P, ...)``."""
         pairs = zip(self.parameters, raw.unbind(1), strict=True)
         return torch.stack([parameter.decode(one) for parameter, one in pairs], 1)
 
     def encode(self, maps: Tensor) -> Tensor:
-        """Undo `decode`."""
+        """Return the network output that decodes to these parameters."""
         pairs = zip(self.parameters, maps.unbind(1), strict=True)
         return torch.stack([parameter.encode(one) for parameter, one in pairs], 1)
 
     def scaled(self, maps: Tensor, strength: float) -> Tensor:
-        """Return parameters further from those that leave the image as it is, or nearer to them."""
+        """Return the parameters at `strength` times their distance from those that change nothing."""
         pairs = zip(self.parameters, maps.unbind(1), strict=True)
         return torch.stack([parameter.scaled(one, strength) for parameter, one in pairs], 1)
 
     def weights_at(self, observation: Observation, maps: MapsOf, row: int, column: int) -> Tensor:
-        """Return what each pixel of the image counts for one of the result.
+        """Return the weights of the image's pixels in one pixel of the result.
 
-        Grey-level distances are held as they are: of a filter that depends on the image these are the weights
-        with which it was applied.
+        Grey-level distances are held constant: where the weights depend on the image, these are the weights
+        that were applied to it.
 
         Parameters
         ----------
         observation : Observation
             A single image.
         maps : callable
-            Gives the parameters of a part of the result.
+            Returns the parameters of a part of the result.
         row, column : int
-            Of the result.
+            Position in the result.
 
         Returns
         -------
         Tensor, shape ``(2 reach + 1, 2 reach + 1)``
-            Around the pixel ``row // factor, column // factor``; 0 outside of the image.
+            Centred on the pixel ``row // factor, column // factor`` of the image; 0 outside the image.
         """
         f, reach = self.factor, self.reach
         at = row // f, column // f
@@ -128,25 +131,25 @@ class ProceduralKernel(ABC):
                 replace(part, image=one, seen=seen, guide=guide),
                 maps(slice(f * top, f * bottom), slice(f * left, f * right)),
             )[0, 0, row - f * top, column - f * left]
-            (counts,) = torch.autograd.grad(y, one)
-        whole = counts.new_zeros(2 * reach + 1, 2 * reach + 1)
+            (weights,) = torch.autograd.grad(y, one)
+        window = weights.new_zeros(2 * reach + 1, 2 * reach + 1)
         first = top - at[0] + reach, left - at[1] + reach
-        whole[first[0] : first[0] + bottom - top, first[1] : first[1] + right - left] = counts[0, 0]
-        return whole
+        window[first[0] : first[0] + bottom - top, first[1] : first[1] + right - left] = weights[0, 0]
+        return window
 
     def in_tiles(
         self, function: Callable[[Observation, Tensor], Tensor], observation: Observation, maps: MapsOf
     ) -> Iterator[tuple[tuple[slice, slice], Tensor]]:
-        """Yield `apply` or `noise_left` tile by tile: memory stays flat, whatever the size of the image.
+        """Yield `apply` or `noise_gain` tile by tile, so that memory does not grow with the image.
 
         Parameters
         ----------
         function : callable
-            One of these two.
+            The kernel's `apply` or `noise_gain`.
         observation : Observation
-            Of the whole image.
+            The whole image.
         maps : callable
-            Gives the parameters of a part of the result.
+            Returns the parameters of a part of the result.
 
         Yields
         ------
@@ -155,7 +158,7 @@ class ProceduralKernel(ABC):
         tile : Tensor, shape ``(N, C, rows, columns)``
         """
         f, (height, width) = self.factor, observation.image.shape[2:]
-        # Nearly square, as the surroundings of a tile are filtered in vain.
+        # Nearly square tiles waste the least time on their surroundings, which are filtered too.
         across = -(-width // -(-width * f // math.isqrt(_TILE)))
         down = max(1, _TILE // (f * f * across))
         for top, left in product(range(0, height, down), range(0, width, across)):
@@ -165,12 +168,12 @@ class ProceduralKernel(ABC):
                 for one, n in zip(part, (height, width), strict=True)
             ]
             rows, columns = around
-            seen = observation.rows(rows.start, rows.stop).columns(columns.start, columns.stop)
-            wider = function(seen, maps(*(_times(one, f) for one in around)))
+            wider = observation.rows(rows.start, rows.stop).columns(columns.start, columns.stop)
+            filtered = function(wider, maps(*(_times(one, f) for one in around)))
             inner = (_times(one, f, whole.start) for one, whole in zip(part, around, strict=True))
-            yield (_times(part[0], f), _times(part[1], f)), wider[:, :, *inner]
+            yield (_times(part[0], f), _times(part[1], f)), filtered[:, :, *inner]
 
 
 def _times(part: slice, factor: int, start: int = 0) -> slice:
-    """Return where a part lies in finer pixels, counted from a start."""
+    """Return a part of the image in pixels of the result, counted from `start`."""
     return slice(factor * (part.start - start), factor * (part.stop - start))

@@ -1,4 +1,4 @@
-"""How far grey levels are apart, for both pixels of a pair at once."""
+"""Grey-level distances, computed once for both pixels of a pair."""
 
 from collections.abc import Callable
 
@@ -10,23 +10,24 @@ from napari_dip.pkn.observation import reflected
 def patch_distances(
     image: Tensor, radius: int, patch: int = 0, variance: Tensor | None = None
 ) -> Callable[[int, int], tuple[Tensor, Tensor]]:
-    """Return the mean squared difference between the surroundings of p and of p + d, as a function of d.
+    """Return the mean squared difference between the patches around p and p + d, as a function of d.
 
     Parameters
     ----------
     image : Tensor, shape ``(N, C, H, W)``
-        Channels count alike.
+        All channels count equally.
     radius : int
-        The largest offset along an axis.
+        Largest offset along an axis.
     patch : int
-        Surroundings are squares of 2 patch + 1 pixels a side.
+        A patch is a square of 2 patch + 1 pixels a side.
     variance : Tensor, shape ``(N, 1, 1, 1)`` or ``(N, 1, H, W)``, optional
-        Of the noise: what it adds to the difference on average is taken off, down to 0.
+        Variance of the noise. What the noise adds to the difference on average is subtracted, down to 0.
 
     Returns
     -------
     callable
-        Of (dy, dx), dy >= 0; gives the distances of p from p + d and from p - d, each ``(N, 1, H, W)``.
+        A function of (dy, dx) with dy >= 0. It returns the distances of p from p + d and from p - d, each of
+        shape ``(N, 1, H, W)``.
     """
     height, width = image.shape[2:]
     margin, side = radius + patch, 2 * patch + 1
@@ -36,7 +37,7 @@ def patch_distances(
         noise = variance if variance.shape[2:] == (1, 1) else reflected(variance, radius)
 
     def between(dy: int, dx: int) -> tuple[Tensor, Tensor]:
-        # The distance of p - d from p is that of p from p + d, moved: it is computed once for both.
+        # The distance of p - d from p equals that of p from p + d, shifted: one computation gives both.
         top, left, right = margin - dy, margin - max(dx, 0), margin + width + max(-dx, 0)
         rows = slice(top - patch, margin + height + patch)
         here = around[:, :, rows, left - patch : right + patch]
@@ -63,11 +64,11 @@ def patch_distances(
 
 
 def _box_sum(x: Tensor, size: int, axis: int) -> Tensor:
-    """Return the sums of `size` neighbours along an axis, which becomes shorter by size - 1."""
+    """Return sums over `size` neighbours along an axis, which becomes shorter by size - 1."""
     length = x.shape[axis] - size + 1
     total: Tensor | None = None
     done, run, power = 0, x, 1
-    while True:  # sums of 1, 2, 4, ... neighbours; those that make up the size are added
+    while True:  # `run` holds sums of 1, 2, 4, ... neighbours; the powers of 2 in `size` are added up
         if size & power:
             part = run.narrow(axis, done, length)
             total = part if total is None else total + part

@@ -1,4 +1,4 @@
-"""Gaussian filters of a width, and of a shape, of their own at each pixel."""
+"""Gaussian filters whose width, or whole shape, differs from pixel to pixel."""
 
 import torch
 import torch.nn.functional as F
@@ -8,14 +8,14 @@ from napari_dip.pkn.kernels.parameters import Parameter
 from napari_dip.pkn.kernels.window import LOG2E, Weights, WindowKernel
 from napari_dip.pkn.observation import Observation
 
-#: How a Gaussian is stretched.
+#: The stretch of a Gaussian.
 STRETCH = (
     Parameter(
-        "a", "Longer along rows (above 0) or along columns (below).", "", -2.0, 2.0, 0.0, 0.0, positive=False
+        "a", "Stretch along rows (above 0) or columns (below 0).", "", -2.0, 2.0, 0.0, 0.0, positive=False
     ),
-    Parameter("b", "Longer along / (above 0) or along \\ (below).", "", -2.0, 2.0, 0.0, 0.0, positive=False),
+    Parameter("b", "Stretch along / (above 0) or \\ (below 0).", "", -2.0, 2.0, 0.0, 0.0, positive=False),
 )
-#: Width and stretch.
+#: The width and the stretch of a Gaussian.
 SHAPE = (
     Parameter("width", "Geometric mean of the two standard deviations.", "px", 0.2, 4.0, 1.1, identity=0.2),
     *STRETCH,
@@ -33,15 +33,15 @@ class Isotropic(WindowKernel):
     radius = 5
 
     def weights(self, observation: Observation, maps: Tensor) -> Weights:
-        """Return the weights, as a function of d."""
+        """Return the weights as a function of d."""
         return round_weights(maps[:, :1])
 
 
 class Anisotropic(WindowKernel):
     """w ∝ exp(−½ dᵀ Q d): a Gaussian that is stretched along edges.
 
-    Q = exp [[m + a, b], [b, m − a]], row axis first, with m = −2 log width: positive definite, whatever the
-    parameters. `width` is the geometric mean of the two standard deviations, and e^√(a² + b²) their ratio.
+    Q = exp [[m + a, b], [b, m − a]], row axis first, with m = −2 log width. It is positive definite for all
+    parameters. `width` is the geometric mean of the two standard deviations, and e^√(a² + b²) is their ratio.
     """
 
     name = "anisotropic"
@@ -50,7 +50,7 @@ class Anisotropic(WindowKernel):
     radius = 4
 
     def weights(self, observation: Observation, maps: Tensor) -> Weights:
-        """Return the weights, as a function of d."""
+        """Return the weights as a function of d."""
         width, a, b = maps.split(1, 1)
         return oval_weights(precision(-2 * width.log(), a, b), self.radius)
 
@@ -77,11 +77,12 @@ def log_precision(covariance: Tensor) -> Tensor:
 
 
 def covariance_of(psf: Tensor) -> Tensor:
-    """Return the covariance, in pixels², of the Gaussian that a point spread function is most like.
+    """Return the covariance, in pixels², of the Gaussian that fits a point spread function best.
 
-    A parabola is fitted to its logarithm, each pixel with the square of its value as the weight (Guo, IEEE
-    Signal Processing Magazine 28, 2011). Only pixels of a fifth of the maximum or more count, and their
-    neighbours: tails have no say, and a width of half a pixel is found too. It lies between 0.2 and 6 pixels.
+    A parabola is fitted to its logarithm; each pixel is weighted by the square of its value (Guo, IEEE
+    Signal Processing Magazine 28, 2011). Only pixels of at least a fifth of the maximum and their neighbours
+    count, so that tails have no influence and even a width of half a pixel is found. The widths are limited
+    to between 0.2 and 6 pixels.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a filter can be told for each pixel, and how a network says it."""
+"""The parameters of a filter, and how a network encodes them."""
 
 import math
 from dataclasses import dataclass
@@ -6,36 +6,36 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-#: How near to its limits an encoded value may lie, as a share of the range.
+#: Distance that encoded values keep from their limits, as a share of the range.
 _MARGIN = 1e-4
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A number θ that a filter takes at each pixel, between two limits.
+    """A number θ between two limits that a filter takes at each pixel.
 
-    A network predicts r, any number; with s = 1 / (1 + e⁻ʳ)
+    A network predicts any real number r; with s = 1 / (1 + e⁻ʳ)
 
-        θ = low (high / low)ˢ   where it is positive by nature,   θ = low + (high − low) s   elsewhere.
+        θ = low (high / low)ˢ   for positive parameters,   θ = low + (high − low) s   for others.
 
-    Maps of r are interpolated, and then decoded: so θ never leaves its limits.
+    Maps of r are interpolated before they are decoded, so θ never leaves its limits.
 
     Parameters
     ----------
     name : str
-        As maps and files call it.
+        Name in maps and files.
     meaning : str
-        What it does, for the user.
+        What it does, in a sentence for the user.
     unit : str
-        Such as "px"; "noise" stands for the standard deviation of the noise.
+        For example "px"; "noise" stands for the standard deviation of the noise.
     low, high : float
         Limits of θ.
     default : float
-        The best single value, found on made images.
+        The best constant value, found on synthetic images.
     identity : float, optional
-        With which the filter leaves the image as it is, all other parameters being so too.
+        The value at which the filter leaves the image unchanged, if all other parameters have theirs.
     positive : bool
-        Whether ratios count rather than differences.
+        Whether ratios of values matter rather than differences.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Parameter:
 
     @property
     def signed(self) -> bool:
-        """Whether it may lie to either side of the identity."""
+        """Whether it can lie on either side of the identity."""
         return not self.positive and self.identity is not None and self.low < self.identity < self.high
 
     def decode(self, raw: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ class Parameter:
         return self.low + (self.high - self.low) * share
 
     def encode(self, value: Tensor) -> Tensor:
-        """Return r; values at the limits or beyond come as near to them as makes no difference."""
+        """Return r. Values at the limits or beyond are moved just inside them."""
         if self.positive:
             share = (value.clamp_min(self.low) / self.low).log() / math.log(self.high / self.low)
         else:
@@ -68,9 +68,9 @@ class Parameter:
         return torch.logit(share, _MARGIN)
 
     def scaled(self, value: Tensor, strength: float) -> Tensor:
-        """Return θ so many times as far from the identity, in ratios where these count, within its limits.
+        """Return θ at `strength` times its distance from the identity, clipped to its limits.
 
-        A positive parameter without an identity is multiplied.
+        The distance is a ratio for positive parameters. One without an identity is multiplied by `strength`.
         """
         if not self.positive:
             identity = self.identity or 0.0

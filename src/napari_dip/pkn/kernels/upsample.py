@@ -1,4 +1,4 @@
-"""Upsampling by a sinc in a Gaussian window, both of a shape of their own at each fine pixel."""
+"""Upsampling by a windowed sinc whose shape differs from pixel to pixel."""
 
 import math
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ from napari_dip.pkn.kernels.parameters import Parameter
 from napari_dip.pkn.kernels.window import LOG2E
 from napari_dip.pkn.observation import Observation, reflected
 
-#: Standard deviation of the narrowest window, in pixels, for a sharpness of 1. In narrower ones the positive
-#: weights may cancel with the negative ones: so their sum is at least a quarter of that of their magnitudes.
+#: Standard deviation of the narrowest window, in pixels, for a sharpness of 1. In a narrower one positive and
+#: negative weights could cancel; this keeps their sum above a quarter of the sum of their magnitudes.
 _LEAST = 0.4
 _SHARPNESS = Parameter(
     "sharpness",
-    "Highest frequency let through, in the highest that the pixels can hold.",
+    "Cut-off frequency, relative to the Nyquist frequency of the data.",
     "",
     0.0,
     1.2,
@@ -32,24 +32,24 @@ _SHARPNESS = Parameter(
 class Upsample(ProceduralKernel):
     """w ∝ exp(−½ dᵀ (Q⁻¹ + 0.16 diag(s₁², s₂²))⁻¹ d) sinc(s₁ d₁) sinc(s₂ d₂), d = q − p in measured pixels.
 
-    p is a fine pixel, q a measured one. Q is that of the anisotropic Gaussian: a narrow one takes the nearest
-    pixel, a long one follows an edge (after Wronski et al., *Handheld Multi-Frame Super-Resolution*, SIGGRAPH
-    2019, section 5.1). The sharpness s gives it lobes below 0: with 0 it only smooths, with 1 in a wide
-    window it interpolates as Lanczos' filter does. A stretched one stays smooth along its longer axis:
-    s₁² = s² Q₁₁ / λ and s₂² = s² Q₂₂ / λ, λ the larger eigenvalue of Q. s counts as 0 where a pixel of the
-    window is missing.
+    p is a fine pixel and q a measured one. Q is that of the anisotropic Gaussian: a narrow one takes the
+    nearest pixel, a long one follows an edge (after Wronski et al., *Handheld Multi-Frame Super-Resolution*,
+    SIGGRAPH 2019, section 5.1). The sharpness s adds negative lobes: with s = 0 the filter only smooths, with
+    s = 1 in a wide window it interpolates as Lanczos' filter does. A stretched filter stays smooth along its
+    longer axis: s₁² = s² Q₁₁ / λ and s₂² = s² Q₂₂ / λ, where λ is the larger eigenvalue of Q. Where a pixel
+    of the window is missing, s is taken to be 0.
 
     Parameters
     ----------
     factor : int
-        Fine pixels for a measured one, along each axis.
+        Fine pixels per measured pixel, along each axis.
     """
 
     name = "upsample"
     title = "Anisotropic upsampling"
     parameters = (*SHAPE, _SHARPNESS)
     radius = 3
-    coarse = 1
+    stride = 1
     purpose = "refine"
 
     def __init__(self, factor: int = 2) -> None:
@@ -59,7 +59,7 @@ class Upsample(ProceduralKernel):
         """Return the finer image."""
         image, seen = observation.image, observation.seen
         if seen is not None:
-            if seen.shape[1] > 1:  # each channel has weights of its own
+            if seen.shape[1] > 1:  # each channel has its own weights
                 channels = zip(image.split(1, 1), seen.split(1, 1), strict=True)
                 parts = [replace(observation, image=one, seen=its) for one, its in channels]
                 return torch.cat([self.apply(part, maps) for part in parts], 1)
@@ -71,7 +71,7 @@ class Upsample(ProceduralKernel):
         ]
         return F.pixel_shuffle(torch.stack(phases, 2).flatten(1, 2), self.factor)
 
-    def noise_left(self, observation: Observation, maps: Tensor) -> Tensor:
+    def noise_gain(self, observation: Observation, maps: Tensor) -> Tensor:
         """Return √Σ_q w²."""
         phases = [
             weights.square().sum(1).sqrt() / weights.sum(1) for weights in self._weights(observation, maps)
@@ -79,15 +79,15 @@ class Upsample(ProceduralKernel):
         return F.pixel_shuffle(torch.stack(phases, 1), self.factor)
 
     def _windows(self, x: Tensor) -> Tensor:
-        """Return what lies around each pixel, shape ``(N, C, offsets, H, W)``."""
+        """Return the window around each pixel, shape ``(N, C, offsets, H, W)``."""
         n, channels, *size = x.shape
         return F.unfold(reflected(x, self.radius), 2 * self.radius + 1).view(n, channels, -1, *size)
 
     def _weights(self, observation: Observation, maps: Tensor) -> Iterator[Tensor]:
-        """Yield for each fine pixel in a measured one the window's weights, in proportion.
+        """Yield the window's weights, not normalised, for each fine pixel within a measured one.
 
-        Each of shape ``(N, offsets, H, W)``; the largest factor that the Gaussian gives is 1, as all of them
-        could be too small for float32.
+        Each has the shape ``(N, offsets, H, W)``. The Gaussian's largest value in a window is scaled to 1,
+        since all of them may be too small for float32.
         """
         f, hidden = self.factor, None
         if observation.seen is not None:
@@ -124,13 +124,13 @@ def _across(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 def _inverse(
     covariance: tuple[Tensor, Tensor, Tensor], down: Tensor, across: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the entries (yy, yx, xx) of the inverse of a covariance, after adding to its diagonal."""
+    """Return the entries (yy, yx, xx) of the inverse of covariance + diag(down, across)."""
     yy, yx, xx = covariance[0] + down, covariance[1], covariance[2] + across
     determinant = yy * xx - yx.square()
     return xx / determinant, -yx / determinant, yy / determinant
 
 
 def _sinc(x: Tensor) -> Tensor:
-    """Return sin πx / πx, ten times as fast as torch's."""
+    """Return sin πx / πx, ten times as fast as `torch.sinc`."""
     z = math.pi * x + 1e-12  # 1 at 0
     return z.sin() / z

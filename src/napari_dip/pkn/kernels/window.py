@@ -1,4 +1,4 @@
-"""Filters whose windows lie on the image's own pixels: sums over pairs of neighbours."""
+"""Filters that average a window on the image's own pixels, as sums over pairs of neighbours."""
 
 import math
 from abc import abstractmethod
@@ -11,24 +11,25 @@ from torch import Tensor
 from napari_dip.pkn.kernels.base import ProceduralKernel
 from napari_dip.pkn.observation import Observation, reflected, shifted
 
-#: Weights of the pixels p + d and p - d at all p, not normalised, each of shape ``(N, 1, H, W)``; the same
-#: tensor twice where they are equal. 1 at d = 0.
+#: Returns, for an offset d = (dy, dx), the weights of the pixels p + d and p - d at all p, each of shape
+#: ``(N, 1, H, W)``, or the same tensor twice where they are equal. They need not be normalised; at d = 0 they
+#: are 1.
 Weights = Callable[[int, int], tuple[Tensor, Tensor]]
 
-#: log₂ e: weights are powers of 2, which torch raises three times as fast as those of e.
+#: log₂ e. Weights are computed as powers of 2, three times as fast as powers of e.
 LOG2E = math.log2(math.e)
-#: A weight so small is none: everything nearer is missing, and the rest too far off for float32.
+#: A sum of weights below this counts as 0: nothing is observed near enough for float32.
 _NOTHING = 1e-12
 
 
 class WindowKernel(ProceduralKernel):
-    """A filter that takes the mean of a square window, each pixel with a weight."""
+    """A filter that takes a weighted mean over a square window."""
 
-    beyond: ClassVar[int] = 0  #: pixels outside of the window that the weights look at
+    beyond: ClassVar[int] = 0  #: pixels beyond the window on which its weights depend
 
     @abstractmethod
     def weights(self, observation: Observation, maps: Tensor) -> Weights:
-        """Return the weights, as a function of d.
+        """Return the weights as a function of d.
 
         Parameters
         ----------
@@ -40,27 +41,27 @@ class WindowKernel(ProceduralKernel):
 
     @property
     def reach(self) -> int:
-        """Window, and what the weights look at."""
+        """Radius of the window, and the pixels beyond it on which its weights depend."""
         return self.radius + self.beyond
 
     def apply(self, observation: Observation, maps: Tensor) -> Tensor:
         """Return A x."""
         return averaged(observation, self.weights(observation, maps), self.radius)
 
-    def noise_left(self, observation: Observation, maps: Tensor) -> Tensor:
+    def noise_gain(self, observation: Observation, maps: Tensor) -> Tensor:
         """Return √Σ_q w²."""
         return squares(observation, self.weights(observation, maps), self.radius).sqrt()
 
 
 def half_window(radius: int) -> Iterator[tuple[int, int]]:
-    """Yield one of d and −d for each offset of a square window, without 0."""
+    """Yield one of d and −d for each offset d ≠ 0 of a square window."""
     for dy in range(radius + 1):
         for dx in range(-radius if dy else 1, radius + 1):
             yield dy, dx
 
 
 def averaged(observation: Observation, weights: Weights, radius: int) -> Tensor:
-    """Return Σ w x / Σ w over the window; NaN where that has no weight."""
+    """Return Σ w x / Σ w over the window; NaN where Σ w is 0."""
     image, seen = observation.image, observation.seen
     known = image if seen is None else image * seen
     around = reflected(known, radius)
@@ -69,7 +70,7 @@ def averaged(observation: Observation, weights: Weights, radius: int) -> Tensor:
         known.clone(),
         torch.ones_like(image[:, :1]) if seen is None else seen.to(image.dtype, copy=True),
     )
-    # The sums are changed in place, which differentiation allows: nothing in it needs their old values.
+    # The sums are changed in place. Differentiation allows this, since it does not need their old values.
     for dy, dx in half_window(radius):
         ahead, behind = weights(dy, dx)
         before, after = (shifted(around, radius, s * dy, s * dx) for s in (-1, 1))
@@ -81,7 +82,7 @@ def averaged(observation: Observation, weights: Weights, radius: int) -> Tensor:
             weight.addcmul_(ahead, after).addcmul_(behind, before)
     if seen is None:
         return total / weight
-    # Divided by 1 elsewhere: a gradient of 0 there times 1 / 0 would be no number.
+    # Elsewhere the divisor is 1: dividing by 0 would turn the gradient 0 into NaN.
     enough = weight > _NOTHING
     return (total / weight.where(enough, 1)).where(enough, torch.nan)
 

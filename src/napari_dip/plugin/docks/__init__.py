@@ -1,1 +1,1 @@
-"""The docks, and the menus that open them."""
+"""The docks, and the panels of running jobs in them."""

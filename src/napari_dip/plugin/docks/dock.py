@@ -1,25 +1,26 @@
-"""The dock: what to restore, how, what it will cost, Run, and what came of it."""
+"""The dock that restores a layer: what to restore and how, its cost, Run, and what follows."""
 
 from typing import Any
 
-from qtpy.QtCore import QEvent, Qt
-from qtpy.QtWidgets import QLabel, QMessageBox, QPushButton, QWidget
+from qtpy.QtWidgets import QMessageBox
 
 from napari_dip.errors import InputError
 from napari_dip.image.axes import Axes
 from napari_dip.methods import METHODS, Method
-from napari_dip.plugin.forms.layout import Scroll, Section, vertical
+from napari_dip.plugin.docks.job_dock import JobDock, details_of
+from napari_dip.plugin.docks.job_panel import JobPanel
+from napari_dip.plugin.docks.run_panel import RunPanel
+from napari_dip.plugin.forms.layout import Section
 from napari_dip.plugin.forms.method_form import MethodForm
 from napari_dip.plugin.forms.source_form import SourceForm
 from napari_dip.plugin.forms.task_form import TaskForm
 from napari_dip.plugin.preferences import Preferences, remember_settings
 from napari_dip.plugin.results.result import Result
-from napari_dip.plugin.results.result_panel import AfterPanel
+from napari_dip.plugin.results.result_panel import ResultPanel
 from napari_dip.plugin.runs.check import Check
 from napari_dip.plugin.runs.run import Run
-from napari_dip.plugin.runs.run_panel import RunPanel
-from napari_dip.plugin.runs.runner import QUEUE, Job, Queue, RunWatch
-from napari_dip.restoration.cost import CostEstimate, estimate_cost
+from napari_dip.plugin.runs.runner import Job, Queue, RunWatch
+from napari_dip.restoration.cost import CostEstimate
 from napari_dip.restoration.progress import ProgressTracker
 from napari_dip.restoration.recipe import Recipe
 from napari_dip.restoration.text import duration, memory, sentence
@@ -29,21 +30,21 @@ from napari_dip.tasks import Task
 _CONFIRMED_ABOVE = 600.0  # seconds
 
 
-class Dock(QWidget):
+class Dock(JobDock):
     """Restores a layer of a viewer.
 
     Parameters
     ----------
     viewer : Viewer
-        Whose layers are restored.
+        The viewer whose layers are restored.
     task : type of Task
-        That is chosen at first.
+        The task that is chosen at first.
     method : type of Method, optional
-        That is chosen at first, where it can do the task; by default the first one that can.
+        The method that is chosen at first, if it can do the task. By default it is the first one that can.
     guided : bool
-        There has to be a guide.
-    queue : Queue
-        Where runs wait for each other.
+        Whether a guide has to be chosen.
+    queue : Queue, optional
+        Where runs wait for each other. By default it is the queue of the viewer.
     """
 
     def __init__(
@@ -53,28 +54,19 @@ class Dock(QWidget):
         method: type[Method] | None = None,
         *,
         guided: bool = False,
-        queue: Queue = QUEUE,
+        queue: Queue | None = None,
     ) -> None:
-        super().__init__()
-        self._viewer, self._queue = viewer, queue
+        super().__init__(viewer, queue, "Run")
         self._preferences = Preferences.now()
-        self._panels: list[RunPanel] = []
         self._estimate: CostEstimate | None = None
         self._run_when_checked = False
 
         self.source = SourceForm(viewer, guided=guided)
         self.task = TaskForm(self.source)
         self.method = MethodForm(self._preferences)
-        self.status = QLabel()
-        self.status.setWordWrap(True)
-        self.run_button = QPushButton("Run")
-        self.run_button.setStyleSheet("font-weight: bold; padding: 6px;")
-        self.message = QLabel()
-        self.message.setWordWrap(True)
-        self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.after = AfterPanel(viewer)
+        self.result_panel = ResultPanel(viewer)
         self._check = Check(self, self._prepared)
-        self._lay_out()
+        self._lay_out(self.task, Section("Image", self.source), self.method, after=self.result_panel)
         self._connect()
         self.task.choose(task)
         if method is not None:
@@ -82,69 +74,50 @@ class Dock(QWidget):
         self._changed()
 
     def choose_image(self, layer: Any) -> None:
-        """Choose the layer to restore, or the mask, as its kind may be."""
+        """Choose a layer as the image to restore, or as the mask if it is a Labels layer."""
         self.source.image.choose(layer)
         self.source.mask.choose(layer)
-
-    def _lay_out(self) -> None:
-        settings = QWidget()
-        rows = vertical(settings)
-        rows.setContentsMargins(0, 0, 6, 0)
-        rows.setSpacing(10)
-        for part in (self.task, Section("Image", self.source), self.method):
-            rows.addWidget(part)
-        rows.addStretch()
-        column = vertical(self)
-        column.setContentsMargins(6, 6, 6, 6)
-        column.addWidget(Scroll(settings), stretch=1)
-        for widget in (self.status, self.run_button):
-            column.addWidget(widget)
-        self._running = vertical(QWidget(self))
-        column.addWidget(self._running.parentWidget())
-        column.addWidget(self.message)
-        column.addWidget(self.after)
 
     def _connect(self) -> None:
         for part in (self.source, self.task, self.method):
             part.changed.connect(self._changed)
-        self.task.said.connect(self._say)
+        for source in (self.task, self.result_panel):
+            source.said.connect(self._say)
+            source.failed.connect(self._failed)
         self.run_button.clicked.connect(self.run)
         self._check.found.connect(self._checked)
-        self.after.again.connect(self._again)
-        self.after.wanted.connect(self._begin)
-        self.after.said.connect(self._say)
-        panels, followers = self._panels, (self.source, self.after)
-        self.destroyed.connect(lambda *_: _release(panels, *followers))  # when the window is closed
+        self.result_panel.repeat_requested.connect(self._repeat)
+        self.result_panel.run_requested.connect(self._begin)
+        self._follow(self.source, self.result_panel)
 
-    # What is wrong, and what it will cost
+    # Errors of the settings, and the cost of a run
 
     def _changed(self) -> None:
-        """Mark what is wrong; if nothing is, measure what a run will cost."""
+        """Mark the fields that are wrong. If there are none, estimate the cost of a run."""
         self._estimate = None
         self.task.drop()
         self.run_button.setEnabled(False)
-        self.source.ask_for(psf=self.task.needs_psf)
-        self.method.offer(self.task.kind)
+        self.source.set_needs_psf(self.task.needs_psf)
+        self.method.offer(self.task.task_type)
         reasons = [*self.task.problems(), *self.source.problems(), *self.method.problems()]
         if reasons:
             self._check.drop()
             self._run_when_checked = False
-            self.status.setText(sentence(reasons[0]))
+            self.status.say(sentence(reasons[0]))
         else:
-            self.status.setText("Measuring what a run will cost…")
+            self.status.say("Estimating time and memory…")
             self._check.request()
 
     def _prepared(self) -> Any:
-        """Return the function that measures, to be called in a thread."""
+        """Return the function that estimates the cost, to be called in a thread."""
         try:
             task, method = self.task.value, self.method.value
-            inputs = self.source.captured(task, slicewise=method.slicewise, copy=False)
+            inputs = self.source.viewed(task, slicewise=method.slicewise)
         except (ValueError, TypeError) as error:
             self.source.problems()
             self._refused(error)
             return None
-        device = self.method.device.value
-        return lambda: estimate_cost(inputs.measurement, task, method, device=device)
+        return Run(inputs, task, method, self.method.options).estimate
 
     def _checked(self, found: Any) -> None:
         if not isinstance(found, CostEstimate):
@@ -152,49 +125,69 @@ class Dock(QWidget):
             return
         self._estimate = found
         self.run_button.setEnabled(True)
-        busy = ", while another run computes" if len(self._queue) else ""
-        if found.seconds < 1:
-            cost = "Less than a second."
-        elif found.at_once:
-            cost = f"About {duration(found.seconds)}{busy}."
-        else:
-            cost = (
-                f"At most {duration(found.seconds)}, {memory(found.bytes)} of memory "
-                f"({1000 * found.seconds_per_iteration:.0f} ms an update{busy}; most runs stop earlier)."
-            )
         axes = self.source.axes.axes
-        planes = self.method.value.slicewise and axes is not None and len(axes.spatial) > 2
-        self.status.setText(" ".join([*found.remarks, *["Plane by plane."] * planes, cost]))
+        slicewise = self.method.value.slicewise and axes is not None and len(axes.spatial) > 2
+        remarks = [*found.remarks, *["The planes are restored one after another."] * slicewise]
+        self.status.say(" ".join([*remarks, self._cost(found)]))
         if self._run_when_checked:
             self._run_when_checked = False
             self.run()
 
+    def _cost(self, found: CostEstimate) -> str:
+        """Return the cost of a run in a sentence."""
+        if found.seconds < 1:
+            return "Less than a second."
+        busy = ", measured while another run is active" if len(self._queue) else ""
+        if found.at_once:
+            return f"About {duration(found.seconds)}{busy}."
+        return (
+            f"At most {duration(found.seconds)} and {memory(found.bytes)} of memory "
+            f"({1000 * found.seconds_per_iteration:.0f} ms per iteration{busy}). Most runs stop earlier."
+        )
+
     def _refused(self, error: Exception) -> None:
-        """Say why it can't be run, and where."""
+        """Say why the image can't be restored, and mark the field that is wrong."""
         self._run_when_checked = False
         if isinstance(error, InputError) and not self.method.show_error(error.argument, str(error)):
             self.source.show_error(error.argument, str(error))
-        self.status.setText(sentence(str(error)))
+        self.status.say(sentence(str(error)), details_of(error, self._settings))
+
+    def _failed(self, error: Exception) -> None:
+        self._say_error(error, self._settings)
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        """What is chosen now, for a bug report."""
+        chosen: dict[str, Any] = {}
+        for name, form in (("Task", self.task), ("Method", self.method)):
+            try:
+                chosen[name] = form.value
+            except (ValueError, TypeError) as error:
+                chosen[name] = error
+        layer, axes = self.source.image.layer, self.source.axes.axes
+        if layer is not None and axes is not None:
+            chosen["Image"] = f"{tuple(layer.data.shape)} {layer.data.dtype}, axes {axes.letters}"
+        return {**chosen, "Options": self.method.options}
 
     # Running
 
     def run(self) -> None:
-        """Restore, as soon as the runs before it have ended."""
+        """Restore, as soon as the runs before this one have ended."""
         if self._estimate is None or not self._confirmed(self._estimate.seconds):
             return
         task, method = self.task.value, self.method.value
         try:
             inputs = self.source.captured(task, slicewise=method.slicewise)
         except ValueError as error:  # a layer has changed since it was checked
-            self._say(sentence(str(error)))
+            self._failed(error)
             return
         options = self.method.options
         remember_settings(task)
-        self.method.keep()
+        self.method.remember()
         self._begin(Result(self._viewer, Run(inputs, task, method, options)))
 
     def _begin(self, result: Result) -> None:
-        """Run, as soon as the runs before it have ended."""
+        """Start the run of a result, as soon as the runs before it have ended."""
         run = result.run
         job = Job(
             result.name,
@@ -203,33 +196,27 @@ class Dock(QWidget):
             self._preferences.interval,
         )
         self._say("")
-        panel = RunPanel(job, result, self._queue)
-        panel.ended.connect(self._ended)
-        self._panels.append(panel)
-        self._running.addWidget(panel)
+        self._show_panel(RunPanel(job, result, self._queue))
 
     def _confirmed(self, seconds: float) -> bool:
         if seconds <= _CONFIRMED_ABOVE:
             return True
-        question = f"This may take up to {duration(seconds)}. Run it?"
+        question = f"This run may take up to {duration(seconds)}. Start it?"
         return QMessageBox.question(self, "napari-dip", question) == QMessageBox.StandardButton.Yes
 
-    def _ended(self, panel: RunPanel, sentence: str) -> None:
-        self._panels.remove(panel)
-        self._running.removeWidget(panel)
-        panel.deleteLater()
-        self._say(sentence)
-        if panel.result.complete:
-            self.after.add(panel.result)
+    def _ended(self, panel: JobPanel, words: str, details: str) -> None:
+        super()._ended(panel, words, details)
+        if isinstance(panel, RunPanel) and panel.result.complete:
+            self.result_panel.add(panel.result)
 
-    def _again(self, provenance: dict[str, Any]) -> None:
-        """Bring the settings of an earlier run into the dock, and run them."""
+    def _repeat(self, provenance: dict[str, Any]) -> None:
+        """Show the settings of an earlier run in the dock, and run them."""
         try:
             recipe = Recipe.of(provenance)
-            # The settings as they were: where the user stopped that run, this one is the user's to stop.
+            # The settings as they were: if the user stopped that run, this one is the user's to stop.
             method = from_dict(METHODS, provenance["method"])
         except (ValueError, TypeError) as error:
-            self._say(sentence(str(error)))
+            self._failed(error)
             return
         source = provenance.get("source") or {}
         layers = {layer.name: layer for layer in self._viewer.layers}
@@ -250,13 +237,9 @@ class Dock(QWidget):
         if absent:
             self._say(f"Choose the layer to use in place of “{absent[0]}”, then press Run.")
         elif source.get("maps"):
-            self._say("The parameters are predicted afresh: edited maps are applied by “Apply maps”.")
+            self._say("The parameters are predicted again. “Apply maps” uses the edited maps.")
         self._run_when_checked = not absent  # unless something is wrong
         self._changed()
-
-    def _say(self, sentence: str) -> None:
-        self.message.setText(sentence)
-        self.message.setVisible(bool(sentence))
 
     # The end
 
@@ -267,19 +250,4 @@ class Dock(QWidget):
         self.task.drop()
         for panel in self._panels:
             panel.result.discard()
-        _release(self._panels, self.source, self.after)
-
-    def event(self, event: QEvent) -> bool:
-        """Notice that napari has taken the dock out of its window: that is how its X closes it."""
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.release()
-        return bool(super().event(event))
-
-
-def _release(panels: list[RunPanel], *followers: SourceForm | AfterPanel) -> None:
-    """Let go of everything outside of the dock; no widget is touched, which may be gone already."""
-    for panel in panels:
-        panel.release()
-    panels.clear()
-    for follower in followers:
-        follower.release()
+        super().release()

@@ -1,4 +1,4 @@
-"""What napari's menus call: one class for each dock, and one function that opens it."""
+"""The docks that napari's menus open, and the functions that open them."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,66 +13,66 @@ if TYPE_CHECKING:
 
 
 class DenoiseDock(Dock):
-    """Take noise out of an image."""
+    """Remove noise from an image."""
 
     def __init__(self, napari_viewer: Any) -> None:
-        super().__init__(_itself(napari_viewer), Denoise)
+        super().__init__(_unwrapped(napari_viewer), Denoise)
 
 
 class InpaintDock(Dock):
     """Fill in missing pixels."""
 
     def __init__(self, napari_viewer: Any) -> None:
-        super().__init__(_itself(napari_viewer), Inpaint)
+        super().__init__(_unwrapped(napari_viewer), Inpaint)
 
 
 class SuperResolveDock(Dock):
     """Restore an image with finer pixels."""
 
     def __init__(self, napari_viewer: Any) -> None:
-        super().__init__(_itself(napari_viewer), SuperResolve)
+        super().__init__(_unwrapped(napari_viewer), SuperResolve)
 
 
 class DeconvolveDock(Dock):
-    """Take the blur of an instrument out of an image."""
+    """Remove the blur of an instrument from an image."""
 
     def __init__(self, napari_viewer: Any) -> None:
-        super().__init__(_itself(napari_viewer), Deconvolve)
+        super().__init__(_unwrapped(napari_viewer), Deconvolve)
 
 
 class GuidedRestorationDock(Dock):
-    """Restore an image with the help of another one that shows its structures better."""
+    """Restore an image with the help of another image that shows its structures better."""
 
     def __init__(self, napari_viewer: Any) -> None:
-        super().__init__(_itself(napari_viewer), Denoise, guided=True)
+        super().__init__(_unwrapped(napari_viewer), Denoise, guided=True)
 
 
 class DeepImagePriorDock(Dock):
     """Restore an image with an untrained network."""
 
     def __init__(self, napari_viewer: Any) -> None:
-        super().__init__(_itself(napari_viewer), Denoise, DIP)
+        super().__init__(_unwrapped(napari_viewer), Denoise, DIP)
 
 
 class ProceduralKernelNetworkDock(Dock):
-    """Restore an image with a filter whose parameters a tiny network predicts at each pixel."""
+    """Restore an image with a filter whose parameters a small network predicts at each pixel."""
 
     def __init__(self, napari_viewer: Any) -> None:
-        super().__init__(_itself(napari_viewer), Denoise, PKN)
+        super().__init__(_unwrapped(napari_viewer), Denoise, PKN)
 
 
 class FineTunedNetworkDock(Dock):
-    """Restore an image with a pretrained network, corrected by the image itself."""
+    """Restore an image with a pretrained network, fine-tuned on the image itself."""
 
     def __init__(self, napari_viewer: Any) -> None:
-        super().__init__(_itself(napari_viewer), SuperResolve, FineTune)
+        super().__init__(_unwrapped(napari_viewer), SuperResolve, FineTune)
 
 
 class TrainDock(TrainingDock):
-    """Train a network of your own, for a filter whose parameters it predicts."""
+    """Train a network of your own that predicts the parameters of a filter."""
 
     def __init__(self, napari_viewer: Any) -> None:
-        super().__init__(_itself(napari_viewer))
+        super().__init__(_unwrapped(napari_viewer))
 
 
 def denoise(viewer: "Viewer") -> None:
@@ -81,7 +81,7 @@ def denoise(viewer: "Viewer") -> None:
 
 
 def inpaint(viewer: "Viewer") -> None:
-    """Open the dock for inpainting, with the selected image and labels."""
+    """Open the dock for inpainting, with the selected image and its mask."""
     _open(viewer, "Inpaint")
 
 
@@ -96,22 +96,22 @@ def deconvolve(viewer: "Viewer") -> None:
 
 
 def guided_restoration(viewer: "Viewer") -> None:
-    """Open the dock that asks for a guide, with the selected image."""
+    """Open the dock for guided restoration, with the selected image."""
     _open(viewer, "Guided restoration")
 
 
 def deep_image_prior(viewer: "Viewer") -> None:
-    """Open the dock with Deep Image Prior as the method."""
+    """Open the dock for Deep Image Prior, with the selected image."""
     _open(viewer, "Deep Image Prior")
 
 
 def procedural_kernel_network(viewer: "Viewer") -> None:
-    """Open the dock with a procedural kernel network as the method."""
+    """Open the dock for procedural kernel networks, with the selected image."""
     _open(viewer, "Procedural Kernel Network")
 
 
 def fine_tune(viewer: "Viewer") -> None:
-    """Open the dock with a pretrained network as the method, which is fine-tuned where that helps."""
+    """Open the dock for pretrained networks, with the selected image."""
     _open(viewer, "Fine-tuned network")
 
 
@@ -129,6 +129,6 @@ def _open(viewer: "Viewer", name: str) -> None:
         dock.choose_image(layer)
 
 
-def _itself(viewer: Any) -> Any:
-    """Return the viewer behind the proxy that napari hands to plugins: layers are held by identity."""
+def _unwrapped(viewer: Any) -> Any:
+    """Return the viewer behind the proxy that napari hands to plugins, since layers are held by identity."""
     return getattr(viewer, "__wrapped__", viewer)

@@ -1,89 +1,65 @@
-"""The dock that trains a kernel network: from what, for how long, and where it is kept."""
+"""The dock that trains a kernel network: its images, its settings, and the file it is saved to."""
 
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image
-from qtpy.QtCore import QEvent, Qt
-from qtpy.QtWidgets import QLabel, QListWidget, QListWidgetItem, QPushButton, QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QListWidget, QListWidgetItem, QPushButton
 
 from napari_dip.image.axes import Axes
 from napari_dip.pkn.settings import Training
+from napari_dip.plugin.docks.job_dock import JobDock
+from napari_dip.plugin.docks.job_panel import JobPanel
+from napari_dip.plugin.docks.training_panel import TrainingPanel, TrainingWatch
 from napari_dip.plugin.forms.fields import Choice
 from napari_dip.plugin.forms.file_dialogs import KERNELS, ask_where
 from napari_dip.plugin.forms.form import Form
-from napari_dip.plugin.forms.layers import LayerChoice, finest
-from napari_dip.plugin.forms.layout import Rows, Scroll, Section, vertical
+from napari_dip.plugin.forms.layer_choice import LayerChoice
+from napari_dip.plugin.forms.layout import Rows, Section
+from napari_dip.plugin.layers import finest
 from napari_dip.plugin.preferences import Preferences, remember_settings, remembered_settings
-from napari_dip.plugin.runs.runner import QUEUE, Job, Queue
-from napari_dip.plugin.runs.training_panel import TrainingPanel, TrainingWatch
+from napari_dip.plugin.runs.runner import Job, Queue
 from napari_dip.restoration.text import sentence
 from napari_dip.tasks import Denoise
 
 if TYPE_CHECKING:
     from napari_dip.optim.stopping import StopRequested
-    from napari_dip.pkn.trainer import Step, Trained
+    from napari_dip.pkn.network import TrainedNetwork
+    from napari_dip.pkn.trainer import TrainingStep
 
-_MADE, _CLEAN, _NOISY = "made pictures", "clean images", "a noisy image itself"
+_SYNTHETIC, _CLEAN, _NOISY = "synthetic images", "clean images", "a noisy image itself"
 
 
-class TrainingDock(QWidget):
-    """Train a network that predicts a filter's parameters, and save it.
+class TrainingDock(JobDock):
+    """Trains a network that predicts the parameters of a filter, and saves it.
 
     Parameters
     ----------
     viewer : Viewer
-        Whose images it may learn from.
-    queue : Queue
-        Where runs wait for each other.
+        The viewer whose images the network may learn from.
+    queue : Queue, optional
+        Where runs wait for each other. By default it is the queue of the viewer.
     """
 
-    def __init__(self, viewer: Any, *, queue: Queue = QUEUE) -> None:
-        super().__init__()
-        self._viewer, self._queue = viewer, queue
-        self._panels: list[TrainingPanel] = []
-        self._trained: Trained | None = None
+    def __init__(self, viewer: Any, *, queue: Queue | None = None) -> None:
+        super().__init__(viewer, queue, "Train")
+        self._trained: TrainedNetwork | None = None
         self.form = Form(Training, ("kernel", "iterations"))
         self.origin = Choice(
-            {name: name for name in (_MADE, _CLEAN, _NOISY)},
-            "What it learns from: pictures that are made for it; clean images of yours; or a noisy image, of "
-            "which no clean version is needed.",
+            {name: name for name in (_SYNTHETIC, _CLEAN, _NOISY)},
+            "What the network learns from: images made from a seed, clean images of yours, or a noisy image "
+            "itself, for which no clean image is needed.",
         )
         self.clean = _ImageList(viewer.layers)
         self.noisy = LayerChoice(viewer.layers, lambda layer: isinstance(layer, Image), "choose an image")
         self.noise = Form(Denoise)
-        self.status = QLabel()
-        self.status.setWordWrap(True)
-        self.train_button = QPushButton("Train")
-        self.train_button.setStyleSheet("font-weight: bold; padding: 6px;")
-        self.message = QLabel()
-        self.message.setWordWrap(True)
-        self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.save_button = QPushButton("Save…")
         self.save_button.setToolTip(
-            "<qt>Write the network to a file, which “Weights” in the settings of the method takes.</qt>"
+            "<qt>Save the network to a file. To use it, choose the file as “Weights” in the settings of the "
+            "method.</qt>"
         )
-        self._lay_out()
-        if (last := remembered_settings(Training)) is not None:
-            self.form.set(last)
-        for part in (self.form, self.origin, self.noise):
-            part.changed.connect(self._changed)
-        self.clean.itemChanged.connect(self._changed)
-        self.noisy.chosen.connect(self._changed)
-        self.train_button.clicked.connect(self.train)
-        self.save_button.clicked.connect(self.save)
-        panels, followers = self._panels, (self.clean, self.noisy)
-        self.destroyed.connect(lambda *_: _release(panels, *followers))  # when the window is closed
-        self._say("")
-        self._keep(None)
-        self._changed()
-
-    def _lay_out(self) -> None:
-        settings = QWidget()
-        rows = vertical(settings)
-        rows.setContentsMargins(0, 0, 6, 0)
-        rows.setSpacing(10)
         self._rows = Rows()
         self._rows.add("Learn from", self.origin)
         self._rows.add("Images", self.clean)
@@ -91,25 +67,26 @@ class TrainingDock(QWidget):
         self._rows.addRow(self.noise)
         images = Section("Images")
         images.column.addLayout(self._rows)
-        rows.addWidget(images)
-        rows.addWidget(Section("Network", self.form))
-        rows.addStretch()
-        column = vertical(self)
-        column.setContentsMargins(6, 6, 6, 6)
-        column.addWidget(Scroll(settings), stretch=1)
-        self._running = vertical(QWidget(self))
-        for widget in (self.status, self.train_button, self._running.parentWidget(), self.message):
-            column.addWidget(widget)
-        column.addWidget(self.save_button)
+        self._lay_out(images, Section("Network", self.form), after=self.save_button)
+        if (last := remembered_settings(Training)) is not None:
+            self.form.set(last)
+        for part in (self.form, self.origin, self.noise):
+            part.changed.connect(self._changed)
+        self.clean.itemChanged.connect(self._changed)
+        self.noisy.chosen.connect(self._changed)
+        self.run_button.clicked.connect(self.train)
+        self.save_button.clicked.connect(self.save)
+        self._follow(self.clean, self.noisy)
+        self._keep(None)
+        self._changed()
 
     def choose_image(self, layer: Any) -> None:
-        """Offer a layer as the one to learn from."""
+        """Choose a layer as an image to learn from."""
         self.clean.choose(layer)
         self.noisy.choose(layer)
 
-    # What is wrong
-
     def _changed(self, *_: Any) -> None:
+        """Mark the fields that are wrong."""
         chosen = self.origin.value
         for widget, origin in ((self.clean, _CLEAN), (self.noisy, _NOISY), (self.noise, _NOISY)):
             self._rows.setRowVisible(widget, chosen == origin)
@@ -119,28 +96,27 @@ class TrainingDock(QWidget):
             reasons += [] if self.noisy.layer is not None else ["choose a noisy image"]
         if chosen == _CLEAN and not self.clean.chosen:
             reasons.append("choose clean images")
-        self.status.setText(sentence(reasons[0]) if reasons else "")
-        self.status.setVisible(bool(reasons))
-        self.train_button.setEnabled(not reasons and not self._panels)
+        self.status.say(sentence(reasons[0]) if reasons else "")
+        self.run_button.setEnabled(not reasons and not self._panels)
 
     # Training
 
     def train(self) -> None:
-        """Train, as soon as the runs before have ended."""
+        """Train, as soon as the runs before this one have ended."""
         training: Training = self.form.value
         chosen, task = self.origin.value, self.noise.value
-        layers = {_MADE: [], _CLEAN: self.clean.chosen, _NOISY: [self.noisy.layer]}[chosen]
+        layers = {_SYNTHETIC: [], _CLEAN: self.clean.chosen, _NOISY: [self.noisy.layer]}[chosen]
         try:
             planes = [plane for layer in layers for plane in _planes(layer)]
         except ValueError as error:
-            self._say(sentence(str(error)))
+            self._say_error(error, {"Training": training})
             return
         remember_settings(training)
         clean = planes if chosen == _CLEAN else []
         noisy = planes[len(planes) // 2] if chosen == _NOISY else None
 
-        def opened(asked: "StopRequested") -> "Generator[Step, None, Trained]":
-            return _course(training, clean, noisy, task, asked)
+        def opened(rule: "StopRequested") -> "Generator[TrainingStep, None, TrainedNetwork]":
+            return _steps(training, clean, noisy, task, rule)
 
         job = Job(
             f"{training.kernel}, from {chosen}",
@@ -149,22 +125,17 @@ class TrainingDock(QWidget):
             Preferences.now().interval,
         )
         self._say("")
-        panel = TrainingPanel(job, self._queue)
-        panel.ended.connect(self._ended)
-        self._panels.append(panel)
-        self._running.addWidget(panel)
+        self._show_panel(TrainingPanel(job, training, self._queue))
         self._changed()
 
-    def _ended(self, panel: TrainingPanel, words: str) -> None:
-        self._panels.remove(panel)
-        self._running.removeWidget(panel)
-        panel.deleteLater()
-        self._say(words)
-        self._keep(panel.trained or self._trained)
+    def _ended(self, panel: JobPanel, words: str, details: str) -> None:
+        super()._ended(panel, words, details)
+        if isinstance(panel, TrainingPanel):
+            self._keep(panel.trained or self._trained)
         self._changed()
 
     def save(self) -> None:
-        """Write what was trained to a file that the user names."""
+        """Save the trained network to a file that the user names."""
         from napari_dip.pkn.weights_file import save
 
         path = ask_where(self, "kernel.safetensors", KERNELS)
@@ -173,29 +144,19 @@ class TrainingDock(QWidget):
         try:
             save(self._trained, path)
         except ValueError as error:
-            self._say(sentence(str(error)))
+            self._say_error(error, {"File": path})
             return
-        self._say(f"Saved: choose {path} as “Weights” under “More settings” of the method.")
+        self._say(
+            f"Saved. To use the network, choose {path} as “Weights” under “More settings” of the method."
+        )
 
-    def _keep(self, trained: "Trained | None") -> None:
+    def _keep(self, trained: "TrainedNetwork | None") -> None:
         self._trained = trained
         self.save_button.setVisible(trained is not None)
 
-    def _say(self, words: str) -> None:
-        self.message.setText(words)
-        self.message.setVisible(bool(words))
-
-    # The end
-
-    def event(self, event: QEvent) -> bool:
-        """Notice that napari has taken the dock out of its window: that is how its X closes it."""
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            _release(self._panels, self.clean, self.noisy)
-        return bool(super().event(event))
-
 
 class _ImageList(QListWidget):
-    """The image layers of a viewer, each to be ticked or not, held by identity."""
+    """The image layers of a viewer, each with a check box. Layers are held by identity."""
 
     def __init__(self, layers: Any) -> None:
         super().__init__()
@@ -203,7 +164,7 @@ class _ImageList(QListWidget):
         self._shown: list[Image] = []
         self.setFixedHeight(96)
         self.setToolTip(
-            "<qt>Clean images, ticked. The last fifth of each is not learnt from, but tested on.</qt>"
+            "<qt>Check the clean images to learn from. The last fifth of each is kept for validation.</qt>"
         )
         self._events = [getattr(layers.events, name) for name in ("inserted", "removed", "reordered")]
         for event in self._events:
@@ -212,11 +173,11 @@ class _ImageList(QListWidget):
 
     @property
     def chosen(self) -> list[Image]:
-        """The layers that are ticked."""
-        return [layer for at, layer in enumerate(self._shown) if self._ticked(at)]
+        """The layers that are checked."""
+        return [layer for at, layer in enumerate(self._shown) if self._is_checked(at)]
 
     def choose(self, layer: Any) -> None:
-        """Tick a layer."""
+        """Check a layer."""
         if layer in self._shown:
             self.item(self._shown.index(layer)).setCheckState(Qt.CheckState.Checked)
 
@@ -226,7 +187,7 @@ class _ImageList(QListWidget):
             event.disconnect(self._update)
         self._events, self._shown = [], []
 
-    def _ticked(self, at: int) -> bool:
+    def _is_checked(self, at: int) -> bool:
         return bool(self.item(at).checkState() == Qt.CheckState.Checked)
 
     def _update(self, event: Any = None) -> None:
@@ -242,35 +203,25 @@ class _ImageList(QListWidget):
 
 
 def _planes(layer: Any) -> list[np.ndarray]:
-    """Return copies of a layer's planes, and of each of its channels, as images of their own."""
+    """Return copies of all planes of a layer; each channel has planes of its own."""
     data = finest(layer)
     axes = Axes.named(layer.axis_labels, colour=layer.rgb, channels="separate").plane_by_plane()
     return [np.array(data[axes.at(frame)], np.float32) for frame in axes.frames(tuple(data.shape))]
 
 
-def _course(
+def _steps(
     training: Training,
     clean: list[np.ndarray],
     noisy: np.ndarray | None,
     task: Denoise,
-    asked: "StopRequested",
-) -> "Generator[Step, None, Trained]":
-    """Return a training, once its noise has been measured."""
-    from napari_dip.methods.pkn import observed
+    rule: "StopRequested",
+) -> "Generator[TrainingStep, None, TrainedNetwork]":
+    """Return a training. The noise of a noisy image is measured first."""
     from napari_dip.pkn.train import train_network
     from napari_dip.restoration.measurement import Measurement
     from napari_dip.restoration.series import Series
 
-    observation = None
+    problem = None
     if noisy is not None:
-        observation = observed(Series.of(Measurement(noisy, axes="YX"), task, None).problem(()))
-    return train_network(training, clean=clean, noisy=observation, asked=asked.event.is_set)
-
-
-def _release(panels: list[TrainingPanel], *followers: "_ImageList | LayerChoice") -> None:
-    """Let go of everything outside of the dock."""
-    for panel in panels:
-        panel.release()
-    panels.clear()
-    for follower in followers:
-        follower.release()
+        problem = Series.of(Measurement(noisy, axes="YX"), task, None).problem(())
+    return train_network(training, clean=clean, noisy=problem, asked=rule.event.is_set)

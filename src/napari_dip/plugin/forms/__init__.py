@@ -1,1 +1,1 @@
-"""Forms made of settings."""
+"""Widgets in which the user chooses layers and settings."""

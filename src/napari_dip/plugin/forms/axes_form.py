@@ -4,21 +4,20 @@ from typing import TYPE_CHECKING, get_args
 
 from qtpy.QtWidgets import QComboBox, QLabel
 
-from napari_dip.image.axes import Axes, Role
+from napari_dip.image.axes import Axes, Channels, Role
 from napari_dip.plugin.forms.fields import Choice, Field
-from napari_dip.plugin.forms.layers import shape_of
 from napari_dip.plugin.forms.layout import Rows, fold
+from napari_dip.plugin.layers import shape_of
 from napari_dip.restoration.series import Following
 
 if TYPE_CHECKING:
     from napari.layers import Image
 
-_LOOPED = "one after another"
-_CHANNELS = {"fitted together": "together", "each alone": "separate"}
+_CHANNELS: dict[str, Channels] = {"together": "together", "separately": "separate"}
 _SERIES: dict[str, Following] = {
-    "each starts from the last": "warm_start",
-    "and drift is made up for": "drift",
-    "each alone": "independent",
+    "from the previous frame": "warm_start",
+    "same, drift corrected": "drift",
+    "independently": "independent",
 }
 
 
@@ -26,31 +25,32 @@ class AxesForm(Field):
     """The axes of a layer in words, and a fold in which they can be changed."""
 
     def __init__(self) -> None:
-        super().__init__("What each axis of the layer is.")
+        super().__init__("How the axes of the layer are restored. “Axes” changes their roles.")
         self._layer: Image | None = None
         self._axes: Axes | None = None
-        self.words = QLabel()
-        self.words.setWordWrap(True)
-        self.row.addWidget(self.words)
+        self.description = QLabel()
+        self.description.setWordWrap(True)
+        self.row.addWidget(self.description)
         self.fold = fold("Axes")
         self.roles: list[QComboBox] = []
-        self.rows, self._how = Rows(), Rows()
-        for rows in (self.rows, self._how):
+        self.rows, self._options = Rows(), Rows()
+        for rows in (self.rows, self._options):
             self.fold.content().layout().addLayout(rows)
-        self.channels = Choice(_CHANNELS, "Channels are fitted as one image, or each as an image of its own.")
+        self.channels = Choice(_CHANNELS, "Restore all channels together, or each as an image of its own.")
         self.series = Choice(
             _SERIES,
-            "Each frame starts from what was learnt of the last one, which is faster and steadier; the same "
-            "for a scene that drifts as a whole, by whole pixels; or each starts afresh.",
+            "How each frame starts. From the previous frame: from what was learnt there, which is faster and "
+            "steadier. Drift corrected: the same, for a scene that drifts as a whole, by whole pixels. "
+            "Independently: each frame starts afresh.",
         )
-        self._how.add("Channels", self.channels)
-        self._how.add("Frames", self.series)
+        self._options.add("Channels", self.channels)
+        self._options.add("Frames start", self.series)
         self.channels.changed.connect(self._chosen)
         self.series.changed.connect(self.changed)
 
     @property
     def axes(self) -> Axes | None:
-        """The axes as they were last possible; None where there are none."""
+        """The last axes that were possible, or None if there are none."""
         return self._axes
 
     @property
@@ -62,21 +62,21 @@ class AxesForm(Field):
         """Show how a frame follows the one before."""
         self.series.set(following)
 
-    def begin(self, layer: "Image | None", axes: Axes | None = None) -> None:
-        """Guess the axes of another layer, or take those that fit it."""
+    def set_layer(self, layer: "Image | None", axes: Axes | None = None) -> None:
+        """Show another layer with given axes, or with a guess where none are given or they don't fit."""
         self._layer, self._axes = layer, None
-        self.words.setText("")
+        self.description.setText("")
         if layer is not None:
             try:
                 self._axes = Axes.named(layer.axis_labels, colour=layer.rgb)
             except ValueError as error:
-                self.words.setText(str(error))
+                self.description.setText(str(error))
             if axes is not None and len(axes.letters) == len(shape_of(layer)):
                 self._axes = axes
-        self.look()
+        self.refresh()
 
-    def look(self) -> None:
-        """Show the layer's axes as they are called now, and the sizes that they have."""
+    def refresh(self) -> None:
+        """Show the present names and sizes of the layer's axes."""
         while self.rows.rowCount():
             self.rows.removeRow(0)
         self.roles = []
@@ -88,8 +88,8 @@ class AxesForm(Field):
         for at, (name, size, role) in enumerate(zip(names, shape_of(layer), axes.roles, strict=True)):
             choice = QComboBox()
             for value in get_args(Role):
-                if at < layer.ndim or value != "spatial":  # colours are none of the layer's own axes
-                    choice.addItem(_LOOPED if value == "frame" else value, value)
+                if at < layer.ndim or value != "spatial":  # the samples of RGB have no place in space
+                    choice.addItem(value, value)
             choice.setCurrentIndex(choice.findData(role))
             choice.activated.connect(self._chosen)
             self.rows.add(f"{name} ({size})", choice)
@@ -104,10 +104,10 @@ class AxesForm(Field):
         Raises
         ------
         ValueError
-            They can't have these roles.
+            No image can have axes with these roles.
         """
         if self._axes is None:
-            raise ValueError("the axes can't be guessed: this needs an image with at least two")
+            raise ValueError("the axes can't be guessed: choose an image with at least two axes")
         roles = [choice.currentData() for choice in self.roles]
         return self._axes.assigned(roles, self.channels.value)
 
@@ -115,7 +115,7 @@ class AxesForm(Field):
         try:
             self._axes = self.assigned()
         except ValueError:
-            pass  # is shown by `SourceForm.problems`; the last possible axes stay
+            pass  # `SourceForm.problems` shows it; the last possible axes stay
         else:
             self._describe()
         self.changed.emit()
@@ -123,6 +123,6 @@ class AxesForm(Field):
     def _describe(self) -> None:
         assert self._layer is not None
         assert self._axes is not None
-        self.words.setText(self._axes.describe(shape_of(self._layer)))
-        self._how.setRowVisible(self.channels, "channel" in self._axes.roles)
-        self._how.setRowVisible(self.series, bool(self._axes.frame_axes))
+        self.description.setText(self._axes.describe(shape_of(self._layer)))
+        self._options.setRowVisible(self.channels, "channel" in self._axes.roles)
+        self._options.setRowVisible(self.series, bool(self._axes.frame_axes))

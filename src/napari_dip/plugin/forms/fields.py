@@ -1,4 +1,4 @@
-"""One editor for one value: a widget, what is wrong with it, and why."""
+"""Editors for single values, each with a place for what is wrong."""
 
 import html
 import re
@@ -14,11 +14,17 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 _INITIALS = ("psf", "fwhm")
-_LARGEST = 2**53  # of a whole number in a spin box
+_LARGEST = 2**53  # largest whole number in a spin box
 
 
 class Field(QWidget):
-    """An editor with a place below it that says what is wrong."""
+    """An editor, and below it the reason why its value is wrong.
+
+    Parameters
+    ----------
+    tooltip : str
+        What the value is for.
+    """
 
     changed = Signal()
 
@@ -42,12 +48,12 @@ class Field(QWidget):
     @property
     @abstractmethod
     def value(self) -> Any:
-        """What was entered.
+        """The value that was entered.
 
         Raises
         ------
         ValueError
-            In words: it is not a value.
+            What was entered is no value, with the reason.
         """
 
     @abstractmethod
@@ -56,25 +62,25 @@ class Field(QWidget):
 
     @property
     def reason(self) -> str:
-        """What is wrong, or nothing."""
+        """The reason that is shown, or an empty string."""
         return self._reason.text()
 
     def show_error(self, reason: str) -> None:
-        """Mark the field as wrong; with no reason, as right."""
+        """Mark the field as wrong. Without a reason, mark it as right."""
         self._reason.setText(reason)
         self._reason.setVisible(bool(reason))
 
 
 class Entry(Field):
-    """The editor that suits a type.
+    """An editor that suits a type.
 
     Parameters
     ----------
     hint : type
-        Of the value, as annotated in a settings class: bool, a Literal, int with limits, float, str, a
+        Type of the value, as annotated in a settings class: bool, a Literal, int with limits, float, str, a
         tuple of one of these, or any of them or None.
     tooltip : str
-        Says what it is for, and in which unit.
+        What the value is for, and its unit.
     """
 
     def __init__(self, hint: Any, tooltip: str = "") -> None:
@@ -83,14 +89,14 @@ class Entry(Field):
         self.editor = _editor(hint)
         self._text = isinstance(self.editor, LineEdit)
         if self._text and NoneType in get_args(_plain(hint)):
-            chosen_for_the_user = "by default" in tooltip.lower()
-            self.editor.native.setPlaceholderText("automatic" if chosen_for_the_user else "none")
+            has_default = "by default" in tooltip.lower()
+            self.editor.native.setPlaceholderText("automatic" if has_default else "none")
         self.editor.changed.connect(lambda: self.changed.emit())
         self.row.addWidget(self.editor.native)
 
     @property
     def value(self) -> Any:
-        """What was entered."""
+        """The value that was entered."""
         return _read(self.editor.value, _plain(self._hint)) if self._text else self.editor.value
 
     def set(self, value: Any) -> None:
@@ -99,14 +105,14 @@ class Entry(Field):
 
 
 class Choice(Field):
-    """One of some values, each with a name.
+    """A list of named values, of which one is chosen.
 
     Parameters
     ----------
     values : mapping
-        From what they are called to what they are.
+        The values by name.
     tooltip : str
-        Says what it is for.
+        What the value is for.
     """
 
     def __init__(self, values: Mapping[str, Any], tooltip: str = "") -> None:
@@ -119,7 +125,7 @@ class Choice(Field):
 
     @property
     def value(self) -> Any:
-        """What was chosen."""
+        """The value that was chosen."""
         return self.box.currentData()
 
     def set(self, value: Any) -> None:
@@ -127,8 +133,8 @@ class Choice(Field):
         self.box.setCurrentIndex(self.box.findData(value))
 
 
-def words(name: str) -> str:
-    """Return a field's name as a label, and a class's as its name in a list."""
+def label(name: str) -> str:
+    """Return the label of a field, or what a class is called in a list."""
     if name[0].isupper():
         return "-".join(re.findall(r"[A-Z]+(?![a-z])|[A-Z][a-z]*", name))
     text = " ".join(word.upper() if word in _INITIALS else word for word in name.split("_"))
@@ -136,19 +142,19 @@ def words(name: str) -> str:
 
 
 def first_line(cls: type) -> str:
-    """Return what a class's docstring begins with: its tooltip in a list."""
+    """Return the first line of a class's docstring, which is its tooltip in a list."""
     return (cls.__doc__ or "").split("\n")[0]
 
 
-def offer(choice: QComboBox, classes: Mapping[str, type]) -> None:
-    """Put classes into an empty choice by their names, each with its first line as the tooltip."""
+def fill(choice: QComboBox, classes: Mapping[str, type]) -> None:
+    """Add classes to an empty list by their names, each with a tooltip."""
     for at, (name, cls) in enumerate(classes.items()):
         choice.addItem(name, cls)
         choice.setItemData(at, first_line(cls), Qt.ItemDataRole.ToolTipRole)
 
 
 def unit(hint: Any) -> str:
-    """Return the unit of a field, to be added to its label, where its annotation has one."""
+    """Return the unit of a field, as it is added to the label, or an empty string."""
     units = [one.unit for one in getattr(hint, "__metadata__", ()) if isinstance(one, Unit)]
     return f" ({units[0]})" if units else ""
 
@@ -170,7 +176,7 @@ def _editor(hint: Any) -> ValueWidget:
 
 
 def _limits(hint: Any) -> tuple[int, int]:
-    """Return the ends of the range that an annotation allows."""
+    """Return the smallest and the largest number that an annotation allows."""
     low, high = -_LARGEST, _LARGEST
     for limit in get_args(hint)[1:] if get_origin(hint) is Annotated else ():
         for name, value in ((name, getattr(limit, name, None)) for name in ("ge", "gt", "le", "lt")):

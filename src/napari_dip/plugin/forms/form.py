@@ -1,4 +1,4 @@
-"""A form for any settings dataclass: its fields, defaults, limits and docstring."""
+"""A form for any settings class, made of its fields, defaults, limits and docstring."""
 
 from collections.abc import Collection
 from dataclasses import MISSING, dataclass, fields, is_dataclass
@@ -10,22 +10,22 @@ from magicgui.widgets import ComboBox
 from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QWidget
 
-from napari_dip.plugin.forms.fields import Entry, Field, first_line, unit, words
+from napari_dip.plugin.forms.fields import Entry, Field, first_line, label, unit
 from napari_dip.plugin.forms.layout import Rows, fold
 from napari_dip.settings import check_field, descriptions, family, hints, plain_fields
 
 
 class Form(Field):
-    """Editors for the fields of a settings class; its value is an instance.
+    """Editors for the fields of a settings class. Its value is an instance of that class.
 
     Parameters
     ----------
     cls : type
         A dataclass of plain settings.
     essential : collection of str, optional
-        Fields that are shown at once; the others are folded away. By default all are shown.
+        Fields that are always shown. The others are folded away. By default all are shown.
     tooltip : str
-        Says what it is for.
+        What the settings are for.
     """
 
     def __init__(self, cls: type, essential: Collection[str] | None = None, tooltip: str = "") -> None:
@@ -49,7 +49,7 @@ class Form(Field):
                 self._add(layout, name, folded=True)
             more.addWidget(rows)
             self._layout.addRow(more)
-        self._defaults()
+        self._show_defaults()
 
     def _field(self, name: str) -> Field:
         hint = hints(self._cls)[name]
@@ -69,14 +69,14 @@ class Form(Field):
     def _add(self, layout: Rows, name: str, *, folded: bool = False) -> None:
         field = self.fields[name]
         if isinstance(field, Form) or (folded and isinstance(field, Variants)):
-            inner = fold(words(name))
+            inner = fold(label(name))
             inner.toggleButton().setToolTip(field.toolTip())
             inner.addWidget(field)
             layout.addRow(inner)
         else:
-            layout.add(words(name) + unit(hints(self._cls)[name]), field)
+            layout.add(label(name) + unit(hints(self._cls)[name]), field)
 
-    def _defaults(self) -> None:
+    def _show_defaults(self) -> None:
         for field in plain_fields(self._cls):
             if field.default is not MISSING:
                 self.fields[field.name].set(field.default)
@@ -99,12 +99,12 @@ class Form(Field):
                 found += field.problems()
             else:
                 field.show_error(reason)
-                found += [f"{words(name)} {reason}"] if reason else []
+                found += [f"{label(name)} {reason}"] if reason else []
         reason = ""
         if not found:
             try:
                 _ = self.value
-            except (ValueError, TypeError) as error:  # what fields say together
+            except (ValueError, TypeError) as error:  # the fields contradict each other
                 reason = str(error)
                 found.append(reason)
         self.show_error(reason)
@@ -122,7 +122,7 @@ class Form(Field):
         return self._cls(**{name: field.value for name, field in self.fields.items()})
 
     def set(self, value: Any) -> None:
-        """Show settings."""
+        """Show an instance of the settings class."""
         for name, field in self.fields.items():
             with QSignalBlocker(field):
                 field.set(getattr(value, name))
@@ -130,29 +130,30 @@ class Form(Field):
 
 
 @dataclass(frozen=True)
-class _Nothing:
-    """None."""
+class _None:
+    """Leave this out."""
 
 
 class Variants(Field):
-    """A choice among the settings classes of a family, each with its form.
+    """A choice among the settings classes of a family, each with its own form.
 
     Parameters
     ----------
     base : type
-        The abstract class from which they descend.
+        The abstract base class of the family.
     tooltip : str
-        Says what it is for.
+        What the settings are for.
     optional : bool
-        None of them may be chosen, too.
+        Whether None can be chosen too.
     """
 
     def __init__(self, base: type, tooltip: str = "", *, optional: bool = False) -> None:
         super().__init__(tooltip)
         self.optional = optional
-        self._forms: dict[type, Form] = {_Nothing: Form(_Nothing)} if optional else {}
+        self._forms: dict[type, Form] = {_None: Form(_None)} if optional else {}
         self._forms |= {cls: Form(cls) for cls in family(base)}
-        names = [words(cls.__name__.removesuffix(base.__name__).strip("_")) for cls in self._forms]
+        family_name = base.__name__.removesuffix("Model")  # such as Noise, of GaussianNoise
+        names = [label(cls.__name__.removesuffix(family_name).strip("_")) for cls in self._forms]
         self.choice = ComboBox(choices=list(zip(names, self._forms, strict=True)))
         self.choice.changed.connect(self._chosen)
         self.row.addWidget(self.choice.native)
@@ -174,10 +175,10 @@ class Variants(Field):
     @property
     def value(self) -> Any:
         """The settings, or None."""
-        return None if self.choice.value is _Nothing else self.form.value
+        return None if self.choice.value is _None else self.form.value
 
-    def start(self) -> Any:
-        """Return the settings, with 1 in place of those that have neither value nor default."""
+    def with_placeholders(self) -> Any:
+        """Return the settings, with 1 in place of those that have neither a value nor a default."""
         try:
             return self.value
         except (ValueError, TypeError):
@@ -185,9 +186,9 @@ class Variants(Field):
             return cls(**{field.name: 1.0 for field in fields(cls) if field.default is MISSING})
 
     def set(self, value: Any) -> None:
-        """Choose the value's class, and show its settings."""
+        """Choose the class of the settings, and show them."""
         with QSignalBlocker(self):
-            self.choice.value = _Nothing if value is None else type(value)
+            self.choice.value = _None if value is None else type(value)
         self.form.set(value)
 
     def problems(self) -> list[str]:

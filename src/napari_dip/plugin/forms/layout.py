@@ -1,4 +1,4 @@
-"""How the dock is laid out: rows, headings and folds that look alike everywhere."""
+"""Rows, headings and folds that look alike in all docks."""
 
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import (
@@ -14,11 +14,11 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
-_LABEL = 92  # pixels; the widest common label
+_LABEL = 92  # width of most labels, in pixels
 
 
 def fold(title: str) -> QCollapsible:
-    """Return a section that is closed until its title is clicked."""
+    """Return a section that is collapsed until its title is clicked."""
     section = QCollapsible(title, expandedIcon="▾", collapsedIcon="▸")
     section.layout().setContentsMargins(0, 0, 0, 0)
     section.content().layout().setContentsMargins(8, 0, 0, 0)
@@ -26,11 +26,11 @@ def fold(title: str) -> QCollapsible:
     return section
 
 
-class _Calm(QObject):
-    """Keeps the wheel, which scrolls the form, from changing values on its way."""
+class _WheelGuard(QObject):
+    """Keeps the mouse wheel, which scrolls the form, from changing values on its way."""
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Take the wheel from editors that nobody has clicked."""
+        """Ignore the wheel over editors that were not clicked."""
         if event.type() == QEvent.Type.Wheel and not watched.hasFocus():
             event.ignore()
             return True
@@ -38,28 +38,28 @@ class _Calm(QObject):
 
 
 class Rows(QFormLayout):
-    """Labels of one width, and editors that take the rest."""
+    """Rows of a label and an editor. All labels have the same width, and the editors take the rest."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(*([] if parent is None else [parent]))
         self.setContentsMargins(0, 0, 0, 0)
-        self._calm = _Calm(self)
+        self._wheel_guard = _WheelGuard(self)
         self.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
 
     def add(self, label: str, widget: QWidget) -> None:
-        """Add an editor with its label, and its tooltip on both."""
+        """Add an editor with its label. Both show the tooltip of the editor."""
         heading = QLabel(label)
         heading.setMinimumWidth(_LABEL)
         heading.setToolTip(widget.toolTip())
         for one in (widget, *widget.findChildren(QWidget)):
             if isinstance(one, (QComboBox, QAbstractSpinBox)):
                 one.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-                one.installEventFilter(self._calm)
+                one.installEventFilter(self._wheel_guard)
         self.addRow(heading, widget)
 
 
 def beside(editor: QWidget, value: QLabel) -> QWidget:
-    """Return an editor, such as a slider, with what it says in numbers on its right."""
+    """Return an editor, such as a slider, with its value in numbers to its right."""
     both = QWidget()
     line = QHBoxLayout(both)
     line.setContentsMargins(0, 0, 0, 0)
@@ -90,12 +90,12 @@ class Section(QWidget):
         self.entitle(title)
 
     def entitle(self, title: str) -> None:
-        """Say what the heading is."""
+        """Change the heading."""
         self._heading.setText(f"<b>{title}</b>")
 
 
 class Scroll(QScrollArea):
-    """Scrolls its widget up and down, and is always wide enough for it."""
+    """A vertical scroll area that is always wide enough for its widget."""
 
     def __init__(self, widget: QWidget) -> None:
         super().__init__()
@@ -105,7 +105,7 @@ class Scroll(QScrollArea):
         self.setWidget(widget)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Follow the width that the widget needs, which changes with what is unfolded, and with the theme."""
+        """Follow the width of the widget, which changes with unfolded sections and with the theme."""
         if event.type() == QEvent.Type.LayoutRequest and watched is self.widget():
             bar = self.verticalScrollBar().sizeHint().width()
             self.setMinimumWidth(watched.minimumSizeHint().width() + bar)

@@ -1,4 +1,4 @@
-"""The part of the dock that says how the image is to be restored."""
+"""The part of the dock that says how the image is restored."""
 
 import contextlib
 from typing import Annotated, Any
@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QComboBox, QPushButton, QWidget
 
 from napari_dip.device import Device
 from napari_dip.methods import METHODS, PKN, PRESETS, FineTune, Method
-from napari_dip.plugin.forms.fields import Entry, Field, offer
+from napari_dip.plugin.forms.fields import Entry, Field, fill
 from napari_dip.plugin.forms.file_dialogs import KERNELS, PRETRAINED, ask_for
 from napari_dip.plugin.forms.form import Form
 from napari_dip.plugin.forms.layout import Rows, Section, fold, vertical
@@ -25,24 +25,24 @@ from napari_dip.settings import to_dict
 from napari_dip.tasks import Task
 
 _CUSTOM = "custom"
-#: Files that a method takes weights from, and what they are.
+#: Methods that take weights from a file, with what the dialog and its button say.
 _NETWORKS: dict[type[Method], tuple[str, str]] = {
-    PKN: (KERNELS, "Choose the file of a network that you have trained."),
+    PKN: (KERNELS, "Choose the file of a network that you trained."),
     FineTune: (
         PRETRAINED,
-        "<qt>Choose the file of a pretrained network: .safetensors, or the state dictionary that torch has "
-        "saved. Nothing that is in it will run.</qt>",
+        "<qt>Choose the file of a pretrained network: a .safetensors file, or a state dictionary saved by "
+        "PyTorch. Code in the file is never run.</qt>",
     ),
 }
 
 
 class MethodForm(QWidget):
-    """A method with its settings and their presets, the device, and the seed.
+    """A method with its settings and presets, the device, and the seed.
 
     Parameters
     ----------
     preferences : Preferences
-        Device and time limit at first; the rest is as in the last run.
+        The device and the time limit at first. All else is as in the last run.
     """
 
     changed = Signal()
@@ -52,23 +52,23 @@ class MethodForm(QWidget):
         self._preferences = preferences
         self.choice = QComboBox()
         self.choice.setToolTip("How the image is restored.")
-        self.device = Entry(Device, "Where to compute; “auto” takes a graphics card where there is one.")
+        self.device = Entry(Device, "Where to compute. “auto” takes a graphics card if there is one.")
         self.seed = Entry(
             Annotated[int, Interval(ge=0)],
-            "Of all random numbers. The same seed gives the same pixels on this machine.",
+            "Seed of all random numbers. The same seed gives the same pixels on the same machine.",
         )
         self.preset = QComboBox()
         self.preset.setToolTip(
-            "<qt>Settings to start from. “tapered” is the fast default, “fine” takes three times as "
-            "long and is better where thin lines are missing; the others are published settings.</qt>"
+            "<qt>Settings to start from. “tapered” is the default, and fast. “fine” takes three times as "
+            "long, and is better if thin lines are missing. The other presets are published settings.</qt>"
         )
         self.device.set(preferences.device)
         self.seed.set(remembered("seed") or 0)
-        self._forms = {cls: self._made(cls) for cls in METHODS}
+        self._forms = {cls: self._form_for(cls) for cls in METHODS}
 
         self._rows, machine = Rows(), QWidget()
         self._rows.add("Method", self.choice)
-        self._rows.add("Settings", self.preset)
+        self._rows.add("Preset", self.preset)
         self._box = Section("Method")
         self._box.column.addLayout(self._rows)
         for form in self._forms.values():
@@ -87,7 +87,7 @@ class MethodForm(QWidget):
         for entry in (self.device, self.seed):
             entry.changed.connect(self.changed)
 
-    def _made(self, cls: type[Method]) -> Form:
+    def _form_for(self, cls: type[Method]) -> Form:
         form = Form(cls, words_of_method(cls).essential)
         if (last := remembered_settings(cls)) is not None:
             form.set(last)
@@ -98,7 +98,7 @@ class MethodForm(QWidget):
         return form
 
     def _browser(self, field: Field, kinds: str, tooltip: str) -> QPushButton:
-        """Return a button that enters a file's name into a field."""
+        """Return a button that asks for a file and enters its name into a field."""
         button = QPushButton("Choose…")
         button.setToolTip(tooltip)
 
@@ -110,19 +110,19 @@ class MethodForm(QWidget):
         return button
 
     def offer(self, task: type[Task]) -> None:
-        """Offer the methods that can do a task; the chosen one stays if it is among them."""
+        """Offer the methods that can do a task. The chosen method stays if it is one of them."""
         offered = [cls for cls in METHODS if task in cls.tasks]
         if [self.choice.itemData(at) for at in range(self.choice.count())] == offered:
             return
         before = self.choice.currentData()
         with QSignalBlocker(self.choice):
             self.choice.clear()
-            offer(self.choice, {words_of_method(cls).title: cls for cls in offered})
+            fill(self.choice, {words_of_method(cls).title: cls for cls in offered})
             self.choice.setCurrentIndex(max(0, self.choice.findData(before)))
         self._show_form()
 
     def choose(self, method: type[Method]) -> None:
-        """Choose a method, if it is among those that are offered."""
+        """Choose a method, if it is offered."""
         if (at := self.choice.findData(method)) >= 0:
             self.choice.setCurrentIndex(at)
             self._show_form()
@@ -146,11 +146,11 @@ class MethodForm(QWidget):
 
     @property
     def options(self) -> dict[str, Any]:
-        """The keyword arguments of `restore` that go with a method."""
+        """Device and seed, as `restore` takes them."""
         return {"device": self.device.value, "seed": self.seed.value}
 
     def show_method(self, method: Method, device: str, seed: int) -> None:
-        """Show a method with its settings, and where it runs; it has to be among those that are offered."""
+        """Show a method with its settings, device and seed. The method has to be offered."""
         self.choose(type(method))
         self.form.set(method)
         self.device.set(device)
@@ -162,14 +162,14 @@ class MethodForm(QWidget):
         return self.form.problems()
 
     def show_error(self, argument: str, reason: str) -> bool:
-        """Mark what an argument of `solve` is entered in as wrong, if that is here; return whether it is."""
+        """Mark the field of an argument of `solve` as wrong. Return whether the field is in this form."""
         field = self.device if argument == "device" else self.form.fields.get(argument)
         if field is not None:
             field.show_error(reason)
         return field is not None
 
-    def keep(self) -> None:
-        """Begin with these values the next time."""
+    def remember(self) -> None:
+        """Keep these values for the next dock."""
         remember_settings(self.value)
         remember("seed", self.seed.value)
 
@@ -182,7 +182,7 @@ class MethodForm(QWidget):
         self.changed.emit()
 
     def _show_form(self) -> None:
-        """Show the chosen method's form, and its presets where it has some."""
+        """Show the form of the chosen method, and its presets if it has any."""
         for form in self._forms.values():
             form.setVisible(form is self.form)
         several, cls = self.choice.count() > 1, self.choice.currentData()
@@ -204,7 +204,7 @@ class MethodForm(QWidget):
         self.changed.emit()
 
     def _name_preset(self) -> None:
-        """Show the name of the preset that the settings are, whatever their time limit."""
+        """Show the name of the preset that has these settings, whatever their time limit."""
         name = _CUSTOM
         with contextlib.suppress(ValueError, TypeError):
             now = to_dict(self.value)

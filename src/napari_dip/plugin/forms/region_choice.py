@@ -1,4 +1,4 @@
-"""Which part of an image is restored."""
+"""The part of an image that is restored."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,21 +9,21 @@ from qtpy.QtWidgets import QComboBox
 
 from napari_dip.image.axes import Axes
 from napari_dip.image.region import Region, written
-from napari_dip.plugin.forms.layers import shape_of, vertices
+from napari_dip.plugin.layers import shape_of, vertices
 
 if TYPE_CHECKING:
     from napari.layers import Image
 
-_WHOLE, _VIEW, _SAME = "whole image", "current view", "as before"
+_WHOLE, _VIEW, _EARLIER = "whole image", "current view", "as before"
 
 
-class AreaChoice(QComboBox):
-    """All of an image, what the canvas shows, or a rectangle that somebody drew.
+class RegionChoice(QComboBox):
+    """The whole image, the part that the canvas shows, or a rectangle of a Shapes layer.
 
     Parameters
     ----------
     viewer : Viewer
-        Whose canvas and Shapes layers are offered.
+        The viewer whose canvas and Shapes layers are offered.
     """
 
     changed = Signal()
@@ -31,7 +31,7 @@ class AreaChoice(QComboBox):
     def __init__(self, viewer: Any) -> None:
         super().__init__()
         self._viewer = viewer
-        self._same: Region | None = None
+        self._earlier: Region | None = None
         self._drawn: list[tuple[Any, Any]] = []
         layers = viewer.layers
         self._followed = [
@@ -52,29 +52,29 @@ class AreaChoice(QComboBox):
         self._followed = []
         self._follow_shapes([])
 
-    def begin(self, same: Region | None) -> None:
-        """Begin with another image: with all of it, or with the area of an earlier run."""
-        self._same = same
+    def reset(self, earlier: Region | None) -> None:
+        """Choose the whole of another image, or the region of an earlier run."""
+        self._earlier = earlier
         self._offer()
-        self.setCurrentIndex(max(0, self.findData(_SAME)) if same else 0)
+        self.setCurrentIndex(max(0, self.findData(_EARLIER)) if earlier else 0)
 
-    def of(self, image: "Image", axes: Axes) -> Region | None:
-        """Return the chosen area of an image, or None for all of it.
+    def region_of(self, image: "Image", axes: Axes) -> Region | None:
+        """Return the chosen region of an image, or None for the whole image.
 
         Raises
         ------
         ValueError
-            There is no such area in the image.
+            The image has no such region.
         """
         chosen, shape = self.currentData(), shape_of(image)
         if chosen is None:
             return None
-        if chosen == _SAME:
-            roi = _fitting(self._same, shape)
+        if chosen == _EARLIER:
+            roi = _fitting(self._earlier, shape)
         elif chosen == _VIEW:
-            roi = visible_area(image, axes, self._viewer)
+            roi = visible_region(image, axes, self._viewer)
         else:
-            roi = drawn_area(image, chosen)
+            roi = drawn_region(image, chosen)
         return None if roi == tuple((0, size) for size in shape) else roi
 
     def _view_moved(self, event: Any = None) -> None:
@@ -86,7 +86,7 @@ class AreaChoice(QComboBox):
             self.changed.emit()
 
     def _follow_shapes(self, layers: list[Shapes]) -> None:
-        """Listen to what is drawn, and to new names."""
+        """Listen to changes of the shapes and of the layers' names."""
         for event, slot in self._drawn:
             event.disconnect(slot)
         self._drawn = [(layer.events.data, self._redrawn) for layer in layers]
@@ -99,8 +99,8 @@ class AreaChoice(QComboBox):
         self.clear()
         self.addItem(_WHOLE, None)
         self.addItem(_VIEW, _VIEW)
-        if self._same is not None:
-            self.addItem(f"{_SAME}: {written(self._same)}", _SAME)
+        if self._earlier is not None:
+            self.addItem(f"{_EARLIER}: {written(self._earlier)}", _EARLIER)
         shapes = [layer for layer in self._viewer.layers if isinstance(layer, Shapes)]
         self._follow_shapes(shapes)
         for layer in shapes:
@@ -116,17 +116,17 @@ def _fitting(roi: Region | None, shape: tuple[int, ...]) -> Region | None:
     if roi is not None and (
         len(roi) != len(shape) or any(stop > size for (_, stop), size in zip(roi, shape, strict=True))
     ):
-        raise ValueError(f"the region {written(roi)} doesn't fit the image's shape {shape}")
+        raise ValueError(f"the region {written(roi)} doesn't fit into the image, whose shape is {shape}")
     return roi
 
 
-def visible_area(layer: "Image", axes: Axes, viewer: Any) -> Region:
-    """Return the part of an image that the canvas shows: of looped axes, the current frame alone.
+def visible_region(layer: "Image", axes: Axes, viewer: Any) -> Region:
+    """Return the region of an image that the canvas shows. Of a series this is the current frame alone.
 
     Raises
     ------
     ValueError
-        It shows nothing of the image.
+        The canvas shows nothing of the image.
     """
     shape = shape_of(layer)
     roi = [(0, size) for size in shape]
@@ -139,7 +139,7 @@ def visible_area(layer: "Image", axes: Axes, viewer: Any) -> Region:
             begin = int(np.floor(first[axis] * level[axis]))
             end = int(np.ceil((last[axis] + 1) * level[axis]))
             if last[axis] <= first[axis] and shape[axis] > 1:
-                raise ValueError("the image lies outside of what the canvas shows")
+                raise ValueError("the canvas does not show the image: move it into view")
             roi[axis] = _within((begin, end), shape[axis])
     here = np.asarray(layer.world_to_data(viewer.dims.point))
     for axis in axes.frame_axes:
@@ -149,27 +149,27 @@ def visible_area(layer: "Image", axes: Axes, viewer: Any) -> Region:
     return tuple(roi)
 
 
-def drawn_area(layer: "Image", shapes: "Shapes") -> Region:
-    """Return the part of an image within the selected rectangle of a Shapes layer, or its last one.
+def drawn_region(layer: "Image", shapes: "Shapes") -> Region:
+    """Return the region of an image inside the selected rectangle of a Shapes layer, or inside its last one.
 
     Raises
     ------
     ValueError
-        There is no rectangle, or it lies outside of the image.
+        There is no rectangle, or it lies outside the image.
     """
     chosen = sorted(shapes.selected_data) or range(len(shapes.data))
     rectangles = [at for at in chosen if shapes.shape_type[at] == "rectangle"]
     if not rectangles:
-        raise ValueError(f"draw a rectangle in the layer {shapes.name!r}: there is none")
+        raise ValueError(f"the layer {shapes.name!r} has no rectangle: draw one")
     pixels = vertices(shapes.data[rectangles[-1]], shapes, layer)
     shape = shape_of(layer)
     roi = [(0, size) for size in shape]
     for axis in range(layer.ndim):
         low, high = pixels[:, axis].min(), pixels[:, axis].max()
-        if high - low > 0.5:  # a rectangle lies in a plane: along its other axes it cuts nothing
+        if high - low > 0.5:  # a rectangle lies in a plane, and cuts nothing along other axes
             begin, end = int(np.rint(low)), int(np.rint(high)) + 1
             if end <= 0 or begin >= shape[axis]:
-                raise ValueError(f"the rectangle in the layer {shapes.name!r} lies outside of the image")
+                raise ValueError(f"the rectangle in the layer {shapes.name!r} lies outside the image")
             roi[axis] = _within((begin, end), shape[axis])
     return tuple(roi)
 

@@ -1,4 +1,4 @@
-"""The part of the dock that says what is to be restored."""
+"""The part of the dock that says what is restored."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -12,9 +12,10 @@ from napari_dip.image.axes import Axes
 from napari_dip.image.region import Region
 from napari_dip.plugin.forms.axes_form import AxesForm
 from napari_dip.plugin.forms.fields import Entry, Field
-from napari_dip.plugin.forms.layers import LayerChoice, shape_of
+from napari_dip.plugin.forms.layer_choice import LayerChoice
 from napari_dip.plugin.forms.layout import Rows
-from napari_dip.plugin.forms.region_choice import AreaChoice
+from napari_dip.plugin.forms.region_choice import RegionChoice
+from napari_dip.plugin.layers import shape_of
 from napari_dip.plugin.runs.guide_and_psf import guide_from, pixel_ratio, psf_from
 from napari_dip.plugin.runs.inputs import Inputs, captured
 
@@ -23,23 +24,23 @@ if TYPE_CHECKING:
     from napari_dip.tasks import Task
 
 
-class _Choice(Field):
-    """A widget of a viewer's layers, with a place for what is wrong."""
+class _LayerField(Field):
+    """An editor that depends on the viewer's layers, with a place for what is wrong."""
 
-    def __init__(self, tooltip: str, widget: QWidget) -> None:
+    def __init__(self, tooltip: str, editor: QWidget) -> None:
         super().__init__(tooltip)
-        self.row.addWidget(widget)
+        self.row.addWidget(editor)
 
 
 class SourceForm(QWidget):
-    """Image, axes, area and missing pixels; a guide, and a point spread function.
+    """The image with its axes and region, its missing pixels, a guide, and a point spread function.
 
     Parameters
     ----------
     viewer : Viewer
-        Whose layers are offered.
+        The viewer whose layers are offered.
     guided : bool
-        There has to be a guide.
+        Whether a guide has to be chosen.
     """
 
     changed = Signal()
@@ -48,6 +49,7 @@ class SourceForm(QWidget):
         super().__init__()
         self._guided, self._needs_psf = guided, False
         self._expected: tuple[Axes, Region | None] | None = None
+        self._viewed: tuple[tuple[Task, bool], Inputs] | None = None
         layers = viewer.layers
         self.image = LayerChoice(layers, lambda layer: isinstance(layer, Image), "choose an image")
         self.mask = LayerChoice(layers, lambda layer: isinstance(layer, Labels), "none")
@@ -61,83 +63,87 @@ class SourceForm(QWidget):
         self.label.setRange(0, 2**31 - 1)
         self.label.setSpecialValueText("all labels")
         self.saturation_level = Entry(
-            float | None, "Grey level from which on pixels are missing, such as 65535."
+            float | None, "Pixels at or above this grey level are missing, for example 65535."
         )
-        self.roi = AreaChoice(viewer)
+        self.region = RegionChoice(viewer)
         self.axes = AxesForm()
-        self._psf_words = QLabel()
-        self._psf_words.setWordWrap(True)
+        self._psf_size = QLabel()
+        self._psf_size.setWordWrap(True)
 
-        self._label = _Choice(
-            "All labels are missing pixels, or only those with this number (down to 0 for all).", self.label
+        self._label = _LayerField(
+            "Pixels with this label are missing. Below 1 stands “all labels”: then every label marks missing "
+            "pixels.",
+            self.label,
         )
-        #: By the argument of `solve` that they say.
+        #: The fields by the argument of `solve` that they set, and by "roi".
         self.fields: dict[str, Field] = {
-            "image": _Choice("The layer to restore. It is never changed.", self.image),
+            "image": _LayerField("The layer to restore. It is never changed.", self.image),
             "axes": self.axes,
             "series": self.axes.series,
-            "area": _Choice(
-                "What to restore: all of it, what the canvas shows now (of a series, the current frame), or "
-                "the selected rectangle of a Shapes layer.",
-                self.roi,
+            "roi": _LayerField(
+                "The part to restore: the whole image, the part that the canvas shows now (of a series, the "
+                "current frame), or the selected rectangle of a Shapes layer.",
+                self.region,
             ),
-            "missing": _Choice(
-                "Labels layer that marks missing pixels. It need not have the image's size: it is laid over "
-                "the image as you see it, and a plane serves every plane and frame. NaN pixels are always "
-                "missing.",
+            "missing": _LayerField(
+                "A Labels layer that marks missing pixels. It is laid over the image as you see it, so it "
+                "may have another size. A single plane is used for all planes and frames. NaN pixels are "
+                "always missing.",
                 self.mask,
             ),
             "saturation_level": self.saturation_level,
-            "guide": _Choice(
-                "Another image of the same scene that shows its structures better: with flash, or a brighter "
-                "channel. It is laid over the image as you see it, and a plane serves every plane and frame.",
+            "guide": _LayerField(
+                "Another image of the same scene that shows its structures better, such as one with flash or "
+                "a brighter channel. It is laid over the image as you see it. A single plane is used for all "
+                "planes and frames.",
                 self.guide,
             ),
-            "psf": _Choice(
-                "Image of a single point, such as a bead or a star, its background subtracted. It is brought "
-                "to the pixel size of the image, by the scales and units of both layers.",
+            "psf": _LayerField(
+                "The image of a single point, such as a bead or a star, with its background subtracted. It "
+                "is resampled to the pixel size of the image, by the scales and units of both layers.",
                 self.psf,
             ),
         }
-        self.fields["psf"].layout().addWidget(self._psf_words)
+        self.fields["psf"].layout().addWidget(self._psf_size)
         self._rows = rows = Rows(self)
         rows.add("Layer", self.fields["image"])
         rows.add("", self.axes)
         rows.addRow(self.axes.fold)
-        rows.add("Area", self.fields["area"])
+        rows.add("Region", self.fields["roi"])
         rows.add("Measured PSF", self.fields["psf"])
         rows.add("Guide", self.fields["guide"])
-        rows.add("Missing", self.fields["missing"])
+        rows.add("Missing pixels", self.fields["missing"])
         rows.add("Label", self._label)
-        rows.add("Saturated ≥", self.saturation_level)
+        rows.add("Saturation ≥", self.saturation_level)
 
         self.image.chosen.connect(self._image_chosen)
         self.image.edited.connect(self._image_edited)
         self.mask.chosen.connect(self._mask_chosen)
         for choice in (self.guide, self.psf):
-            choice.chosen.connect(self._tell)
+            choice.chosen.connect(self._notify)
         for choice in (self.mask, self.guide, self.psf):
-            choice.edited.connect(self._tell)
-        for part in (self.axes, self.roi, self.saturation_level):
-            part.changed.connect(self._tell)
-        self.label.valueChanged.connect(self._tell)
-        self.ask_for(psf=False)
+            choice.edited.connect(self._notify)
+        for part in (self.axes, self.region, self.saturation_level):
+            part.changed.connect(self._notify)
+        self.label.valueChanged.connect(self._notify)
+        self.set_needs_psf(False)
         self._image_chosen()
         self._mask_chosen()
 
     def release(self) -> None:
         """Stop following the viewer."""
-        for part in (self.roi, self.image, self.mask, self.guide, self.psf):
+        self._viewed = None
+        for part in (self.region, self.image, self.mask, self.guide, self.psf):
             part.release()
 
-    def ask_for(self, *, psf: bool) -> None:
-        """Ask for a point spread function, or don't."""
-        self._needs_psf = psf
-        self._rows.setRowVisible(self.fields["psf"], psf)
+    def set_needs_psf(self, needed: bool) -> None:
+        """Ask for the layer of a measured point spread function, or hide the field."""
+        self._needs_psf = needed
+        self._rows.setRowVisible(self.fields["psf"], needed)
 
     @property
     def saturation(self) -> float | None:
-        """Grey level from which on pixels are missing."""
+        """The grey level from which on pixels are missing."""
         value: float | None = self.saturation_level.value
         return value
 
@@ -150,18 +156,20 @@ class SourceForm(QWidget):
         else:
             for name, choice in (("missing", self.mask), ("guide", self.guide)):
                 if choice.layer is not None and choice.layer.ndim > image.ndim:
-                    reasons[name] = f"it has {choice.layer.ndim} axes, the image only {image.ndim}"
+                    reasons[name] = (
+                        f"this layer has {choice.layer.ndim} axes, and the image only {image.ndim}"
+                    )
             try:
                 axes = self.axes.assigned()
             except ValueError as error:
                 reasons["axes"] = str(error)
             else:
                 try:
-                    self.roi.of(image, axes)
+                    self.region.region_of(image, axes)
                 except ValueError as error:
-                    reasons["area"] = str(error)
+                    reasons["roi"] = str(error)
         if self._guided and self.guide.layer is None:
-            reasons["guide"] = "choose the image that guides"
+            reasons["guide"] = "choose a guide"
         if self._needs_psf and self.psf.layer is None:
             reasons["psf"] = "choose the image of a point"
         try:
@@ -178,41 +186,71 @@ class SourceForm(QWidget):
         if argument == "series":
             self.axes.fold.expand(animate=False)
 
-    def captured(self, task: "Task | None" = None, *, slicewise: bool = False, copy: bool = True) -> Inputs:
-        """Take a picture of what is to be restored, or a mere look at it where nothing is copied.
+    def captured(self, task: "Task", *, slicewise: bool = False) -> Inputs:
+        """Return copies of what is to be restored, which no later edit of the layers changes.
 
         Parameters
         ----------
-        task : Task, optional
-            For which there are a guide and a point spread function, too.
+        task : Task
+            The task, which may take a guide and a point spread function.
         slicewise : bool
-            The planes of a volume are frames, one after another.
-        copy : bool
-            Later edits of the layers change nothing.
+            The planes of a volume are restored one after another.
 
         Raises
         ------
         ValueError
-            It can't be restored like this.
+            The layers can't be restored like this.
         """
+        return self._inputs(task, slicewise=slicewise, copy=True)
+
+    def viewed(self, task: "Task", *, slicewise: bool = False) -> Inputs:
+        """Return what is to be restored without a copy, to be measured now.
+
+        As long as nothing changes here, it is the same object. It keeps what it has read of a lazy layer, so
+        that another setting of the method reads nothing again.
+
+        Parameters
+        ----------
+        task, slicewise
+            As for `captured`.
+
+        Raises
+        ------
+        ValueError
+            The layers can't be restored like this.
+        """
+        key = task, slicewise
+        if self._viewed is None or self._viewed[0] != key:
+            self._viewed = key, self._inputs(task, slicewise=slicewise, copy=False)
+        return self._viewed[1]
+
+    def image_alone(self) -> Inputs:
+        """Return the image and its missing pixels without a copy, to be measured now.
+
+        Raises
+        ------
+        ValueError
+            There is no image, or the mask doesn't fit.
+        """
+        return self._image(slicewise=False, copy=False)
+
+    def _image(self, *, slicewise: bool, copy: bool) -> Inputs:
         layer, axes = self.image.layer, self.axes.axes
         if layer is None or axes is None:
             raise ValueError("choose an image layer")
-        if slicewise:
-            axes = axes.plane_by_plane()
-        inputs = captured(
+        return captured(
             layer,
-            axes,
-            roi=self.roi.of(layer, axes),
+            axes.plane_by_plane() if slicewise else axes,
+            roi=self.region.region_of(layer, axes),
             mask=self.mask.layer,
             label=self.label.value() or None,
             saturation_level=self.saturation,
             copy=copy,
         )
-        return inputs if task is None else self._accompanied(inputs, layer, task, copy=copy)
 
-    def _accompanied(self, inputs: Inputs, layer: Image, task: "Task", *, copy: bool) -> Inputs:
-        """Return the inputs with all that goes with them."""
+    def _inputs(self, task: "Task", *, slicewise: bool, copy: bool) -> Inputs:
+        """Return the image with all that goes with it."""
+        inputs, layer = self._image(slicewise=slicewise, copy=copy), self.image.layer
         guide = psf = guide_origin = psf_origin = None
         if self.guide.layer is not None:
             guide, guide_origin = guide_from(self.guide.layer, layer, inputs, task, copy=copy)
@@ -231,46 +269,47 @@ class SourceForm(QWidget):
         saturation_level: float | None,
         following: "Following",
     ) -> None:
-        """Show what a recipe says of the image; axes and area wait until an image is chosen."""
+        """Show what a recipe says about the image. Axes and region wait until an image is chosen."""
         self.label.setValue(label or 0)
         self.saturation_level.set(saturation_level)
         self.axes.set_following(following)
         self._expected = axes, roi
         self._image_chosen()
 
-    def _tell(self, *_: Any) -> None:
+    def _notify(self, *_: Any) -> None:
+        self._viewed = None
         self._describe_psf()
         self.changed.emit()
 
     def _describe_psf(self) -> None:
-        """Say how the point spread function's pixels compare with those of the image."""
-        self._psf_words.setText("")
+        """Say how the pixels of the point spread function compare with those of the image."""
+        self._psf_size.setText("")
         layer, psf, axes = self.image.layer, self.psf.layer, self.axes.axes
         if layer is not None and psf is not None and axes is not None:
             ratio = pixel_ratio(psf, layer, axes)
             if ratio is not None:
                 sizes = " x ".join(f"{one:.3g}" for one in ratio)
-                self._psf_words.setText(f"Its pixels are {sizes} of the image's: it is resampled.")
-        self._psf_words.setVisible(bool(self._psf_words.text()))
+                self._psf_size.setText(f"Its pixels are {sizes} of the image's. It will be resampled.")
+        self._psf_size.setVisible(bool(self._psf_size.text()))
 
     def _mask_chosen(self) -> None:
         self._rows.setRowVisible(self._label, self.mask.layer is not None)
-        self._tell()
+        self._notify()
 
     def _image_chosen(self) -> None:
         layer, axes, roi = self.image.layer, None, None
         if layer is not None and self._expected is not None:
             axes, roi = self._expected
             self._expected = None
-        self.axes.begin(layer, axes)
-        self.roi.begin(roi)
-        self._tell()
+        self.axes.set_layer(layer, axes)
+        self.region.reset(roi)
+        self._notify()
 
     def _image_edited(self) -> None:
-        """The layer has other data, or other axis labels."""
+        """Look at the layer again: it has other data, or other axis labels."""
         layer, axes = self.image.layer, self.axes.axes
         if layer is None or axes is None or len(axes.letters) != len(shape_of(layer)):
             self._image_chosen()
         else:
-            self.axes.look()
-            self._tell()
+            self.axes.refresh()
+            self._notify()

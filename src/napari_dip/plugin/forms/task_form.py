@@ -1,4 +1,4 @@
-"""The part of the dock that says what is to be undone."""
+"""The part of the dock that says which task to do."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QComboBox, QPushButton, QWidget
 
 from napari_dip.noise.estimate import estimate_noise
 from napari_dip.noise.models import NoiseModel, UnknownNoise
-from napari_dip.plugin.forms.fields import offer, words
+from napari_dip.plugin.forms.fields import fill, label
 from napari_dip.plugin.forms.form import Form, Variants
 from napari_dip.plugin.forms.layout import Rows, vertical
 from napari_dip.plugin.forms.source_form import SourceForm
@@ -22,22 +22,24 @@ from napari_dip.tasks import TASKS, Task
 
 
 class TaskForm(QWidget):
-    """A task and its settings; the noise can be measured in the image.
+    """A task and its settings. Noise and blur can be measured in the image.
 
     Parameters
     ----------
     source : SourceForm
-        Says what the image is.
+        The image to measure.
     """
 
     changed = Signal()
     #: A sentence for the user.
     said = Signal(str)
+    #: An error, as an exception.
+    failed = Signal(object)
 
     def __init__(self, source: SourceForm) -> None:
         super().__init__()
         self._source = source
-        self._measures: Callable[[Inputs], Any] = lambda _: None
+        self._measure: Callable[[Inputs], Any] = lambda _: None
         self._check = Check(self, self._to_measure)
         self._check.found.connect(self._measured)
         self.choice = QComboBox()
@@ -46,23 +48,23 @@ class TaskForm(QWidget):
         rows.add("Task", self.choice)
         column = vertical(self)
         column.addLayout(rows)
-        offer(self.choice, {words(cls.__name__).capitalize(): cls for cls in TASKS})
+        fill(self.choice, {label(cls.__name__).capitalize(): cls for cls in TASKS})
         for cls in TASKS:
-            self._forms[cls] = self._made(cls)
+            self._forms[cls] = self._form_for(cls)
             column.addWidget(self._forms[cls])
         self.choice.activated.connect(self._chosen)
         self._chosen()
 
-    def _made(self, cls: type[Task]) -> Form:
+    def _form_for(self, cls: type[Task]) -> Form:
         form = Form(cls)
         noise = cast(Variants, form.fields["noise"])
-        button = _estimate("Measure the noise in the image, and enter what was found.")
+        button = _estimate("Measure the noise in the image and enter it here.")
         button.setEnabled(False)
         button.clicked.connect(self.measure_noise)
         noise.choice.changed.connect(lambda kind: button.setEnabled(kind is not UnknownNoise))
         noise.row.addWidget(button)
         if isinstance(psf := form.fields.get("psf"), Variants) and not psf.optional:
-            blur = _estimate("Measure the blur at the image's sharpest edges, and enter what was found.")
+            blur = _estimate("Measure the blur at the sharpest edges of the image and enter it here.")
             blur.clicked.connect(self.measure_psf)
             psf.row.addWidget(blur)
         if (last := remembered_settings(cls)) is not None:
@@ -73,7 +75,7 @@ class TaskForm(QWidget):
     @property
     def form(self) -> Form:
         """The form of the chosen task."""
-        return self._forms[self.kind]
+        return self._forms[self.task_type]
 
     @property
     def noise(self) -> Variants:
@@ -81,14 +83,14 @@ class TaskForm(QWidget):
         return cast(Variants, self.form.fields["noise"])
 
     @property
-    def kind(self) -> type[Task]:
+    def task_type(self) -> type[Task]:
         """The class of the chosen task."""
-        kind: type[Task] = self.choice.currentData()
-        return kind
+        chosen: type[Task] = self.choice.currentData()
+        return chosen
 
     @property
     def needs_psf(self) -> bool:
-        """Whether a measured point spread function has to be given, whatever is wrong elsewhere."""
+        """Whether a measured point spread function is needed. It is known while other fields are wrong."""
         psf = self.form.fields.get("psf")
         return isinstance(psf, Variants) and psf.choice.value is MeasuredPSF
 
@@ -119,24 +121,24 @@ class TaskForm(QWidget):
         return self.form.problems()
 
     def measure_noise(self) -> None:
-        """Enter what the image says of the noise, as soon as it is known."""
-        model = self.noise.start()
-        self._measures = lambda inputs: estimate_noise(
+        """Measure the noise in the image, and enter it."""
+        model = self.noise.with_placeholders()
+        self._measure = lambda inputs: estimate_noise(
             model, inputs.image, missing=inputs.hidden, axes=inputs.axes.letters
         )
         self.said.emit("Measuring the noise…")
         self._check.request(0)
 
     def measure_psf(self) -> None:
-        """Enter what the image says of its blur, as soon as it is known."""
-        self._measures = lambda inputs: estimate_psf(
+        """Measure the blur in the image, and enter it."""
+        self._measure = lambda inputs: estimate_psf(
             inputs.image, missing=inputs.hidden, axes=inputs.axes.letters
         )
         self.said.emit("Measuring the blur…")
         self._check.request(0)
 
     def drop(self) -> None:
-        """What is being measured is no longer of interest: something has changed."""
+        """Forget what is being measured, since something has changed."""
         self._check.drop()
 
     def _chosen(self) -> None:
@@ -147,12 +149,12 @@ class TaskForm(QWidget):
     def _to_measure(self) -> Any:
         """Return the function that measures, to be called in a thread."""
         try:
-            inputs = self._source.captured(copy=False)
+            inputs = self._source.image_alone()
         except ValueError as error:
-            self.said.emit(sentence(str(error)))
+            self.failed.emit(error)
             return None
-        measures = self._measures
-        return lambda: measures(inputs)
+        measure = self._measure
+        return lambda: measure(inputs)
 
     def _measured(self, found: Any) -> None:
         notes = map(sentence, self._check.notes)
@@ -163,10 +165,10 @@ class TaskForm(QWidget):
             self.form.fields["psf"].set(found)
             self.said.emit(" ".join(["The blur was measured in the image.", *notes]))
         else:
-            self.said.emit(sentence(str(found)))
+            self.failed.emit(found)
 
 
 def _estimate(tooltip: str) -> QPushButton:
-    button = QPushButton("CostEstimate")
+    button = QPushButton("Estimate")
     button.setToolTip(f"<qt>{tooltip}</qt>")
     return button

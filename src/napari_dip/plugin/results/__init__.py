@@ -1,1 +1,1 @@
-"""What a run has given, and what can be done with it."""
+"""The layers of a result, and the panels that work on it."""

@@ -1,4 +1,4 @@
-"""What a method began with, and what is left of the data before and after, as layers."""
+"""The output of a pretrained network, and the residuals before and after its correction, as layers."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,7 +6,7 @@ import numpy as np
 from napari.layers import Image
 
 from napari_dip.optim.iterate import Outcome
-from napari_dip.plugin.forms.layers import KEY
+from napari_dip.plugin.layers import KEY
 from napari_dip.plugin.runs.run import Run
 
 if TYPE_CHECKING:
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
 _SHOWN = 99.5  # percent of the residual's absolute values
 
 
-class BeginningLayers:
-    """Three hidden layers, held by identity, to be compared with the restored one.
+class BaselineLayers:
+    """Three hidden layers to compare the restored image with. They are held by identity.
 
     Parameters
     ----------
     viewer : Viewer
-        Where they are shown.
+        The viewer that shows them.
     run : Run
-        Whose method began with something that is worth keeping, such as the output of a network.
+        The run of a pretrained network.
     restored : Image
-        What it came to; the beginning is put right below it, and looks alike.
+        The layer of the restored image. The network's output lies right below it and has the same appearance.
     pixels : ndarray
-        What the method began with, of the restored image's dtype.
+        The network's output, in the dtype of the restored image.
     residuals : Residuals
-        What both leave of the data.
+        The residuals of the network's output and of the restored image.
     origin : dict
-        How the restored image was made, as plain JSON values.
+        The provenance of the restored image, as plain JSON values.
     """
 
     def __init__(
@@ -44,25 +44,25 @@ class BeginningLayers:
         origin: dict[str, Any],
     ) -> None:
         self._viewer = viewer
-        self.beginning = Image(
+        self.output = Image(
             pixels,
             name=f"{run.inputs.name} network output",
             rgb=run.inputs.rgb,
             multiscale=False,
             visible=False,
-            metadata={KEY: _begun(origin)},
+            metadata={KEY: _provenance_of_output(origin)},
             **run.placement,
-            **run.inputs.looks,
+            **run.inputs.appearance,
         )
-        viewer.layers.insert(viewer.layers.index(restored), self.beginning)
-        limit = span(residuals.before, residuals.after)  # one for both, so that they can be compared
+        viewer.layers.insert(viewer.layers.index(restored), self.output)
+        limit = span(residuals.before, residuals.after)  # the same for both, so that they can be compared
         self.before, self.after = (
             viewer.add_image(
                 left,
                 name=f"{run.inputs.name}: residual {when}{residuals.remark}",
                 visible=False,
                 metadata={KEY: {"map": f"residual {when}", "of": restored.name, "run": origin}},
-                **looks(limit),
+                **appearance(limit),
                 **run.inputs.placement,
             )
             for when, left in (("before", residuals.before), ("after", residuals.after))
@@ -70,28 +70,28 @@ class BeginningLayers:
 
     @property
     def layers(self) -> tuple[Image, ...]:
-        """All of them."""
-        return self.beginning, self.before, self.after
+        """All three layers."""
+        return self.output, self.before, self.after
 
-    def renew(self, residual: np.ndarray) -> None:
-        """Show what another restored image leaves of the data."""
+    def update(self, residual: np.ndarray) -> None:
+        """Show the residual of another restored image."""
         if self.after in self._viewer.layers:
             self.after.data = residual
 
 
 def span(*residuals: np.ndarray) -> float:
-    """Return how far the grey levels of residuals reach to both sides of 0, but for the outermost ones."""
+    """Return the absolute value below which nearly all values of residuals lie."""
     seen = np.concatenate([np.abs(left[np.isfinite(left)]) for left in residuals])
     return float(np.percentile(seen, _SHOWN)) if seen.any() else 1.0
 
 
-def looks(limit: float) -> dict[str, Any]:
-    """Return what a residual looks like that reaches so far to both sides of 0."""
+def appearance(limit: float) -> dict[str, Any]:
+    """Return how a residual is shown whose values reach to this limit on both sides of 0."""
     return {"colormap": "gray", "contrast_limits": (-limit, limit)}
 
 
-def _begun(origin: dict[str, Any]) -> dict[str, Any]:
-    """Return how to come to what a run began with."""
+def _provenance_of_output(origin: dict[str, Any]) -> dict[str, Any]:
+    """Return the provenance of a network's output, from that of the restored image."""
     none = {"outcome": Outcome.COMPUTED.name, "iterations": 0, "score": None, "criterion": None, "note": ""}
     return {
         **origin,

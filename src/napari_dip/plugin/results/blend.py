@@ -1,15 +1,15 @@
-"""A restored image against its original."""
+"""A mixture of an original image and its restored version."""
 
 import numpy as np
 
 
 def blended(original: np.ndarray, restored: np.ndarray, strength: float) -> np.ndarray:
-    """Return original + strength · (restored − original), and the one image where there is no other.
+    """Return original + strength · (restored − original). Where one image is missing, return the other.
 
     Parameters
     ----------
     original, restored : ndarray
-        Grey levels, of the same shape. Pixels that are not finite are missing.
+        Grey levels, both of the same shape. Pixels that are not finite are missing.
     strength : float
         0 gives the original, 1 the restored image.
 
@@ -24,10 +24,10 @@ def blended(original: np.ndarray, restored: np.ndarray, strength: float) -> np.n
     if before.shape != after.shape:
         raise ValueError(f"restored must have the original's shape {before.shape}, got {after.shape}")
     hidden = ~np.isfinite(before)
-    before[hidden] = 0  # not a number stays one, whatever it is multiplied by
+    before[hidden] = 0  # 0 · NaN would be NaN
     blend = np.float32(1 - strength) * before + np.float32(strength) * after
     blend[hidden] = after[hidden]
     if strength < 1:
-        blank = ~np.isfinite(after)  # a frame that was not reached: nothing to blend with
+        blank = ~np.isfinite(after)  # frames that were not restored
         blend[blank] = before[blank]
     return blend

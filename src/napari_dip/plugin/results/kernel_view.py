@@ -1,4 +1,4 @@
-"""The kernel of the pixel under the mouse, as a small picture."""
+"""The filter kernel of the pixel under the mouse, as a small image."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -14,19 +14,19 @@ from napari_dip.restoration.refilter import LocalKernel
 if TYPE_CHECKING:
     from napari_dip.plugin.results.result import Result
 
-_SIDE = 132  # pixels of the screen
+_SIDE = 132  # pixels on the screen
 _HINT = (
-    "Move the mouse over the restored image: this shows what each pixel around counts for the one under it."
+    "Move the mouse over the restored image to see the weights with which the pixel under it was filtered."
 )
 
 
 class KernelView(QWidget):
-    """Follows the mouse over a restored image.
+    """Shows the kernel of the pixel under the mouse while it moves over a restored image.
 
     Parameters
     ----------
     viewer : Viewer
-        Whose mouse is followed.
+        The viewer whose mouse is followed.
     """
 
     def __init__(self, viewer: Any) -> None:
@@ -34,21 +34,21 @@ class KernelView(QWidget):
         self._viewer = viewer
         self._result: Result | None = None
         self._place: tuple[int, ...] | None = None
-        self.picture = _Picture()
-        self.words = QLabel(_HINT)
-        self.words.setWordWrap(True)
-        self.words.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.kernel_image = _KernelImage()
+        self.description = QLabel(_HINT)
+        self.description.setWordWrap(True)
+        self.description.setAlignment(Qt.AlignmentFlag.AlignTop)
         line = QHBoxLayout(self)
         line.setContentsMargins(0, 0, 0, 0)
-        line.addWidget(self.picture)
-        line.addWidget(self.words, stretch=1)
+        line.addWidget(self.kernel_image)
+        line.addWidget(self.description, stretch=1)
         self._latest = Latest(self)
         self._latest.answered.connect(self._answered)
         self._position = viewer.cursor.events.position
         self._position.connect(self._moved)
 
-    def look(self, result: "Result | None") -> None:
-        """Follow the mouse over another result, or over the same one with other parameters."""
+    def show_result(self, result: "Result | None") -> None:
+        """Follow the mouse over another result, or over the same result with other parameters."""
         changed = result is not self._result
         self._result = result
         if changed or result is None:
@@ -77,8 +77,8 @@ class KernelView(QWidget):
         if self._result is None or self._place is None:
             return
         refilter, place, strength = self._result.refilter, self._place, self._result.run.filter.strength
-        if self.picture.weights is None:
-            self.words.setText("Computing…")
+        if self.kernel_image.weights is None:
+            self.description.setText("Computing…")
         channel = self._result.run.inputs.axes.channel
         name = ", ".join(str(at) for axis, at in enumerate(place) if axis != channel)
         self._latest.ask(lambda _: (name, refilter.kernel_at(place, strength)))
@@ -92,31 +92,31 @@ class KernelView(QWidget):
         lines = [
             f"<b>pixel {name}</b>",
             *(f"{one} {value:.3g} {unit}" for one, (value, unit) in kernel.parameters.items()),
-            f"noise left {kernel.noise_gain:.2g} σ",
+            f"noise gain {kernel.noise_gain:.2g}",
             f"window {side} × {side} px",
             f"largest weight {kernel.weights.max():.2g}",
         ]
         self._show(kernel, "<br>".join(lines))
 
     def _show(self, kernel: LocalKernel | None, words: str) -> None:
-        self.picture.show_weights(None if kernel is None else kernel.weights)
-        self.words.setText(words)
+        self.kernel_image.show_weights(None if kernel is None else kernel.weights)
+        self.description.setText(words)
 
 
-class _Picture(QWidget):
-    """Weights as squares: dark is 0, and where some are negative, these have a colour of their own."""
+class _KernelImage(QWidget):
+    """The weights of a kernel as squares. Dark is 0. If some are negative, they have another colour."""
 
     def __init__(self) -> None:
         super().__init__()
         self.weights: np.ndarray | None = None
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.setToolTip(
-            "<qt>What each pixel of the image counts for the restored one, whose place is the middle: from 0 "
-            "to the largest; where some are negative, these are pink.</qt>"
+            "<qt>The weight of each pixel around the restored one, which lies in the middle. Brighter is "
+            "more. If some weights are negative, they are pink and the others green.</qt>"
         )
 
     def sizeHint(self) -> QSize:
-        """A square."""
+        """Return the preferred size."""
         return QSize(_SIDE, _SIDE)
 
     def show_weights(self, weights: np.ndarray | None) -> None:
@@ -125,7 +125,7 @@ class _Picture(QWidget):
         self.update()
 
     def paintEvent(self, _: Any) -> None:
-        """Draw."""
+        """Draw the weights in a frame."""
         painter = QPainter(self)
         frame = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
         if self.weights is not None:

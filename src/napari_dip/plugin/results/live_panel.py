@@ -1,4 +1,4 @@
-"""What panels have in common that make a result anew in a moment."""
+"""What panels share that update a result while a slider moves."""
 
 from abc import abstractmethod
 from typing import Any
@@ -8,22 +8,23 @@ from qtpy.QtWidgets import QWidget
 
 from napari_dip.plugin.results.result import Result
 from napari_dip.plugin.runs.latest import Latest
-from napari_dip.restoration.text import sentence
 
 
 class LivePanel(QWidget):
-    """Looks after a result; what is asked of it is computed in a thread, and only the newest answer counts.
+    """Works on a result in a thread. Only the answer to the latest question is shown.
 
     Parameters
     ----------
     viewer : Viewer
-        Where the results are.
+        The viewer that shows the results.
     """
 
-    #: A result that is to be made.
-    wanted = Signal(object)
+    #: A result whose run is to be started.
+    run_requested = Signal(object)
     #: A sentence for the user.
     said = Signal(str)
+    #: An error, as an exception.
+    failed = Signal(object)
 
     def __init__(self, viewer: Any) -> None:
         super().__init__()
@@ -39,7 +40,7 @@ class LivePanel(QWidget):
 
     def _answered(self, answer: Any) -> None:
         if isinstance(answer, Exception):
-            self.said.emit(sentence(str(answer)))
+            self.failed.emit(answer)
         elif answer is not None:
             self._show(answer)
 

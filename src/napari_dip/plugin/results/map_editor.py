@@ -1,4 +1,4 @@
-"""Maps of parameters changed by hand, and applied again."""
+"""Edits the maps of a filter's parameters, and applies them again."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from napari_dip.io import read
 from napari_dip.io.parameter_maps import read_maps
 from napari_dip.pkn.editing import scaled, set_to, smoothed
 from napari_dip.plugin.forms.fields import Entry
-from napari_dip.plugin.forms.layers import LayerChoice
+from napari_dip.plugin.forms.layer_choice import LayerChoice
 from napari_dip.plugin.forms.layout import Rows, vertical
 from napari_dip.plugin.results.maps import MapLayers
 from napari_dip.restoration.text import sentence
@@ -22,18 +22,20 @@ _FILES = "Images (*.tif *.tiff *.npy *.png);;All files (*)"
 
 
 class MapEditor(QWidget):
-    """Choose a map, change it inside of a region, and apply all of them.
+    """Shows the maps of a result, changes them inside a region, and applies them.
 
     Parameters
     ----------
     viewer : Viewer
-        Whose Labels and Shapes layers may mark the region.
+        The viewer whose Labels and Shapes layers can mark the region.
     """
 
-    #: The maps by name, to be applied.
+    #: All maps by name, which are to be applied.
     applied = Signal(object)
     #: A sentence for the user.
     said = Signal(str)
+    #: An error, as an exception.
+    failed = Signal(object)
 
     def __init__(self, viewer: Any) -> None:
         super().__init__()
@@ -41,24 +43,28 @@ class MapEditor(QWidget):
         self._maps: MapLayers | None = None
         self.choice = QComboBox()
         self.choice.setPlaceholderText("choose a map")
-        self.choice.setToolTip("The map to look at, and to change.")
+        self.choice.setToolTip("The map to show and to change.")
         self._meaning = QLabel()
         self._meaning.setWordWrap(True)
         self.region = LayerChoice(
             viewer.layers, lambda layer: isinstance(layer, (Labels, Shapes)), "everywhere"
         )
         self.region.setToolTip(
-            "<qt>Where to change it: inside of the labels of a Labels layer, or of the shapes of a Shapes "
-            "layer.</qt>"
+            "<qt>The part of the map to change: inside the labels of a Labels layer, or inside the shapes of "
+            "a Shapes layer.</qt>"
         )
-        self.number = Entry(float, "What to set it to, by what to multiply it, or over how many pixels.")
+        self.number = Entry(
+            float, "The number for Set (a value), Scale (a factor) and Smooth (a width in pixels)."
+        )
         self.number.set(1.0)
-        self.set = _button("Set", "Set the map to this value, in its unit.")
+        self.set = _button("Set", "Set the map to this value, in the unit of the map.")
         self.scale = _button("Scale", "Multiply the map by this number.")
-        self.smooth = _button("Smooth", "Smooth the map, with a Gaussian of this many pixels.")
-        self.load = _button("Load…", "Replace the map by a file that holds this one, or all of them.")
-        self.reset = _button("Reset", "Bring back all maps as they were predicted.")
-        self.apply = _button("Apply maps", "Add the image that the maps give, as they are now.")
+        self.smooth = _button(
+            "Smooth", "Smooth the map with a Gaussian of this standard deviation, in pixels."
+        )
+        self.load = _button("Load…", "Replace this map, or all maps, by those in a file.")
+        self.reset = _button("Reset", "Restore all maps as they were predicted.")
+        self.apply = _button("Apply maps", "Add the image that the maps give as they are now.")
 
         rows = Rows()
         rows.add("Map", self.choice)
@@ -86,8 +92,8 @@ class MapEditor(QWidget):
         self.reset.clicked.connect(self._reset)
         self.apply.clicked.connect(self._apply)
 
-    def look(self, maps: MapLayers | None) -> None:
-        """Show the maps of another result."""
+    def show_maps(self, maps: MapLayers | None) -> None:
+        """Offer the maps of another result."""
         if maps is self._maps:
             return
         self._maps = maps
@@ -142,9 +148,9 @@ class MapEditor(QWidget):
         try:
             values, wanted = maps.values(name), maps.maps[name].values.shape
             if values.shape != wanted:
-                raise ValueError(f"the map {name} must have the shape {wanted}, got {values.shape}: reset it")
+                raise ValueError(f"the map {name} must have shape {wanted}, got {values.shape}: press Reset")
             changed = how(values, maps.region(self.region.layer, name), self.number.value)
-        except ValueError as error:
+        except ValueError as error:  # there is nothing to change
             self.said.emit(sentence(str(error)))
             return
         one = maps.maps[name]
@@ -152,7 +158,7 @@ class MapEditor(QWidget):
         maps.edit(name, within)
         beyond = int(((within != changed) & np.isfinite(changed)).sum())
         limits = f"{one.low:g} and {one.high:g}"
-        self.said.emit(f"{beyond} values were brought to the limits {limits}." if beyond else "")
+        self.said.emit(f"{beyond} values were clipped to the limits {limits}." if beyond else "")
 
     def _load(self) -> None:
         maps = self._maps
@@ -166,7 +172,7 @@ class MapEditor(QWidget):
             else:
                 found = read_maps(Path(path), maps.parameters)
         except (ValueError, OSError) as error:
-            self.said.emit(sentence(str(error)))
+            self.failed.emit(error)
             return
         for name, values in found.items():
             maps.edit(name, np.asarray(values, np.float32))

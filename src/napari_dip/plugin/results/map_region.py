@@ -1,4 +1,4 @@
-"""The pixels of a map that a Labels layer marks, or that shapes enclose."""
+"""The pixels of a map inside the labels of a Labels layer, or inside the shapes of a Shapes layer."""
 
 from typing import TYPE_CHECKING
 
@@ -6,26 +6,27 @@ import numpy as np
 from napari.layers import Labels
 
 from napari_dip.image.affine import aligned, covered
-from napari_dip.plugin.forms.layers import finest, to_world, vertices
+from napari_dip.plugin.layers import finest, to_world, vertices
 
 if TYPE_CHECKING:
     from napari.layers import Image, Shapes
 
 
 def region_in(layer: "Labels | Shapes | None", image: "Image") -> np.ndarray:
-    """Return where a layer marks an image, as they lie over each other; with no layer, everywhere.
+    """Return the pixels of an image that a layer marks, as the two lie over each other in the viewer.
 
     Parameters
     ----------
     layer : Labels or Shapes, optional
-        Labels other than 0, or closed shapes. One of a plane serves every plane and frame.
+        Its labels other than 0, or its shapes, mark pixels. A single plane is used for all planes and frames.
+        Without a layer all pixels are marked.
     image : Image
-        Whose pixels are wanted.
+        The layer whose pixels are marked.
 
     Raises
     ------
     ValueError
-        It marks nothing of the image.
+        No pixel of the image is marked.
     """
     shape = tuple(image.data.shape)
     if layer is None:
@@ -35,13 +36,13 @@ def region_in(layer: "Labels | Shapes | None", image: "Image") -> np.ndarray:
     else:
         region = _drawn(layer, image, shape)
     if not region.any():
-        raise ValueError(f"the layer {layer.name!r} marks nothing of the map")
+        raise ValueError(f"the layer {layer.name!r} marks no pixel of the map")
     return region
 
 
 def _drawn(shapes: "Shapes", image: "Image", shape: tuple[int, ...]) -> np.ndarray:
     region = np.zeros(shape, bool)
-    lacking = max(0, image.ndim - shapes.ndim)  # along these a shape serves all
+    lacking = max(0, image.ndim - shapes.ndim)  # a shape extends along axes that it lacks
     for kind, corners in zip(shapes.shape_type, shapes.data, strict=True):
         pixels = vertices(corners, shapes, image)
         inside = covered(pixels[:, -2:], (shape[-2], shape[-1]), ellipse=kind == "ellipse")

@@ -1,12 +1,12 @@
-"""The maps of a restored image's parameters, as layers on its pixels."""
+"""The maps of a filter's parameters, as layers on the pixels of the restored image."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_dip.pkn.maps import NOISE_LEFT, elongations
-from napari_dip.plugin.forms.layers import KEY
+from napari_dip.pkn.maps import NOISE_GAIN, elongations
+from napari_dip.plugin.layers import KEY
 from napari_dip.plugin.results.map_region import region_in
 
 if TYPE_CHECKING:
@@ -15,28 +15,30 @@ if TYPE_CHECKING:
     from napari_dip.restoration.result import RestoredMap
 
 _UNITS = {"noise": "σ", "blur": "× blur"}
-_SHOWN = (1, 99)  # percent of the values
+_SHOWN = (1, 99)  # percentiles of the values
 
 
 class MapLayers:
-    """One layer for each map, held by identity; and vectors where the filter is longer along one direction.
+    """One layer for each map, and vectors that show where the filter is elongated.
+
+    Layers are held by identity.
 
     Parameters
     ----------
     viewer : Viewer
-        Where they are shown.
+        The viewer that shows them.
     maps : mapping of str to RestoredMap
-        Of a restored image.
+        The maps of a restored image.
     name : str
-        Of the source, with which the layers' names begin.
+        Name of the source layer, with which the names of the layers begin.
     placement : dict
         Where the restored image lies, as napari's arguments.
     channel : int, optional
-        Axis of the restored image that the maps lack. They are shown in each channel.
+        The channel axis of the restored image, which the maps lack. Each channel shows the same map.
     channels : int
-        How many there are.
+        The number of channels.
     origin : dict
-        Of which restored image they are, as plain JSON values; their layers' metadata keep it.
+        The restored image that the maps belong to, as plain JSON values for the metadata of the layers.
     """
 
     def __init__(
@@ -59,11 +61,11 @@ class MapLayers:
 
     @property
     def parameters(self) -> list[str]:
-        """Names of the maps that can be applied again."""
-        return [name for name in self.maps if name != NOISE_LEFT]
+        """The names of the maps that can be applied again."""
+        return [name for name in self.maps if name != NOISE_GAIN]
 
     def values(self, name: str) -> np.ndarray:
-        """Return a map as its layer has it now; where that was removed, as it was found."""
+        """Return the pixels of a map's layer. If the layer was removed, return the map as predicted."""
         layer = self.layers[name]
         if layer not in self._viewer.layers:
             return self.maps[name].values
@@ -73,25 +75,25 @@ class MapLayers:
         return data
 
     def region(self, layer: "Labels | Shapes | None", name: str) -> np.ndarray:
-        """Return where a layer marks a map, which has to be in the viewer.
+        """Return the pixels of a map that a layer marks.
 
         Raises
         ------
         ValueError
-            It marks nothing of the map.
+            No pixel of the map is marked.
         """
         region = region_in(layer, self.layers[name])
         return region if self._channel is None else np.take(region, 0, self._channel)
 
     def show(self, name: str | None) -> None:
-        """Show one map and hide the others; with no name, hide all."""
+        """Show one map and hide the others. Without a name, hide all."""
         for other, layer in self.layers.items():
             layer.visible = other == name
         if self.vectors is not None and name is None:
             self.vectors.visible = False
 
     def edit(self, name: str, values: np.ndarray) -> None:
-        """Show other values; where the layer was removed, in a new one."""
+        """Show other values. If the layer was removed, show them in a new one."""
         if self.layers[name] in self._viewer.layers:
             self.layers[name].data = self._spread(values)
         else:
@@ -100,7 +102,7 @@ class MapLayers:
             self.draw_vectors()
 
     def draw_vectors(self) -> None:
-        """Show the directions that the maps a and b say; nothing where there are none."""
+        """Show the direction and the elongation of the filter, if the maps a and b give them."""
         if not {"a", "b"} <= set(self.maps):
             return
         a, b = self.values("a"), self.values("b")
@@ -109,7 +111,7 @@ class MapLayers:
             found = elongations(a[frame], b[frame])
             side = found.side
             halves = found.directions * side / 2
-            ends = np.stack([found.positions - halves, 2 * halves], 1)  # (N, start and way, row and column)
+            ends = np.stack([found.positions - halves, 2 * halves], 1)  # (N, start and vector, axes)
             fixed = np.zeros((len(ends), 2, len(frame)))
             fixed[:, 0] = frame
             vectors.append(self._spread_vectors(np.concatenate([fixed, ends], -1)))
@@ -137,12 +139,12 @@ class MapLayers:
             name=f"{self._name}: {name}{unit}",
             visible=False,
             metadata={KEY: {"map": name, "meaning": one.meaning, "unit": one.unit, **self._origin}},
-            **_looks(name, one),
+            **_appearance(name, one),
             **self._placement,
         )
 
     def _spread(self, values: np.ndarray) -> np.ndarray:
-        """Return a map with an axis for the channels, all of which show the same."""
+        """Return a map with a channel axis, along which it is the same."""
         if self._channel is None:
             return np.array(values, np.float32)
         whole = np.expand_dims(values, self._channel)
@@ -161,9 +163,9 @@ class MapLayers:
         return np.concatenate(copies)
 
 
-def _looks(name: str, one: "RestoredMap") -> dict[str, Any]:
-    """Return colormap and contrast limits: from the lowest values to the highest, or about the neutral."""
-    if name == NOISE_LEFT:
+def _appearance(name: str, one: "RestoredMap") -> dict[str, Any]:
+    """Return colormap and contrast limits: the range of the values, centred on the neutral value if any."""
+    if name == NOISE_GAIN:
         return {"colormap": "magma", "contrast_limits": (one.low, one.high)}
     seen = one.values[np.isfinite(one.values)]
     low, high = np.percentile(seen, _SHOWN) if seen.size else (one.low, one.high)

@@ -1,4 +1,4 @@
-"""The layer that a run makes: live while it lasts, the answer afterwards."""
+"""The layer of a result: it shows the run while it lasts, and the restored image afterwards."""
 
 from dataclasses import replace
 from functools import cached_property
@@ -8,9 +8,9 @@ import numpy as np
 
 from napari_dip.image.affine import resampled_onto
 from napari_dip.io.image_file import as_dtype
-from napari_dip.pkn.maps import NOISE_LEFT
-from napari_dip.plugin.forms.layers import KEY
-from napari_dip.plugin.results.baseline import BeginningLayers, looks, span
+from napari_dip.pkn.maps import NOISE_GAIN
+from napari_dip.plugin.layers import KEY
+from napari_dip.plugin.results.baseline import BaselineLayers, appearance, span
 from napari_dip.plugin.results.blend import blended
 from napari_dip.plugin.results.maps import MapLayers
 from napari_dip.plugin.runs.run import Run, RunOutput
@@ -29,69 +29,71 @@ if TYPE_CHECKING:
 
 
 class Result:
-    """A layer of our own, held by identity; it is left alone as soon as somebody else changes its data.
+    """The result of a run, with its layer.
+
+    The layer is held by identity. It is left alone as soon as somebody else changes its data.
 
     Parameters
     ----------
     viewer : Viewer
-        Where it is shown.
+        The viewer that shows the layer.
     run : Run
-        Of which it is the result.
+        The run.
     maps : MapLayers, optional
-        Of the earlier result whose maps, edited, are applied.
+        The maps of an earlier result, if this run applies them after they were edited.
     remark : str
-        What sets it apart from other results for the same image, to be said in its name.
+        What the name of the layer ends with, to tell it from other results for the same image.
     """
 
     def __init__(self, viewer: Any, run: Run, *, maps: MapLayers | None = None, remark: str = "") -> None:
         self._viewer, self.run, self.maps = viewer, run, maps
         inputs, task = run.inputs, run.task
-        #: Of the layer.
+        #: The name of the layer.
         self.name = f"{inputs.name} {words_of_task(type(task)).result}{remark and f', {remark}'}"
         shape = restored_shape(tuple(inputs.image.shape), inputs.axes, task)
-        # napari shows colours as bytes, or as floats from 0 to 1: an RGB image keeps its dtype.
+        # napari shows RGB images as bytes, or as floats from 0 to 1, so an RGB image keeps its dtype.
         dtype = inputs.image.dtype if inputs.rgb and inputs.image.dtype.kind == "u" else np.dtype(np.float32)
         self._pixels = np.full(shape, 0 if dtype.kind == "u" else np.nan, dtype)
         self._restored: np.ndarray | None = None
-        #: How it came about, once it has.
+        #: The restored image and how it came about, once the run has ended.
         self.restoration: Restoration | None = None
-        self.beginning: BeginningLayers | None = None
+        self.baseline: BaselineLayers | None = None
         self.layer: Image | None = None
         self._selected: list[Layer] = []
-        #: How much of the restored image is shown, from 0 to 1.
+        #: The share of the restored image in what is shown, from 0 to 1.
         self.strength = 1.0
-        #: How much of what a network has learnt is in its weights, from 0 to 1.
+        #: The share of what a network learnt that its weights have, from 0 to 1.
         self.share = 1.0
-        #: Values that the layer's dtype can't hold.
+        #: The number of values that were clipped to the range of the layer's dtype.
         self.clipped = 0
 
     @property
     def ours(self) -> bool:
-        """The layer is in the viewer, with the pixels that we gave it."""
+        """Whether the layer is in the viewer and still has the pixels of this result."""
         layer = self.layer
         return layer is not None and layer in self._viewer.layers and layer.data is self._pixels
 
     @property
     def complete(self) -> bool:
-        """The run has ended, and its answer is in the layer."""
+        """Whether the run has ended and its restored image is in the layer."""
         return self._restored is not None and self.ours
 
     @property
     def companions(self) -> "list[Layer]":
-        """Other layers that the run has added; selected, they stand for this one."""
+        """Other layers that the run has added. To select one of them is to select this result."""
         maps = [] if self.maps is None else list(self.maps.layers.values())
-        return [*maps, *(() if self.beginning is None else self.beginning.layers)]
+        return [*maps, *(() if self.baseline is None else self.baseline.layers)]
 
     def show(self, frame: tuple[int, ...], pixels: np.ndarray) -> None:
-        """Show the present state of a frame."""
+        """Show a frame as it is now."""
         if self.layer is None:
             self._add()
         if self.ours:
             self._draw(pixels, self.run.inputs.axes.at(frame))
 
-    def finish(self, made: RunOutput) -> None:
-        """Show the answer; where the live layer is gone or was changed, as a new layer."""
-        restoration = self.restoration = made.restoration
+    def finish(self, output: RunOutput) -> None:
+        """Show the restored image. If the live layer was removed or changed, add a new layer."""
+        restoration = self.restoration = output.restoration
         self._restored = restoration.image
         if not self.ours:
             self._pixels = self._pixels.copy()
@@ -102,16 +104,16 @@ class Result:
         layers = self._viewer.layers
         active, selected = layers.selection.active, list(layers.selection)
         self._add_maps(restoration, origin)
-        if made.residuals is not None and restoration.network_output is not None:
+        if output.residuals is not None and restoration.network_output is not None:
             pixels, _ = self._as_shown(restoration.network_output)
-            self.beginning = BeginningLayers(
-                self._viewer, self.run, self.layer, pixels, made.residuals, origin
+            self.baseline = BaselineLayers(
+                self._viewer, self.run, self.layer, pixels, output.residuals, origin
             )
         idle = active is None or active._type_string == "image"  # nobody is painting or drawing
         layers.selection = {self.layer} if idle else selected
 
     def _add_maps(self, restoration: "Restoration", origin: dict[str, Any]) -> None:
-        """Add the maps of the run as layers; of edited ones only what noise is left, the others are there."""
+        """Add the maps of the run as layers. If the maps were edited, only the noise gain is new."""
         inputs = self.run.inputs
         axis = None if inputs.rgb else inputs.axes.channel
         if not restoration.parameter_maps or (inputs.rgb and inputs.axes.channel is None):
@@ -119,7 +121,7 @@ class Result:
         new = {
             name: one
             for name, one in restoration.parameter_maps.items()
-            if self.maps is None or name == NOISE_LEFT
+            if self.maps is None or name == NOISE_GAIN
         }
         added = MapLayers(
             self._viewer,
@@ -134,58 +136,60 @@ class Result:
 
     @cached_property
     def refilter(self) -> Refilter:
-        """What filters the image again, where a filter made it; nothing is read before it is asked."""
+        """Filters the image again. Nothing is read before it is used."""
         run = self.run
         device = run.options["device"]
-        return Refilter(run.inputs.measurement, run.task, run.filter, parameter_maps=run.maps, device=device)
+        return Refilter(
+            run.inputs.measurement, run.task, run.filter, parameter_maps=run.parameter_maps, device=device
+        )
 
-    def strengthen(self, strength: float, frames: "list[tuple[tuple[int, ...], np.ndarray]]") -> None:
-        """Show the image as filtered with another strength, and say so in how it was made."""
+    def set_strength(self, strength: float, frames: "list[tuple[tuple[int, ...], np.ndarray]]") -> None:
+        """Show the image filtered with another strength, and note this in its provenance."""
         if self.complete:
             restored = self.with_frames(frames)
             self.run = replace(self.run, method=replace(self.run.filter, strength=strength))
-            self._renew(restored, method=to_dict(self.run.method))
+            self._update(restored, method=to_dict(self.run.method))
 
     @cached_property
-    def retuned(self) -> Readapt:
-        """What restores the image again with other weights, where a network was tuned; read when asked."""
-        run, made = self.run, self.restoration
-        assert made is not None
+    def readapt(self) -> Readapt:
+        """Restores the image again with other weights. Nothing is read before it is used."""
+        run, restoration = self.run, self.restoration
+        assert restoration is not None
         device = run.options["device"]
         return Readapt(
             run.inputs.measurement,
             run.task,
             run.tuning,
-            made.states,
+            restoration.states,
             device=device,
             series=run.inputs.series,
         )
 
-    def retune(self, share: float, restored: np.ndarray, residual: np.ndarray) -> None:
-        """Show the image with weights that have so much of what was learnt, and say so in how it was made."""
+    def set_share(self, share: float, restored: np.ndarray, residual: np.ndarray) -> None:
+        """Show the image restored with a share of what the network learnt, and note the share."""
         if self.complete:
             self.share = share
-            self._renew(restored, tuned=share)
-            if self.beginning is not None:
-                self.beginning.renew(residual)
+            self._update(restored, tuned=share)
+            if self.baseline is not None:
+                self.baseline.update(residual)
 
     def with_frames(self, frames: "Iterable[tuple[tuple[int, ...], np.ndarray]]") -> np.ndarray:
-        """Return a copy of the restored image that has other frames."""
+        """Return a copy of the restored image with some frames replaced."""
         assert self._restored is not None
         restored = self._restored.copy()
         for frame, pixels in frames:
             restored[self.run.inputs.axes.at(frame)] = pixels
         return restored
 
-    def _renew(self, restored: np.ndarray, **facts: Any) -> None:
-        """Show another restored image, and what makes it another one."""
+    def _update(self, restored: np.ndarray, **facts: Any) -> None:
+        """Show another restored image, and note in its provenance what is different."""
         assert self.layer is not None
         self._restored = restored
         self.layer.metadata[KEY] = {**self.layer.metadata[KEY], **facts}
         self.blend(self.strength)
 
     def pixel_at(self, world: tuple[float, ...]) -> tuple[int, ...] | None:
-        """Return the restored pixel at a place of the world, of the first channel; outside of it None."""
+        """Return the index of the restored pixel at a world position, or None outside the image."""
         if not self.ours:
             return None
         assert self.layer is not None
@@ -195,7 +199,7 @@ class Result:
         return tuple(place) if all(0 <= at < n for at, n in zip(place, shape, strict=True)) else None
 
     def discard(self) -> None:
-        """Take the live layer away, unless somebody else has changed it."""
+        """Remove the live layer, unless somebody else has changed it."""
         if self.ours:
             layers = self._viewer.layers
             selected = self.layer in layers.selection
@@ -204,26 +208,26 @@ class Result:
                 layers.selection = [layer for layer in self._selected if layer in layers]
 
     def blend(self, strength: float) -> None:
-        """Show a mixture of original and restored image: 0 is the original, 1 the restored."""
+        """Show a mixture of the original (strength 0) and the restored image (strength 1)."""
         if self.complete:
             self.strength = strength
             assert self._restored is not None
             self._draw(blended(self._original, self._restored, strength))
 
     def add_residual(self) -> "Image":
-        """Add what the restored image leaves of the data as a layer."""
+        """Add the residual of the restored image as a layer."""
         assert self._restored is not None
         left = self.run.residual(self._restored)
         return self._viewer.add_image(
             left,
-            name=f"{self.name}: residual{self.run.of_residual}",
-            **looks(span(left)),
+            name=f"{self.name}: residual{self.run.residual_remark}",
+            **appearance(span(left)),
             **self.run.inputs.placement,
         )
 
     @cached_property
     def _original(self) -> np.ndarray:
-        """The image on the grid of the restored one, NaN where there is none."""
+        """The original image on the grid of the restored one, with NaN where pixels are missing."""
         original, ndim = self.run.inputs.original(), self.run.inputs.image.ndim
         finer = self.run.inputs.from_restored(self.run.task, ndim)
         return resampled_onto(original, np.eye(ndim + 1), finer, self._pixels.shape)
@@ -236,9 +240,9 @@ class Result:
             rgb=self.run.inputs.rgb,
             multiscale=False,
             **self.run.placement,
-            **self.run.inputs.looks,
+            **self.run.inputs.appearance,
         )
-        self._viewer.layers.selection = self._selected  # the user may be at work in another layer
+        self._viewer.layers.selection = self._selected  # the user may be working in another layer
 
     def _draw(self, pixels: np.ndarray, at: Any = ...) -> None:
         self._pixels[at], self.clipped = self._as_shown(pixels)
@@ -246,7 +250,7 @@ class Result:
         self.layer.refresh()
 
     def _as_shown(self, pixels: np.ndarray) -> tuple[np.ndarray, int]:
-        """Return pixels in the layer's dtype, and how many values that can't hold."""
+        """Return pixels in the layer's dtype, and the number of values that were clipped."""
         if self._pixels.dtype.kind == "u":
             return as_dtype(np.nan_to_num(pixels), self._pixels.dtype)
         return pixels, 0

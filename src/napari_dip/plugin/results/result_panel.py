@@ -17,19 +17,21 @@ from qtpy.QtWidgets import (
 
 from napari_dip.cli.command import command_line
 from napari_dip.errors import FileError
-from napari_dip.plugin.forms.layers import KEY
 from napari_dip.plugin.forms.layout import Rows, beside, vertical
+from napari_dip.plugin.layers import KEY
 from napari_dip.plugin.results.filter_panel import FilterPanel
 from napari_dip.plugin.results.result import Result
-from napari_dip.plugin.results.tuning_panel import TunedPanel
+from napari_dip.plugin.results.tuning_panel import TuningPanel
 from napari_dip.presentation import words_of_task
 from napari_dip.restoration.recipe import Recipe
+from napari_dip.restoration.text import sentence
 
 if TYPE_CHECKING:
     from napari.layers import Layer
 
 _STEPS = 100
-#: What may go with an image: by the argument of `restore` its name, and whose pixels it has to have.
+#: Layers that can go with an image, by the argument of `restore`: what they are called, and whose grid they
+#: have to be on.
 _OTHERS = {
     "missing": ("mask", "image"),
     "guide": ("guide", "restored image"),
@@ -37,15 +39,23 @@ _OTHERS = {
 }
 
 
-class AfterPanel(QWidget):
-    """What can be done with the restored layer that is selected, or the last one, and how it was made."""
+class ResultPanel(QWidget):
+    """What can be done with a restored layer: the one that is selected, or else the last result.
 
-    #: The provenance of the layer that is to be made once more.
-    again = Signal(object)
-    #: A result that is to be made.
-    wanted = Signal(object)
+    Parameters
+    ----------
+    viewer : Viewer
+        The viewer that shows the results.
+    """
+
+    #: The provenance of a layer whose run is to be repeated.
+    repeat_requested = Signal(object)
+    #: A result whose run is to be started.
+    run_requested = Signal(object)
     #: A sentence for the user.
     said = Signal(str)
+    #: An error, as an exception.
+    failed = Signal(object)
 
     def __init__(self, viewer: Any) -> None:
         super().__init__()
@@ -58,20 +68,23 @@ class AfterPanel(QWidget):
         self.blend = QSlider(Qt.Orientation.Horizontal)
         self.blend.setRange(0, _STEPS)
         self.blend.setToolTip(
-            "<qt>Mix with the original: 0 % is the original, 100 % the restored image. Missing pixels stay "
-            "restored.</qt>"
+            "<qt>Mix the original and the restored image: 0 % shows the original, 100 % the restored image. "
+            "Missing pixels stay restored.</qt>"
         )
         self._percent = QLabel("100 %")
         self.residual = QPushButton("Residual")
-        self.residual.setToolTip("Add what was taken away as a layer: original minus restored.")
+        self.residual.setToolTip(
+            "<qt>Add the residual as a layer: the part of the data that the restored image does not "
+            "explain.</qt>"
+        )
         self.repeat = QPushButton("Run again")
-        self.repeat.setToolTip("Bring these settings into the dock, and run them.")
+        self.repeat.setToolTip("Show the settings of this layer in the dock, and run them again.")
         self.copy = QPushButton("Copy as")
-        self.copy.setToolTip("Copy what gives the same pixels again, to be pasted elsewhere.")
-        self.filter, self.tuned = FilterPanel(viewer), TunedPanel(viewer)
+        self.copy.setToolTip("Copy a script or a command that gives the same pixels again.")
+        self.filter, self.tuning = FilterPanel(viewer), TuningPanel(viewer)
         menu = QMenu(self.copy)
         self.copy_python = menu.addAction("Python", self._copy_python)
-        self.copy_command = menu.addAction("command line", self._copy_command)
+        self.copy_command = menu.addAction("Command line", self._copy_command)
         self.copy.setMenu(menu)
 
         column = vertical(self)
@@ -83,34 +96,35 @@ class AfterPanel(QWidget):
         for button in (self.residual, self.repeat, self.copy):
             buttons.addWidget(button)
         column.addLayout(buttons)
-        for panel in (self.filter, self.tuned):
+        for panel in (self.filter, self.tuning):
             column.addWidget(panel)
             panel.said.connect(self.said)
-            panel.wanted.connect(self.wanted)
+            panel.failed.connect(self.failed)
+            panel.run_requested.connect(self.run_requested)
         self.blend.valueChanged.connect(self._blend)
         self.residual.clicked.connect(self._add_residual)
-        self.repeat.clicked.connect(lambda: self.again.emit(self._provenance))
+        self.repeat.clicked.connect(lambda: self.repeat_requested.emit(self._provenance))
         self._events = [viewer.layers.selection.events.active, viewer.layers.events.removed]
         for event in self._events:
-            event.connect(self.look)
-        self.look()
+            event.connect(self._update)
+        self._update()
 
     def add(self, result: Result) -> None:
-        """Take care of the result of a run that has ended."""
+        """Add the result of a run that has ended."""
         self._results.append(result)
-        self.look()
+        self._update()
 
     def release(self) -> None:
         """Stop following the viewer."""
         for event in self._events:
-            event.disconnect(self.look)
+            event.disconnect(self._update)
         self._events = []
         self._results = []
         self.filter.release()
-        self.tuned.release()
+        self.tuning.release()
 
-    def look(self, event: Any = None) -> None:
-        """Show what can be done with the restored layer that is selected, or else with the last result."""
+    def _update(self, event: Any = None) -> None:
+        """Show the restored layer that is selected, or else the last result."""
         self._results = [result for result in self._results if result.layer in self._viewer.layers]
         active = self._viewer.layers.selection.active
         results = self._results[::-1]
@@ -118,8 +132,8 @@ class AfterPanel(QWidget):
         offered = (active, *owners, *(one.layer for one in results))
         self._layer = next((layer for layer in offered if self._provenance_of(layer) is not None), None)
         self.setVisible(self._layer is not None)
-        self.filter.look(self._result)
-        self.tuned.look(self._result)
+        self.filter.show_result(self._result)
+        self.tuning.show_result(self._result)
         if self._layer is None:
             return
         self.title.setText(f"<b>{self._layer.name}</b>")
@@ -133,7 +147,7 @@ class AfterPanel(QWidget):
 
     @property
     def _provenance(self) -> dict[str, Any] | None:
-        """How the layer that is shown was made; the panels change that."""
+        """The provenance of the layer that is shown. The panels change it."""
         return self._provenance_of(self._layer)
 
     def _provenance_of(self, layer: "Layer | None") -> dict[str, Any] | None:
@@ -146,7 +160,7 @@ class AfterPanel(QWidget):
 
     @property
     def _result(self) -> Result | None:
-        """The result of this dock's that is shown, if its layer still has the pixels of the run."""
+        """The result that is shown, if it comes from this dock and its layer still has its pixels."""
         return next((one for one in self._results if one.layer is self._layer and one.complete), None)
 
     def _blend(self, percent: int) -> None:
@@ -172,29 +186,29 @@ class AfterPanel(QWidget):
     def _copy(self, write: Any, place: Any) -> None:
         provenance = self._provenance or {}
         source = provenance.get("source") or {}
-        notes = ["Its maps were edited: give them as maps, too."] if source.get("maps") else []
+        notes = ["Its maps were edited: pass them as parameter maps."] if source.get("maps") else []
         if (share := provenance.get("tuned", 1)) < 1:
-            notes.append(f"Its network has {share:.0%} of what it learnt: repeated, it has all of it.")
+            notes.append(f"Its network uses {share:.0%} of what it learnt. A repeated run uses all of it.")
         image = place(source, notes)
         others = {}
         for part, (name, of) in _OTHERS.items():
             if source.get(part):
                 others[part] = place(source[part], notes)
                 if not source[part].get("same_grid", True):
-                    notes.append(f"The {name} has other pixels than the {of}: bring it onto those first.")
+                    notes.append(f"The {name} has other pixels than the {of}: resample it to them first.")
         try:
             recipe = Recipe.of(provenance)
             notes += recipe.caveats
             text = write(recipe, image, others)
-        except ValueError as error:
-            self.said.emit(str(error))
+        except ValueError as error:  # no script or command can say this
+            self.said.emit(sentence(str(error)))
             return
         QApplication.clipboard().setText("".join(f"# {note}\n" for note in notes) + text)
         self.said.emit(" ".join(["Copied.", *notes]))
 
 
 def _from_file(layer: "Layer") -> dict[str, Any] | None:
-    """Return how a layer was made, if the file that it was read from says so."""
+    """Return the provenance of a layer from the file that it was read from, or None."""
     path = layer.source.path
     if path is None or not Path(path).is_file():
         return None
@@ -202,7 +216,7 @@ def _from_file(layer: "Layer") -> dict[str, Any] | None:
 
     try:
         return provenance(Path(path))
-    except FileError:  # napari could read it, so that is no concern of the user's
+    except FileError:  # napari could read the file, so the user need not know
         return None
 
 
@@ -216,7 +230,7 @@ def _expression(place: dict[str, Any], notes: list[str]) -> str:
 def _file(place: dict[str, Any], notes: list[str]) -> str:
     """Return the file that holds a layer's pixels."""
     if place.get("ratio"):
-        notes.append("Both files have to state their pixel sizes, by which the PSF is resampled.")
+        notes.append("Both files must state their pixel sizes, so that the PSF can be resampled.")
     path = place.get("path")
     if path is not None and Path(path).is_file():
         return str(path)

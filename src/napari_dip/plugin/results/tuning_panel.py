@@ -1,4 +1,4 @@
-"""What can be done with the result of a pretrained network: less of what it learnt, and the network kept."""
+"""What can be done with the result of a pretrained network."""
 
 from dataclasses import replace
 from typing import Any
@@ -14,18 +14,17 @@ from napari_dip.plugin.forms.layout import Rows, beside, vertical
 from napari_dip.plugin.results.live_panel import LivePanel
 from napari_dip.plugin.results.result import Result
 from napari_dip.plugin.runs.run import Run
-from napari_dip.restoration.text import sentence
 
-_STEPS = 100  # of the slider
+_STEPS = 100  # steps of the slider
 
 
-class TunedPanel(LivePanel):
-    """Live weights between the first and the tuned ones, the tuned network as a file, and tuning after all.
+class TuningPanel(LivePanel):
+    """Weights between those of the pretrained and of the tuned network, a file for them, and more tuning.
 
     Parameters
     ----------
     viewer : Viewer
-        Where the results are.
+        The viewer that shows the results.
     """
 
     def __init__(self, viewer: Any) -> None:
@@ -33,20 +32,21 @@ class TunedPanel(LivePanel):
         self.share = QSlider(Qt.Orientation.Horizontal)
         self.share.setRange(0, _STEPS)
         self.share.setToolTip(
-            "<qt>How much of what it learnt from this image is in the network: 0 % nothing, 100 % all of it. "
-            "The image is restored anew; self_ensemble and back-projection end it as before.</qt>"
+            "<qt>How much of what the network learnt from this image it uses: at 0 % it is the pretrained "
+            "network, at 100 % the tuned one. The image is restored again.</qt>"
         )
         self._percent = QLabel()
         self._percent.setMinimumWidth(34)
         self.save_button = QPushButton("Save network…")
         self.save_button.setToolTip(
-            "<qt>Write the network, with the weights that the slider says, to a file that “Weights” in the "
-            "settings of the method takes. Of a series that of the last frame.</qt>"
+            "<qt>Save the network, with the weights that the slider shows, to a file. To use it, choose the "
+            "file as “Weights” in the settings of the method. Of a series, the network of the last frame is "
+            "saved.</qt>"
         )
         self.anyway = QPushButton("Fine-tune anyway")
         self.anyway.setToolTip(
-            "<qt>Fine-tune the network although its output agrees with the data, as a new layer. What it "
-            "gains is little, and may be none.</qt>"
+            "<qt>Fine-tune the network although its output agrees with the data, and add the result as a new "
+            "layer. It may be hardly better.</qt>"
         )
         self._rows = Rows()
         self._slider = beside(self.share, self._percent)
@@ -57,12 +57,12 @@ class TunedPanel(LivePanel):
         for button in (self.save_button, self.anyway):
             buttons.addWidget(button)
         column.addLayout(buttons)
-        self.share.valueChanged.connect(self._retune)
+        self.share.valueChanged.connect(self._readapt)
         self.save_button.clicked.connect(self.save)
         self.anyway.clicked.connect(self._tune_anyway)
 
-    def look(self, result: Result | None) -> None:
-        """Show what can be done with a result; with none, or one of another method, nothing."""
+    def show_result(self, result: Result | None) -> None:
+        """Show what can be done with a result of a pretrained network; hide for all others."""
         result = result if result is not None and isinstance(result.run.method, FineTune) else None
         frames = () if result is None or result.restoration is None else result.restoration.frames
         tuned = any(frame.iterations for frame in frames)
@@ -75,10 +75,10 @@ class TunedPanel(LivePanel):
         if result is not None:
             with QSignalBlocker(self.share):
                 self.share.setValue(round(result.share * _STEPS))
-            self._say_share()
+            self._show_share()
 
     def save(self) -> None:
-        """Write the network to a file that the user names."""
+        """Save the network to a file that the user names."""
         result = self._result
         if result is None or result.restoration is None:
             return
@@ -86,40 +86,40 @@ class TunedPanel(LivePanel):
         if path is None:
             return
         try:
-            result.retuned.save(path, list(result.restoration.states)[-1], self.share.value() / _STEPS)
+            result.readapt.save(path, list(result.restoration.states)[-1], self.share.value() / _STEPS)
         except FileError as error:
-            self.said.emit(sentence(str(error)))
+            self.failed.emit(error)
             return
-        self.said.emit(f"Saved: choose {path} as “Weights” of the method.")
+        self.said.emit(f"Saved. To use the network, choose {path} as “Weights” of the method.")
 
-    def _say_share(self) -> None:
+    def _show_share(self) -> None:
         self._percent.setText(f"{self.share.value()} %")
 
-    def _retune(self, steps: int) -> None:
-        self._say_share()
+    def _readapt(self, steps: int) -> None:
+        self._show_share()
         if self._result is None:
             return
         result, share = self._result, steps / _STEPS
 
-        def retuned(outdated: Any) -> Any:
+        def readapted(outdated: Any) -> Any:
             frames = []
-            for frame in result.retuned.restored(share):
+            for frame in result.readapt.restored(share):
                 frames.append(frame)
                 if outdated():
                     return None
             restored = result.with_frames(frames)
             return result, share, restored, result.run.residual(restored)
 
-        self._latest.ask(retuned)
+        self._latest.ask(readapted)
 
     def _show(self, answer: Any) -> None:
         result, *new = answer
-        result.retune(*new)
+        result.set_share(*new)
 
     def _tune_anyway(self) -> None:
         if self._result is not None:
             run = self._result.run
             method = replace(run.tuning, action="fine-tuning")
-            self.wanted.emit(
+            self.run_requested.emit(
                 Result(self._viewer, Run(run.inputs, run.task, method, run.options), remark="fine-tuned")
             )

@@ -1,1 +1,1 @@
-"""A run in the viewer, from its inputs to its end."""
+"""Runs in the viewer: what they read, their thread, and their queue."""

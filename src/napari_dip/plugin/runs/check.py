@@ -1,12 +1,16 @@
-"""Measures in a thread, before a run, what it will cost, or why it can't be done."""
+"""Measures something in a thread once its inputs have come to rest, such as the cost of a run."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 from superqt.utils import FunctionWorker
 
-_PATIENCE = 400  # milliseconds without a change, before anything is measured
+from napari_dip.errors import InputError
+
+_LOG = logging.getLogger(__name__)
+_PATIENCE = 400  # milliseconds without a change before anything is measured
 
 
 class Check(QObject):
@@ -15,10 +19,10 @@ class Check(QObject):
     Parameters
     ----------
     parent : QObject
-        With which it ends.
+        The check ends with it.
     prepare : callable
-        Is called in the viewer's thread and returns the function to be called in the other one, or None
-        where there is nothing to call.
+        Is called in the viewer's thread, and returns the function to call in the other thread, or None if
+        there is nothing to call.
     """
 
     #: What the function returned, or the exception that it raised.
@@ -36,12 +40,12 @@ class Check(QObject):
         self._timer.timeout.connect(self._start)
 
     def request(self, patience: int | None = None) -> None:
-        """Call the function, unless this is asked again within some milliseconds; what was found is void."""
+        """Call the function after some milliseconds without another request; earlier answers are void."""
         self._again = self._void = self._worker is not None
         self._timer.start(_PATIENCE if patience is None else patience)
 
     def drop(self) -> None:
-        """What was asked is no longer of interest."""
+        """Forget the request: its answer is no longer of interest."""
         self._again, self._void = False, self._worker is not None
         self._timer.stop()
 
@@ -64,6 +68,9 @@ class Check(QObject):
             self.notes.append(str(message))
 
     def _ended(self, found: Any) -> None:
+        if isinstance(found, Exception):
+            level = logging.DEBUG if isinstance(found, InputError) else logging.ERROR
+            _LOG.log(level, "A check failed", exc_info=found)
         self._worker = None
         void, self._void = self._void, False
         if self._again:

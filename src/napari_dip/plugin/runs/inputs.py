@@ -1,4 +1,4 @@
-"""What a run reads, as it was when Run was pressed."""
+"""What a run reads of the viewer's layers."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,13 +10,13 @@ from napari.utils.transforms import Affine
 from napari_dip.image.affine import aligned, crop_translation, grid_to_pixels
 from napari_dip.image.axes import Axes
 from napari_dip.image.region import Region, index
-from napari_dip.plugin.forms.layers import finest, held, named, to_world
+from napari_dip.plugin.layers import finest, held, named, to_world
+from napari_dip.plugin.runs.companions import GuideLayer, PSFLayer
 from napari_dip.restoration.measurement import Measurement
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
 
-    from napari_dip.plugin.runs.guide_and_psf import Guide, MeasuredPoint
     from napari_dip.restoration.series import Following
     from napari_dip.tasks import Task
 
@@ -30,29 +30,29 @@ class Inputs:
     Parameters
     ----------
     name : str
-        Of the source layer.
+        Name of the source layer.
     image : array
-        The part of the layer's data to restore; for a multiscale layer of its finest level.
+        The part of the layer's data to restore. Of a multiscale layer it is part of the finest level.
     missing : ndarray of bool, optional
-        Of the image's shape.
+        Where pixels are missing, in the image's shape.
     axes : Axes
-        Of the image.
+        The axes of the image.
     saturation_level : float, optional
-        Grey level from which on values are missing.
+        Pixels at or above this grey level are missing.
     rgb : bool
-        The last axis holds the samples of an RGB image.
+        Whether the last axis holds the samples of an RGB image.
     to_world : ndarray
-        Homogeneous matrix from the image's pixels to the world; the samples of RGB are no axis of it.
+        Homogeneous matrix from the image's pixels to the world. It has no axis for the samples of RGB.
     placement : dict
         Scale, translation, rotation, shear, affine, units and axis labels of the part, as napari takes them.
-    looks : dict
-        Colormap, contrast limits and the like of the source.
+    appearance : dict
+        Colormap, contrast limits and so on of the source layer.
     source : dict
-        Where the image and what goes with it come from, as plain JSON values.
-    guide : Guide, optional
-        What guides the restoration.
-    psf : MeasuredPoint, optional
-        What the instrument makes of a point.
+        Where the image and all that goes with it come from, as plain JSON values.
+    guide : GuideLayer, optional
+        The image that guides the restoration.
+    psf : PSFLayer, optional
+        The measured image of a point.
     series : {"warm_start", "drift", "independent"}
         How a frame follows the one before.
     """
@@ -65,15 +65,15 @@ class Inputs:
     rgb: bool
     to_world: np.ndarray
     placement: dict[str, Any]
-    looks: dict[str, Any]
+    appearance: dict[str, Any]
     source: dict[str, Any]
-    guide: "Guide | None" = None
-    psf: "MeasuredPoint | None" = None
+    guide: GuideLayer | None = None
+    psf: PSFLayer | None = None
     series: "Following" = "warm_start"
 
     @cached_property
     def measurement(self) -> Measurement:
-        """What was measured; a guide and a point spread function are resampled, which may take its time."""
+        """What was measured. To make it takes time if a guide or a point spread function is resampled."""
         return Measurement(
             self.image,
             axes=self.axes.letters,
@@ -86,7 +86,7 @@ class Inputs:
 
     @property
     def hidden(self) -> np.ndarray:
-        """Where there is no original, beside pixels that are not finite: masked, or saturated."""
+        """Where pixels are masked or saturated."""
         hidden = np.zeros(self.image.shape, bool)
         if self.missing is not None:
             hidden |= self.missing
@@ -95,21 +95,21 @@ class Inputs:
         return hidden
 
     def original(self) -> np.ndarray:
-        """Return the image as float32, NaN where there is none."""
+        """Return the image as float32, with NaN where pixels are missing."""
         with np.errstate(over="ignore"):  # what float32 can't hold becomes infinite, and so missing
             original = np.array(self.image, np.float32)
         original[self.hidden] = np.nan
         return original
 
     def from_restored(self, task: "Task", ndim: int) -> np.ndarray:
-        """Return the homogeneous matrix that takes a restored image's pixels to those of the image.
+        """Return the homogeneous matrix from the pixels of the restored image to those of the image.
 
         Parameters
         ----------
         task : Task
-            Says how fine the restored image is.
+            Tells how fine the pixels of the restored image are.
         ndim : int
-            How many axes are counted: all, or all but the samples of an RGB image.
+            The number of axes: all, or all but the samples of an RGB image.
         """
         spatial = self.axes.spatial
         return grid_to_pixels(task.grid(tuple(self.image.shape[axis] for axis in spatial)), spatial, ndim)
@@ -125,9 +125,25 @@ def captured(
     saturation_level: float | None = None,
     copy: bool = True,
 ) -> Inputs:
-    """Take a picture of layers that no later edit changes, or a mere look at them where nothing is copied.
+    """Return what a run reads of layers.
 
-    Arrays in memory are copied. Lazy ones (dask, zarr) are read when their turn comes.
+    Parameters
+    ----------
+    layer : Image
+        The layer to restore.
+    axes : Axes
+        Its axes.
+    roi : Region, optional
+        The part to restore. By default it is all of the layer.
+    mask : Labels, optional
+        Marks missing pixels. It is laid over the image as both are seen.
+    label : int, optional
+        The label that marks them. By default all labels do.
+    saturation_level : float, optional
+        Pixels at or above this grey level are missing.
+    copy : bool
+        Copy the arrays in memory, so that no later edit changes them. Lazy arrays (dask, zarr) are never
+        copied: they are read frame by frame during the run.
 
     Raises
     ------
@@ -159,7 +175,7 @@ def captured(
         bool(layer.rgb),
         here,
         placed(whole, moved),
-        _looks(layer),
+        _appearance(layer),
         {
             **named(layer),
             "roi": None if roi is None else [list(ends) for ends in roi],
@@ -171,14 +187,14 @@ def captured(
 
 
 def placed(placement: dict[str, Any], to_pixels: np.ndarray) -> dict[str, Any]:
-    """Return where an image lies that is a part of another one, or finer, as napari's arguments.
+    """Return as napari's arguments where an image lies that is a part of another image, or finer.
 
     Parameters
     ----------
     placement : dict
-        Of the other one.
+        Where the other image lies.
     to_pixels : ndarray
-        Homogeneous matrix from its own pixels to those of the other one: a scale and a translation.
+        Homogeneous matrix from the image's pixels to those of the other one: a scale and a translation.
     """
     of_scale = {name: placement[name] for name in ("scale", "rotate", "shear")}
     linear = Affine(**of_scale).linear_matrix
@@ -191,7 +207,7 @@ def placed(placement: dict[str, Any], to_pixels: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _looks(layer: "Image") -> dict[str, Any]:
+def _appearance(layer: "Image") -> dict[str, Any]:
     names = ["blending", "gamma", "interpolation2d", "interpolation3d", "rendering"]
     if not layer.rgb:
         names += ["colormap", "contrast_limits"]

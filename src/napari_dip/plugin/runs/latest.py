@@ -1,21 +1,24 @@
-"""Asks in a thread what is quickly answered, and often asked anew: only the newest question counts."""
+"""Answers questions in a thread that are asked again and again, such as those of a slider."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from qtpy.QtCore import QObject, Signal
 from superqt.utils import FunctionWorker
 
+_LOG = logging.getLogger(__name__)
+
 Question = Callable[[Callable[[], bool]], Any]
 
 
 class Latest(QObject):
-    """Calls functions in a thread, one at a time; of those that come while one runs the last one is next.
+    """Calls functions in a thread, one at a time. Of those that come meanwhile only the last one is called.
 
     Parameters
     ----------
     parent : QObject
-        With which it ends.
+        It ends with it.
     """
 
     #: What a function returned, or the exception that it raised.
@@ -29,22 +32,22 @@ class Latest(QObject):
 
     @property
     def busy(self) -> bool:
-        """A function runs."""
+        """Whether a function is running."""
         return self._worker is not None
 
     def ask(self, question: Question) -> None:
-        """Call a function as soon as the one that runs has ended.
+        """Call a function as soon as the one that is running has ended.
 
         Parameters
         ----------
         question : callable
-            Is given what says whether there is a newer one, for which it may end early.
+            Is given a function that tells whether there is a newer question, so that it may end early.
         """
         self._next = question
         self._begin()
 
     def drop(self) -> None:
-        """No answer is of interest any more."""
+        """Forget all questions: no answer is of interest any more."""
         self._next, self._dropped = None, self.busy
 
     def _begin(self) -> None:
@@ -60,6 +63,8 @@ class Latest(QObject):
         return self._next is not None or self._dropped
 
     def _ended(self, answer: Any) -> None:
+        if isinstance(answer, Exception):
+            _LOG.error("A result could not be updated", exc_info=answer)
         self._worker = None
         dropped, self._dropped = self._dropped, False
         if not dropped:

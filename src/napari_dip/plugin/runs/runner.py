@@ -1,11 +1,14 @@
-"""Runs streams in a thread, one at a time, and shows the viewer now and then what they give."""
+"""Runs a stream in a thread, one stream at a time, and now and then shows the viewer what it gives."""
 
+import logging
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 from qtpy.QtCore import QObject, QThreadPool, Signal
 from superqt.utils import GeneratorWorker
@@ -15,14 +18,15 @@ from napari_dip.optim.iterate import Iterate, StoppingCriterion
 from napari_dip.optim.stopping import StopRequested
 from napari_dip.restoration.progress import Position, ProgressTracker
 
-#: How long drawing may take of the time between two snapshots.
+_LOG = logging.getLogger(__name__)
+#: Largest share of the time between two snapshots that drawing may take.
 _SHARE_OF_DRAWING = 0.1
 
 Stream = Generator[Any, None, Any]
 
 
 class Watch(Protocol):
-    """Sees all that a stream yields, in its thread, and says now and then what is to be shown of it."""
+    """Sees all that a stream yields, in its thread, and sums up now and then what is to be shown."""
 
     def saw(self, item: Any) -> None:
         """Take note of what was yielded."""
@@ -38,17 +42,17 @@ class Snapshot:
     Parameters
     ----------
     frame : tuple of int
-        Which frame of a series.
-    pixels : ndarray or None
-        Of this frame, in its own axes.
+        Index of the frame of a series.
+    pixels : ndarray
+        The frame as it is now, in its own axes.
     position : Position
         How far the run is.
     curve : list of (int, float, float or None)
-        Since the last snapshot: updates of this frame, fit error, score.
+        Iterations of this frame since the last snapshot: number, fit error, score.
     criterion : StoppingCriterion, optional
         What gives the score, and decides when to stop.
     note : str
-        What the user should know of this frame, in a sentence.
+        What the user should know about this frame, in a sentence.
     """
 
     frame: tuple[int, ...]
@@ -64,23 +68,23 @@ class RunWatch:
 
     Parameters
     ----------
-    pace : Pace
+    progress : ProgressTracker
         Tells how far the run is.
     """
 
-    def __init__(self, pace: ProgressTracker) -> None:
-        self._pace = pace
+    def __init__(self, progress: ProgressTracker) -> None:
+        self._progress = progress
         self._iterate: Iterate | None = None
         self._position: Position | None = None
         self._curve: list[tuple[int, float, float | None]] = []
 
     def saw(self, item: Iterate) -> None:
         """Take note of an iterate."""
-        self._position = self._pace.at(item)
+        self._position = self._progress.at(item)
         if self._iterate is None or item.frame != self._iterate.frame:
-            self._curve = []  # what is left of the frame before is not of this curve
+            self._curve = []  # what is left of the last frame does not belong to this curve
         self._iterate = item
-        if item.score is not None or item.index % 5 == 0:  # a GPU has to wait for each look
+        if item.score is not None or item.index % 5 == 0:  # a GPU has to wait whenever its loss is read
             self._curve.append((item.index, float(item.loss), item.score))
 
     def snapshot(self) -> Snapshot:
@@ -89,17 +93,30 @@ class RunWatch:
         assert iterate is not None
         assert position is not None
         curve, self._curve = self._curve, []
-        pixels = None if iterate.x is None else iterate.x.cpu().numpy()
+        pixels = iterate.x.cpu().numpy()
         return Snapshot(iterate.frame, pixels, position, curve, iterate.criterion, iterate.note)
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a job ended: with a result, by an error in words, or with neither since it was cancelled."""
+    """The end of a job: a result, or an error, or neither if the job was cancelled.
+
+    Parameters
+    ----------
+    result : object, optional
+        What the stream returned.
+    error : str
+        Why it failed, in a sentence for the user.
+    notes : tuple of str
+        Warnings that came on the way, each once.
+    traceback : str
+        Where it failed, for a bug report.
+    """
 
     result: Any = None
     error: str = ""
     notes: tuple[str, ...] = ()
+    traceback: str = field(default="", compare=False)
 
 
 class Job(QObject):
@@ -108,13 +125,13 @@ class Job(QObject):
     Parameters
     ----------
     title : str
-        What it is called while others wait for it.
+        What it is called while it runs or waits.
     opened : callable
         Is given the rule by which the user stops, and returns the stream. It is called in the thread.
     watch : callable
         Returns what watches the stream. It is called in the thread.
     interval : float
-        Seconds from one snapshot to the next, at the least.
+        Seconds from one snapshot to the next, at least.
     """
 
     began = Signal()
@@ -131,16 +148,16 @@ class Job(QObject):
         super().__init__()
         self.title = title
         self._opened, self._watch = opened, watch
-        self._least = self._interval = interval
+        self._shortest = self._interval = interval
         self._stop, self._cancel = threading.Event(), threading.Event()
         self._notes: list[str] = []
-        self._error = ""
+        self._error = self._traceback = ""
         self._result: Any = None
         self._worker: Any = None
 
     @property
     def stopping(self) -> bool:
-        """The user has asked for its end."""
+        """Whether the user has asked it to end."""
         return self._stop.is_set() or self._cancel.is_set()
 
     def start(self) -> None:
@@ -153,26 +170,32 @@ class Job(QObject):
         worker.start()
 
     def stop(self) -> None:
-        """End at the next update, and keep the best result until then."""
+        """End at the next iteration, and keep the best result so far."""
         self._stop.set()
 
     def cancel(self) -> None:
-        """End at the next update, without a result."""
+        """End at the next iteration, without a result."""
         self._cancel.set()
 
     def drew(self, seconds: float) -> None:
-        """Say how long a snapshot took to draw: where that is slow, they become fewer."""
-        self._interval = max(self._least, seconds / _SHARE_OF_DRAWING)
+        """Take note of how long a snapshot took to draw. If drawing is slow, snapshots become rarer."""
+        self._interval = max(self._shortest, seconds / _SHARE_OF_DRAWING)
 
     def _iterate(self) -> Generator[Any, None, None]:
-        """Run in the thread. All errors end here: Qt's workers lose some of them."""
+        """Run in the thread. All errors end here, since Qt's workers lose some of them."""
         try:
             with translated_errors():
                 yield from self._snapshots()
         except (RestorationError, ValueError, TypeError, OSError) as error:
-            self._error = str(error).strip() or f"The run failed ({type(error).__name__})."
+            self._fail(error, str(error).strip() or f"The run failed ({type(error).__name__}).")
         except Exception as error:  # noqa: BLE001  a defect of ours must not leave the dock waiting for ever
-            self._error = f"The run failed ({type(error).__name__}): {error}"
+            self._fail(error, f"The run failed ({type(error).__name__}): {error}")
+
+    def _fail(self, error: Exception, reason: str) -> None:
+        _LOG.error("%s: the run failed", self.title, exc_info=error)
+        self._error = reason
+        # As text: the error itself would keep what its frames hold.
+        self._traceback = "".join(traceback.format_exception(error))
 
     def _snapshots(self) -> Generator[Any, None, None]:
         stream = self._opened(StopRequested(self._stop))
@@ -197,7 +220,7 @@ class Job(QObject):
 
     def _warned(self, warning: tuple[Any, ...]) -> None:
         message, category, *_ = warning
-        if issubclass(category, UserWarning) and str(message) not in self._notes:  # each once
+        if issubclass(category, UserWarning) and str(message) not in self._notes:
             self._notes.append(str(message))
 
     def _yielded(self, snapshot: Any) -> None:
@@ -207,15 +230,15 @@ class Job(QObject):
     def _finished(self) -> None:
         result = None if self._cancel.is_set() else self._result
         self._worker, self._result = None, None
-        self.ended.emit(Ending(result, self._error, tuple(self._notes)))
+        self.ended.emit(Ending(result, self._error, tuple(self._notes), self._traceback))
 
 
 class _Worker(GeneratorWorker):
-    """Ends what it runs in its own thread, and before it says so, also where napari quits it at exit."""
+    """Closes its stream in its own thread before it says that it has ended, also when napari quits it."""
 
     def work(self) -> Any:
         """Run in the thread."""
-        # Not among those that the pool counts: on a machine with one core all others would wait for its end.
+        # The pool does not count this thread: on a machine with one core all others would wait for its end.
         pool = QThreadPool.globalInstance()
         pool.releaseThread()
         try:
@@ -226,7 +249,7 @@ class _Worker(GeneratorWorker):
 
 
 class Queue:
-    """One place to compute: jobs run one after another."""
+    """Runs jobs one after another."""
 
     def __init__(self) -> None:
         self._jobs: deque[Job] = deque()
@@ -259,5 +282,9 @@ class Queue:
         return len(self._jobs)
 
 
-#: The device is one, whatever the number of docks and viewers.
-QUEUE = Queue()
+_QUEUES: WeakKeyDictionary[Any, Queue] = WeakKeyDictionary()
+
+
+def queue_of(viewer: Any) -> Queue:
+    """Return the queue of a viewer: runs of one window share its device, so they wait for each other."""
+    return _QUEUES.setdefault(viewer, Queue())

@@ -1,6 +1,6 @@
-"""The architectures that are known without spandrel, and which of them weights are of."""
+"""The architectures that need no spandrel, and how to recognise them by their weights."""
 
-from napari_dip.pretrained.architectures.base import Architecture, Weights
+from napari_dip.pretrained.architectures.base import KnownArchitecture, Weights
 from napari_dip.pretrained.architectures.compact import Compact
 from napari_dip.pretrained.architectures.dncnn import DnCNN
 from napari_dip.pretrained.architectures.edsr import EDSR
@@ -8,24 +8,24 @@ from napari_dip.pretrained.architectures.rrdb import RRDB
 from napari_dip.pretrained.architectures.srresnet import SRResNet
 from napari_dip.pretrained.architectures.vdsr import VDSR
 
-#: Each of them.
-ARCHITECTURES: tuple[type[Architecture], ...] = (Compact, DnCNN, EDSR, RRDB, SRResNet, VDSR)
+#: All of them, in the order in which they are tried.
+ARCHITECTURES: tuple[type[KnownArchitecture], ...] = (Compact, DnCNN, EDSR, RRDB, SRResNet, VDSR)
 
 __all__ = [
     "ARCHITECTURES",
     "EDSR",
     "RRDB",
     "VDSR",
-    "Architecture",
     "Compact",
     "DnCNN",
+    "KnownArchitecture",
     "SRResNet",
     "Weights",
     "recognised",
 ]
 
 
-def recognised(weights: Weights) -> Architecture | None:
-    """Return the network that has these weights; None where they are of no architecture that is known."""
+def recognised(weights: Weights) -> KnownArchitecture | None:
+    """Return the network that has these weights, or None if no architecture fits them."""
     found = (architecture.of(weights) for architecture in ARCHITECTURES)
     return next((network for network in found if network is not None), None)

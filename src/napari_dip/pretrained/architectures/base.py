@@ -1,4 +1,4 @@
-"""What our architectures have in common."""
+"""The base class of the architectures."""
 
 import re
 from abc import ABC, abstractmethod
@@ -11,20 +11,20 @@ from torch import Tensor, nn
 Weights = Mapping[str, Tensor]
 
 
-class Architecture(nn.Module, ABC):
-    """A network whose size can be told from the names and shapes of its weights.
+class KnownArchitecture(nn.Module, ABC):
+    """A network whose size follows from the names and shapes of its weights.
 
     Parameters
     ----------
     channels : int
-        Of the images.
+        Channels of the images.
     factor : int
-        Pixels of the result for one of the input along each axis.
+        Pixels of the result per pixel of the input, along each axis.
     """
 
-    #: What it is called.
+    #: Its name.
     title: ClassVar[str]
-    #: Whether it wants images that were enlarged before.
+    #: Whether it takes images that have been interpolated to the size of the result.
     pre_upsampled: ClassVar[bool] = False
 
     def __init__(self, channels: int, factor: int = 1) -> None:
@@ -34,25 +34,25 @@ class Architecture(nn.Module, ABC):
     @classmethod
     @abstractmethod
     def sized(cls, weights: Weights) -> Self:
-        """Return a network of the size that weights have.
+        """Return a network that these weights fit. Its own weights are not set.
 
         Raises
         ------
         KeyError, ValueError
-            A name is absent, or a shape is of another kind: the weights are another architecture's.
+            A name is missing or a shape does not fit: the weights belong to another architecture.
         """
 
     @classmethod
     def renamed(cls, weights: Weights) -> Weights:
-        """Return weights by the names that they have here, where others call them differently."""
+        """Return the weights by the names that this package uses, whatever other programs call them."""
         return weights
 
     @classmethod
     def of(cls, weights: Weights) -> Self | None:
-        """Return the network that has these weights; None where they are another architecture's."""
+        """Return the network that has these weights, or None if they belong to another architecture."""
         weights = cls.renamed(weights)
         try:
-            with torch.device("meta"):  # what will be replaced needs no memory
+            with torch.device("meta"):  # the initial weights are replaced, so they need no memory
                 network = cls.sized(weights)
         except (KeyError, ValueError):
             return None
@@ -67,7 +67,7 @@ def _kinds(weights: Weights) -> dict[str, tuple[torch.Size, bool]]:
 
 
 def replaced(weights: Weights, names: Mapping[str, str | Callable[[re.Match[str]], str]]) -> Weights:
-    """Return weights by other names: in each, what stands for a pattern takes its place at the start."""
+    """Return the weights with the start of each name replaced where it matches a pattern."""
     return {_replaced(name, names): value for name, value in weights.items()}
 
 
@@ -80,7 +80,7 @@ def _replaced(name: str, names: Mapping[str, str | Callable[[re.Match[str]], str
 
 
 def numbered(weights: Weights, prefix: str) -> list[int]:
-    """Return the numbers that follow a prefix in the names of weights, in order."""
+    """Return the numbers that follow a prefix in the names of the weights, in ascending order."""
     starts = (name.removeprefix(prefix).split(".")[0] for name in weights if name.startswith(prefix))
     return sorted({int(start) for start in starts if start.isdecimal()})
 
@@ -91,9 +91,9 @@ def root(n: int, channels: int) -> int:
     Raises
     ------
     ValueError
-        There is none.
+        No whole factor fits.
     """
     factor = round((n / channels) ** 0.5) if channels else 0
     if not factor or factor**2 * channels != n:
-        raise ValueError(f"{n} channels are not those of a whole factor")
+        raise ValueError(f"{n} channels do not correspond to a whole factor")
     return factor

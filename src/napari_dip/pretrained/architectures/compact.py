@@ -1,26 +1,26 @@
-"""Super-resolution on the coarse grid."""
+"""Compact: super-resolution on the coarse grid."""
 
 from typing import Self
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from napari_dip.pretrained.architectures.base import Architecture, Weights, numbered, root
+from napari_dip.pretrained.architectures.base import KnownArchitecture, Weights, numbered, root
 
 
-class Compact(Architecture):
-    """A chain of convolutions on the coarse grid, whose channels become the finer pixels (SRVGGNet).
+class Compact(KnownArchitecture):
+    """A chain of convolutions on the coarse grid, whose output channels become the fine pixels (SRVGGNet).
 
-    Its result is added to the input, enlarged by repeating pixels (Wang et al., *Real-ESRGAN*, ICCVW 2021).
+    Its output is added to the input with repeated pixels (Wang et al., *Real-ESRGAN*, ICCVW 2021).
 
     Parameters
     ----------
     channels, factor : int
-        As of each architecture.
+        As for `KnownArchitecture`.
     features : int
-        Channels within.
+        Channels of the hidden layers.
     layers : int
-        Convolutions between the first and the last.
+        Number of convolutions between the first and the last.
     """
 
     title = "Compact"
@@ -36,13 +36,13 @@ class Compact(Architecture):
 
     @classmethod
     def sized(cls, weights: Weights) -> Self:
-        """Return a network of the size that weights have."""
+        """Return a network that these weights fit."""
         features, channels, _, _ = weights["body.0.weight"].shape
         last = max(numbered(weights, "body."))
         factor = root(len(weights[f"body.{last}.weight"]), channels)
         return cls(channels, factor, features, last // 2 - 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return enlarged images."""
+        """Return images on a finer grid."""
         nearest = x.repeat_interleave(self.factor, 2).repeat_interleave(self.factor, 3)
         return nearest + F.pixel_shuffle(self.body(x), self.factor)

@@ -1,4 +1,4 @@
-"""Super-resolution by residual blocks."""
+"""EDSR: super-resolution by residual blocks."""
 
 import math
 from typing import Self
@@ -6,33 +6,33 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from napari_dip.pretrained.architectures.base import Architecture, Weights, numbered, replaced, root
+from napari_dip.pretrained.architectures.base import KnownArchitecture, Weights, numbered, replaced, root
 from napari_dip.pretrained.architectures.residual import Block
 
-#: The mean of the colours that its authors trained on, of 1, and the range of their grey levels.
+#: Mean colour of the authors' training images, for a range from 0 to 1, and the range that the network uses.
 _MEAN, _RANGE = (0.4488, 0.4371, 0.4040), 255.0
 
 
-class EDSR(Architecture):
+class EDSR(KnownArchitecture):
     """Residual blocks on the coarse grid, then pixel shuffles (Lim et al., CVPRW 2017).
 
     Parameters
     ----------
     channels : int
-        Of the images.
+        Channels of the images.
     features : int
-        Channels within.
+        Channels of the hidden layers.
     blocks : int
-        How many.
+        Number of residual blocks.
     steps : list of int
-        Factors of the pixel shuffles, one after the other.
+        Factors of the pixel shuffles, in order.
     """
 
     title = "EDSR"
 
     def __init__(self, channels: int, features: int, blocks: int, steps: list[int]) -> None:
         super().__init__(channels, math.prod(steps))
-        # The authors' large networks add a tenth of each block; the files don't say so.
+        # The authors' large networks scale each block by 0.1, which their files do not tell.
         self.scale = 0.1 if features >= 256 else 1.0
         self.sub_mean, self.add_mean = (nn.Conv2d(channels, channels, 1) for _ in range(2))
         for mean in (self.sub_mean, self.add_mean):
@@ -48,7 +48,7 @@ class EDSR(Architecture):
 
     @classmethod
     def sized(cls, weights: Weights) -> Self:
-        """Return a network of the size that weights have."""
+        """Return a network that these weights fit."""
         features, channels, _, _ = weights["conv_first.weight"].shape
         layers = numbered(weights, "upsample.")
         steps = [root(len(weights[f"upsample.{at}.weight"]), features) for at in layers]
@@ -56,7 +56,7 @@ class EDSR(Architecture):
 
     @classmethod
     def renamed(cls, weights: Weights) -> Weights:
-        """Take the authors' names for BasicSR's, and BasicSR's subtraction of a mean for the authors'."""
+        """Rename the authors' weights as in BasicSR, and add the mean that BasicSR keeps out of its files."""
         if "head.0.weight" in weights:
             blocks = max(numbered(weights, "body."), default=0)
             return replaced(
@@ -84,7 +84,7 @@ class EDSR(Architecture):
         }
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return enlarged images."""
+        """Return images on a finer grid."""
         first = deep = self.conv_first(self.sub_mean(x))
         for block in self.body:
             deep = block(deep, self.scale)

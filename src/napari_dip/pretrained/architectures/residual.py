@@ -1,4 +1,4 @@
-"""What chains of residual blocks are made of."""
+"""The residual block of several architectures."""
 
 from torch import Tensor, nn
 
@@ -9,7 +9,7 @@ class Block(nn.Module):
     Parameters
     ----------
     features : int
-        Channels.
+        Channels of the input and the output.
     """
 
     def __init__(self, features: int) -> None:
@@ -18,5 +18,5 @@ class Block(nn.Module):
         self.conv2 = nn.Conv2d(features, features, 3, padding=1)
 
     def forward(self, x: Tensor, scale: float = 1.0) -> Tensor:
-        """Return features, to which the block adds with a scale s."""
+        """Return the features of the next block, where s is `scale`."""
         return x + scale * self.conv2(self.conv1(x).relu())

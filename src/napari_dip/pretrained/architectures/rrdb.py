@@ -1,4 +1,4 @@
-"""Super-resolution by dense blocks within residual ones."""
+"""RRDB: super-resolution by dense blocks within residual blocks."""
 
 from typing import Self
 
@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from napari_dip.pretrained.architectures.base import Architecture, Weights, numbered, replaced, root
+from napari_dip.pretrained.architectures.base import KnownArchitecture, Weights, numbered, replaced, root
 
-#: What a block adds is scaled by this.
+#: Scale of what each block adds.
 _SCALE = 0.2
 
 
@@ -17,7 +17,7 @@ def _active(x: Tensor) -> Tensor:
 
 
 class _Dense(nn.Module):
-    """Five convolutions, each of all that was there before it."""
+    """Five convolutions, each of which sees the input and all earlier outputs."""
 
     def __init__(self, features: int, growth: int) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class _Dense(nn.Module):
 
 
 class _Residual(nn.Module):
-    """Three dense blocks."""
+    """Three dense blocks within a residual one."""
 
     def __init__(self, features: int, growth: int) -> None:
         super().__init__()
@@ -44,21 +44,21 @@ class _Residual(nn.Module):
         return x + _SCALE * self.rdb3(self.rdb2(self.rdb1(x)))
 
 
-class RRDB(Architecture):
+class RRDB(KnownArchitecture):
     """The network of ESRGAN and Real-ESRGAN (Wang et al., ECCVW 2018 and ICCVW 2021).
 
     Parameters
     ----------
     channels : int
-        Of the images.
+        Channels of the images.
     features, growth : int
-        Channels within, and what each convolution of a dense block adds.
+        Channels of the hidden layers, and channels that each convolution of a dense block adds.
     blocks : int
-        How many.
+        Number of residual blocks.
     doublings : int
-        How often the features are enlarged by 2.
+        How often the features are upsampled by 2.
     folded : int
-        By how much the image is first made smaller along each axis, its pixels becoming channels.
+        Factor by which the image is shrunk at first, along each axis, by turning its pixels into channels.
     """
 
     title = "ESRGAN"
@@ -80,7 +80,7 @@ class RRDB(Architecture):
 
     @classmethod
     def sized(cls, weights: Weights) -> Self:
-        """Return a network of the size that weights have."""
+        """Return a network that these weights fit."""
         features, inputs, _, _ = weights["conv_first.weight"].shape
         channels, growth = len(weights["conv_last.weight"]), len(weights["body.0.rdb1.conv1.weight"])
         blocks, doublings = len(numbered(weights, "body.")), len(numbered(weights, "conv_up"))
@@ -88,7 +88,7 @@ class RRDB(Architecture):
 
     @classmethod
     def renamed(cls, weights: Weights) -> Weights:
-        """Take the names of the first two releases for those of BasicSR."""
+        """Rename the weights of the first two releases as in BasicSR."""
         names = {
             r"RRDB_trunk\.(\d+)\.RDB(\d)\.": r"body.\1.rdb\2.",
             r"trunk_conv\.": "conv_body.",
@@ -110,7 +110,7 @@ class RRDB(Architecture):
         return replaced(weights, names)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return enlarged images."""
+        """Return images on a finer grid."""
         height, width = x.shape[2:]
         x = F.pad(x, (0, -width % self.folded, 0, -height % self.folded), mode="reflect")
         first = self.conv_first(F.pixel_unshuffle(x, self.folded))

@@ -1,4 +1,4 @@
-"""Super-resolution by residual blocks, added to an enlarged image."""
+"""SRResNet: super-resolution by residual blocks, added to a bilinear interpolation."""
 
 import math
 from typing import Self
@@ -6,26 +6,26 @@ from typing import Self
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from napari_dip.pretrained.architectures.base import Architecture, Weights, numbered, replaced, root
+from napari_dip.pretrained.architectures.base import KnownArchitecture, Weights, numbered, replaced, root
 from napari_dip.pretrained.architectures.residual import Block
 
 
-class SRResNet(Architecture):
-    """Residual blocks, pixel shuffles and two more convolutions; the bilinear image is added.
+class SRResNet(KnownArchitecture):
+    """Residual blocks, pixel shuffles and two more convolutions, added to the interpolated image.
 
-    It is SRResNet (Ledig et al., CVPR 2017) without batch normalisation, and the one that Wang et
-    al., *ESRGAN*, ECCVW 2018, compare with (MSRResNet).
+    This is SRResNet (Ledig et al., CVPR 2017) without batch normalisation, called MSRResNet by Wang et al.,
+    *ESRGAN*, ECCVW 2018.
 
     Parameters
     ----------
     channels : int
-        Of the images.
+        Channels of the images.
     features : int
-        Channels within.
+        Channels of the hidden layers.
     blocks : int
-        How many.
+        Number of residual blocks.
     steps : list of int
-        Factors of the pixel shuffles: one, or 2 and 2.
+        Factors of the pixel shuffles: one of them, or 2 and 2.
     """
 
     title = "SRResNet"
@@ -42,7 +42,7 @@ class SRResNet(Architecture):
 
     @classmethod
     def sized(cls, weights: Weights) -> Self:
-        """Return a network of the size that weights have."""
+        """Return a network that these weights fit."""
         features, channels, _, _ = weights["conv_first.weight"].shape
         layers = [name for name in ("upconv1.weight", "upconv2.weight") if name in weights]
         steps = [root(len(weights[name]), features) for name in layers or ["upconv1.weight"]]
@@ -50,11 +50,11 @@ class SRResNet(Architecture):
 
     @classmethod
     def renamed(cls, weights: Weights) -> Weights:
-        """Take the names of the first release for those of BasicSR."""
+        """Rename the weights of the first release as in BasicSR."""
         return replaced(weights, {r"recon_trunk\.": "body.", r"HRconv\.": "conv_hr."})
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return enlarged images."""
+        """Return images on a finer grid."""
         y = F.leaky_relu(self.conv_first(x), 0.1)
         for block in self.body:
             y = block(y)

@@ -1,26 +1,26 @@
-"""Super-resolution of images that were enlarged before."""
+"""VDSR: super-resolution of interpolated images."""
 
 from itertools import pairwise
 from typing import Self
 
 from torch import Tensor, nn
 
-from napari_dip.pretrained.architectures.base import Architecture, Weights, numbered, replaced
+from napari_dip.pretrained.architectures.base import KnownArchitecture, Weights, numbered, replaced
 
 
-class VDSR(Architecture):
-    """What an enlarged image lacks is predicted, and added to it (Kim, Lee and Lee, CVPR 2016).
+class VDSR(KnownArchitecture):
+    """A chain of convolutions predicts the missing detail, which is added (Kim, Lee and Lee, CVPR 2016).
 
     Parameters
     ----------
     channels : int
-        Of the images.
+        Channels of the images.
     features : int
-        Channels within.
+        Channels of the hidden layers.
     layers : int
-        Convolutions in all.
+        Number of convolutions.
     bias : bool
-        Whether the convolutions have one.
+        Whether the convolutions have a bias.
     """
 
     title = "VDSR"
@@ -35,13 +35,13 @@ class VDSR(Architecture):
 
     @classmethod
     def sized(cls, weights: Weights) -> Self:
-        """Return a network of the size that weights have."""
+        """Return a network that these weights fit."""
         features, channels, _, _ = weights["layers.0.weight"].shape
         return cls(channels, features, len(numbered(weights, "layers.")), bias="layers.0.bias" in weights)
 
     @classmethod
     def renamed(cls, weights: Weights) -> Weights:
-        """Take `input`, `residual_layer.N.conv` and `output` for layers, as others call them."""
+        """Rename `input`, `residual_layer.N.conv` and `output`, as other programs name the layers."""
         if "input.weight" not in weights:
             return weights
         last = len(numbered(weights, "residual_layer.")) + 1
@@ -56,7 +56,7 @@ class VDSR(Architecture):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return sharper images of the same size."""
-        lack = x
+        detail = x
         for layer in self.layers[:-1]:
-            lack = layer(lack).relu()
-        return x + self.layers[-1](lack)
+            detail = layer(detail).relu()
+        return x + self.layers[-1](detail)

@@ -1,0 +1,30 @@
+"""Long computations in pieces, so that a run can be shown, stopped or cancelled between two of them."""
+
+from collections.abc import Callable, Generator
+from typing import TypeAlias, TypeVar
+
+from torch import Tensor
+
+T = TypeVar("T")
+
+#: Yields after each piece, with an image if there is a new one to show, and returns the result.
+Pieces: TypeAlias = Generator[Tensor | None, None, T]
+
+
+def completed(pieces: Pieces[T]) -> T:
+    """Return the result of a computation, without a pause between its pieces."""
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as end:
+            return end.value
+
+
+def mapped(pieces: Pieces[Tensor], function: Callable[[Tensor], Tensor]) -> Pieces[Tensor]:
+    """Return a computation with a function applied to its images and to its result."""
+    while True:
+        try:
+            image = next(pieces)
+        except StopIteration as end:
+            return function(end.value)
+        yield None if image is None else function(image)

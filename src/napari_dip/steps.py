@@ -1,0 +1,18 @@
+"""Work that is done in steps, so that it can be stopped between them."""
+
+from collections.abc import Generator
+from typing import TypeVar
+
+T = TypeVar("T")
+
+#: Does one step from each yield to the next; yields a sentence about the next one, and returns the result.
+Steps = Generator[str, None, T]
+
+
+def finished(steps: Steps[T]) -> T:
+    """Do all steps and return their result."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
