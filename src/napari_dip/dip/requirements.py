@@ -17,13 +17,13 @@ def unmet_requirement(
     Parameters
     ----------
     problem : Problem
-        The data, and what made them.
+        What the image has to explain.
     network : Architecture
-        The architecture of the network.
+        Architecture of the network.
     guided : bool
         Whether there is a guide.
     guide_only : bool
-        Whether the network is to see nothing but the guide.
+        Whether the guide is the only input of the network.
     """
     shape = problem.grid.shape
     if len(shape) not in (2, 3):

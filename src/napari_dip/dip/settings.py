@@ -1,4 +1,4 @@
-"""What a fit of Deep Image Prior may be told."""
+"""The settings that a fit of Deep Image Prior depends on."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ from napari_dip.networks.settings import Architecture
 
 @dataclass(frozen=True)
 class FitSettings:
-    """The settings of `DIP` that a fit depends on. They are documented there."""
+    """The settings of `DIP` that a fit depends on; `DIP` describes them."""
 
     iterations: int
     ensemble_size: int

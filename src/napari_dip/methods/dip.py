@@ -87,7 +87,6 @@ class DIP:
     slicewise: ClassVar[bool] = False
     takes_maps: ClassVar[bool] = False
     yields_network_output: ClassVar[bool] = False
-
     iterations: Annotated[int, Interval(ge=1, le=1_000_000)] = 3000
     ensemble_size: Annotated[int, Interval(ge=1, le=100)] = 1
     time_limit: Annotated[float | None, Gt(0), Unit("s")] = None
@@ -127,8 +126,7 @@ class DIP:
 
     def unsupported_reason(self, problem: "Problem", *, guided: bool = False) -> str | None:
         """Return why the method can't solve this problem, in words for the user, or None."""
-        only = self.input == "guide"
-        return unmet_requirement(problem, self.network, guided=guided, guide_only=only)
+        return unmet_requirement(problem, self.network, guided=guided, guide_only=self.input == "guide")
 
     def remarks(self, problem: "Problem") -> tuple[str, ...]:
         """Return no remarks."""
