@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 import numpy as np
 
@@ -97,6 +97,7 @@ class Series:
             Names the argument, what was wanted and what came.
         """
         measurement = Measurement.of(measurement)
+        _refuse_other_kinds(task, method)
         axes, shape = layout_for(measurement.layout, method), measurement.shape
         task = _with_psf(task, measurement)
         if series not in get_args(Following):
@@ -113,7 +114,7 @@ class Series:
                 f'{type(task).__name__} gives it others: register the frames first, or choose "warm_start"',
             )
         guide = None if measurement.guide is None else Guide.of(measurement.guide, axes, restored)
-        maps = _checked_maps(parameter_maps or {}, axes, restored, method)
+        maps = _checked_maps({} if parameter_maps is None else parameter_maps, axes, restored, method)
         made = cls(measurement, task, method, axes, operator, guide, series, maps)
         made._refuse_arguments()
         return made
@@ -213,6 +214,16 @@ def _nothing_missing(task: "Task") -> str:
     )
 
 
+def _refuse_other_kinds(task: Any, method: Any) -> None:
+    """Refuse what is no task or no method, such as a class in place of its settings."""
+    from napari_dip.tasks import Task
+
+    if not isinstance(task, Task):
+        raise InputError("task", f"task must be a task, such as Denoise(), got {task!r}")
+    if method is not None and (isinstance(method, type) or not hasattr(method, "slicewise")):
+        raise InputError("method", f"method must be a method, such as DIP(), got {method!r}")
+
+
 def _with_psf(task: "Task", measurement: Measurement) -> "Task":
     """Return the task with the measured point spread function, if there is one."""
     if measurement.psf is None:
@@ -249,6 +260,10 @@ def _checked_maps(
     maps: "Mapping[str, ArrayLike]", axes: Axes, shape: tuple[int, ...], method: "Method | None"
 ) -> dict[str, np.ndarray]:
     """Return given parameters as arrays, if the method takes them and they fit the restored image."""
+    if not isinstance(maps, Mapping):
+        raise InputError(
+            "parameter_maps", f"parameter_maps must be arrays by name, got {type(maps).__name__}"
+        )
     if maps and method is not None and not method.takes_maps:
         raise InputError("parameter_maps", f"{type(method).__name__} has no parameter maps to be given")
     spatial = tuple(shape[axis] for axis in axes.spatial)
