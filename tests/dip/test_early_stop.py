@@ -110,7 +110,7 @@ def test_a_stop_while_a_filter_works_gives_the_data(noisy, problem, method, bloc
     assert (answer.outcome, answer.index, answer.preparing) == (Outcome.STOPPED, 0, False)
     assert torch.equal(answer.x[0, 0], torch.from_numpy(noisy))
     assert answer.note == (
-        "Stopped before the fit began: this is a first estimate, the data with missing pixels filled in."
+        "Stopped before the fit began: this is an estimate from the data, with missing pixels filled in."
     )
 
 
@@ -132,7 +132,7 @@ def test_a_stop_after_the_first_filter_gives_its_estimate(noisy, phantom, proble
     assert not blocked_later.is_set()
     assert answer.index == 0
     assert np.square(answer.x[0, 0].numpy() - phantom).mean() < 0.5 * np.square(noisy - phantom).mean()
-    assert answer.note == "Stopped before the fit began: this is a first estimate by a classic filter."
+    assert answer.note == "Stopped before the fit began: this is an estimate by a classic filter."
 
 
 def test_the_time_limit_holds_while_a_filter_works(noisy, problem, method, blocked, monkeypatch):
@@ -192,8 +192,8 @@ def test_after_a_few_iterations_held_out_pixels_decide(outcome, noisy, problem, 
     assert answer.index == 0
     assert torch.equal(answer.x, estimate_of(method, made))
     assert answer.note == (
-        "Stopped while held-out pixels still preferred a first estimate to the fit: "
-        "this is a first estimate by a classic filter."
+        "Stopped before the fit had a lower error on held-out pixels than a simple estimate: "
+        "this is an estimate by a classic filter."
     )
 
 

@@ -20,9 +20,9 @@ from napari_dip.problem import Problem
 _INTERRUPTED = (Outcome.STOPPED, Outcome.TIME_LIMIT, Outcome.RULE)
 
 _BEFORE = STOPPED_EARLY + ": this is {}."
-_EARLY = "Stopped while held-out pixels still preferred a first estimate to the fit: this is {}."
-_FILTERED = "a first estimate by a classic filter"
-_UNFILTERED = "a first estimate, the data with missing pixels filled in"
+_EARLY = "Stopped before the fit had a lower error on held-out pixels than a simple estimate: this is {}."
+_FILTERED = "an estimate by a classic filter"
+_UNFILTERED = "an estimate from the data, with missing pixels filled in"
 
 
 @dataclass(eq=False)
@@ -38,7 +38,7 @@ class EarlyStop:
     estimate : Tensor, shape ``(1, C, *grid)``, optional
         The best estimate by classic filters so far. It does not depend on held-out pixels.
     validation : Validation, optional
-        What judges the fit, once that is decided.
+        The pixels that validate the fit, once they are chosen.
     """
 
     problem: Problem
