@@ -230,5 +230,5 @@ def test_ctrl_c_gives_130_and_leaves_nothing(image, tmp_path):
     finally:
         process.kill()
     assert process.returncode == 130
-    assert errors.strip().splitlines()[-1] == "napari-dip: interrupted; no file was left half-written"
+    assert errors.strip().splitlines()[-1] == "napari-dip: interrupted; no incomplete file was left"
     assert os.listdir(tmp_path) == ["in.tif"]

@@ -131,7 +131,7 @@ def test_a_stop_after_the_first_filter_gives_its_estimate(noisy, phantom, proble
     assert not blocked_later.is_set()
     assert answer.index == 0
     assert np.square(answer.x[0, 0].numpy() - phantom).mean() < 0.5 * np.square(noisy - phantom).mean()
-    assert answer.note == "Stopped before the fit began: this is a first estimate by a classic filter."
+    assert answer.note == "Stopped before the fit began: this is an estimate by a classic filter."
 
 
 def test_the_time_limit_holds_while_a_filter_works(noisy, problem, method, blocked, monkeypatch):

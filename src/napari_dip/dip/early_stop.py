@@ -39,7 +39,7 @@ class EarlyStop:
     estimate : Tensor, shape ``(1, C, *grid)``, optional
         The best estimate by classic filters so far. It does not depend on held-out pixels.
     validation : Validation, optional
-        What judges the fit, once that is decided.
+        The pixels that validate the fit, once they are chosen.
     """
 
     problem: Problem

@@ -91,7 +91,7 @@ class _Prepared:
     Parameters
     ----------
     validation : Validation
-        What is fitted, and what judges the fit.
+        What is fitted, and what validates the fit.
     estimate : Tensor, shape ``(1, C, *grid)``, optional
         Estimate by classic filters, in grey levels.
     seen : list of Tensor, each of shape ``(1, any, *grid)``

@@ -1,4 +1,4 @@
-"""The last filter: the fitted image guides a classic filter over the data."""
+"""The postfilter: a classic filter of the data that is guided by the fitted image."""
 
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
@@ -49,9 +49,9 @@ def postfiltered(iterates: Iterable[Iterate], validation: Validation) -> Iterato
 def postfilter(x: Tensor, validation: Validation) -> Generator[None, None, Tensor]:
     """Filter the data by non-local Bayes, with a restored image as the pilot.
 
-    By similar patches the filter finds in the data what the fit has lost of the image. It is judged on the
-    held-out pixels, which it has not seen, and rejected if they clearly prefer the fitted image. The result
-    is then computed again from all pixels.
+    With the help of similar patches, the filter recovers details that are in the data but that the fit has
+    lost. It is first run without the held-out pixels, and rejected if it is clearly worse on them than the
+    fitted image. The result is then computed again from all pixels.
 
     Parameters
     ----------

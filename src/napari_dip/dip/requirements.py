@@ -33,7 +33,10 @@ def unmet_requirement(
     if int(problem.observed.sum()) < 4:
         return "Deep Image Prior needs at least 4 observed pixels."
     if guide_only and not guided:
-        return 'The network would see nothing but a guide, and there is none: give one, or input="noise".'
+        return (
+            'The setting input="guide" needs a guide, but none is given: give one, or choose input="noise".'
+        )
     if guided and network.input_shape(shape) != shape:
-        return f"{type(network).__name__} sees no image, so it can't use a guide: take an Hourglass."
+        name = type(network).__name__
+        return f"{name} has no image as its input, so it can't use a guide: use an Hourglass."
     return None

@@ -86,13 +86,14 @@ class _Deconvolution(ABC):
 class RichardsonLucy(_Deconvolution):
     """Sharpen by Richardson-Lucy iterations, which keep the image above its floor.
 
-    The iterations climb towards the maximum of the Poisson likelihood. Too many of them fit the noise, so
-    their number is what limits it. Source: Richardson 1972, Lucy 1974.
+    The iterations approach the maximum of the Poisson likelihood. Too many of them fit the noise, so limit
+    their number. Source: Richardson 1972, Lucy 1974; computed by scikit-image.
 
     Parameters
     ----------
     iterations : int
-        More are sharper, and noisier: 10 suit dim images, 30 to 100 bright ones.
+        Number of iterations. More of them give a sharper but noisier image: 10 suit dim images, 30 to 100
+        suit bright ones.
 
     Examples
     --------
@@ -129,7 +130,7 @@ class Wiener(_Deconvolution):
     Parameters
     ----------
     balance : float, optional
-        Weight of smoothness against sharpness. By default the one under which the data are most likely, for
+        Weight of smoothness against sharpness. By default, the value for which the data are most likely, with
         white noise and an image with Gaussian second derivatives (Orieux, Giovannelli, Rodet, JOSA A, 2010).
 
     Examples

@@ -209,8 +209,8 @@ def nothing_missing(task: "Task") -> InputError:
 
 def _nothing_missing(task: "Task") -> str:
     return (
-        f"{type(task).__name__} needs missing pixels, and none are: mark them in a mask, name the grey level "
-        "at which the detector saturates, or set them to NaN"
+        f"{type(task).__name__} needs missing pixels, but there are none: mark them in a mask, give the grey "
+        "level at which the detector saturates, or set them to NaN"
     )
 
 
@@ -231,8 +231,12 @@ def _with_psf(task: "Task", measurement: Measurement) -> "Task":
     own = getattr(task, "psf", None)
     usual = getattr(type(task), "psf", None)
     if not hasattr(task, "psf") or own not in (None, usual, MeasuredPSF()):
-        wanted = "takes no point spread function" if own is None else f"has the point spread function {own}"
-        raise InputError("psf", f"{type(task).__name__} {wanted}: leave out the measured one, or that")
+        advice = (
+            "takes no point spread function: leave psf out"
+            if own is None
+            else f"already has the point spread function {own}: leave out that or psf"
+        )
+        raise InputError("psf", f"{type(task).__name__} {advice}")
     return replace(task, psf=MeasuredPSF())  # type: ignore[call-arg]
 
 
@@ -265,7 +269,9 @@ def _checked_maps(
             "parameter_maps", f"parameter_maps must be arrays by name, got {type(maps).__name__}"
         )
     if maps and method is not None and not method.takes_maps:
-        raise InputError("parameter_maps", f"{type(method).__name__} has no parameter maps to be given")
+        raise InputError(
+            "parameter_maps", f"{type(method).__name__} has no parameters that maps could replace"
+        )
     spatial = tuple(shape[axis] for axis in axes.spatial)
     whole = tuple(n for axis, n in enumerate(shape) if axis != axes.channel)
     arrays = {name: np.asarray(values) for name, values in maps.items()}

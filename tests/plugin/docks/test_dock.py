@@ -78,7 +78,7 @@ def test_stop_keeps_the_best(viewer, user, image):
     user.sees(lambda: panel.curves.best is not None)
     user.clicks(panel.stop_button)
     user.sees(lambda: not dock._panels)
-    assert "You stopped it." in text(dock)
+    assert "You stopped the run." in text(dock)
     report = viewer.layers["cells denoised"].metadata["napari-dip"]["frames"][0]
     assert report["outcome"] == "STOPPED"
     assert np.isfinite(viewer.layers["cells denoised"].data).all()

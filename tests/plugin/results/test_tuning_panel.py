@@ -153,7 +153,7 @@ def test_the_verdict_is_said_while_it_runs_and_stop_keeps_the_best(viewer, user,
     user.clicks(panel.stop_button)
     user.sees(lambda: not dock._panels)
     assert dock.message.text().startswith("Inconsistent: back-projection takes")
-    assert "You stopped it." in dock.message.text()
+    assert "You stopped the run." in dock.message.text()
     assert viewer.layers["cells super-resolved"].metadata[KEY]["frames"][0]["outcome"] == "STOPPED"
 
 
