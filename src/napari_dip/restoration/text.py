@@ -15,7 +15,7 @@ def summary(result: "Restoration") -> str:
     reached, done = len(result.frames), [frame for frame in result.frames if frame.error is None]
     ends = Counter(frame.outcome for frame in done)
     why = " ".join(
-        outcome.value if count == reached else f"{outcome.value} ({count} of {reached} frames)"
+        outcome.value if count == reached else f"{outcome.value.rstrip('.')} ({count} of {reached} frames)."
         for outcome, count in ends.items()
     )
     time = duration(sum(frame.seconds for frame in result.frames))
