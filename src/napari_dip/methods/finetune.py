@@ -127,11 +127,13 @@ class FineTune:
         """Most iterations for an image or frame."""
         return self.iterations if self.action in ("auto", "fine-tuning") else 1
 
-    def probe(self, updates: int) -> Self:
+    def probe(self, iterations: int) -> Self:
         """Return settings for this many iterations of fine-tuning alone, or for the network's output."""
         if self.action not in ("auto", "fine-tuning"):
             return replace(self, action="network")
-        tuned = replace(self, action="fine-tuning", iterations=updates, self_ensemble=False, time_limit=None)
+        tuned = replace(
+            self, action="fine-tuning", iterations=iterations, self_ensemble=False, time_limit=None
+        )
         return replace(tuned, learning_rate=self.learning_rate or 1e-4)
 
     def resolved(self, device: str) -> Self:

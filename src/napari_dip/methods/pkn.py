@@ -69,7 +69,7 @@ class PKN:
     def __post_init__(self) -> None:
         check(self)
 
-    def probe(self, updates: int) -> Self:
+    def probe(self, iterations: int) -> Self:
         """Return these settings: there is only one pass to measure."""
         return self
 
