@@ -198,7 +198,7 @@ def test_after_a_few_iterations_held_out_pixels_decide(outcome, noisy, problem, 
     assert torch.equal(answer.x, estimate_of(method, made))
     assert answer.note == (
         "Stopped before the fit became better than a simpler estimate: "
-        "this is a first estimate by a classic filter."
+        "this is an estimate by a classic filter."
     )
 
 
