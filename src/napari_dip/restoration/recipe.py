@@ -202,7 +202,7 @@ class Recipe:
 
 
 def _index(roi: Region | None) -> str:
-    """Return what takes an area out of an array."""
+    """Return the index of a region, as an expression."""
     return "" if roi is None else f"[{written(roi).replace(',', ', ')}]"
 
 
