@@ -19,6 +19,14 @@ def test_it_behaves_as_an_array(restoration):
     np.testing.assert_array_equal(np.asarray(restoration), image)
     np.testing.assert_array_equal(restoration - image, 0)
     assert np.asarray(restoration, float).dtype == float
+    for wanted, got in (
+        (image * 2, restoration * 2),
+        (-image, -restoration),
+        (image > 100, restoration > 100),
+    ):
+        np.testing.assert_array_equal(got, wanted)
+    np.testing.assert_array_equal(2 + restoration * restoration, 2 + image * image)
+    np.testing.assert_array_equal(np.sqrt(abs(restoration)), np.sqrt(abs(image)))
     assert float(np.mean(restoration)) == pytest.approx(float(image.mean()))
 
 

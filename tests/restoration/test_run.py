@@ -20,6 +20,7 @@ from napari_dip import (
     Measurement,
     Outcome,
     RestorationError,
+    RichardsonLucy,
     StopRequested,
     SuperResolve,
     Wiener,
@@ -275,3 +276,18 @@ def test_a_rule_that_returns_no_outcome_is_refused(stack, answer):
 
     with pytest.raises(ValueError, match="must return None or an outcome"):
         restore(stack[:2], Denoise(), SMALL, axes="TYX", stopping_rule=Rule())
+
+
+@pytest.mark.parametrize("method", [Wiener(), RichardsonLucy(iterations=2)], ids=["Wiener", "RL"])
+def test_a_quick_filter_stops_between_two_frames(stack, method):
+    event = threading.Event()
+
+    def stop(iterate):
+        if iterate.frame == (1,) and iterate.outcome:
+            event.set()
+
+    frames = np.concatenate([stack[:3]] * 3)
+    result = restore(
+        frames, Deconvolve(), method, axes="TYX", stopping_rule=StopRequested(event), callback=stop
+    )
+    assert [report.index for report in result.frames] == [(0,), (1,)]

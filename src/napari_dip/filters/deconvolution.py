@@ -74,6 +74,7 @@ def _iterates(
         x = problem.widened(problem.complete_data) if channels is None else tensor(channels)
         return Iterate(0, x, x.new_full((), np.nan), preparing=True)
 
+    yield waiting(None)  # a quick filter can be stopped too, between two frames of a series
     x = tensor((yield from in_background(_deconvolved(problem, deconvolve), waiting)))
     yield Iterate(iterations, x, problem(x), outcome=Outcome.COMPUTED)
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from napari_dip.optim.iterate import Outcome, StoppingCriterion
 
@@ -79,7 +80,7 @@ class RestoredMap:
 
 
 @dataclass(frozen=True, eq=False)
-class Restoration:
+class Restoration(NDArrayOperatorsMixin):
     """A restored image, which can be used as an array, and how it came about.
 
     Parameters
@@ -109,6 +110,10 @@ class Restoration:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.image, dtype=dtype, copy=copy)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        arrays = [one.image if isinstance(one, Restoration) else one for one in inputs]
+        return getattr(ufunc, method)(*arrays, **options)
 
     def __getitem__(self, index: Any) -> Any:
         return self.image[index]

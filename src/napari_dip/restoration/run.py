@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 from napari_dip.device import Device, choose
 from napari_dip.errors import DivergenceError, InputError, translated_errors
 from napari_dip.optim.iterate import Iterate, Outcome
-from napari_dip.restoration.series import Following, Series, nothing_missing
+from napari_dip.restoration.checks import nothing_missing
+from napari_dip.restoration.series import Following, Series
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -1,15 +1,21 @@
 """A measurement as the restoration problems of its frames."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Self, get_args
 
 import numpy as np
 
 from napari_dip.errors import InputError
 from napari_dip.image.axes import Axes
 from napari_dip.image.grid import Grid
-from napari_dip.psf.models import MeasuredPSF
+from napari_dip.restoration.checks import (
+    checked_maps,
+    nothing_missing,
+    refuse_other_kinds,
+    refuse_values,
+    with_psf,
+)
 from napari_dip.restoration.guide import Guide
 from napari_dip.restoration.measurement import Measurement
 
@@ -24,9 +30,6 @@ if TYPE_CHECKING:
 
 #: How a frame follows the one before: from its weights, from its weights moved with the drift, or not at all.
 Following = Literal["warm_start", "drift", "independent"]
-
-#: Grey levels beyond these overflow, or vanish, when float32 squares them.
-_SMALLEST_RANGE, _LARGEST_VALUE = 1e-15, 1e15
 
 
 def restored_shape(shape: tuple[int, ...], axes: Axes, task: "Task") -> tuple[int, ...]:
@@ -97,9 +100,9 @@ class Series:
             Names the argument, what was wanted and what came.
         """
         measurement = Measurement.of(measurement)
-        _refuse_other_kinds(task, method)
+        refuse_other_kinds(task, method)
         axes, shape = layout_for(measurement.layout, method), measurement.shape
-        task = _with_psf(task, measurement)
+        task = with_psf(task, measurement)
         if series not in get_args(Following):
             raise InputError(
                 "series", f"series must be one of {', '.join(get_args(Following))}, got {series!r}"
@@ -114,7 +117,7 @@ class Series:
                 f'{type(task).__name__} gives it others: register the frames first, or choose "warm_start"',
             )
         guide = None if measurement.guide is None else Guide.of(measurement.guide, axes, restored)
-        maps = _checked_maps({} if parameter_maps is None else parameter_maps, axes, restored, method)
+        maps = checked_maps({} if parameter_maps is None else parameter_maps, axes, restored, method)
         made = cls(measurement, task, method, axes, operator, guide, series, maps)
         made._refuse_arguments()
         return made
@@ -161,7 +164,7 @@ class Series:
             The frame can't be restored, with the reason.
         """
         problem = self.read(frame, device)
-        _refuse_values(problem)
+        refuse_values(problem)
         if self.method is not None:
             reason = self.method.unsupported_reason(problem, guided=self.guide is not None)
             if reason:
@@ -195,91 +198,8 @@ class Series:
     def _refuse_arguments(self) -> None:
         """Refuse what can be told to be impossible for every frame."""
         if self.task.needs_missing and not self.measurement.may_miss_pixels():
-            raise InputError("missing", _nothing_missing(self.task))
+            raise nothing_missing(self.task)
         if self.method is not None:
             reason = self.method.unsupported_reason(self.blank, guided=self.guide is not None)
             if reason:
                 raise InputError("image", reason)
-
-
-def nothing_missing(task: "Task") -> InputError:
-    """Return the error for a task that fills in missing pixels, where no pixel is missing."""
-    return InputError("missing", _nothing_missing(task))
-
-
-def _nothing_missing(task: "Task") -> str:
-    return (
-        f"{type(task).__name__} needs missing pixels, but there are none: mark them in a mask, give the grey "
-        "level at which the detector saturates, or set them to NaN"
-    )
-
-
-def _refuse_other_kinds(task: Any, method: Any) -> None:
-    """Refuse what is no task or no method, such as a class in place of its settings."""
-    from napari_dip.tasks import Task
-
-    if not isinstance(task, Task):
-        raise InputError("task", f"task must be a task, such as Denoise(), got {task!r}")
-    if method is not None and (isinstance(method, type) or not hasattr(method, "slicewise")):
-        raise InputError("method", f"method must be a method, such as DIP(), got {method!r}")
-
-
-def _with_psf(task: "Task", measurement: Measurement) -> "Task":
-    """Return the task with the measured point spread function, if there is one."""
-    if measurement.psf is None:
-        return task
-    own = getattr(task, "psf", None)
-    usual = getattr(type(task), "psf", None)
-    if not hasattr(task, "psf") or own not in (None, usual, MeasuredPSF()):
-        advice = (
-            "takes no point spread function: leave psf out"
-            if own is None
-            else f"already has the point spread function {own}: leave out that or psf"
-        )
-        raise InputError("psf", f"{type(task).__name__} {advice}")
-    return replace(task, psf=MeasuredPSF())  # type: ignore[call-arg]
-
-
-def _refuse_values(problem: "Problem") -> None:
-    """Refuse a frame whose grey levels tell nothing, or that float32 can't hold."""
-    observed = problem.weights > 0
-    seen = problem.data if bool(observed.all()) else problem.data[observed]
-    if not seen.numel():
-        raise InputError("missing", "every pixel is missing: there is nothing to restore from")
-    low, high = float(seen.min()), float(seen.max())
-    if low == high:
-        raise InputError("image", f"the image is constant ({low:g}): there is nothing to restore")
-    if max(-low, high) > _LARGEST_VALUE or high - low < _SMALLEST_RANGE:
-        raise InputError(
-            "image",
-            f"the image's values lie between {low:g} and {high:g}, which float32 arithmetic can't square: "
-            "multiply the image by a suitable power of ten",
-        )
-    empty = (~observed.flatten(2).any(2)[0]).nonzero().flatten().tolist()
-    if empty:
-        raise InputError("missing", f"every pixel of channel {empty[0]} is missing: leave the channel out")
-
-
-def _checked_maps(
-    maps: "Mapping[str, ArrayLike]", axes: Axes, shape: tuple[int, ...], method: "Method | None"
-) -> dict[str, np.ndarray]:
-    """Return given parameters as arrays, if the method takes them and they fit the restored image."""
-    if not isinstance(maps, Mapping):
-        raise InputError(
-            "parameter_maps", f"parameter_maps must be arrays by name, got {type(maps).__name__}"
-        )
-    if maps and method is not None and not method.takes_maps:
-        raise InputError(
-            "parameter_maps", f"{type(method).__name__} has no parameters that maps could replace"
-        )
-    spatial = tuple(shape[axis] for axis in axes.spatial)
-    whole = tuple(n for axis, n in enumerate(shape) if axis != axes.channel)
-    arrays = {name: np.asarray(values) for name, values in maps.items()}
-    for name, array in arrays.items():
-        if array.dtype.kind not in "buif" or array.shape not in (whole, spatial):
-            raise InputError(
-                "parameter_maps",
-                f"the map {name} must hold numbers and have the shape {whole} of the restored image"
-                f"{'' if whole == spatial else f', or {spatial}'}, got {array.dtype} and {array.shape}",
-            )
-    return arrays

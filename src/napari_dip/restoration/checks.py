@@ -1,0 +1,102 @@
+"""Refuses arguments and frames that can't be restored, in words."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_dip.errors import InputError
+from napari_dip.image.axes import Axes
+from napari_dip.psf.models import MeasuredPSF
+from napari_dip.restoration.measurement import Measurement
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from napari_dip.methods import Method
+    from napari_dip.problem import Problem
+    from napari_dip.tasks import Task
+
+#: Grey levels beyond these overflow, or vanish, when float32 squares them.
+_SMALLEST_RANGE, _LARGEST_VALUE = 1e-15, 1e15
+
+
+def refuse_other_kinds(task: Any, method: Any) -> None:
+    """Refuse what is no task or no method, such as a class in place of its settings."""
+    from napari_dip.tasks import Task
+
+    if not isinstance(task, Task):
+        raise InputError("task", f"task must be a task, such as Denoise(), got {task!r}")
+    if method is not None and (isinstance(method, type) or not hasattr(method, "slicewise")):
+        raise InputError("method", f"method must be a method, such as DIP(), got {method!r}")
+
+
+def nothing_missing(task: "Task") -> InputError:
+    """Return the error for a task that fills in missing pixels, where no pixel is missing."""
+    return InputError(
+        "missing",
+        f"{type(task).__name__} needs missing pixels, but there are none: mark them in a mask, give the grey "
+        "level at which the detector saturates, or set them to NaN",
+    )
+
+
+def with_psf(task: "Task", measurement: Measurement) -> "Task":
+    """Return the task with the measured point spread function, if there is one."""
+    if measurement.psf is None:
+        return task
+    own = getattr(task, "psf", None)
+    usual = getattr(type(task), "psf", None)
+    if not hasattr(task, "psf") or own not in (None, usual, MeasuredPSF()):
+        advice = (
+            "takes no point spread function: leave psf out"
+            if own is None
+            else f"already has the point spread function {own}: leave out that or psf"
+        )
+        raise InputError("psf", f"{type(task).__name__} {advice}")
+    return replace(task, psf=MeasuredPSF())  # type: ignore[call-arg]
+
+
+def refuse_values(problem: "Problem") -> None:
+    """Refuse a frame whose grey levels tell nothing, or that float32 can't hold."""
+    observed = problem.weights > 0
+    seen = problem.data if bool(observed.all()) else problem.data[observed]
+    if not seen.numel():
+        raise InputError("missing", "every pixel is missing: there is nothing to restore from")
+    low, high = float(seen.min()), float(seen.max())
+    if low == high:
+        raise InputError("image", f"the image is constant ({low:g}): there is nothing to restore")
+    if max(-low, high) > _LARGEST_VALUE or high - low < _SMALLEST_RANGE:
+        raise InputError(
+            "image",
+            f"the image's values lie between {low:g} and {high:g}, which float32 arithmetic can't square: "
+            "multiply the image by a suitable power of ten",
+        )
+    empty = (~observed.flatten(2).any(2)[0]).nonzero().flatten().tolist()
+    if empty:
+        raise InputError("missing", f"every pixel of channel {empty[0]} is missing: leave the channel out")
+
+
+def checked_maps(
+    maps: "Mapping[str, ArrayLike]", axes: Axes, shape: tuple[int, ...], method: "Method | None"
+) -> dict[str, np.ndarray]:
+    """Return given parameters as arrays, if the method takes them and they fit the restored image."""
+    if not isinstance(maps, Mapping):
+        raise InputError(
+            "parameter_maps", f"parameter_maps must be arrays by name, got {type(maps).__name__}"
+        )
+    if maps and method is not None and not method.takes_maps:
+        raise InputError(
+            "parameter_maps", f"{type(method).__name__} has no parameters that maps could replace"
+        )
+    spatial = tuple(shape[axis] for axis in axes.spatial)
+    whole = tuple(n for axis, n in enumerate(shape) if axis != axes.channel)
+    arrays = {name: np.asarray(values) for name, values in maps.items()}
+    for name, array in arrays.items():
+        if array.dtype.kind not in "buif" or array.shape not in (whole, spatial):
+            raise InputError(
+                "parameter_maps",
+                f"the map {name} must hold numbers and have the shape {whole} of the restored image"
+                f"{'' if whole == spatial else f', or {spatial}'}, got {array.dtype} and {array.shape}",
+            )
+    return arrays
