@@ -97,7 +97,7 @@ def test_what_is_in_the_file_is_said_before_the_run(user, dock):
     [
         (None, "no such file"),
         (b"a network, they said", "can't read"),
-        (Compact(1, 2, 4, 1), "and one that enlarges them 3 times was wanted"),
+        (Compact(1, 2, 4, 1), "the task needs a network that keeps the size"),
     ],
     ids=["absent", "broken", "for another task"],
 )
@@ -106,7 +106,6 @@ def test_a_file_that_does_not_do_is_marked(user, dock, tmp_path, content, words)
     if isinstance(content, bytes):
         path.write_bytes(content)
     elif content is not None:
-        words = words.replace("enlarges them 3 times", "leaves their size")
         written(content, path)
         dock.task.show_task(Denoise())
     field = dock.method.form.fields["weights"]
@@ -252,7 +251,7 @@ def test_the_slider_restores_anew_and_says_so(viewer, user, dock, result, small)
     slider.setValue(40)
     user.sees(lambda: result.share == 0.4)
     dock.result_panel.copy_python.trigger()
-    assert "# Its network has 40% of what it learnt: repeated, it has all of it." in (
+    assert "# Its network uses 40% of what it learnt. A repeated run uses all of it." in (
         QApplication.clipboard().text()
     )
     viewer.layers.selection = {result.baseline.output}
@@ -289,7 +288,7 @@ def test_the_network_is_kept_in_a_file_that_can_be_chosen(viewer, user, dock, re
     monkeypatch.setattr("napari_dip.plugin.results.tuning_panel.ask_where", where)
     user.clicks(dock.result_panel.tuning.save_button)
     assert asked == [("cells tuned.safetensors", TUNED)]
-    assert dock.message.text() == f"Saved: choose {path} as “Weights” of the method."
+    assert dock.message.text() == f"Saved. To use the network, choose {path} as “Weights” of the method."
     (state,) = result.restoration.states.values()
     for name, value in load(path).network.state_dict().items():
         assert torch.equal(value, state[name])
