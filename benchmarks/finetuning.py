@@ -109,7 +109,7 @@ def restored(method: FineTune, truth: np.ndarray, data: np.ndarray, task: Task) 
     }
     row["plain"] = plain(method, problem, truth)
     if session.report.diagnosis is Diagnosis.CONSISTENT:
-        return row | {"answer": row["network"], "gap": 0.0, "updates": 0, "answer_s": row["check_s"]}
+        return row | {"answer": row["network"], "gap": 0.0, "iterations": 0, "answer_s": row["check_s"]}
     tuner = Tuner(session.restorer, session.sampler, "sure" if session.noisy else "plain", generator())
     looks = {}
     spent = 0.0
@@ -122,7 +122,7 @@ def restored(method: FineTune, truth: np.ndarray, data: np.ndarray, task: Task) 
     chosen, answer = (
         score(completed(session.final_image(ensemble=ensemble)), session, truth) for ensemble in (False, True)
     )
-    row |= {"answer": answer, "updates": tuner.best}
+    row |= {"answer": answer, "iterations": tuner.best}
     row["gap"] = max(max(looks.values()) - chosen, 0.0)
     row["answer_s"] = time.perf_counter() - began - spent
     return row

@@ -42,7 +42,7 @@ DENOISERS = ("isotropic", "anisotropic", "bilateral", "nlm")
 SIGMAS = (15, 25, 50)
 BLURS, BLURRED_SIGMAS = (1.0, 1.5, 2.0), (2, 5, 10)
 STEPS = 25  # that fit a single setting to the test images
-PLAIN_UPDATES = 5000
+PLAIN_ITERATIONS = 5000
 
 
 @cache
@@ -143,9 +143,9 @@ def plain() -> tuple[Plain, float]:
     objective = supervised(Noisy(), training, validation)
     torch.manual_seed(0)
     network, generator = Plain(), torch.Generator().manual_seed(0)
-    samples = (objective.sample(generator) for _ in range(PLAIN_UPDATES))
+    samples = (objective.sample(generator) for _ in range(PLAIN_ITERATIONS))
     began = time.perf_counter()
-    rate = [3e-3 * 0.5 * (1 + np.cos(np.pi * at / PLAIN_UPDATES)) for at in range(PLAIN_UPDATES)]
+    rate = [3e-3 * 0.5 * (1 + np.cos(np.pi * at / PLAIN_ITERATIONS)) for at in range(PLAIN_ITERATIONS)]
     for _ in fit(network, samples, learning_rate=lambda index: rate[index]):
         pass
     return network, time.perf_counter() - began

@@ -26,7 +26,7 @@ Row = dict[str, object]
 WORDS = {
     "input": "input",
     "ours": "**answer**",
-    "fit": "before the last filter",
+    "fit": "before the postfilter",
     "oracle": "best of the fit",
     "authors_dip": "authors' released image",
     "nlm": "non-local means",
@@ -44,10 +44,10 @@ WORDS = {
     "mse_input": "exposure",
     "mse_gaussian_1px": "Gaussian, σ = 1 px",
     "mse_ours": "**answer**",
-    "mse_fit": "before the last filter",
+    "mse_fit": "before the postfilter",
     "mse_oracle": "best of the fit",
     "flux_rms_in_noise": "change of the stars' flux, in its noise",
-    "chosen_at": "updates",
+    "chosen_at": "iterations",
     "criterion": "criterion",
     "seconds": "seconds",
 }

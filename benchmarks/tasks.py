@@ -42,21 +42,23 @@ SEED = 0
 def follow(image: np.ndarray, score: Callable[[np.ndarray], float], **options: object) -> dict:
     """Restore an image; return the score of the answer and of the best on the way to it, and the cost.
 
-    The gap is that of the fit, whose own answer is yielded before a last filter changes it.
+    The gap is that of the fit, whose own answer is yielded before a postfilter changes it.
     """
-    best, best_at, scoring, updates = -np.inf, 0, 0.0, 0
+    best, best_at, scoring, iterations = -np.inf, 0, 0.0, 0
     began = time.process_time()
     before = iterate = None
     known = {name: options.pop(name) for name in ("missing", "guide", "psf") if name in options}
     measurement = Measurement(image, **known)
     for following in solve(measurement, method=options.pop("method", DIP()), seed=SEED, **options):
+        if following.preparing:
+            continue
         before, iterate = iterate, following
         paused = time.process_time()
         if iterate.index % 5 == 0 and iterate.outcome is None:
             at = score(iterate.x.numpy())
             if at > best:
                 best, best_at = at, iterate.index
-        updates = max(updates, iterate.index)
+        iterations = max(iterations, iterate.index)
         scoring += time.process_time() - paused
     seconds = time.process_time() - began - scoring
     follow.answer = iterate.x.numpy()
@@ -68,7 +70,7 @@ def follow(image: np.ndarray, score: Callable[[np.ndarray], float], **options: o
         "gap": round(max(best, fit) - fit, 2),
         "chosen_at": iterate.index,
         "oracle_at": best_at,
-        "updates": updates,
+        "iterations": iterations,
         "seconds": round(seconds, 1),
         "outcome": iterate.outcome.name,
         "criterion": None if iterate.criterion is None else iterate.criterion.name,

@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
@@ -42,3 +44,9 @@ def test_imports_and_keywords_exist(block):
             accepted = signature(called).parameters
             given = {keyword.arg for keyword in node.keywords if keyword.arg}
             assert given <= accepted.keys(), f"{node.func.id}: {given - accepted.keys()}"
+
+
+def test_the_tables_show_what_was_measured():
+    command = [sys.executable, "benchmarks/tables.py", "--check"]
+    checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout + checked.stderr

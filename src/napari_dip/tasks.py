@@ -149,10 +149,10 @@ class SuperResolve(Task):
     noise : NoiseModel
         Noise of the data; its strength may be unknown.
     factor : int
-        Number of pixels of the result for one pixel of the data, along each refined axis.
+        Number of pixels of the result per pixel of the data, along each refined axis.
     downsampling : {"lanczos3", "lanczos2", "bicubic", "area"}
-        How a pixel of the data arises from fine pixels. "area" is their mean, as on a camera; the others are
-        filters with which programs shrink images.
+        How fine pixels form a pixel of the data. "area" is their mean, as on a camera; the others are filters
+        that programs use to shrink images.
     along : {"all", "axial", "lateral"}
         Axes to refine: all, only Z (for planes that lie far apart), or only Y and X.
     psf : PSF, optional
@@ -200,7 +200,7 @@ class SuperResolve(Task):
 
 @dataclass(frozen=True)
 class Deconvolve(Task):
-    """Remove the blur of an instrument from an image, and its noise.
+    """Remove the blur of an instrument, and the noise, from an image.
 
     Parameters
     ----------
@@ -245,7 +245,7 @@ def _blur(
         if measured is None:
             raise InputError(
                 "psf",
-                "a measured point spread function is needed, and none is given: give one, "
+                "a measured point spread function is needed, but none is given: give one, "
                 "or choose a shape and its width",
             )
         kernel = measured if max(factors) == 1 else resampled(measured, factors)

@@ -150,7 +150,10 @@ def test_stop_after_counts_the_iterations_of_all_networks(image, tmp_path, capsy
         (["inpaint", "IN", "OUT"], "needs missing pixels"),
         (["inpaint", "IN", "OUT", "--missing", "nothing.png"], "no such file: nothing.png"),
         (["denoise", "IN", "OUT", "--missing-label", "2"], "give that file too"),
-        (["denoise", "IN", "OUT", "--saturation_level", "nan"], "saturation_level must be finite, got nan"),
+        (
+            ["denoise", "IN", "OUT", "--saturation_level", "nan"],
+            "saturation_level must be a finite number, got nan",
+        ),
         (["denoise", "IN", "OUT", "--stop-after", "-1"], "MaxIterations.iterations must be >= 0, got -1"),
         (["denoise", "IN", "OUT", "--roi", "1:9"], "must have 2 ranges"),
         (["denoise", "IN", "x" * 300 + ".tif"], "File name too long"),
@@ -227,5 +230,5 @@ def test_ctrl_c_gives_130_and_leaves_nothing(image, tmp_path):
     finally:
         process.kill()
     assert process.returncode == 130
-    assert errors.strip().splitlines()[-1] == "napari-dip: interrupted; no file was left half-written"
+    assert errors.strip().splitlines()[-1] == "napari-dip: interrupted; no incomplete file was left"
     assert os.listdir(tmp_path) == ["in.tif"]

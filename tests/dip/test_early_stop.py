@@ -109,9 +109,7 @@ def test_a_stop_while_a_filter_works_gives_the_data(noisy, problem, method, bloc
     assert not blocked.is_set()
     assert (answer.outcome, answer.index, answer.preparing) == (Outcome.STOPPED, 0, False)
     assert torch.equal(answer.x[0, 0], torch.from_numpy(noisy))
-    assert answer.note == (
-        "Stopped before the fit began: this is a first estimate, the data with missing pixels filled in."
-    )
+    assert answer.note == "Stopped before the fit began: this is the image as it was measured."
 
 
 def test_missing_pixels_of_the_data_are_filled_in(noisy, problem, method, blocked, random):
@@ -121,6 +119,7 @@ def test_missing_pixels_of_the_data_are_filled_in(noisy, problem, method, blocke
         made = problem(np.where(observed, noisy, hidden), observed)
         *_, answer = method.solve(made, stopping_rule=StopWhen(lambda iterate: iterate.preparing))
         answers.append(answer.x[0, 0].numpy())
+        assert answer.note.endswith("this is the measured image, with missing pixels interpolated.")
     np.testing.assert_array_equal(*answers)
     np.testing.assert_array_equal(answers[0][observed], noisy[observed])
     assert np.abs(answers[0] - noisy)[~observed].mean() < 40
@@ -132,7 +131,7 @@ def test_a_stop_after_the_first_filter_gives_its_estimate(noisy, phantom, proble
     assert not blocked_later.is_set()
     assert answer.index == 0
     assert np.square(answer.x[0, 0].numpy() - phantom).mean() < 0.5 * np.square(noisy - phantom).mean()
-    assert answer.note == "Stopped before the fit began: this is a first estimate by a classic filter."
+    assert answer.note == "Stopped before the fit began: this is an estimate by a classic filter."
 
 
 def test_the_time_limit_holds_while_a_filter_works(noisy, problem, method, blocked, monkeypatch):
@@ -164,6 +163,12 @@ def test_the_answer_lies_on_the_grid_of_x_and_explains_the_data(operator, noisy,
     assert left < 0.2 * data.var()
 
 
+def test_the_answer_does_not_fall_below_the_floor(noisy, problem, method, blocked):
+    made = problem(noisy, floor=100.0)
+    *_, answer = method.solve(made, stopping_rule=StopWhen(lambda iterate: True))
+    assert torch.equal(answer.x, made.data.clamp_min(100))
+
+
 # Once the fit has begun.
 
 
@@ -192,7 +197,7 @@ def test_after_a_few_iterations_held_out_pixels_decide(outcome, noisy, problem, 
     assert answer.index == 0
     assert torch.equal(answer.x, estimate_of(method, made))
     assert answer.note == (
-        "Stopped while held-out pixels still preferred a first estimate to the fit: "
+        "Stopped before the fit became better than a simpler estimate: "
         "this is a first estimate by a classic filter."
     )
 

@@ -1,4 +1,7 @@
 from dataclasses import replace
+from pathlib import Path
+from runpy import run_path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -14,8 +17,11 @@ from napari_dip import (
 )
 from napari_dip.dip import initial_estimate as module
 from napari_dip.dip.initial_estimate import plain_estimate
-from napari_dip.operators import Blur, Identity, Radon, Resample
+from napari_dip.operators import Blur, Identity, Resample
 from napari_dip.problem import Problem
+
+#: The example of the documentation: an operator whose data are no image.
+Radon = run_path(str(Path(__file__).parents[2] / "docs" / "radon.py"))["Radon"]
 
 
 def problem(data, operator=None, noise=None, weights=None):
@@ -199,16 +205,22 @@ def test_first_the_smoothed_data_are_known_and_then_the_estimate(phantom, random
     assert not torch.equal(smoothed[0], estimate)
 
 
-def test_it_can_be_stopped_between_two_filters(phantom, monkeypatch):
-    filters = []
-    filtered = module._filtered
-    monkeypatch.setattr(module, "_filtered", lambda *one: (filters.append(one[:2]), filtered(*one))[1])
-    work, number = module.initial_estimate(problem(phantom[None])), 0
-    while number < len(module._CANDIDATES):
-        next(work)
-        assert len(filters) - number in (0, 1)
-        number = len(filters)
-    assert filters == list(module._CANDIDATES)
+def test_it_yields_while_a_filter_works_and_starts_no_other_once_closed(phantom, monkeypatch):
+    release, started = Event(), []
+
+    def slow(name, strength, image):
+        started.append((name, strength))
+        release.wait()
+        return image
+
+    monkeypatch.setattr(module, "_filtered", slow)
+    work = module.initial_estimate(problem(phantom[None]))
+    while not started:
+        assert next(work) is None
+    assert [next(work), next(work)] == [None, None]
+    work.close()
+    release.set()
+    assert started == [module._CANDIDATES[0]]
 
 
 # Complete data on the grid of x.

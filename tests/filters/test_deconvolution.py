@@ -1,12 +1,16 @@
+from itertools import islice
 from threading import Event
 
 import numpy as np
 import pytest
+import scipy
+import skimage
 import torch
 from scipy.signal import fftconvolve
 from skimage import data
 
 from napari_dip import GaussianNoise, Outcome, PoissonNoise, StopRequested, UnknownNoise
+from napari_dip.filters.deconvolution import richardson_lucy
 from napari_dip.methods.classic import RichardsonLucy, Wiener
 from napari_dip.operators.blur import Blur
 from napari_dip.problem import Problem
@@ -152,26 +156,50 @@ def test_the_chosen_balance_is_close_to_the_best_one(noise, fwhm):
     assert psnr(chosen, truth) > best - 0.3
 
 
-@by_name
-def test_a_filter_can_be_stopped_while_it_works(method, phantom, monkeypatch):
-    release, name = Event(), {"RichardsonLucy": "richardson_lucy", "Wiener": "wiener"}[type(method).__name__]
+def stopped(method, problem, blocked, reached):
+    """Return the answer of a run that is stopped at an image, while the filter is blocked."""
+    stop = Event()
+    for iterate in islice(method.solve(problem, stopping_rule=StopRequested(stop)), 1000):
+        assert iterate.index == 0
+        if torch.equal(iterate.x, reached):
+            stop.set()
+    assert not blocked.is_set()
+    blocked.set()
+    assert (iterate.outcome, iterate.preparing) == (Outcome.STOPPED, False)
+    assert iterate.note == "Stopped before the filter had finished: this is what it had reached."
+    return iterate.x
+
+
+def test_richardson_lucy_can_be_stopped_between_two_iterations(phantom, monkeypatch):
+    one = problem([phantom], GaussianPSF(3.0).kernel(2), floor=0.0)
+    *_, second = RichardsonLucy(2).solve(one)
+    blocked, convolve, calls = Event(), scipy.signal.convolve, []
 
     def slow(*arguments, **options):
-        release.wait()
-        return arguments[0]
+        calls.append(None)
+        if len(calls) > 4:  # two for each iteration
+            blocked.wait()
+        return convolve(*arguments, **options)
 
-    monkeypatch.setattr(f"skimage.restoration.{name}", slow)
-    stop = Event()
+    monkeypatch.setattr("scipy.signal.convolve", slow)
+    assert torch.equal(stopped(RichardsonLucy(50), one, blocked, second.x), second.x)
+
+
+def test_wiener_can_be_stopped_while_it_works(phantom, monkeypatch):
     one = problem([phantom], GaussianPSF(3.0).kernel(2))
-    run = method.solve(one, stopping_rule=StopRequested(stop))
-    for _ in range(3):
-        waiting = next(run)
-        assert waiting.preparing
-        assert waiting.outcome is None
-    stop.set()
-    *_, answer = run
-    assert not release.is_set()
-    release.set()
-    assert (answer.outcome, answer.index) == (Outcome.STOPPED, 0)
-    assert torch.equal(answer.x, one.widened(one.data))
-    assert answer.note == "Stopped before the filter had finished: these are the data."
+    margins = [(n - 64) // 2 for n in one.grid.shape]
+    data = torch.from_numpy(np.pad(phantom, [(m, m) for m in margins], mode="reflect"))[None, None]
+    blocked = Event()
+    monkeypatch.setattr("skimage.restoration.wiener", lambda *_, **__: blocked.wait())
+    torch.testing.assert_close(stopped(Wiener(), one, blocked, data), data)
+
+
+def test_richardson_lucy_is_that_of_scikit_image(phantom):
+    psf, floor = GaussianPSF(3.0).kernel(2), 10.0
+    *_, x = richardson_lucy(phantom.astype(float), psf, iterations=7, floor=floor)
+    light = (phantom.astype(float) - floor).clip(0)
+    scale, margin = light.mean(), 16
+    wide = np.pad(light / scale, margin, mode="reflect")
+    expected = floor + scale * skimage.restoration.richardson_lucy(wide, psf, 7, False, 1e-6)
+    cut = margin - psf.shape[0] // 2
+    np.testing.assert_array_equal(x, expected[cut:-cut, cut:-cut])

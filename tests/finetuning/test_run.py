@@ -135,7 +135,7 @@ def test_a_number_of_iterations_leaves_the_rest_of_the_run_as_it_is(n):
     problem = problem_of(FINER)
     *iterates, answer = method(FINER, **TUNING).solve(problem, stopping_rule=MaxIterations(n))
     assert answer.outcome is Outcome.MAX_ITERATIONS
-    assert "back-projection takes the residual" in answer.note
+    assert "back-projection reduces the residual" in answer.note
     assert max(one.index for one in iterates) <= n
 
 

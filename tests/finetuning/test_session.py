@@ -15,7 +15,7 @@ def test_the_network_output_has_the_usual_contrast():
     _, problem = noisy(50)
     session = open_session(bundled("denoise"), problem)
     assert session.contrast < 1
-    assert "times the contrast" in session.describe()
+    assert "contrast of the network's input" in session.describe()
     matched, session.restorer.mapping = completed(session.first_correction()), session.usual_mapping
     torch.testing.assert_close(completed(session.output()), session.network_output)
     assert not torch.equal(matched, session.network_output)

@@ -33,14 +33,14 @@ def test_an_unsupported_problem_is_refused_in_words(shape, observed, message):
 
 def test_a_guide_needs_a_network_that_sees_images():
     decoder, made = DIP(network=Decoder()), problem((16, 16))
-    assert "Decoder sees no image" in decoder.unsupported_reason(made, guided=True)
+    assert "Decoder has no image as its input" in decoder.unsupported_reason(made, guided=True)
     assert decoder.unsupported_reason(made) is None
     assert DIP().unsupported_reason(made, guided=True) is None
 
 
 def test_an_input_of_the_guide_alone_needs_a_guide():
     method = DIP(input="guide")
-    assert "and there is none" in method.unsupported_reason(problem((16, 16)))
+    assert "none is given" in method.unsupported_reason(problem((16, 16)))
     assert method.unsupported_reason(problem((16, 16)), guided=True) is None
 
 

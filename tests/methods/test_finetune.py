@@ -121,7 +121,7 @@ def test_inconsistent_data_are_explained_and_the_image_improves(blurred, phantom
     data, task = blurred
     iterates = [one for one in solve(data, task, network(2, iterations=40)) if not one.preparing]
     first, answer = iterates[0].x.numpy(), iterates[-1].x.numpy()
-    projected = next(one.x.numpy() for one in iterates if "back-projection takes the residual" in one.note)
+    projected = next(one.x.numpy() for one in iterates if "back-projection reduces the residual" in one.note)
     assert abs(residual(data, projected, task)[4:-4, 4:-4]).max() < 2
     scores = [psnr(x, phantom) for x in (first, projected, answer)]
     assert scores[0] + 1 < scores[1]
@@ -148,7 +148,7 @@ def test_a_denoiser_suits_noise_that_it_was_not_trained_for(phantom, random):
     scores = [psnr(one.x.numpy(), phantom) for one in (first, matched, iterates[-1])]
     assert scores[0] + 1 < scores[1]
     assert scores[0] + 1 < scores[2]
-    assert "times the contrast" in iterates[-1].note
+    assert "contrast of the network's input" in iterates[-1].note
 
 
 def test_a_negative_estimate_of_the_error_is_not_minimised(phantom, random):
@@ -171,7 +171,7 @@ def test_the_last_step_can_be_chosen(blurred):
     data, task = blurred
     iterates = list(solve(data, task, network(2, iterations=2)))
     first = next(one for one in iterates if not one.preparing)
-    projected = next(one for one in iterates if "back-projection takes the residual" in one.note)
+    projected = next(one for one in iterates if "back-projection reduces the residual" in one.note)
     for action, expected in (("network", first), ("back-projection", projected)):
         result = restore(data, task, network(2, action=action))
         assert result.outcome is Outcome.COMPUTED

@@ -276,7 +276,7 @@ class TestContract:
     def test_a_hole_larger_than_the_filter_is_filled_and_counted(self, noisy):
         missing = np.zeros(noisy.shape)
         missing[20:34, 20:34] = 1
-        with pytest.warns(UserWarning, match="16 pixels have no observed pixel in reach"):
+        with pytest.warns(UserWarning, match="16 pixels have no observed pixel within reach"):
             restored = restore(
                 noisy,
                 GAUSSIAN,
@@ -351,7 +351,7 @@ class TestErrors:
         assert np.array_equal(clamped.image, same.image)
 
     def test_another_method_takes_no_maps(self, noisy):
-        with pytest.raises(ValueError, match="DIP has no parameter maps"):
+        with pytest.raises(ValueError, match="DIP has no parameters that maps could replace"):
             restore(noisy, GAUSSIAN, DIP(), parameter_maps={"width": noisy})
 
     @pytest.mark.parametrize(

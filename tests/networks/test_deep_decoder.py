@@ -27,7 +27,7 @@ def test_the_input_has_the_published_size():
 @pytest.mark.parametrize(
     "shape", [(8, 8), (1, 40), (33, 7), (64, 64), (101, 257), (5, 40, 1), (9, 17, 11), (20, 3, 3)], ids=str
 )
-@pytest.mark.parametrize("layers", [1, 2, 6])
+@pytest.mark.parametrize("layers", [1, 6])
 def test_any_size_passes_in_2d_and_3d(shape, layers):
     settings = Decoder(width=4, layers=layers)
     z = torch.rand(1, 3, *settings.input_shape(shape))

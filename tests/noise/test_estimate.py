@@ -212,7 +212,7 @@ def test_images_whose_noise_can_not_be_measured_are_refused(image, message):
 
 
 def test_photon_noise_needs_more_than_a_few_pixels():
-    with pytest.raises(ValueError, match="brightnesses, and 8 are needed"):
+    with pytest.raises(ValueError, match="levels of brightness, but 8 are needed"):
         estimate_noise(PoissonNoise(), drawn(PoissonNoise(), ramp(10, 99, 24)))
 
 

@@ -6,7 +6,7 @@ import weakref
 
 import pytest
 
-from napari_dip.optim.background import in_background
+from napari_dip.optim.background import always, in_background, library_call
 
 
 def drained(generator):
@@ -19,8 +19,8 @@ def drained(generator):
             return items, end.value
 
 
-def background_threads():
-    return [one for one in threading.enumerate() if one.name == "napari-dip-background"]
+def threads(name):
+    return [one for one in threading.enumerate() if one.name == f"napari-dip-{name}"]
 
 
 def test_the_result_is_that_of_the_work():
@@ -87,7 +87,7 @@ def test_abandoned_work_ends_with_its_step_and_releases_what_it_holds():
     shown.close()  # returns at once, although the step has not ended
     assert steps == [0]
     assert gone() is not None
-    (thread,) = background_threads()
+    (thread,) = threads("background")
     release.set()
     thread.join()
     del thread, shown
@@ -96,14 +96,55 @@ def test_abandoned_work_ends_with_its_step_and_releases_what_it_holds():
     assert gone() is None
 
 
-def test_abandoned_work_does_not_keep_the_interpreter_from_exiting():
-    code = (
-        "import time\n"
-        "from napari_dip.optim.background import in_background\n"
-        "def work():\n"
-        "    time.sleep(3600)\n"
-        "    yield\n"
-        "shown = in_background(work(), lambda found: found)\n"
-        "next(shown)\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+def test_always_shows_the_same_item():
+    release = threading.Event()
+
+    def work():
+        yield 1
+        release.wait()
+
+    shown = in_background(work(), always("same"))
+    assert [next(shown), next(shown)] == ["same", "same"]
+    release.set()
+
+
+def test_a_library_call_yields_until_it_returns():
+    release = threading.Event()
+
+    def double(number):
+        release.wait()
+        return 2 * number
+
+    call = library_call(double, 4)
+    assert [next(call), next(call)] == [None, None]
+    release.set()
+    assert drained(call)[1] == 8
+
+
+def test_an_error_of_a_library_call_is_raised():
+    with pytest.raises(ZeroDivisionError):
+        drained(library_call(divmod, 1, 0))
+
+
+EXITS = """
+import sys, threading, time
+from napari_dip.optim.background import in_background, library_call
+
+def steps():
+    if sys.argv[1] == "call":
+        yield from library_call(time.sleep, 3600)
+    while True:
+        time.sleep(0.01)
+        yield
+
+shown = in_background(steps(), lambda found: found)
+next(shown)
+if sys.argv[2] == "closed":
+    shown.close()
+"""
+
+
+@pytest.mark.parametrize("work", ["steps", "call"])
+@pytest.mark.parametrize("shown", ["closed", "open"])
+def test_work_does_not_keep_the_interpreter_from_exiting(work, shown):
+    subprocess.run([sys.executable, "-c", EXITS, work, shown], check=True, timeout=120)

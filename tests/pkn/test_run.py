@@ -161,7 +161,7 @@ def test_unfinished_images_are_finite_where_nothing_is_in_reach(random, in_steps
     """A hole that is larger than the window, whose middle is filled when the last tile is done."""
     problem = denoising(random, missing=np.s_[4:20, 4:22])
     maps = {"width": torch.full(SIZE, 4.0)}
-    with pytest.warns(UserWarning, match="have no observed pixel in reach"):
+    with pytest.warns(UserWarning, match="have no observed pixel within reach"):
         iterates = list(PKN(kernel="isotropic").solve(problem, parameter_maps=maps))
     assert len(iterates) > TILES
     assert all(one.x.isfinite().all() for one in iterates)

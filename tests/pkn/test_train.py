@@ -98,7 +98,7 @@ def test_on_a_noisy_image_it_starts_from_the_bundled_network():
 
 @pytest.mark.parametrize("kernel", ["nlm", "anisotropic"])
 def test_a_noisy_image_that_is_too_small_is_refused(kernel):
-    with pytest.raises(InputError, match=f"must have {NOISY} pixels"):
+    with pytest.raises(InputError, match=f"must have at least {NOISY} pixels"):
         trained_by(Training(kernel=kernel, iterations=1), noisy=denoising(NOISY - 1))
 
 

@@ -155,7 +155,7 @@ def test_the_initial_network_is_trained_further_and_not_modified(images):
 
 def test_a_loss_that_is_not_finite_is_an_error(images):
     broken = [torch.full((64, 64), torch.nan)]
-    with pytest.raises(RestorationError, match="no longer finite"):
+    with pytest.raises(RestorationError, match="infinite or NaN"):
         finished(train(Isotropic(), supervised(Noisy(), broken, images), iterations=3))
 
 

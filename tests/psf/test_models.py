@@ -97,6 +97,6 @@ def test_every_field_has_a_description_and_survives_a_dictionary(kind):
 
 def test_a_measured_psf_has_no_formula():
     assert [kind.measured for kind in PSFS.values()] == [False, False, False, True]
-    with pytest.raises(InputError, match="has to be given") as caught:
+    with pytest.raises(InputError, match="must be given") as caught:
         MeasuredPSF().kernel(2)
     assert caught.value.argument == "psf"

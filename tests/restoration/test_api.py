@@ -16,6 +16,7 @@ from napari_dip import (
     Denoise,
     FineTune,
     GaussianNoise,
+    GaussianPSF,
     Hourglass,
     Inpaint,
     LaplaceNoise,
@@ -334,9 +335,23 @@ def test_bad_arguments_are_refused_in_words(phantom):
     refused(phantom, "needs missing pixels", task=Inpaint(), missing=np.zeros((64, 64)))
     refused(phantom, "needs missing pixels", task=Inpaint(), saturation_level=1000.0)
     refused(phantom, "every pixel is missing", saturation_level=0.0)
-    for level in (np.nan, np.inf, -np.inf):
-        refused(phantom, "saturation_level must be finite", saturation_level=level)
+    for level in (np.nan, np.inf, -np.inf, "high", [255]):
+        refused(phantom, "saturation_level must be a finite number", saturation_level=level)
     refused(phantom, "device must be one of", device="abacus")
+    refused(phantom, "axes must be letters", axes=["Y", "X"])
+    refused(phantom, "missing must be a mask", missing="scratches.png")
+    refused([[1, 2], [3]], "image must be an array")
+    refused(phantom, "the task takes a model of the point spread function", psf=GaussianPSF(3.0))
+    refused(phantom, "task must be a task, such as Denoise", task=Denoise)
+    refused(phantom, "task must be a task, such as Denoise", task="denoise")
+    refused(phantom, "method must be a method, such as DIP", method=DIP)
+    refused(phantom, "method must be a method, such as DIP", method="dip")
+    refused(phantom, "stopping_rule must be a rule", stopping_rule=500)
+    refused(phantom, "stopping_rule must be a rule", stopping_rule=MaxIterations)
+    refused(phantom, "initial_state must be what solve has returned", initial_state=7)
+    refused(phantom, "parameter_maps must be arrays by name", parameter_maps=phantom)
+    with pytest.raises(ValueError, match="callback must be a function"):
+        restore(phantom, Denoise(), DIP(), callback=7)
     if not torch.cuda.is_available():
         refused(phantom, "not available on this machine", device="cuda")
 
@@ -560,6 +575,25 @@ def test_closing_the_stream_ends_the_run(phantom):
     next(stream)
     stream.close()
     assert closed == [True]
+
+
+def test_what_a_callback_raises_is_raised_whatever_it_is(phantom):
+    def fail(iterate):
+        raise StopIteration
+
+    with pytest.raises(StopIteration):
+        restore(phantom, Denoise(), Copy(), callback=fail)
+
+
+def test_an_inference_mode_of_the_caller_changes_nothing(phantom, tiny):
+    usual = restore(phantom, Denoise(), tiny)
+    with torch.inference_mode():
+        np.testing.assert_array_equal(restore(phantom, Denoise(), tiny), usual)
+        assert torch.is_inference_mode_enabled()
+        iterates = solve(phantom, Denoise(), tiny)
+        next(iterates)
+        assert torch.is_inference_mode_enabled()
+        iterates.close()
 
 
 def test_a_run_gives_no_warnings(phantom, tiny):

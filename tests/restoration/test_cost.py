@@ -60,7 +60,7 @@ def test_saturation_is_checked_as_in_a_run(random):
     assert (
         estimate_cost(Measurement(random.random((64, 64)), saturation_level=0.5), Inpaint(), METHOD).bytes > 0
     )
-    with pytest.raises(ValueError, match="saturation_level must be finite"):
+    with pytest.raises(ValueError, match="saturation_level must be a finite number"):
         estimate_cost(Measurement(random.random((64, 64)), saturation_level=np.nan), Denoise(), METHOD)
 
 

@@ -56,6 +56,17 @@ def test_each_frame_is_read_once(method):
     assert image.read == [(0,), (1,), (2,), (3,)]
 
 
+def test_what_all_frames_share_is_read_once():
+    class Shared(Counting):
+        def __array__(self, dtype=None, copy=None):
+            self.read.append("all")
+            return np.array(self.values, dtype)
+
+    missing, guide = Shared(stack()[0] > 0.9), Shared(stack()[1])
+    restore(stack(), Denoise(), METHOD, axes="TYX", missing=missing, guide=guide)
+    assert missing.read == guide.read == ["all"]
+
+
 def test_planes_of_a_volume_are_read_one_by_one():
     image = Counting(stack())
     restore(image, Denoise(GaussianNoise(0.3)), PKN(kernel="isotropic"), axes="ZYX")
@@ -123,7 +134,7 @@ def test_what_a_measurement_says_is_not_said_again(known):
         ({"axes": "YX"}, "one letter for each axis"),
         ({"channels": "alone"}, "channels must be 'together' or 'separate'"),
         ({"missing": np.zeros((16, 15))}, r"missing must have the shape \(4, 16, 16\)"),
-        ({"saturation_level": float("inf")}, "saturation_level must be finite"),
+        ({"saturation_level": float("inf")}, "saturation_level must be a finite number"),
         ({"guide": np.full((16, 16), "x")}, "guide must hold real numbers"),
     ],
 )

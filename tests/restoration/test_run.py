@@ -252,3 +252,26 @@ def test_stop_keeps_failed_frames_in_the_report(stack):
         )
     assert [report.outcome for report in result.frames] == [Outcome.FAILED, Outcome.STOPPED]
     assert np.isnan(result.image[[0, 2]]).all()
+
+
+def test_stopped_before_any_frame_succeeded_it_raises_the_reason(stack):
+    event = threading.Event()
+    with pytest.raises(ValueError, match="the image is constant"):
+        restore(
+            stack[::-1],
+            Denoise(),
+            SMALL,
+            axes="TYX",
+            stopping_rule=StopRequested(event),
+            callback=lambda iterate: event.set(),
+        )
+
+
+@pytest.mark.parametrize("answer", [True, "done"])
+def test_a_rule_that_returns_no_outcome_is_refused(stack, answer):
+    class Rule(StoppingRule):
+        def start(self):
+            return lambda iterate: answer if iterate.index else None
+
+    with pytest.raises(ValueError, match="must return None or an outcome"):
+        restore(stack[:2], Denoise(), SMALL, axes="TYX", stopping_rule=Rule())

@@ -308,14 +308,14 @@ def refused_psf(message, psf, task=None, shape=(16, 18)):
 
 
 def test_a_measured_psf_has_to_be_given():
-    refused_psf("a measured point spread function is needed, and none is given", None)
+    refused_psf("a measured point spread function is needed, but none is given", None)
 
 
 @pytest.mark.parametrize(
     ("task", "message"),
     [
         (Denoise(), "Denoise takes no point spread function"),
-        (Deconvolve(psf=AiryPSF()), r"Deconvolve has the point spread function AiryPSF\(fwhm=3.0"),
+        (Deconvolve(psf=AiryPSF()), r"Deconvolve already has the point spread function AiryPSF\(fwhm=3.0"),
     ],
 )
 def test_a_psf_beside_another_one_is_refused(task, message):

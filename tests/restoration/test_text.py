@@ -31,7 +31,7 @@ def test_frames_that_failed_are_counted():
 
 def test_what_is_computed_in_one_step_keeps_no_update():
     frames = (FrameReport((), Outcome.COMPUTED, 10, None, 2.0),)
-    assert summary(Restoration(None, frames, {})) == "It was computed in one step, in 2 s."
+    assert summary(Restoration(None, frames, {})) == "The result was computed in one step, in 2 s."
 
 
 @pytest.mark.parametrize(

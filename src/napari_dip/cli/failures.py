@@ -34,7 +34,7 @@ def exit_codes() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        _say("interrupted; no file was left half-written")
+        _say("interrupted; no incomplete file was left")
         raise SystemExit(INTERRUPTED) from None
     except Exception as error:
         report(error)

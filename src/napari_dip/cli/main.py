@@ -59,7 +59,7 @@ def inpaint(
     messages: options.Messages | None = None,
     method: options.MethodOptions | None = None,  # type: ignore[valid-type]
 ) -> None:
-    """Fill in missing pixels: those that --missing or --saturation-level marks, and NaN."""
+    """Fill in missing pixels: NaN, and those that --missing or --saturation-level marks."""
     wanted = Inpaint(noise_model(noise, noise_parameters), **given(task))
     _run(wanted, paths, common, messages, method)
 
@@ -77,7 +77,7 @@ def super_resolve(
     messages: options.Messages | None = None,
     method: options.MethodOptions | None = None,  # type: ignore[valid-type]
 ) -> None:
-    """Restore images with finer pixels than they were measured with."""
+    """Restore images with finer pixels than those of the data."""
     blurred = psf is not None or psf_kind is not None or bool(given(psf_parameters))
     blur = point_spread_function(psf, psf_kind, psf_parameters) if blurred else None
     wanted = SuperResolve(noise_model(noise, noise_parameters), psf=blur, **given(task))
@@ -134,7 +134,7 @@ def train_pkn(
 
 @app.command(sort_key=5)
 def demo(*, output: options.DemoOutput = Path("demo"), messages: options.Messages | None = None) -> None:
-    """Restore a noisy, scratched micrograph. Write it before and after, its residual and a summary."""
+    """Restore a noisy, scratched micrograph, and write the images, the residual and a summary."""
     from napari_dip.cli.demo import run
     from napari_dip.cli.reporter import Reporter
 

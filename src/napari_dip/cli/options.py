@@ -88,7 +88,7 @@ _Switch = Annotated[bool, Parameter(negative="", show_default=False)]
 NoiseName = Annotated[
     str | None,
     Parameter(
-        help="Kind of noise. [default: follows from the other noise options; unknown without any]",
+        help="Kind of noise. [default: the kind that fits the other noise options, or unknown]",
         choices=tuple(NOISE_MODELS),
         group=_NOISE,
     ),
@@ -118,7 +118,7 @@ Noisy = Annotated[
     _Switch,
     Parameter(
         help="Learn from one noisy image, without a clean one: Stein's unbiased risk estimate replaces the "
-        "truth. The noise must be independent in each pixel. It is measured unless you describe it.",
+        "truth. The noise must be independent from pixel to pixel. It is measured unless you describe it.",
         group=_TRAINING,
     ),
 ]
@@ -140,13 +140,14 @@ class Common:
     missing_label : int
         Only the pixels of the --missing file that have this value are missing.
     saturation_level : float
-        Grey level from which on pixels are missing, in each channel separately.
+        Pixels at or above this grey level are missing, in each channel separately.
     guide : Path
-        Image file of the same scene that shows its structures better, such as a photograph with flash or a
-        brighter channel. It has as many pixels as the restored image; channels come last.
+        Another image file of the same scene that shows its structures better, such as a photograph with flash
+        or a brighter channel. It must have as many pixels as the restored image; channels come last.
     axes : str
         One letter per axis, such as TZYXC: Z, Y and X are spatial, C is channels, and all others are restored
-        frame by frame. [default: what the file states, or else guessed from the shape]
+        frame by frame. [default: as the file states, or guessed
+        from the shape]
     channels : {"together", "separate"}
         Restore all channels together, or each as an image of its own.
     roi : str
@@ -169,7 +170,7 @@ class Common:
         Start each frame from what was learnt from the frame before; do the same and correct the drift between
         frames; or start each frame afresh.
     stop_after : int
-        Stop each frame after this number of iterations. Those of all networks of an ensemble count.
+        Stop each frame after this number of iterations, counted over all networks of an ensemble.
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute.
     seed : int
@@ -180,7 +181,8 @@ class Common:
         Write the fine-tuned network, for use with --weights: a .safetensors file, an existing folder, or a
         name with {stem} in it.
     keep_dtype : bool
-        Round the result to the data type of the source. Values outside of its range are clipped and counted.
+        Round the result to the data type of the source. Values outside its range are clipped, and their
+        number is printed.
     """
 
     missing: Annotated[Path | None, Parameter(group=_IMAGE)] = None
@@ -218,7 +220,7 @@ class Messages:
     quiet : bool
         Show errors only.
     debug : bool
-        Show what the program does, and the full traceback of an error. Add this to a bug report.
+        Show what the program does, and the full traceback of an error. Include this in a bug report.
     """
 
     quiet: _Switch = False

@@ -8,11 +8,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from napari_dip.dip.initial_estimate import plain_estimate
+from napari_dip.dip.initial_estimate import has_pixels_of_data, interpolated, plain_estimate
 from napari_dip.dip.validation import Validation
 from napari_dip.image.fill import filled_planes, nearest
 from napari_dip.operators import Blur, Identity
-from napari_dip.optim.background import in_background
+from napari_dip.optim.background import always, in_background
 from napari_dip.optim.iterate import STOPPED_EARLY, Iterate, Outcome
 from napari_dip.problem import Problem
 
@@ -20,9 +20,10 @@ from napari_dip.problem import Problem
 _INTERRUPTED = (Outcome.STOPPED, Outcome.TIME_LIMIT, Outcome.RULE)
 
 _BEFORE = STOPPED_EARLY + ": this is {}."
-_EARLY = "Stopped while held-out pixels still preferred a first estimate to the fit: this is {}."
+_EARLY = "Stopped before the fit became better than a simpler estimate: this is {}."
 _FILTERED = "a first estimate by a classic filter"
-_UNFILTERED = "a first estimate, the data with missing pixels filled in"
+_MEASURED = "the image as it was measured"
+_INTERPOLATED = "the measured image, with missing pixels interpolated"
 
 
 @dataclass(eq=False)
@@ -38,7 +39,7 @@ class EarlyStop:
     estimate : Tensor, shape ``(1, C, *grid)``, optional
         The best estimate by classic filters so far. It does not depend on held-out pixels.
     validation : Validation, optional
-        What judges the fit, once that is decided.
+        The pixels that validate the fit, once they are chosen.
     """
 
     problem: Problem
@@ -71,10 +72,12 @@ class EarlyStop:
             score = answer.score
         else:
             return
-        x = yield from in_background(self._better(score), lambda _: answer)
+        x = yield from in_background(self._better(score), always(answer))
         if x is None:
             return
-        note = (_EARLY if began else _BEFORE).format(_UNFILTERED if self.estimate is None else _FILTERED)
+        if self.problem.floor is not None:
+            x = x.clamp_min(self.problem.floor)
+        note = (_EARLY if began else _BEFORE).format(self._kind)
         yield replace(
             _iterate(x), note=note, outcome=answer.outcome, criterion=answer.criterion, preparing=False
         )
@@ -97,12 +100,20 @@ class EarlyStop:
             return self.estimate
         return plain_estimate(problem, filled_planes(problem.data, _seen(problem)))
 
+    @property
+    def _kind(self) -> str:
+        """What the answer is, in words."""
+        if self.estimate is not None:
+            return _FILTERED
+        same_pixels = isinstance(self.problem.operator, Identity | Blur)
+        return _MEASURED if same_pixels and (self.problem.weights > 0).all() else _INTERPOLATED
+
     @cached_property
     def _rough(self) -> Tensor:
-        """What can be shown at once: the data, or their mean where x does not have the pixels of the data."""
+        """What can be shown at once: the data, or their mean if x does not show what the data show."""
         problem, data = self.problem, self.problem.complete_data
-        if isinstance(problem.operator, Identity | Blur):
-            return problem.widened(data)
+        if has_pixels_of_data(problem.operator):
+            return interpolated(problem, data)
         mean = data.mean(tuple(range(2, data.ndim)), keepdim=True) / problem.gain
         return mean.expand(1, -1, *problem.grid.shape)
 

@@ -4,8 +4,7 @@ import math
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import islice
-from typing import TYPE_CHECKING
+from itertools import chain, islice
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from napari_dip.dip.early_stop import EarlyStop
 from napari_dip.dip.initial_estimate import initial_estimate
 from napari_dip.dip.postfilter import postfiltered
+from napari_dip.dip.settings import FitSettings
 from napari_dip.dip.validation import Validation
 from napari_dip.errors import DivergenceError, RestorationError
 from napari_dip.image.intensity import Range
@@ -21,15 +21,12 @@ from napari_dip.networks.cuda_graph import record
 from napari_dip.networks.output import Sieve, ToGreyLevels
 from napari_dip.networks.precision import compute_dtype
 from napari_dip.operators import Blur, Identity
-from napari_dip.optim.background import in_background
+from napari_dip.optim.background import always, in_background
 from napari_dip.optim.fit import fit, noisy_inputs
 from napari_dip.optim.iterate import Iterate, Outcome, State
 from napari_dip.optim.stages import averaged, averaged_with, best_last, mean, stopped
 from napari_dip.optim.stopping import Diverged, MaxIterations, Never, StoppingRule, TimeLimit
 from napari_dip.problem import Problem
-
-if TYPE_CHECKING:
-    from napari_dip.methods.dip import DIP
 
 #: Range of the images that the network sees; its own input, uniform noise, lies between 0 and 0.1.
 _CONTRAST = 0.3
@@ -38,7 +35,7 @@ _STRIDE = 7919
 
 
 def fit_ensemble(
-    settings: "DIP",
+    settings: FitSettings,
     problem: Problem,
     seed: int,
     guide: Tensor | None,
@@ -52,7 +49,7 @@ def fit_ensemble(
 
     Parameters
     ----------
-    settings : DIP
+    settings : FitSettings
         Settings of the run.
     problem : Problem
         What the image has to explain.
@@ -94,7 +91,7 @@ class _Prepared:
     Parameters
     ----------
     validation : Validation
-        What is fitted, and what judges the fit.
+        What is fitted, and what validates the fit.
     estimate : Tensor, shape ``(1, C, *grid)``, optional
         Estimate by classic filters, in grey levels.
     seen : list of Tensor, each of shape ``(1, any, *grid)``
@@ -110,21 +107,22 @@ class _Prepared:
 
 
 def _iterates(
-    settings: "DIP", early: EarlyStop, seed: int, guide: Tensor | None, weights: State
+    settings: FitSettings, early: EarlyStop, seed: int, guide: Tensor | None, weights: State
 ) -> Generator[Iterate, None, None]:
     """Yield the iterates of a run from its first step on; its own rules end it."""
     problem = early.problem
     prepared = yield from in_background(_prepared(settings, problem, seed, guide), early.waiting)
-    early.estimate, early.validation = prepared.estimate, prepared.validation
+    early.validation = prepared.validation
     # The postfilter works on the pixels of the data, and a guide tells more than it does.
     filterable = isinstance(problem.operator, Identity) and guide is None
     filters = settings.postfilter and filterable and prepared.validation.held_out is not None
-    with closing(_runs(settings, prepared, seed, weights)) as runs:
+    waiting = early.waiting(prepared.estimate)
+    with closing(_runs(settings, prepared, waiting, seed, weights)) as runs:
         yield from postfiltered(runs, prepared.validation) if filters else runs
 
 
 def _prepared(
-    settings: "DIP", problem: Problem, seed: int, guide: Tensor | None
+    settings: FitSettings, problem: Problem, seed: int, guide: Tensor | None
 ) -> Generator[Tensor | None, None, _Prepared]:
     """Return what the fit needs; yield the best estimate so far, or None."""
     # All networks share one choice of held-out pixels, so that none has seen those that judge their mean.
@@ -146,7 +144,7 @@ def _prepared(
     return _Prepared(validation, estimate, seen, range_)
 
 
-def _sees_estimate(settings: "DIP", problem: Problem) -> bool:
+def _sees_estimate(settings: FitSettings, problem: Problem) -> bool:
     """Whether the network has channels for an initial estimate.
 
     Classic filters know nothing about what is missing or finer than the data. An initial estimate was found
@@ -157,16 +155,23 @@ def _sees_estimate(settings: "DIP", problem: Problem) -> bool:
     return settings.initial_estimate and noisy and sees_images
 
 
-def _runs(settings: "DIP", prepared: _Prepared, seed: int, weights: State) -> Generator[Iterate, None, None]:
-    """Yield the iterates of all networks; each x is the mean with the answers of the networks before."""
+def _runs(
+    settings: FitSettings, prepared: _Prepared, waiting: Iterate, seed: int, weights: State
+) -> Generator[Iterate, None, None]:
+    """Yield the iterates of all networks; each x is the mean with the answers of the networks before.
+
+    While a network is made, the latest iterate is repeated; `waiting` is the one before the first network.
+    """
     validation = prepared.validation
     answers: list[Tensor] = []
     iterations, lowest = 0, math.inf
     for number in range(settings.ensemble_size):
+        started = in_background(_started(settings, prepared, seed, number, weights), always(waiting))
+        network, outputs = yield from started
         # Only held-out pixels tell when a network has learnt enough to join the others.
         waits = bool(answers) and validation.held_out is None
         length = 0
-        with closing(_run(settings, prepared, seed, number, answers, weights)) as run:
+        with closing(_run(settings, validation, network, outputs, number, answers, weights)) as run:
             for iterate in run:
                 length = max(length, iterate.index)
                 if iterate.outcome is None:
@@ -185,7 +190,7 @@ def _runs(settings: "DIP", prepared: _Prepared, seed: int, weights: State) -> Ge
             lowest = lowest if iterate.score is None else min(lowest, iterate.score)
         last = number + 1 == settings.ensemble_size
         if answers:
-            yield replace(
+            answer = replace(
                 iterate,
                 index=iterations + iterate.index,
                 x=mean(answers),
@@ -193,30 +198,45 @@ def _runs(settings: "DIP", prepared: _Prepared, seed: int, weights: State) -> Ge
                 outcome=iterate.outcome if last else None,
                 criterion=validation.criterion,
             )
+            yield answer
+            waiting = answer
         elif last:
             raise DivergenceError
         iterations += length
 
 
+def _started(
+    settings: FitSettings, prepared: _Prepared, seed: int, number: int, weights: State
+) -> Generator[None, None, tuple[ToGreyLevels, Iterator[Iterate]]]:
+    """Return a network of the ensemble, and the iterates of its fit.
+
+    The first iteration is done already: it takes long, because libraries choose and compile their kernels.
+    """
+    # A generator of its own: the network must not depend on what was drawn for the networks before it.
+    generator = torch.Generator().manual_seed((seed + _STRIDE * (number + 1)) % 2**63)
+    prefix = f"{number}."
+    own = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+    network, z, noise = _network(settings, prepared, generator, own)
+    yield
+    samples = noisy_inputs(z, settings.input_noise_std, prepared.validation.fitted, noise)
+    betas = (0.9, settings.beta2)
+    outputs = fit(network, samples, learning_rate=settings.learning_rate, betas=betas)
+    first = next(outputs)
+    yield
+    return network, chain([first, next(outputs)], outputs)
+
+
 def _run(
-    settings: "DIP",
-    prepared: _Prepared,
-    seed: int,
+    settings: FitSettings,
+    validation: Validation,
+    network: ToGreyLevels,
+    outputs: Iterator[Iterate],
     number: int,
     answers: list[Tensor],
     weights: State,
 ) -> Generator[Iterate, None, None]:
-    """Fit one network of the ensemble; its weights are read from and written to the state."""
-    validation = prepared.validation
-    # A generator of its own: the network must not depend on what was drawn for the networks before it.
-    generator = torch.Generator().manual_seed((seed + _STRIDE * (number + 1)) % 2**63)
-    prefix = f"{number}."
-    first = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
-    network, z, noise = _network(settings, validation.problem, prepared, generator, first)
-    samples = noisy_inputs(z, settings.input_noise_std, validation.fitted, noise)
-    betas = (0.9, settings.beta2)
-    iterates: Iterator[Iterate] = fit(network, samples, learning_rate=settings.learning_rate, betas=betas)
-    iterates = averaged(validation.score_outputs(iterates), decay=settings.ema_decay)
+    """Yield the iterates of one network until its fit ends, and keep its weights in the state."""
+    iterates = averaged(validation.score_outputs(outputs), decay=settings.ema_decay)
     iterates = validation.score_means(averaged_with(validation.score_averages(iterates), answers))
     if number:  # an untrained network does not join the others
         iterates = islice(iterates, 1, None)
@@ -225,13 +245,14 @@ def _run(
         yield from best_last(stopped(iterates, rule))
     finally:  # also when the reader ends the run
         state = network.network.state_dict()
-        weights.update({f"{prefix}{name}": value.cpu().clone() for name, value in state.items()})
+        weights.update({f"{number}.{name}": value.cpu().clone() for name, value in state.items()})
 
 
 def _network(
-    settings: "DIP", problem: Problem, prepared: _Prepared, generator: torch.Generator, weights: State
+    settings: FitSettings, prepared: _Prepared, generator: torch.Generator, weights: State
 ) -> tuple[ToGreyLevels, Tensor, torch.Generator]:
     """Return a network, its input, and the generator of the input noise, on the device of the data."""
+    problem = prepared.validation.problem
     device, shape = problem.data.device, problem.grid.shape
     own = [] if settings.input == "guide" else [_input(settings, shape, generator)]
     z = torch.cat([*own, *prepared.seen], 1)
@@ -252,7 +273,7 @@ def _network(
     return scaled, z, torch.Generator(device).manual_seed(seed)
 
 
-def _input(settings: "DIP", spatial: tuple[int, ...], generator: torch.Generator) -> Tensor:
+def _input(settings: FitSettings, spatial: tuple[int, ...], generator: torch.Generator) -> Tensor:
     """Return the network's own input for an image of this shape: coordinates or uniform noise."""
     shape = settings.network.input_shape(spatial)
     if settings.input == "coordinates":
@@ -261,7 +282,7 @@ def _input(settings: "DIP", spatial: tuple[int, ...], generator: torch.Generator
     return 0.1 * torch.rand(1, settings.input_channels, *shape, generator=generator)
 
 
-def _sieve(settings: "DIP", problem: Problem) -> nn.Module | None:
+def _sieve(settings: FitSettings, problem: Problem) -> nn.Module | None:
     """Return the filter that removes details much finer than the point spread function, if there is one."""
     if not isinstance(problem.operator, Blur) or not settings.sieve_width:
         return None

@@ -1,16 +1,20 @@
 """An estimate of the image by classic filters, before any fit."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from napari_dip.filters.nonlocal_bayes import nonlocal_bayes
 from napari_dip.filters.vst import Stabiliser
 from napari_dip.image.fill import filled
 from napari_dip.noise.models import LaplaceNoise
-from napari_dip.operators import Blur, Identity
+from napari_dip.noise.second_difference import immerkaer_sigma
+from napari_dip.operators import Blur, Identity, Operator, Resample
+from napari_dip.operators.base import Compose
+from napari_dip.optim.background import library_call
 from napari_dip.optim.cgls import back_project
 from napari_dip.problem import Problem
 
@@ -21,6 +25,8 @@ _CANDIDATES = (("tv", 4.8), ("tv", 2.4), ("nlm", 1.0), ("nlm", 0.6), ("tv", 1.2)
 _TOLERANCE = 1.001
 #: Side of the central part of a large image on which the filters are compared, in pixels, by number of axes.
 _SIDE = {2: 512, 3: 64}
+#: Least standard deviation of the noise, as a share of the range of the image.
+_LEAST_NOISE = 1e-3
 #: Steps of conjugate gradients towards A x = smoothed data: few, since every further step amplifies noise.
 _STEPS = 4
 
@@ -60,11 +66,8 @@ def initial_estimate(problem: Problem) -> Generator[Tensor | None, None, Tensor]
         even = median_filter(even, (1, *(3,) * (even.ndim - 1)))
     sigmas = np.array([_sigma(channel) for channel in even]).reshape(-1, *(1,) * (even.ndim - 1))
     even /= sigmas
-    errors = []
-    for error in _prediction_errors(even, counts):
-        errors.append(error)
-        yield None
-    smooth = _filtered(*_best(errors), even)
+    best = yield from _best(even, counts)
+    smooth = yield from library_call(_filtered, *best, even)
 
     def restored(image: Tensor) -> Tensor:
         return stabiliser.inverse(torch.from_numpy(sigmas) * image)[None].to(problem.data)
@@ -89,18 +92,34 @@ def plain_estimate(problem: Problem, data: Tensor) -> Tensor:
     Returns
     -------
     Tensor, shape ``(1, C, *grid)``
-        The data themselves for the identity; for a blur, the data with their border repeated; for other
-        operators, x after a few steps of conjugate gradients.
+        The data themselves for the identity. For a blur their border is repeated, and for super-resolution
+        they are interpolated linearly. For other operators, x after a few steps of conjugate gradients.
     """
-    if isinstance(problem.operator, Identity | Blur):
-        return problem.widened(data)
+    if has_pixels_of_data(problem.operator):
+        return interpolated(problem, data)
     return _back_projected(problem, data, problem.gain)
 
 
-def _prediction_errors(image: np.ndarray, counts: np.ndarray) -> Iterator[float]:
-    """Yield the error with which each candidate predicts hidden pixels, in an image with noise of variance 1.
+def has_pixels_of_data(operator: Operator) -> bool:
+    """Whether x shows what the data show, with the same, finer or more pixels; not so for projections."""
+    if isinstance(operator, Compose):
+        return has_pixels_of_data(operator.outer) and has_pixels_of_data(operator.inner)
+    return isinstance(operator, Identity | Blur | Resample)
 
-    Nothing is yielded if there are no pixels to predict.
+
+def interpolated(problem: Problem, data: Tensor) -> Tensor:
+    """Return data on the grid of x, interpolated linearly, with their border repeated beyond it."""
+    factors = problem.grid.factors
+    if max(factors) > 1:
+        size = [n * f for n, f in zip(data.shape[2:], factors, strict=True)]
+        data = F.interpolate(data, size, mode="bilinear" if len(size) == 2 else "trilinear")
+    return problem.widened(data)
+
+
+def _best(image: np.ndarray, counts: np.ndarray) -> Generator[None, None, tuple[str, float]]:
+    """Return the candidate that best predicts hidden pixels, in an image with noise of variance 1.
+
+    Among candidates that are as good, the smoothest is taken.
     """
     side = _SIDE[image.ndim - 1]
     middle = (slice(None), *(slice(max(0, n - side) // 2, (n + side + 1) // 2) for n in image.shape[1:]))
@@ -109,16 +128,11 @@ def _prediction_errors(image: np.ndarray, counts: np.ndarray) -> Iterator[float]
     hidden[::2, ::2] = True
     judging = counts & hidden
     if not judging.any():
-        return
-    blind = _filled(image, counts & ~hidden)
-    for candidate in _CANDIDATES:
-        yield float(np.square(_filtered(*candidate, blind) - image)[judging].mean())
-
-
-def _best(errors: list[float]) -> tuple[str, float]:
-    """Return the candidate with the least error; among those as good, the smoothest."""
-    if not errors:
         return _CANDIDATES[0]
+    blind, errors = _filled(image, counts & ~hidden), []
+    for candidate in _CANDIDATES:
+        predicted = yield from library_call(_filtered, *candidate, blind)
+        errors.append(float(np.square(predicted - image)[judging].mean()))
     enough = _TOLERANCE * min(errors)
     return next(one for one, error in zip(_CANDIDATES, errors, strict=True) if error <= enough)
 
@@ -142,12 +156,8 @@ def _filled(image: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 def _sigma(channel: np.ndarray) -> float:
-    """Return the standard deviation of the noise by second differences (Immerkær, 1996); 1 if constant."""
-    difference = channel
-    for axis in range(channel.ndim - 2, channel.ndim):
-        difference = np.diff(difference, 2, axis)
-    spread = float(np.median(np.abs(difference))) / (0.6745 * 6) if difference.size else 0.0
-    return max(spread, 1e-3 * float(channel.max() - channel.min())) or 1.0
+    """Return the standard deviation of the noise, never 0: where there is none, a share of the range."""
+    return max(immerkaer_sigma(channel), _LEAST_NOISE * float(channel.max() - channel.min())) or 1.0
 
 
 def _back_projected(problem: Problem, data: Tensor, gain: float = 1.0) -> Tensor:

@@ -1,8 +1,7 @@
-"""The last filter: the fitted image guides a classic filter over the data."""
+"""The postfilter: a classic filter of the data that is guided by the fitted image."""
 
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -11,7 +10,8 @@ from napari_dip.dip.validation import Validation
 from napari_dip.filters.nonlocal_bayes import nonlocal_bayes, nonlocal_bayes_completion
 from napari_dip.filters.vst import Stabiliser
 from napari_dip.noise.models import LaplaceNoise
-from napari_dip.optim.background import in_background
+from napari_dip.noise.residual import residual_sigma
+from napari_dip.optim.background import always, in_background
 from napari_dip.optim.iterate import Iterate
 
 #: Standard errors by which held-out pixels have to prefer the fitted image.
@@ -40,22 +40,18 @@ def postfiltered(iterates: Iterable[Iterate], validation: Validation) -> Iterato
     """
     for iterate in iterates:
         if iterate.outcome is not None and iterate.x.isfinite().all():
-            unfinished = replace(iterate, outcome=None)
-            x = yield from in_background(postfilter(iterate.x, validation), partial(_shown, unfinished))
+            waiting = always(replace(iterate, outcome=None))
+            x = yield from in_background(postfilter(iterate.x, validation), waiting)
             iterate = replace(iterate, x=x)
         yield iterate
-
-
-def _shown(iterate: Iterate, _: object) -> Iterate:
-    return iterate
 
 
 def postfilter(x: Tensor, validation: Validation) -> Generator[None, None, Tensor]:
     """Filter the data by non-local Bayes, with a restored image as the pilot.
 
-    By similar patches the filter finds in the data what the fit has lost of the image. It is judged on the
-    held-out pixels, which it has not seen, and rejected if they clearly prefer the fitted image. The result
-    is then computed again from all pixels.
+    With the help of similar patches, the filter recovers details that are in the data but that the fit has
+    lost. It is first run without the held-out pixels, and rejected if it is clearly worse on them than the
+    fitted image. The result is then computed again from all pixels.
 
     Parameters
     ----------
@@ -83,7 +79,9 @@ def postfilter(x: Tensor, validation: Validation) -> Generator[None, None, Tenso
         apart = (noisy - pilot).abs()
         likely = apart < _OUTLIER * apart[seen].median() / 0.6745
         observed, seen = observed & likely, seen & likely
-    sigmas = _sigmas(noisy, pilot, seen)
+    axes = tuple(range(1, pilot.ndim))
+    least = _LEAST_NOISE * (pilot.amax(axes, keepdim=True) - pilot.amin(axes, keepdim=True))
+    sigmas = residual_sigma(noisy - pilot, seen).maximum(least).clamp_min(1e-30)
     act = _completed if problem.only_missing else _denoised
     filtered = yield from act(pilot / sigmas, noisy / sigmas, (seen, observed))
     blind, after = (transform.inverse(sigmas * one) for one in filtered)
@@ -92,14 +90,6 @@ def postfilter(x: Tensor, validation: Validation) -> Generator[None, None, Tenso
     if gain.mean() < -_SIGNIFICANT * gain.std() / len(gain) ** 0.5:
         return x
     return after[None].to(x)
-
-
-def _sigmas(noisy: Tensor, pilot: Tensor, seen: Tensor) -> Tensor:
-    """Return the standard deviation of the residual in each channel; it is never 0."""
-    axes = tuple(range(1, noisy.ndim))
-    power = (noisy - pilot).square().where(seen, 0).sum(axes, keepdim=True)
-    sigmas = (power / seen.sum(axes, keepdim=True).clamp_min(1)).sqrt()
-    return sigmas.maximum(_LEAST_NOISE * (pilot.amax(axes, True) - pilot.amin(axes, True))).clamp_min(1e-30)
 
 
 def _denoised(pilot: Tensor, data: Tensor, parts: tuple[Tensor, ...]) -> Generator[None, None, Tensor]:

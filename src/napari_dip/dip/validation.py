@@ -14,8 +14,9 @@ from napari_dip.optim.stages import scored, scored_by_variance
 from napari_dip.optim.stopping import Discrepancy, Never, NoImprovement, StoppingRule
 from napari_dip.problem import Problem
 
-#: Default share of held-out pixels. Blurred pixels repeat what their neighbours tell, so it takes many to
-#: judge x. Where x has more pixels than the data, every measured pixel is precious.
+#: Default share of held-out pixels. Blurred pixels contain much the same information as their neighbours,
+#: so it takes many to measure the error. Where x has more pixels than the data, every measured pixel is
+#: precious.
 _SHARES, _PRECIOUS = {Identity: 0.05, Blur: 0.1}, 0.02
 #: For the variance of the outputs: the weight of the past, the index of the first score, and the number of
 #: iterations after the lowest one.
@@ -24,7 +25,7 @@ _MEMORY, _WARM_UP, _VARIANCE_PATIENCE = 0.95, 40, 30
 
 @dataclass(frozen=True, eq=False)
 class Validation:
-    """A problem, divided into the part that is fitted and the part that judges the fit.
+    """A problem, divided into the part that is fitted and the part that validates the fit.
 
     Parameters
     ----------
@@ -105,7 +106,7 @@ class Validation:
 
 
 def _measured_noise(problem: Problem, stopping: str) -> Whiteness | None:
-    """Return what the data tell about their noise, if the criterion depends on it."""
+    """Return whether the noise is white and how strong it is, if the criterion depends on it."""
     automatic = stopping == "auto" and not _always_held_out(problem)
     if automatic or (stopping == "discrepancy" and not problem.noise.known):
         return whiteness(problem.data, problem.weights)
@@ -113,9 +114,9 @@ def _measured_noise(problem: Problem, stopping: str) -> Whiteness | None:
 
 
 def _always_held_out(problem: Problem) -> bool:
-    """Whether held-out pixels judge the fit even if the noise is correlated between pixels.
+    """Whether held-out pixels decide when to stop even if the noise is correlated between pixels.
 
-    Missing pixels are wanted for whatever their neighbours tell about them. A fit can copy correlated noise
+    Missing pixels, too, have to be predicted from their neighbours. A fit can copy correlated noise
     where x has the pixels of the data, but not through a blur.
     """
     return problem.only_missing or not isinstance(problem.operator, Identity)

@@ -1,4 +1,4 @@
-"""Classic deconvolution by scikit-image, which itself knows neither missing pixels nor a border."""
+"""Classic deconvolution, with missing pixels and borders taken care of."""
 
 from collections.abc import Callable, Generator
 from contextlib import closing
@@ -19,21 +19,22 @@ if TYPE_CHECKING:
     from napari_dip.problem import Problem
 
 Image = NDArray[np.float64]
+#: Takes a channel and the point spread function; yields the image so far, and returns it in the end.
+ChannelFilter = Callable[[Image, Image], Generator[Image, None, Image]]
 
 #: Fewest pixels by which the data are widened at each end: sharpening reaches further than the blur does.
 _LEAST_MARGIN = 16
 #: Interval of the balance. Below it, the unknown light from beyond the border grows faster than detail does.
 _BALANCE = (1e-3, 1e4)
-_UNFINISHED = "Stopped before the filter had finished: these are the data."
+#: Added to blurred light, and the blurred light below which a pixel counts as dark, for a mean of 1.
+_TINY, _DARK = 1e-12, 1e-6
+_UNFINISHED = "Stopped before the filter had finished: this is what it had reached."
 
 
 def deconvolution(
-    problem: "Problem",
-    deconvolve: Callable[[Image, Image], Image],
-    iterations: int,
-    rule: "StoppingRule | None" = None,
+    problem: "Problem", deconvolve: ChannelFilter, iterations: int, rule: "StoppingRule | None" = None
 ) -> Generator["Iterate", None, None]:
-    """Yield the deconvolved image as the last iterate; before it, the data while the filter works.
+    """Yield the deconvolved image as the last iterate, and before it what the filter has reached so far.
 
     Each channel is deconvolved by itself, after its missing pixels have been filled in.
 
@@ -46,7 +47,7 @@ def deconvolution(
     iterations : int
         Index of the answer.
     rule : StoppingRule, optional
-        Can end the run while the filter works: the answer is then the data.
+        Can end the run while the filter works.
     """
     from napari_dip.optim.stages import stopped
     from napari_dip.optim.stopping import Never
@@ -59,30 +60,41 @@ def deconvolution(
 
 
 def _iterates(
-    problem: "Problem", deconvolve: Callable[[Image, Image], Image], iterations: int
+    problem: "Problem", deconvolve: ChannelFilter, iterations: int
 ) -> Generator["Iterate", None, None]:
+    import torch
+
     from napari_dip.optim.background import in_background
     from napari_dip.optim.iterate import Iterate, Outcome
 
-    data = problem.widened(problem.complete_data)
-    waiting = Iterate(0, data, data.new_full((), np.nan), preparing=True)
-    x = yield from in_background(_deconvolved(problem, deconvolve), lambda _: waiting)
+    def tensor(channels: list[Image]) -> "Tensor":
+        return torch.as_tensor(np.stack(channels)[None], dtype=torch.float32).to(problem.data.device)
+
+    def waiting(channels: list[Image] | None) -> "Iterate":
+        x = problem.widened(problem.complete_data) if channels is None else tensor(channels)
+        return Iterate(0, x, x.new_full((), np.nan), preparing=True)
+
+    x = tensor((yield from in_background(_deconvolved(problem, deconvolve), waiting)))
     yield Iterate(iterations, x, problem(x), outcome=Outcome.COMPUTED)
 
 
 def _deconvolved(
-    problem: "Problem", deconvolve: Callable[[Image, Image], Image]
-) -> Generator[None, None, "Tensor"]:
-    """Return the image as float32, shape ``(1, C, *grid)``, on the problem's device."""
-    import torch
-
+    problem: "Problem", deconvolve: ChannelFilter
+) -> Generator[list[Image] | None, None, list[Image]]:
+    """Return the channels on the grid of x; yield them as they are so far."""
     psf = np.asarray(problem.operator.psf.cpu(), np.float64)
     observed = (problem.weights.expand_as(problem.data) > 0)[0].cpu().numpy()
-    channels = []
-    for channel, seen in zip(problem.data[0].double().cpu().numpy(), observed, strict=True):
-        channels.append(deconvolve(filled(channel, seen), psf))
-        yield
-    return torch.as_tensor(np.stack(channels)[None], dtype=torch.float32).to(problem.data.device)
+    channels = list(problem.widened(problem.complete_data)[0].double().cpu().numpy())
+    for number, (channel, seen) in enumerate(zip(problem.data[0].double().cpu(), observed, strict=True)):
+        steps = deconvolve(filled(channel.numpy(), seen), psf)
+        try:
+            while True:
+                channels[number] = next(steps)
+                yield list(channels)
+        except StopIteration as end:
+            channels[number] = end.value
+        yield list(channels)
+    return channels
 
 
 def level_without_light(problem: "Problem") -> float:
@@ -94,38 +106,50 @@ def level_without_light(problem: "Problem") -> float:
     return min(0.0, float(problem.data[problem.weights.expand_as(problem.data) > 0].min()))
 
 
-def richardson_lucy(image: Image, psf: Image, *, iterations: int, floor: float) -> Image:
-    """Return the result of Richardson-Lucy iterations on light above a floor.
+def richardson_lucy(
+    image: Image, psf: Image, *, iterations: int, floor: float
+) -> Generator[Image, None, Image]:
+    """ChannelFilter light above a floor by Richardson-Lucy iterations x ← x · Hᵀ (y / H x).
 
     Parameters
     ----------
     image : ndarray of float64, 2-D or 3-D
-        One channel in grey levels, without missing pixels.
+        One channel y in grey levels, without missing pixels.
     psf : ndarray of float64
-        Point spread function, of sum 1 and with as many axes as the image.
+        Point spread function of H, of sum 1 and with as many axes as the image.
     iterations : int
         Number of iterations.
     floor : float
         Grey level that stands for no light; values below it count as no light.
 
+    Yields
+    ------
+    ndarray of float64
+        The image after each iteration.
+
     Returns
     -------
     ndarray of float64
-        Wider than the image by ``k // 2`` pixels at each end, where k is the size of the PSF.
+        The image, wider than y by ``k // 2`` pixels at each end, where k is the size of the PSF.
     """
-    from skimage.restoration import richardson_lucy
+    from scipy.signal import convolve
 
     light = (image - floor).clip(0)
-    scale = light.mean() or 1.0  # scikit-image's own small constants are meant for values of about 1
-    # scikit-image takes the light beyond the image to be 0; wide margins keep that out of the result.
-    margins = _margins(psf)
-    wide = np.pad(light / scale, [(m, m) for m in margins], mode="reflect")
-    x = richardson_lucy(wide, psf, num_iter=iterations, clip=False, filter_epsilon=1e-6)
-    return floor + scale * _cropped(x, margins, psf)
+    scale = light.mean() or 1.0  # for the small constants, which are meant for values of about 1
+    # The light beyond the image is taken to be 0; wide margins keep that out of the result.
+    margins, mirrored = _margins(psf), np.flip(psf)
+    y = np.pad(light / scale, [(m, m) for m in margins], mode="reflect")
+    x = np.full(y.shape, 0.5)
+    for _ in range(iterations):
+        blurred = convolve(x, psf, mode="same") + _TINY
+        x = x * convolve(np.where(blurred < _DARK, 0, y / blurred), mirrored, mode="same")
+        restored = floor + scale * _cropped(x, margins, psf)
+        yield restored
+    return restored
 
 
-def wiener(image: Image, psf: Image, *, balance: float | None = None) -> Image:
-    """Return the result of the Wiener-Hunt filter.
+def wiener(image: Image, psf: Image, *, balance: float | None = None) -> Generator[Image, None, Image]:
+    """ChannelFilter by the Wiener-Hunt filter of scikit-image.
 
     Parameters
     ----------
@@ -134,13 +158,19 @@ def wiener(image: Image, psf: Image, *, balance: float | None = None) -> Image:
     balance : float, optional
         Weight λ of smoothness against sharpness; by default the most likely one.
 
+    Yields
+    ------
+    ndarray of float64
+        The data, widened by reflection, of the shape of the result.
+
     Returns
     -------
     ndarray of float64
-        Of the shape that `richardson_lucy` returns.
+        The image, of the shape that `richardson_lucy` returns.
     """
     from skimage.restoration import wiener
 
+    yield np.pad(image, [(k // 2, k // 2) for k in psf.shape], mode="reflect")
     margins = _margins(psf)
     wide = _periodic(image, margins)
     x = wiener(wide, psf, balance or _likeliest_balance(wide, psf), clip=False)

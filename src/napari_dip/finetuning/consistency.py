@@ -96,7 +96,7 @@ class ConsistencyReport:
             False: "fine-tuning did not improve the network",
         }
         return (
-            f"Inconsistent: back-projection takes the residual from {self.residual:.3g} to "
+            f"Inconsistent: back-projection reduces the residual from {self.residual:.3g} to "
             f"{back_projected:.3g}; {tuning[improved]}."
         )
 
@@ -111,7 +111,7 @@ def noise_sigma(problem: Problem) -> Pieces[Tensor]:
         return problem.noise.variance(problem.data).sqrt()
     observed = (problem.weights > 0).expand_as(problem.data)[0].cpu().numpy()
     images = problem.data[0].double().cpu().numpy()
-    # A denoiser is judged by this estimate, which should therefore not be too low.
+    # The score of a denoiser depends on this estimate, which should therefore not be too low.
     caution = 1.0 if isinstance(problem.operator, Identity) else _CAUTION
     sigmas = []
     for image, there in zip(images, observed, strict=True):

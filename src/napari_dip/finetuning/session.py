@@ -108,7 +108,8 @@ class Session:
         sentences = [self.report.describe(back_projected, improved=improved)]
         if self.restorer.mapping != self.usual_mapping:
             sentences.append(
-                f"The network is shown {self.contrast:.2g} times the contrast, which suits the noise."
+                "To suit the noise, the contrast of the network's input is multiplied by "
+                f"{self.contrast:.2g}."
             )
         if self.noisy and not self.sampler.sure_applies:
             sentences.append(

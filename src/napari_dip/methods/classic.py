@@ -1,7 +1,7 @@
 """Settings of classic deconvolution: quick results to compare with."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, ClassVar, Self
@@ -15,7 +15,7 @@ from napari_dip.tasks import Deconvolve, Task
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from napari_dip.filters.deconvolution import Image
+    from napari_dip.filters.deconvolution import ChannelFilter
     from napari_dip.optim.iterate import Iterate
     from napari_dip.optim.stopping import StoppingRule
     from napari_dip.problem import Problem
@@ -78,7 +78,7 @@ class _Deconvolution(ABC):
         return {}
 
     @abstractmethod
-    def _filter(self, problem: "Problem") -> "Callable[[Image, Image], Image]":
+    def _filter(self, problem: "Problem") -> "ChannelFilter":
         """Return the function that deconvolves one channel by the point spread function."""
 
 
@@ -86,13 +86,14 @@ class _Deconvolution(ABC):
 class RichardsonLucy(_Deconvolution):
     """Sharpen by Richardson-Lucy iterations, which keep the image above its floor.
 
-    The iterations climb towards the maximum of the Poisson likelihood. Too many of them fit the noise, so
-    their number is what limits it. Source: Richardson 1972, Lucy 1974; computed by scikit-image.
+    The iterations approach the maximum of the Poisson likelihood. Too many of them fit the noise, so limit
+    their number. Source: Richardson 1972, Lucy 1974; computed by scikit-image.
 
     Parameters
     ----------
     iterations : int
-        More are sharper, and noisier: 10 suit dim images, 30 to 100 bright ones.
+        Number of iterations. More of them give a sharper but noisier image: 10 suit dim images, 30 to 100
+        suit bright ones.
 
     Examples
     --------
@@ -114,7 +115,7 @@ class RichardsonLucy(_Deconvolution):
         """Return settings with this number of iterations."""
         return replace(self, iterations=iterations)
 
-    def _filter(self, problem: "Problem") -> "Callable[[Image, Image], Image]":
+    def _filter(self, problem: "Problem") -> "ChannelFilter":
         from napari_dip.filters.deconvolution import level_without_light, richardson_lucy
 
         return partial(richardson_lucy, iterations=self.iterations, floor=level_without_light(problem))
@@ -129,7 +130,7 @@ class Wiener(_Deconvolution):
     Parameters
     ----------
     balance : float, optional
-        Weight of smoothness against sharpness. By default the one under which the data are most likely, for
+        Weight of smoothness against sharpness. By default, the value for which the data are most likely, with
         white noise and an image with Gaussian second derivatives (Orieux, Giovannelli, Rodet, JOSA A, 2010).
 
     Examples
@@ -143,7 +144,7 @@ class Wiener(_Deconvolution):
 
     balance: Annotated[float | None, Gt(0)] = None
 
-    def _filter(self, problem: "Problem") -> "Callable[[Image, Image], Image]":
+    def _filter(self, problem: "Problem") -> "ChannelFilter":
         from napari_dip.filters.deconvolution import wiener
 
         return partial(wiener, balance=self.balance)

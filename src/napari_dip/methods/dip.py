@@ -9,7 +9,7 @@ from annotated_types import Ge, Gt, Interval, Unit
 from napari_dip.dip.requirements import unmet_requirement
 from napari_dip.methods.base import State
 from napari_dip.networks.settings import Architecture, Hourglass
-from napari_dip.settings import check
+from napari_dip.settings import check, subset
 from napari_dip.tasks import TASKS, Task
 
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DIP:
-    """Fit an untrained network to the one image; the structure of the network is the prior.
+    """Fit an untrained network to the image itself; the structure of the network is the prior.
 
-    The network learns structure before noise. The run ends when the error on pixels held out of the fit stops
-    falling; the answer is the moving average of the outputs that predicted them best. Source: Ulyanov,
-    Vedaldi, Lempitsky, *Deep Image Prior*, IJCV 2020.
+    The network learns structure before it learns noise. The run ends when the error on pixels held out of the
+    fit stops falling; the answer is the moving average of the outputs with the lowest error on these pixels.
+    Source: Ulyanov, Vedaldi, Lempitsky, *Deep Image Prior*, IJCV 2020.
 
     Parameters
     ----------
@@ -48,14 +48,16 @@ class DIP:
         and 2 % where every pixel is precious, as in super-resolution.
     initial_estimate : bool
         For denoising and deconvolution without a guide: show the network an estimate by a classic filter,
-        made without the held-out pixels. It makes the fit faster, and mostly better by tenths of a decibel.
+        made without the held-out pixels. This makes the fit faster, and usually better by some tenths of a
+        decibel.
     postfilter : bool
         For denoising and inpainting without a guide: filter the data at the end with the fitted image as the
-        pilot (non-local Bayes: Lebrun, Buades, Morel, SIAM J. Imaging Sciences 6, 2013). It gains half a
-        decibel on average, within seconds. It follows fits that held-out pixels end, unless these reject it.
+        pilot (non-local Bayes: Lebrun, Buades, Morel, SIAM J. Imaging Sciences 6, 2013). This gains half a
+        decibel on average, within seconds. It is used only if held-out pixels decide when to stop, and left
+        out if it is clearly worse on them.
     sieve_width : float
-        Width of the finest details in a deconvolved image, as a share of that of the point spread function
-        (method of sieves: Snyder, Miller, IEEE Trans. Nuclear Science 32, 1985); 0 sets no limit.
+        Width of the finest details in a deconvolved image, as a share of the width of the point spread
+        function (method of sieves: Snyder, Miller, IEEE Trans. Nuclear Science 32, 1985); 0 sets no limit.
     learning_rate : float
         Adam's step size. Lower it if the loss becomes infinite or NaN.
     beta2 : float
@@ -63,12 +65,12 @@ class DIP:
     input_noise_std : float
         Standard deviation of the noise that is added to the network's input at each iteration.
     ema_decay : float
-        Decay rate of the moving average of the outputs; 0.99 remembers about 100 iterations.
+        Decay rate of the moving average of the outputs; 0.99 averages over about 100 iterations.
     input : {"noise", "coordinates", "guide"}
-        What the network sees: fixed uniform noise; the coordinates of the pixels, for smoother results in
-        large holes; or only the guide. Beside noise and coordinates it sees the guide too, if there is one.
+        Input of the network: fixed uniform noise; the coordinates of the pixels, for smoother results in
+        large holes; or only the guide. A guide, if there is one, is added to noise or coordinates.
     input_channels : int
-        Number of channels of a noise input.
+        Number of channels of the noise, if that is the input.
     network : Architecture
         Architecture of the network.
     precision : {"auto", "float32", "bfloat16"}
@@ -87,7 +89,6 @@ class DIP:
     slicewise: ClassVar[bool] = False
     takes_maps: ClassVar[bool] = False
     yields_network_output: ClassVar[bool] = False
-
     iterations: Annotated[int, Interval(ge=1, le=1_000_000)] = 3000
     ensemble_size: Annotated[int, Interval(ge=1, le=100)] = 1
     time_limit: Annotated[float | None, Gt(0), Unit("s")] = None
@@ -127,7 +128,7 @@ class DIP:
 
     def unsupported_reason(self, problem: "Problem", *, guided: bool = False) -> str | None:
         """Return why the method can't solve this problem, in words for the user, or None."""
-        return unmet_requirement(self, problem, guided=guided)
+        return unmet_requirement(problem, self.network, guided=guided, guide_only=self.input == "guide")
 
     def remarks(self, problem: "Problem") -> tuple[str, ...]:
         """Return no remarks."""
@@ -145,5 +146,6 @@ class DIP:
     ) -> Generator["Iterate", None, State]:
         """Yield the iterates of `fit_ensemble`; there are no parameter maps."""
         from napari_dip.dip.ensemble import fit_ensemble
+        from napari_dip.dip.settings import FitSettings
 
-        return fit_ensemble(self, problem, seed, guide, initial_state, stopping_rule)
+        return fit_ensemble(subset(self, FitSettings), problem, seed, guide, initial_state, stopping_rule)

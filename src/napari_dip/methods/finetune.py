@@ -40,20 +40,21 @@ class FineTune:
         The network: a file (.safetensors, or a .pth file with a state dictionary), or one of the bundled
         networks "compact", "vdsr" and "dncnn". By default, the bundled network that suits the task.
     action : {"auto", "network", "back-projection", "fine-tuning"}
-        The last step: as the consistency check decides; the network's output as it is; back-projection; or
-        fine-tuning.
+        The last step of the run: the one that the consistency check chooses ("auto"); the network, whose
+        output is then left unchanged; back-projection; or fine-tuning.
     loss : {"auto", "plain", "sure", "masked"}
         What fine-tuning minimises on the data: the misfit, Stein's estimate of the error, or the misfit where
         the image is smooth, for adversarially trained networks, whose invented edges would count as errors.
-        "auto" chooses Stein's estimate for noisy data, and else the misfit.
+        "auto" chooses Stein's estimate for noisy data, and the misfit otherwise.
     iterations : int
-        Most iterations of fine-tuning.
+        Largest number of iterations of fine-tuning.
     learning_rate : float, optional
-        Adam's step size. By default, the best of three, judged after a few iterations of each.
+        Adam's step size. By default, three values are tried for a few iterations each, and the best one is
+        used.
     self_ensemble : bool
         After fine-tuning, average over the eight ways to rotate and mirror the image.
     time_limit : float, optional
-        Most seconds for an image or frame. The best result so far is kept.
+        Largest number of seconds for an image or frame; the best result so far is kept.
 
     Examples
     --------
@@ -124,18 +125,18 @@ class FineTune:
 
     @property
     def max_iterations(self) -> int:
-        """Most iterations for an image or frame."""
+        """Largest number of iterations for an image or frame."""
         return self.iterations if self.action in ("auto", "fine-tuning") else 1
 
-    def probe(self, updates: int) -> Self:
+    def probe(self, iterations: int) -> Self:
         """Return settings for this many iterations of fine-tuning alone, or for the network's output."""
         if self.action not in ("auto", "fine-tuning"):
             return replace(self, action="network")
-        tuned = replace(self, action="fine-tuning", iterations=updates, self_ensemble=False, time_limit=None)
-        return replace(tuned, learning_rate=self.learning_rate or 1e-4)
+        tuned = replace(self, action="fine-tuning", iterations=iterations, self_ensemble=False)
+        return replace(tuned, time_limit=None, learning_rate=self.learning_rate or 1e-4)
 
     def resolved(self, device: str) -> Self:
-        """Return the settings as they are: the device decides nothing."""
+        """Return these settings: nothing in them depends on the device."""
         return self
 
     def unsupported_reason(self, problem: "Problem", *, guided: bool = False) -> str | None:

@@ -40,7 +40,7 @@ class PKN:
         nothing: one constant setting for all pixels.
     strength : float
         Strength of the filter: 0 leaves the image unchanged, 1 applies the parameters as predicted. Non-local
-        means have no setting that changes nothing: at 0 they still average very similar pixels.
+        means can't leave the image unchanged: even at 0 they average very similar pixels.
     weights : str, optional
         File of your own network, from `napari-dip train-pkn`; by default the bundled network.
 
@@ -69,7 +69,7 @@ class PKN:
     def __post_init__(self) -> None:
         check(self)
 
-    def probe(self, updates: int) -> Self:
+    def probe(self, iterations: int) -> Self:
         """Return these settings: there is only one pass to measure."""
         return self
 

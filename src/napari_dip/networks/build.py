@@ -19,7 +19,7 @@ def build(
     Parameters
     ----------
     architecture : Architecture
-        Its description.
+        Architecture of the network.
     channels_in, channels_out : int
         Number of channels of the input z and of the image.
     spatial : tuple of int

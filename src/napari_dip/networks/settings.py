@@ -47,11 +47,12 @@ class Hourglass(Architecture):
     downsampling : {"stride", "average"}
         How a scale is halved: by a filter with a stride of two, or by the mean of 2 x 2 pixels after one.
     padding : {"zeros", "reflect"}
-        What filters see beyond the border.
+        How the image is continued beyond its border: by zeros, or by reflection.
     projection : bool
         Add a 1 x 1 filter after each scale.
     joint_normalisation : bool
-        Normalise skip and coarse channels together once more, as published. Both are normalised already.
+        Normalise the joined skip and coarse channels once more, as published, although both have already been
+        normalised.
 
     Examples
     --------

@@ -206,7 +206,7 @@ class PoissonGaussianNoise(NoiseModel):
 
 @dataclass(frozen=True)
 class LaplaceNoise(NoiseModel):
-    """Heavy-tailed noise: a robust choice against hot pixels, cosmic rays, salt and pepper.
+    """Heavy-tailed noise, which makes the fit robust against hot pixels, cosmic rays, salt and pepper.
 
     p(y | u) = exp(−|y − u| / b) / 2b with the scale b = σ / √2.
 

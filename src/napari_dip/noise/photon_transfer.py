@@ -44,8 +44,9 @@ class PhotonTransfer:
         """
         if len(levels.mean) < _LEAST_LEVELS:
             raise ValueError(
-                f"the noise could be measured at {len(levels.mean)} brightnesses, and {_LEAST_LEVELS} are "
-                "needed to tell how it grows: use a larger or less saturated image, or choose Gaussian noise"
+                f"the noise could be measured at {len(levels.mean)} levels of brightness, but "
+                f"{_LEAST_LEVELS} are needed to determine how it grows: use a larger or less "
+                "saturated image, or choose Gaussian noise"
             )
         centre, width = float(levels.mean.mean()), float(np.ptp(levels.mean)) or 1.0
         terms = np.stack([(levels.mean - centre) / width, np.ones_like(levels.mean)], axis=1)

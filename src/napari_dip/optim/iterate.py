@@ -32,11 +32,11 @@ class Outcome(Enum):
     MAX_ITERATIONS = "The maximum number of iterations was reached."
     RISK = "The estimated error stopped falling; the best weights were kept."
     CONSISTENT = "The output of the network agrees with the data; nothing was changed."
-    COMPUTED = "It was computed in one step."
+    COMPUTED = "The result was computed in one step."
     TIME_LIMIT = "The time limit was reached."
-    STOPPED = "You stopped it."
-    RULE = "Your stopping rule ended it."
-    FAILED = "It could not be restored."
+    STOPPED = "You stopped the run."
+    RULE = "Your stopping rule ended the run."
+    FAILED = "The frame could not be restored."
     DIVERGED = (
         "The loss became infinite or NaN; the best result before that was kept. Lower the learning rate."
     )

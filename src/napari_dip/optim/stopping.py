@@ -128,7 +128,10 @@ class TimeLimit(StoppingRule):
     'TIME_LIMIT'
     """
 
-    seconds: float
+    seconds: Annotated[float, Ge(0)]
+
+    def __post_init__(self) -> None:
+        checked(self)
 
     def start(self) -> Check:
         """Start a run, and with it the clock."""

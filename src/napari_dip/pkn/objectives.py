@@ -13,7 +13,7 @@ from napari_dip.pkn.degradations import Degradation
 from napari_dip.pkn.observation import Observation
 from napari_dip.synthetic.crops import crops
 
-#: Examples per update, and their side in pixels, a multiple of every factor.
+#: Examples per iteration, and their side in pixels, a multiple of every factor.
 _BATCH, _SIDE = 6, 96
 #: Number of validation examples with a known truth, and how many are scored at once.
 _VALIDATION, _AT_ONCE = 24, 4
@@ -28,8 +28,8 @@ class Objective:
     Parameters
     ----------
     sample : callable
-        Draws the examples of one update with a generator of random numbers: an observation, and the loss of
-        the filtered one.
+        Draws the examples of one iteration with a generator of random numbers: an observation, and the loss
+        of the filtered one.
     validation : sequence of (Observation, callable)
         Observations, and functions that return the score of the filtered one in dB, higher for better. The
         mean score counts.
@@ -42,8 +42,8 @@ class Objective:
 def supervised(degradation: Degradation, images: Sequence[Tensor], validation: Sequence[Tensor]) -> Objective:
     """Return the objective of restoring degraded crops of clean images.
 
-    The loss is the root-mean-square error in grey levels, averaged over the examples of an update. The score
-    is the mean PSNR of the validation examples, for the peak 255.
+    The loss is the root-mean-square error in grey levels, averaged over the examples of an iteration. The
+    score is the mean PSNR of the validation examples, for the peak 255.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def _examples(data: Observation, start: int) -> Observation:
 
 
 def _parts(whole: Observation, generator: torch.Generator, count: int | None = None) -> Observation:
-    """Return random parts of a noisy image as examples, by default as many as an update has."""
+    """Return random parts of a noisy image as examples, by default as many as an iteration has."""
     height, width = whole.image.shape[2:]
     side = min(_SIDE, height, width)
 

@@ -125,7 +125,7 @@ class _Draft:
         image, blind = self._filtering.completed(self._image)
         if blind:
             warnings.warn(
-                f"{blind} pixels have no observed pixel in reach of the filter and take the value of the "
+                f"{blind} pixels have no observed pixel within reach of the filter and take the value of the "
                 "nearest one",
                 stacklevel=2,
             )

@@ -23,14 +23,17 @@ class Training:
         or non-local means (nlm). For deconvolution: reblurring, by a round or a stretched Gaussian. For
         super-resolution: upsampling.
     factor : int
-        Factor of upsampling: pixels of the result per pixel of the data, along each axis.
+        For upsampling: number of pixels of the result per pixel of the data, along each axis.
     iterations : int
-        Number of updates. More take longer and give a better network: 5000 take some minutes, or a quarter of
-        an hour for reblurring.
-    weakest, strongest : float, optional
-        Range of the noise's standard deviation, in grey levels of images from 0 to 255. Noise is added to
-        clean images; each example has its own. The default is 5 to 60, for reblurring 1 to 12, for upsampling
-        1 to 25.
+        Number of iterations. More of them take longer and give a better network: 5000 take some minutes, or a
+        quarter of an hour for reblurring.
+    weakest : float, optional
+        Smallest standard deviation of the noise that is added to clean images, in grey levels of images from
+        0 to 255. Each example has a noise level of its own. The default is 5, or 1 for reblurring and
+        upsampling.
+    strongest : float, optional
+        Largest standard deviation of this noise. The default is 60, or 12 for reblurring and 25 for
+        upsampling.
     seed : int
         The same seed gives the same weights on the same machine.
     """

@@ -56,7 +56,7 @@ def train_network(
     Yields
     ------
     TrainingStep
-        One per update, and some in between during which the training can be stopped.
+        One per iteration, and some in between at which the training can be stopped.
 
     Returns
     -------
@@ -92,7 +92,7 @@ def _on_noisy_image(kernel: ProceduralKernel, problem: Problem) -> _Preparation:
     # A quarter is used for validation, and it must be larger than any window.
     if min(problem.data.shape[2:]) < 2 * _SMALLEST:
         raise InputError(
-            "image", f"a noisy image must have {2 * _SMALLEST} pixels along each axis to train on"
+            "image", f"a noisy image must have at least {2 * _SMALLEST} pixels along each axis to train on"
         )
     steps = observing(problem)
     while True:

@@ -19,9 +19,9 @@ from napari_dip.pkn.predictors import Constant
 #: Adam's first step size for a network, for one that was trained before, and for a constant setting. Each
 #: decays to 0 as half a cosine.
 _RATE, _RATE_OF_TRAINED, _RATE_OF_SETTING = 3e-3, 5e-4, 0.1
-#: Updates that find the best constant setting.
+#: Iterations that find the best constant setting.
 _SETTING_ITERATIONS = 150
-#: Updates from one validation to the next.
+#: Iterations from one validation to the next.
 _EVERY = 200
 
 
@@ -32,11 +32,12 @@ class TrainingStep:
     Parameters
     ----------
     index : int
-        Number of updates of the network before this step. It is negative where the network is not updated:
+        Number of iterations of the network before this step. It is negative where the network is not changed:
         while data are prepared, while the best constant setting is found, and during a validation.
     loss : float
         What was minimised: root-mean-square error in grey levels from 0 to 255; without a known truth,
-        Stein's estimate of the mean squared error, in units of the noise's variance. NaN without an update.
+        Stein's estimate of the mean squared error, in units of the noise's variance. NaN without an
+        iteration.
     local, single : float, optional
         From time to time, the validation score in dB of the network and of the best constant setting: mean
         PSNR for the peak 255; without a known truth, the estimated reduction of the noise.
@@ -51,7 +52,7 @@ class TrainingStep:
     outcome: Outcome | None = None
 
 
-#: A step without an update, during which a training can be stopped.
+#: A step without an iteration, at which a training can be stopped.
 PAUSE = TrainingStep(-1, math.nan)
 
 
@@ -75,7 +76,7 @@ def train(
     objective : Objective
         From `supervised` or `self_supervised`.
     iterations : int
-        Number of updates of the network.
+        Number of iterations of the network.
     seed : int
         Seed of the initial weights and of the examples.
     initial_network : ParameterNetwork, optional
@@ -86,7 +87,7 @@ def train(
     Yields
     ------
     TrainingStep
-        One per update, of the constant setting and then of the network, and the last one with the outcome.
+        One per iteration, of the constant setting and then of the network, and the last one with the outcome.
 
     Returns
     -------
@@ -167,5 +168,5 @@ def _scoring(objective: Objective, tried: Filter) -> Generator[TrainingStep, Non
 def _finite(loss: Tensor) -> float:
     value = float(loss)
     if not math.isfinite(value):
-        raise RestorationError("The loss is no longer finite: check the images for extreme values.")
+        raise RestorationError("The loss became infinite or NaN: check the images for extreme values.")
     return value

@@ -132,7 +132,7 @@ class GaussianPSF(_Formula):
 class AiryPSF(_Formula):
     """The diffraction pattern of a circular aperture, (2 J₁(v) / v)²: a perfect lens or telescope.
 
-    The kernel is cut off at 5 FWHM, where it holds 96 % of the light: the rings have no end.
+    The kernel is cut off at 5 FWHM, where it holds 96 % of the light, because the rings extend without end.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ class AiryPSF(_Formula):
 class MoffatPSF(_Formula):
     """A Moffat profile, (1 + (r / α)²)^−β: a star seen through the atmosphere (Moffat 1969).
 
-    The kernel is cut off where it holds 99.9 % of the light, and at 5 FWHM at the latest.
+    The kernel is cut off where it holds 99.9 % of the light, or at 5 FWHM if that is less.
 
     Parameters
     ----------
@@ -234,7 +234,7 @@ class MeasuredPSF(PSF):
             Always.
         """
         raise InputError(
-            "psf", "A measured point spread function has to be given: as an array, a layer or a file."
+            "psf", "A measured point spread function must be given as an array, a layer or a file."
         )
 
 

@@ -1,6 +1,7 @@
 """The public functions: ``solve`` gives a stream of iterates, ``restore`` an image."""
 
 from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -174,6 +175,8 @@ def restore(
     >>> bool(np.std(restored) < np.std(image))
     True
     """
+    if callback is not None and not callable(callback):
+        raise InputError("callback", f"callback must be a function that takes an iterate, got {callback!r}")
     if on_error not in ("record", "raise"):
         raise InputError("on_error", f"on_error must be 'record' or 'raise', got {on_error!r}")
     measurement = Measurement.of(
@@ -196,17 +199,15 @@ def restore(
         initial_state=initial_state,
         stopping_rule=stopping_rule,
     )
-    stream = restoring(run, return_maps=return_maps, on_error=on_error)
-    try:
+    with closing(restoring(run, return_maps=return_maps, on_error=on_error)) as stream:
         while True:
-            iterate = next(stream)
+            try:
+                iterate = next(stream)
+            except StopIteration as end:
+                restoration: Restoration = end.value
+                return restoration
             if callback is not None:
                 callback(iterate)
-    except StopIteration as end:
-        restoration: Restoration = end.value
-        return restoration
-    finally:
-        stream.close()
 
 
 def residual(

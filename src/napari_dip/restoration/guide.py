@@ -1,6 +1,7 @@
 """Guides: images that show where the structures are."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -59,12 +60,17 @@ class Guide:
             )
         return cls(array, axes, own == shape)
 
+    @cached_property
+    def _shared(self) -> np.ndarray:
+        """The guide that all frames share; a lazy one is read once, not once a frame."""
+        return np.asarray(self.array)
+
     def of_frame(self, frame: tuple[int, ...]) -> "Tensor":
         """Return the guide of a frame: finite, float32, shape ``(1, G, *spatial)``."""
         import torch
 
         with np.errstate(over="ignore"):  # what float32 can't hold becomes infinite, and so unknown
-            part = self.array[self.axes.at(frame)] if self.has_all_axes else self.array
+            part = self.array[self.axes.at(frame)] if self.has_all_axes else self._shared
             array = np.array(part, np.float32)
         if self.has_all_axes:
             guide = self.axes.to_batch(torch.from_numpy(array))

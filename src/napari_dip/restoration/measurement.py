@@ -11,6 +11,7 @@ from napari_dip.errors import InputError
 from napari_dip.image.axes import Axes, Channels
 
 _REAL = "buif"  # kinds of dtypes that hold real numbers
+_NUMBERS = (int, float, np.integer, np.floating)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,17 +70,22 @@ class Measurement:
 
     def __post_init__(self) -> None:
         for name in ("image", "missing", "guide"):
-            if getattr(self, name) is not None:
-                object.__setattr__(self, name, _as_array(getattr(self, name)))
+            if name == "image" or getattr(self, name) is not None:
+                object.__setattr__(self, name, _as_array(name, getattr(self, name)))
         if self.psf is not None:
-            object.__setattr__(self, "psf", np.asarray(self.psf))
+            object.__setattr__(self, "psf", _measured_psf(self.psf))
         if self.image.dtype.kind not in _REAL:
             raise InputError("image", f"image must hold real numbers, got dtype {self.image.dtype}")
         if 0 in self.shape:
             raise InputError("image", f"image must not be empty, got shape {self.shape}")
-        level = self.saturation_level
-        if level is not None and not math.isfinite(level):
-            raise InputError("saturation_level", f"saturation_level must be finite, got {level}")
+        level: Any = self.saturation_level
+        if level is not None and not (isinstance(level, _NUMBERS) and math.isfinite(level)):
+            raise InputError("saturation_level", f"saturation_level must be a finite number, got {level!r}")
+        letters: Any = self.axes
+        if letters is not None and not isinstance(letters, str):
+            raise InputError("axes", f'axes must be letters, such as "TYX", got {letters!r}')
+        if self.missing is not None and self.missing.dtype.kind not in _REAL:
+            raise InputError("missing", f"missing must be a mask, or numbers, got dtype {self.missing.dtype}")
         if self.guide is not None and self.guide.dtype.kind not in _REAL:
             raise InputError("guide", f"guide must hold real numbers, got dtype {self.guide.dtype}")
         _ = self.layout, self._mask_axes  # they refuse what doesn't fit
@@ -158,16 +164,41 @@ class Measurement:
             return ()
         return self.layout.axes_of("missing", tuple(self.missing.shape), self.shape)
 
+    @cached_property
+    def _shared_mask(self) -> np.ndarray | None:
+        """The mask that all frames share, where they do: a lazy one is read once, not once a frame."""
+        shared = self.layout.frame_axes and set(self._mask_axes) <= set(self.layout.spatial)
+        return np.asarray(self.missing) if shared else None
+
     def _masked(self, at: tuple[int | slice, ...]) -> np.ndarray:
         """Return the mask of a frame, with an axis of length 1 for each axis that it leaves out."""
-        mask = np.asarray(self.missing[tuple(at[axis] for axis in self._mask_axes)]) != 0
+        source = self.missing if self._shared_mask is None else self._shared_mask
+        mask = np.asarray(source[tuple(at[axis] for axis in self._mask_axes)]) != 0
         kept = [axis for axis, place in enumerate(at) if isinstance(place, slice)]
         absent = tuple(n for n, axis in enumerate(kept) if axis not in self._mask_axes)
         return np.expand_dims(mask, absent)
 
 
-def _as_array(values: Any) -> Any:
+def _as_array(name: str, values: Any) -> Any:
     """Return an array that has a shape and a NumPy dtype; a lazy one stays lazy."""
     if hasattr(values, "detach"):  # a torch tensor, on any device
-        values = values.detach().cpu().float()
-    return values if isinstance(getattr(values, "dtype", None), np.dtype) else np.asarray(values)
+        values = values.detach().cpu()
+        values = values if values.is_complex() else values.float()
+    if isinstance(getattr(values, "dtype", None), np.dtype):
+        return values
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise InputError(name, f"{name} must be an array: {error}") from error
+
+
+def _measured_psf(values: Any) -> np.ndarray:
+    """Return a measured point spread function as an array; a model of one belongs to the task."""
+    psf: np.ndarray = _as_array("psf", values)
+    if psf.dtype.kind == "O":
+        raise InputError(
+            "psf",
+            f"psf must be an array of numbers, got {values!r}: the task takes a model of the point spread "
+            "function, as in Deconvolve(psf=GaussianPSF(fwhm=3.0))",
+        )
+    return np.asarray(psf)

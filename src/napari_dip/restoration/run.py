@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from operator import index
 from typing import TYPE_CHECKING, Any, Self
@@ -13,8 +13,6 @@ from napari_dip.optim.iterate import Iterate, Outcome
 from napari_dip.restoration.series import Following, Series, nothing_missing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import ArrayLike
 
     from napari_dip.image.registration import Drift
@@ -35,6 +33,16 @@ def checked_seed(seed: Any) -> int:
     if isinstance(seed, bool) or not hasattr(seed, "__index__") or not 0 <= index(seed) < 2**63:
         raise InputError("seed", f"seed must be a whole number from 0 to 2**63 - 1, got {seed!r}")
     return index(seed)
+
+
+def _refuse_other_kinds(rule: Any, state: Any) -> None:
+    """Refuse arguments of `solve` that are something else than what they are taken for."""
+    if rule is not None and (isinstance(rule, type) or not callable(getattr(rule, "start", None))):
+        raise InputError(
+            "stopping_rule", f"stopping_rule must be a rule, such as MaxIterations(500), got {rule!r}"
+        )
+    if state is not None and not isinstance(state, Mapping):
+        raise InputError("initial_state", f"initial_state must be what solve has returned, got {state!r}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +95,12 @@ class SeriesRun:
         RestorationError
             The image doesn't fit into memory.
         """
+        import torch
+
         seed, place = checked_seed(seed), choose(device)
-        with translated_errors():
+        _refuse_other_kinds(stopping_rule, initial_state)
+        # No gradient flows through tensors that are made in a caller's inference mode.
+        with translated_errors(), torch.inference_mode(False):
             frames = Series.of(measurement, task, method, series=series, parameter_maps=parameter_maps)
             first = None
             if len(frames.frames) == 1:
@@ -114,6 +126,12 @@ class SeriesRun:
         RestorationError
             A single image can't be restored, or no frame of a series.
         """
+        import torch
+
+        # The mode of the caller is restored at each yield.
+        return torch.inference_mode(False)(self._frames)()
+
+    def _frames(self) -> Generator[Iterate, None, "State"]:
         series, first_error = self.series, None
         state = beginning = self.initial_state or {}
         # Each channel or position is a scene of its own that goes on in time.
@@ -125,7 +143,7 @@ class SeriesRun:
             scene = series.axes.scene(frame)
             state = beginning if series.following == "independent" else states.get(scene, beginning)
             answer: Iterate | None = None
-            begun = False
+            begun = left_out = False
             try:
                 stream = self._frame(frame, state, drifts[scene])
                 try:
@@ -133,7 +151,8 @@ class SeriesRun:
                         iterate = next(stream)
                         stopped = iterate.outcome is Outcome.STOPPED and iterate.index == 0
                         if stopped and not begun and at:
-                            return state  # asked to stop before this frame: it is left out
+                            left_out = True  # asked to stop before this frame
+                            break
                         begun = begun or not iterate.preparing
                         answer = iterate
                         yield answer
@@ -141,6 +160,8 @@ class SeriesRun:
                     state = states[scene] = end.value
                 finally:
                     stream.close()
+                if left_out:
+                    break
                 if answer is None or answer.outcome is None:
                     raise DivergenceError
                 succeeded = True
@@ -186,6 +207,7 @@ class SeriesRun:
             try:
                 while True:
                     iterate = next(run)
+                    _refuse_other_outcomes(iterate.outcome)
                     # Their sum tells whether all pixels are finite, in a tenth of the time.
                     if iterate.outcome is not None and not iterate.x.sum().isfinite():
                         continue  # the best iterate until then follows, if there is one
@@ -215,6 +237,15 @@ class SeriesRun:
         x = torch.full(shape, torch.nan)
         loss = torch.tensor(torch.nan)
         return Iterate(0, x, loss, outcome=Outcome.FAILED, frame=frame, error=error)
+
+
+def _refuse_other_outcomes(outcome: Any) -> None:
+    """Refuse what a stopping rule of the user's own returned, if it is no outcome."""
+    if outcome is not None and not isinstance(outcome, Outcome):
+        raise InputError(
+            "stopping_rule",
+            f"a stopping rule must return None or an outcome, such as Outcome.RULE, got {outcome!r}",
+        )
 
 
 def _drift() -> "Drift":

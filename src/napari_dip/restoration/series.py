@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 import numpy as np
 
@@ -97,6 +97,7 @@ class Series:
             Names the argument, what was wanted and what came.
         """
         measurement = Measurement.of(measurement)
+        _refuse_other_kinds(task, method)
         axes, shape = layout_for(measurement.layout, method), measurement.shape
         task = _with_psf(task, measurement)
         if series not in get_args(Following):
@@ -113,7 +114,7 @@ class Series:
                 f'{type(task).__name__} gives it others: register the frames first, or choose "warm_start"',
             )
         guide = None if measurement.guide is None else Guide.of(measurement.guide, axes, restored)
-        maps = _checked_maps(parameter_maps or {}, axes, restored, method)
+        maps = _checked_maps({} if parameter_maps is None else parameter_maps, axes, restored, method)
         made = cls(measurement, task, method, axes, operator, guide, series, maps)
         made._refuse_arguments()
         return made
@@ -208,9 +209,19 @@ def nothing_missing(task: "Task") -> InputError:
 
 def _nothing_missing(task: "Task") -> str:
     return (
-        f"{type(task).__name__} needs missing pixels, and none are: mark them in a mask, name the grey level "
-        "at which the detector saturates, or set them to NaN"
+        f"{type(task).__name__} needs missing pixels, but there are none: mark them in a mask, give the grey "
+        "level at which the detector saturates, or set them to NaN"
     )
+
+
+def _refuse_other_kinds(task: Any, method: Any) -> None:
+    """Refuse what is no task or no method, such as a class in place of its settings."""
+    from napari_dip.tasks import Task
+
+    if not isinstance(task, Task):
+        raise InputError("task", f"task must be a task, such as Denoise(), got {task!r}")
+    if method is not None and (isinstance(method, type) or not hasattr(method, "slicewise")):
+        raise InputError("method", f"method must be a method, such as DIP(), got {method!r}")
 
 
 def _with_psf(task: "Task", measurement: Measurement) -> "Task":
@@ -220,8 +231,12 @@ def _with_psf(task: "Task", measurement: Measurement) -> "Task":
     own = getattr(task, "psf", None)
     usual = getattr(type(task), "psf", None)
     if not hasattr(task, "psf") or own not in (None, usual, MeasuredPSF()):
-        wanted = "takes no point spread function" if own is None else f"has the point spread function {own}"
-        raise InputError("psf", f"{type(task).__name__} {wanted}: leave out the measured one, or that")
+        advice = (
+            "takes no point spread function: leave psf out"
+            if own is None
+            else f"already has the point spread function {own}: leave out that or psf"
+        )
+        raise InputError("psf", f"{type(task).__name__} {advice}")
     return replace(task, psf=MeasuredPSF())  # type: ignore[call-arg]
 
 
@@ -249,8 +264,14 @@ def _checked_maps(
     maps: "Mapping[str, ArrayLike]", axes: Axes, shape: tuple[int, ...], method: "Method | None"
 ) -> dict[str, np.ndarray]:
     """Return given parameters as arrays, if the method takes them and they fit the restored image."""
+    if not isinstance(maps, Mapping):
+        raise InputError(
+            "parameter_maps", f"parameter_maps must be arrays by name, got {type(maps).__name__}"
+        )
     if maps and method is not None and not method.takes_maps:
-        raise InputError("parameter_maps", f"{type(method).__name__} has no parameter maps to be given")
+        raise InputError(
+            "parameter_maps", f"{type(method).__name__} has no parameters that maps could replace"
+        )
     spatial = tuple(shape[axis] for axis in axes.spatial)
     whole = tuple(n for axis, n in enumerate(shape) if axis != axes.channel)
     arrays = {name: np.asarray(values) for name, values in maps.items()}

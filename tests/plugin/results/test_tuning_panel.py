@@ -1,6 +1,7 @@
 """A pretrained network in the viewer: what is said of it, its layers, and what its result can do."""
 
 import gc
+import time
 import weakref
 
 import numpy as np
@@ -17,6 +18,8 @@ from napari_dip.pretrained.files import load, save
 from napari_dip.pretrained.model import Pretrained
 from napari_dip.restoration.api import residual
 from napari_dip.restoration.recipe import Recipe
+
+from ..conftest import hook
 
 #: What the network was not made for.
 BLURRED = SuperResolve(psf=GaussianPSF(1.0))
@@ -143,22 +146,24 @@ def test_files_are_chosen_in_a_dialog(user, dock, weights, monkeypatch):
 # The run
 
 
-def test_the_verdict_is_said_while_it_runs_and_stop_keeps_the_best(viewer, user, small, weights):
+def test_the_verdict_is_said_while_it_runs_and_stop_keeps_the_best(viewer, user, small, weights, monkeypatch):
     viewer.add_image(small, name="cells")
     dock = opened(user, weights, iterations=10_000)
+    hook(monkeypatch, lambda _: time.sleep(0.05), FineTune)  # time to look at it
     panel = user.runs(dock)
-    user.sees(lambda: "Inconsistent: back-projection takes" in panel.numbers.text(), seconds=60)
+    user.sees(lambda: "Inconsistent: back-projection reduces" in panel.numbers.text(), seconds=60)
     user.sees(lambda: panel.curves.best is not None, seconds=60)
     user.clicks(panel.stop_button)
     user.sees(lambda: not dock._panels)
-    assert dock.message.text().startswith("Inconsistent: back-projection takes")
-    assert "You stopped it." in dock.message.text()
+    assert dock.message.text().startswith("Inconsistent: back-projection reduces")
+    assert "You stopped the run." in dock.message.text()
     assert viewer.layers["cells super-resolved"].metadata[KEY]["frames"][0]["outcome"] == "STOPPED"
 
 
-def test_cancel_leaves_the_layers_as_they_were(viewer, user, small, weights):
+def test_cancel_leaves_the_layers_as_they_were(viewer, user, small, weights, monkeypatch):
     viewer.add_image(small, name="cells")
     dock = opened(user, weights, iterations=10_000)
+    hook(monkeypatch, lambda _: time.sleep(0.05), FineTune)
     panel = user.runs(dock)
     user.sees(lambda: len(viewer.layers) == 2)
     user.clicks(panel.cancel_button)

@@ -11,12 +11,12 @@ from napari_dip.image.affine import aligned, crop_translation, grid_to_pixels
 from napari_dip.image.axes import Axes
 from napari_dip.image.region import Region, index
 from napari_dip.plugin.layers import finest, held, named, to_world
+from napari_dip.plugin.runs.companions import GuideLayer, PSFLayer
 from napari_dip.restoration.measurement import Measurement
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
 
-    from napari_dip.plugin.runs.guide_and_psf import GuideLayer, PSFLayer
     from napari_dip.restoration.series import Following
     from napari_dip.tasks import Task
 
@@ -67,8 +67,8 @@ class Inputs:
     placement: dict[str, Any]
     appearance: dict[str, Any]
     source: dict[str, Any]
-    guide: "GuideLayer | None" = None
-    psf: "PSFLayer | None" = None
+    guide: GuideLayer | None = None
+    psf: PSFLayer | None = None
     series: "Following" = "warm_start"
 
     @cached_property
