@@ -211,6 +211,7 @@ def test_a_failed_run_gives_code_1(image, tmp_path, monkeypatch, capsys):
     assert sorted(os.listdir(tmp_path)) == ["in.tif"]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs the signals of POSIX")
 def test_ctrl_c_gives_130_and_leaves_nothing(image, tmp_path):
     """In a process of its own, which tests ``python -m napari_dip`` too."""
     command = [sys.executable, "-m", "napari_dip", "denoise", str(image), str(tmp_path / "out.tif")]

@@ -110,8 +110,9 @@ def test_either_stops_at_the_first_and_both_rules_see_every_iterate():
     assert early.seen == late.seen == [0, 1]
 
 
-def test_both_stop_when_each_has_fired_once():
-    assert first(Recorder(1) & Recorder(4), map(iterate, range(9)))[0] == 4
+@pytest.mark.parametrize(("one", "other"), [(1, 4), (4, 1)])
+def test_both_stop_when_each_has_fired_once(one, other):
+    assert first(Recorder(one) & Recorder(other), map(iterate, range(9)))[0] == 4
 
 
 def test_rules_can_be_started_again():

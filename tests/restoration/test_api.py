@@ -350,6 +350,8 @@ def test_bad_arguments_are_refused_in_words(phantom):
     refused(phantom, "stopping_rule must be a rule", stopping_rule=MaxIterations)
     refused(phantom, "initial_state must be what solve has returned", initial_state=7)
     refused(phantom, "parameter_maps must be arrays by name", parameter_maps=phantom)
+    with pytest.raises(ValueError, match="method must be a method, such as DIP"):
+        solve(phantom, Denoise(), None)
     with pytest.raises(ValueError, match="callback must be a function"):
         restore(phantom, Denoise(), DIP(), callback=7)
     if not torch.cuda.is_available():

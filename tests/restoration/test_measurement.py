@@ -101,6 +101,14 @@ def test_a_mask_may_leave_out_axes(shape):
     np.testing.assert_array_equal(result, whole)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_pixels_at_the_saturation_level_and_above_are_missing(dtype):
+    image = np.array([[99, 100], [101, 98]], dtype)
+    values, missing = Measurement(image, saturation_level=100).read((slice(None), slice(None)))
+    np.testing.assert_array_equal(missing, [[False, True], [True, False]])
+    np.testing.assert_array_equal(values, [[99, 0], [0, 98]])
+
+
 def test_a_mask_of_colours_has_the_channels_or_not():
     image = np.random.default_rng(0).random((16, 16, 3))
     missing = np.zeros((16, 16), int)

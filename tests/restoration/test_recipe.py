@@ -2,7 +2,7 @@
 
 import json
 import threading
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -14,12 +14,14 @@ from napari_dip import (
     GaussianNoise,
     Hourglass,
     MaxIterations,
+    Outcome,
     Recipe,
     RichardsonLucy,
     StopRequested,
     SuperResolve,
     restore,
 )
+from napari_dip.optim.stopping import StoppingRule
 
 from ..recipes import MEASURED, RUNS, AsByTheClock, executed, performed, written
 
@@ -110,6 +112,18 @@ def test_a_series_stopped_at_one_number_of_updates_can_be_repeated(random, tiny)
     recipe = Recipe.of(result.provenance)
     assert (recipe.stop_after, recipe.caveats) == (1, ())
     np.testing.assert_array_equal(executed(recipe.python("stack"), stack=stack), result.image)
+
+
+def test_a_run_that_a_rule_of_ones_own_ended_can_be_repeated(phantom, tiny):
+    @dataclass(frozen=True)
+    class AfterTwo(StoppingRule):
+        def start(self):
+            return lambda iterate: Outcome.RULE if iterate.index >= 2 else None
+
+    result = restore(phantom, Denoise(), tiny, stopping_rule=AfterTwo())
+    recipe = Recipe.of(result.provenance)
+    assert (result.outcome, recipe.stop_after) == (Outcome.RULE, 2)
+    np.testing.assert_array_equal(executed(recipe.python("phantom"), phantom=phantom), result.image)
 
 
 def frames(*ends):

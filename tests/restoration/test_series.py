@@ -1,3 +1,4 @@
+import weakref
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -124,6 +125,33 @@ def test_the_second_position_is_as_if_there_were_no_first(random, tiny):
     stack = random.random((2, 2, 16, 16))
     together = restore(stack, Denoise(), tiny, axes="PTYX").image
     assert np.array_equal(together[1], restore(stack[1], Denoise(), tiny, axes="TYX").image)
+
+
+@pytest.mark.parametrize("series", ["warm_start", "independent"])
+def test_weights_are_kept_no_longer_than_they_are_needed(series, random):
+    class Weights:
+        pass
+
+    @dataclass(frozen=True)
+    class Learning(Watcher):
+        alive: list = field(default_factory=list)
+
+        def solve(self, problem, **options):
+            yield from super().solve(problem, **options)
+            learnt = Weights()
+            self.alive.append(weakref.ref(learnt))
+            return {"frames": 1, "learnt": learnt}
+
+    method, most = Learning(), 0
+
+    def count(iterate):
+        nonlocal most
+        method.initial_states.clear()
+        most = max(most, sum(one() is not None for one in method.alive))
+
+    restore(random.random((5, 2, 9, 9)), Denoise(), method, axes="PTYX", series=series, callback=count)
+    assert len(method.alive) == 10
+    assert most <= 2
 
 
 def test_a_start_from_outside_is_for_the_first_frame(random):

@@ -15,8 +15,8 @@ def test_the_summary_says_why_and_how_many():
         "The maximum number of iterations was reached. Iteration 70 was kept, after 30 s."
     )
     assert summary(result(Outcome.MAX_ITERATIONS, Outcome.TIME_LIMIT, Outcome.MAX_ITERATIONS)) == (
-        "The maximum number of iterations was reached. (2 of 3 frames) "
-        "The time limit was reached. (1 of 3 frames) "
+        "The maximum number of iterations was reached (2 of 3 frames). "
+        "The time limit was reached (1 of 3 frames). "
         "3 frames are restored, after 90 s."
     )
 
@@ -25,13 +25,18 @@ def test_frames_that_failed_are_counted():
     frames = [FrameReport((i,), Outcome.MAX_ITERATIONS, 70, 1.0, 30.0) for i in range(2)]
     failed = FrameReport((2,), Outcome.FAILED, 0, None, 0.0, error="constant")
     words = summary(Restoration(None, (*frames, failed), {}))
-    assert "(2 of 3 frames) 2 frames are restored, after 60 s." in words
+    assert "(2 of 3 frames). 2 frames are restored, after 60 s." in words
     assert words.endswith("1 of 3 frames could not be restored.")
 
 
 def test_what_is_computed_in_one_step_keeps_no_update():
     frames = (FrameReport((), Outcome.COMPUTED, 10, None, 2.0),)
     assert summary(Restoration(None, frames, {})) == "The result was computed in one step, in 2 s."
+    failed = FrameReport((1,), Outcome.FAILED, 0, None, 0.0, error="constant")
+    words = summary(Restoration(None, (*frames, failed), {}))
+    assert words.startswith(
+        "The result was computed in one step (1 of 2 frames), in 2 s. 1 of 2 frames could not"
+    )
 
 
 @pytest.mark.parametrize(

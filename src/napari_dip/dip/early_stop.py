@@ -21,7 +21,7 @@ _INTERRUPTED = (Outcome.STOPPED, Outcome.TIME_LIMIT, Outcome.RULE)
 
 _BEFORE = STOPPED_EARLY + ": this is {}."
 _EARLY = "Stopped before the fit became better than a simpler estimate: this is {}."
-_FILTERED = "a first estimate by a classic filter"
+_FILTERED = "an estimate by a classic filter"
 _MEASURED = "the image as it was measured"
 _INTERPOLATED = "the measured image, with missing pixels interpolated"
 

@@ -87,7 +87,7 @@ class RichardsonLucy(_Deconvolution):
     """Sharpen by Richardson-Lucy iterations, which keep the image above its floor.
 
     The iterations approach the maximum of the Poisson likelihood. Too many of them fit the noise, so limit
-    their number. Source: Richardson 1972, Lucy 1974; computed by scikit-image.
+    their number. Source: Richardson 1972, Lucy 1974.
 
     Parameters
     ----------

@@ -152,7 +152,7 @@ def _measure(problem: "Problem", method: "Method") -> tuple[float, int, bool]:
             for iterate in probe:
                 saved = max(saved, sum(kept.values()))
                 kept.clear()
-                if iterate.index == reached:  # shown while something else is computed
+                if iterate.preparing or iterate.index == reached:  # shown while something else is computed
                     continue
                 reached = iterate.index
                 if problem.data.is_cuda:
@@ -165,7 +165,8 @@ def _measure(problem: "Problem", method: "Method") -> tuple[float, int, bool]:
         began = time.perf_counter()
         for _ in probed.solve(problem, seed=0):
             pass
-        return time.perf_counter() - began, saved, True
+        share = method.max_iterations / probed.max_iterations
+        return share * (time.perf_counter() - began), saved, True
     # What an iteration needs is loaded with the first one. The median leaves out those that choose kernels
     # and fill caches.
     steps = [after - before for before, after in pairwise(times[1:])]

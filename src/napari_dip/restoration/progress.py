@@ -46,17 +46,20 @@ class ProgressTracker:
         self._limit = math.inf if method.time_limit is None else method.time_limit * frames
         self._frame: tuple[int, ...] | None = None
         self._finished = self._completed = 0
-        self._began = time.monotonic()
+        self._began = self._fit_began = time.monotonic()
 
     def at(self, iterate: "Iterate") -> Position:
         """Return how far the run has come; iterates may be left out, except for the first of a frame."""
         if iterate.frame != self._frame:
             self._finished += self._frame is not None
             self._frame = iterate.frame
-        took = time.monotonic() - self._began
+        now = time.monotonic()
+        if iterate.preparing and not self._completed:  # how long this takes tells nothing about iterations
+            self._fit_began = now
         total = self._iterations * self._frames
         # A run ends with its best iterate, whose index may be smaller: that is no step back.
         done = min(self._finished * self._iterations + iterate.index, total)
         completed = self._completed = max(self._completed, done)
-        left = min(took * (total - completed) / max(completed, 1), self._limit - took)
+        rest = (now - self._fit_began) * (total - completed) / max(completed, 1)
+        left = min(rest, self._limit - (now - self._began))
         return Position(completed, total, max(0.0, left), self._finished)

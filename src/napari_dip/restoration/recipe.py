@@ -18,7 +18,7 @@ from napari_dip.restoration.series import Following
 from napari_dip.settings import from_dict, plain_fields
 from napari_dip.tasks import Task
 
-_STOPPED = (Outcome.TIME_LIMIT.name, Outcome.STOPPED.name)
+_STOPPED = (Outcome.TIME_LIMIT.name, Outcome.STOPPED.name, Outcome.RULE.name)
 OPTIONS = ("channels", "saturation_level", "series", "device", "seed", "stop_after")
 _WIDTH = 80  # of a line of a script, without its indent
 #: What the expressions for arrays may need.
@@ -86,8 +86,8 @@ class Recipe:
     def of(cls, provenance: Mapping[str, Any]) -> "Recipe":
         """Read the recipe of a restoration from its provenance.
 
-        A run that the time limit or the user stopped gave its best iterate so far. A run that is stopped
-        after the same number of iterations gives the same image.
+        A run that ended by the time limit, by the user or by the user's own rule gave its best iterate so
+        far. A run that is stopped after the same number of iterations gives the same image.
 
         Raises
         ------
@@ -202,7 +202,7 @@ class Recipe:
 
 
 def _index(roi: Region | None) -> str:
-    """Return what takes an area out of an array."""
+    """Return the index of a region, as an expression."""
     return "" if roi is None else f"[{written(roi).replace(',', ', ')}]"
 
 

@@ -35,8 +35,10 @@ def checked_seed(seed: Any) -> int:
     return index(seed)
 
 
-def _refuse_other_kinds(rule: Any, state: Any) -> None:
+def _refuse_other_kinds(method: Any, rule: Any, state: Any) -> None:
     """Refuse arguments of `solve` that are something else than what they are taken for."""
+    if method is None:
+        raise InputError("method", "method must be a method, such as DIP(), got None")
     if rule is not None and (isinstance(rule, type) or not callable(getattr(rule, "start", None))):
         raise InputError(
             "stopping_rule", f"stopping_rule must be a rule, such as MaxIterations(500), got {rule!r}"
@@ -98,7 +100,7 @@ class SeriesRun:
         import torch
 
         seed, place = checked_seed(seed), choose(device)
-        _refuse_other_kinds(stopping_rule, initial_state)
+        _refuse_other_kinds(method, stopping_rule, initial_state)
         # No gradient flows through tensors that are made in a caller's inference mode.
         with translated_errors(), torch.inference_mode(False):
             frames = Series.of(measurement, task, method, series=series, parameter_maps=parameter_maps)

@@ -15,14 +15,16 @@ def summary(result: "Restoration") -> str:
     reached, done = len(result.frames), [frame for frame in result.frames if frame.error is None]
     ends = Counter(frame.outcome for frame in done)
     why = " ".join(
-        outcome.value if count == reached else f"{outcome.value} ({count} of {reached} frames)"
+        outcome.value if count == reached else f"{outcome.value.rstrip('.')} ({count} of {reached} frames)."
         for outcome, count in ends.items()
     )
     time = duration(sum(frame.seconds for frame in result.frames))
     if set(ends) <= {Outcome.COMPUTED, Outcome.CONSISTENT}:
         end = f"{why.rstrip('.')}, in {time}."
-    elif reached == 1:
+    elif reached == 1 and result.frames[0].iterations:
         end = f"{why} Iteration {result.frames[0].iterations} was kept, after {time}."
+    elif reached == 1:  # its note says what is shown
+        end = f"{why} It took {time}."
     else:
         end = f"{why} {len(done)} frames are restored, after {time}."
     if len(done) < reached:
