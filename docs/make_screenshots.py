@@ -22,7 +22,7 @@ SECONDS = 75  # time limit of a run
 
 
 def wait(seconds, until=lambda: False):
-    """Let the viewer live for some seconds, or until something holds."""
+    """Process events for some seconds, or until a condition holds."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and not until():
         QApplication.processEvents()
@@ -30,7 +30,7 @@ def wait(seconds, until=lambda: False):
 
 
 def keep(viewer, name):
-    """Write what the window shows, in 256 colours, which a grey picture and a dark window need no more of."""
+    """Save a screenshot of the window in 256 colours, which are enough for a grey image and a dark window."""
     wait(1)
     shot = Image.fromarray(viewer.screenshot(canvas_only=False, flash=False)).convert("RGB")
     data = io.BytesIO()
@@ -39,7 +39,7 @@ def keep(viewer, name):
 
 
 def opened(sample, dock):
-    """Return a viewer with sample data, and a dock on it."""
+    """Open a viewer with sample data and a dock, and return both."""
     viewer = napari.Viewer(show=True, show_welcome_screen=False)
     viewer.window._qt_window.resize(*SIZE)
     layers = viewer.open_sample("napari-dip", sample)
@@ -56,7 +56,7 @@ def opened(sample, dock):
 
 
 def micrograph():
-    """Before, during and after a run on a micrograph."""
+    """Show a micrograph before, during and after a run."""
     viewer, dock = opened("micrograph", "Denoise")
     dock.task.noise.choice.value = GaussianNoise
     dock.task.measure_noise()
@@ -75,7 +75,7 @@ def micrograph():
 
 
 def kernel_network():
-    """A filter's result beside a map of it, with a kernel; and a network that learns from the noisy image."""
+    """Show a filtered image beside a map, with a kernel, and the training of a network on the noisy image."""
     viewer, dock = opened("micrograph", "Procedural Kernel Network")
     dock.run_button.click()
     wait(30, lambda: not dock._panels)
@@ -105,7 +105,7 @@ def kernel_network():
 
 
 def fine_tuned():
-    """What a pretrained network makes of a micrograph, and its fine-tuned version, with what both leave."""
+    """Show the output of a pretrained network, the fine-tuned result, and the residuals of both."""
     viewer, dock = opened("micrograph", "Fine-tuned network")
     dock.task.show_task(SuperResolve(psf=GaussianPSF(2.5)))
     wait(60, dock.run_button.isEnabled)
@@ -118,7 +118,7 @@ def fine_tuned():
 
 
 def sky():
-    """A sky with dead pixels and cosmic rays, before and after they are filled in."""
+    """Show a sky with dead pixels and cosmic rays before and after they are filled in."""
     viewer, dock = opened("sky", "Inpaint")
     dock.task.noise.set(PoissonGaussianNoise(gain=1, offset=0, read_noise=5))  # as the sample was made
     wait(60, dock.run_button.isEnabled)
@@ -130,7 +130,7 @@ def sky():
 
 
 def side_by_side(viewer, selected, *others, rows=1):
-    """Show layers beside each other."""
+    """Show layers side by side."""
     shown = (selected, *others)
     for layer in viewer.layers:
         layer.visible = layer in shown
@@ -142,7 +142,7 @@ def side_by_side(viewer, selected, *others, rows=1):
 
 
 def main():
-    """Make them all, with settings of their own."""
+    """Make all screenshots, without the settings of the user."""
     with tempfile.TemporaryDirectory() as folder:
         QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, folder)
         get_settings(Path(folder) / "settings.yaml")

@@ -126,6 +126,25 @@ def idle():
     return QThreadPool.globalInstance().activeThreadCount() == 0
 
 
+def hook(monkeypatch, call, method=DIP):
+    """Have a function called with each iterate of a method, in the thread of the run."""
+    solve = method.solve
+
+    def hooked(self, *arguments, **options):
+        run = solve(self, *arguments, **options)
+        try:
+            while True:
+                iterate = next(run)
+                call(iterate)
+                yield iterate
+        except StopIteration as end:
+            return end.value
+        finally:
+            run.close()
+
+    monkeypatch.setattr(method, "solve", hooked)
+
+
 @pytest.fixture
 def image(phantom, random):
     return (phantom + random.normal(0, 10, phantom.shape)).astype(np.float32)

@@ -495,6 +495,16 @@ def test_what_fields_say_together_is_said_at_their_form(show, name, value, reaso
     assert form.value == DIP()
 
 
+def test_a_long_reason_is_shown_whole_in_any_width(show, qtbot):
+    form = show(Example)
+    field = form.fields["share"]
+    for width in (300, 420, 350):
+        form.resize(width, 900)
+        field.show_error("must be a number that suits all the others and is neither too small nor too large")
+        qtbot.waitUntil(lambda width=width: 0 < field._reason.width() < width)
+        assert field._reason.height() >= field._reason.heightForWidth(field._reason.width())
+
+
 # What is shown
 
 

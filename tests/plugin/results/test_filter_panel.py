@@ -113,14 +113,14 @@ def test_values_stay_within_the_limits(user, dock, result, editor):
     editor.number.editor.value = "1000"
     user.clicks(editor.set)
     assert (result.maps.values("width") == result.maps.maps["width"].high).all()
-    assert "brought to the limits" in dock.message.text()
+    assert "clipped to the limits" in dock.message.text()
 
 
 def test_a_region_elsewhere_is_refused_in_words(viewer, user, dock, result, editor):
     editor.region.choose(viewer.add_labels(np.zeros((64, 64), int), name="empty"))
     before = result.maps.values("width").copy()
     user.clicks(editor.set)
-    assert dock.message.text() == "The layer 'empty' marks nothing of the map."
+    assert dock.message.text() == "The layer 'empty' marks no pixel of the map."
     assert np.array_equal(result.maps.values("width"), before)
 
 

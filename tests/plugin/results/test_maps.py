@@ -65,7 +65,7 @@ def test_a_volume_is_filtered_plane_by_plane(viewer, user, image):
     viewer.add_image(volume, name="cells", axis_labels=("z", "y", "x"), scale=(2, 1, 1))
     dock = user.opens_filter()
     user.sees(dock.run_button.isEnabled)
-    assert "Plane by plane." in dock.status.text()
+    assert "The planes are restored one after another." in dock.status.text()
     result = user.finishes(dock)
     assert result.run.frames == 3
     planes = [restore(plane, Denoise(), PKN(predictor="structure-tensor")).image for plane in volume]

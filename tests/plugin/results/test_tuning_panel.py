@@ -1,6 +1,7 @@
 """A pretrained network in the viewer: what is said of it, its layers, and what its result can do."""
 
 import gc
+import time
 import weakref
 
 import numpy as np
@@ -17,6 +18,8 @@ from napari_dip.pretrained.files import load, save
 from napari_dip.pretrained.model import Pretrained
 from napari_dip.restoration.api import residual
 from napari_dip.restoration.recipe import Recipe
+
+from ..conftest import hook
 
 #: What the network was not made for.
 BLURRED = SuperResolve(psf=GaussianPSF(1.0))
@@ -97,7 +100,7 @@ def test_what_is_in_the_file_is_said_before_the_run(user, dock):
     [
         (None, "no such file"),
         (b"a network, they said", "can't read"),
-        (Compact(1, 2, 4, 1), "and one that enlarges them 3 times was wanted"),
+        (Compact(1, 2, 4, 1), "the task needs a network that keeps the size"),
     ],
     ids=["absent", "broken", "for another task"],
 )
@@ -106,7 +109,6 @@ def test_a_file_that_does_not_do_is_marked(user, dock, tmp_path, content, words)
     if isinstance(content, bytes):
         path.write_bytes(content)
     elif content is not None:
-        words = words.replace("enlarges them 3 times", "leaves their size")
         written(content, path)
         dock.task.show_task(Denoise())
     field = dock.method.form.fields["weights"]
@@ -144,22 +146,24 @@ def test_files_are_chosen_in_a_dialog(user, dock, weights, monkeypatch):
 # The run
 
 
-def test_the_verdict_is_said_while_it_runs_and_stop_keeps_the_best(viewer, user, small, weights):
+def test_the_verdict_is_said_while_it_runs_and_stop_keeps_the_best(viewer, user, small, weights, monkeypatch):
     viewer.add_image(small, name="cells")
     dock = opened(user, weights, iterations=10_000)
+    hook(monkeypatch, lambda _: time.sleep(0.05), FineTune)  # time to look at it
     panel = user.runs(dock)
-    user.sees(lambda: "Inconsistent: back-projection takes" in panel.numbers.text(), seconds=60)
+    user.sees(lambda: "Inconsistent: back-projection reduces" in panel.numbers.text(), seconds=60)
     user.sees(lambda: panel.curves.best is not None, seconds=60)
     user.clicks(panel.stop_button)
     user.sees(lambda: not dock._panels)
-    assert dock.message.text().startswith("Inconsistent: back-projection takes")
+    assert dock.message.text().startswith("Inconsistent: back-projection reduces")
     assert "You stopped the run." in dock.message.text()
     assert viewer.layers["cells super-resolved"].metadata[KEY]["frames"][0]["outcome"] == "STOPPED"
 
 
-def test_cancel_leaves_the_layers_as_they_were(viewer, user, small, weights):
+def test_cancel_leaves_the_layers_as_they_were(viewer, user, small, weights, monkeypatch):
     viewer.add_image(small, name="cells")
     dock = opened(user, weights, iterations=10_000)
+    hook(monkeypatch, lambda _: time.sleep(0.05), FineTune)
     panel = user.runs(dock)
     user.sees(lambda: len(viewer.layers) == 2)
     user.clicks(panel.cancel_button)
@@ -252,7 +256,7 @@ def test_the_slider_restores_anew_and_says_so(viewer, user, dock, result, small)
     slider.setValue(40)
     user.sees(lambda: result.share == 0.4)
     dock.result_panel.copy_python.trigger()
-    assert "# Its network has 40% of what it learnt: repeated, it has all of it." in (
+    assert "# Its network uses 40% of what it learnt. A repeated run uses all of it." in (
         QApplication.clipboard().text()
     )
     viewer.layers.selection = {result.baseline.output}
@@ -289,7 +293,7 @@ def test_the_network_is_kept_in_a_file_that_can_be_chosen(viewer, user, dock, re
     monkeypatch.setattr("napari_dip.plugin.results.tuning_panel.ask_where", where)
     user.clicks(dock.result_panel.tuning.save_button)
     assert asked == [("cells tuned.safetensors", TUNED)]
-    assert dock.message.text() == f"Saved: choose {path} as “Weights” of the method."
+    assert dock.message.text() == f"Saved. To use the network, choose {path} as “Weights” of the method."
     (state,) = result.restoration.states.values()
     for name, value in load(path).network.state_dict().items():
         assert torch.equal(value, state[name])

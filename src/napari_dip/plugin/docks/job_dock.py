@@ -54,7 +54,7 @@ class JobDock(QWidget):
         rows.setSpacing(10)
         for part in settings:
             rows.addWidget(part)
-        rows.addStretch()
+        rows.addStretch(1)
         column = vertical(self)
         column.setContentsMargins(6, 6, 6, 6)
         column.addWidget(Scroll(content), stretch=1)

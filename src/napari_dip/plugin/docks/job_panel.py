@@ -5,9 +5,9 @@ from typing import Any
 
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QWidget
 
-from napari_dip.plugin.forms.layout import vertical
+from napari_dip.plugin.forms.layout import WrappedLabel, vertical
 from napari_dip.plugin.runs.runner import Ending, Job, Queue
 
 
@@ -30,11 +30,9 @@ class JobPanel(QWidget):
     def __init__(self, job: Job, curves: QWidget, queue: Queue) -> None:
         super().__init__()
         self.job, self._curves, self._queue = job, curves, queue
-        self.title = QLabel(f"<b>{job.title}</b>")
-        self.title.setWordWrap(True)
+        self.title = WrappedLabel(f"<b>{job.title}</b>")
         self.bar = QProgressBar()
-        self.numbers = QLabel()
-        self.numbers.setWordWrap(True)
+        self.numbers = WrappedLabel()
         self.stop_button = QPushButton("Stop")
         self.stop_button.setToolTip("End the run, and keep the best result so far.")
         self.stop_button.clicked.connect(self._stop)

@@ -2,9 +2,9 @@
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QFontDatabase
-from qtpy.QtWidgets import QApplication, QLabel, QPlainTextEdit, QPushButton, QWidget
+from qtpy.QtWidgets import QApplication, QPlainTextEdit, QPushButton, QWidget
 
-from napari_dip.plugin.forms.layout import fold, vertical
+from napari_dip.plugin.forms.layout import WrappedLabel, fold, vertical
 
 _LINES = 8  # of the details that are shown at once
 
@@ -14,9 +14,8 @@ class Message(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._label = QLabel()
+        self._label = WrappedLabel()
         self._label.setTextFormat(Qt.TextFormat.PlainText)
-        self._label.setWordWrap(True)
         self._label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.details = QPlainTextEdit()
         self.details.setReadOnly(True)

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING, get_args
 
-from qtpy.QtWidgets import QComboBox, QLabel
+from qtpy.QtWidgets import QComboBox
 
 from napari_dip.image.axes import Axes, Channels, Role
 from napari_dip.plugin.forms.fields import Choice, Field
-from napari_dip.plugin.forms.layout import Rows, fold
+from napari_dip.plugin.forms.layout import Rows, WrappedLabel, fold
 from napari_dip.plugin.layers import shape_of
 from napari_dip.restoration.series import Following
 
@@ -28,8 +28,7 @@ class AxesForm(Field):
         super().__init__("How the axes of the layer are restored. “Axes” changes their roles.")
         self._layer: Image | None = None
         self._axes: Axes | None = None
-        self.description = QLabel()
-        self.description.setWordWrap(True)
+        self.description = WrappedLabel()
         self.row.addWidget(self.description)
         self.fold = fold("Axes")
         self.roles: list[QComboBox] = []

@@ -11,7 +11,9 @@ from annotated_types import Unit
 from magicgui.widgets import CheckBox, ComboBox, LineEdit, SpinBox
 from magicgui.widgets.bases import ValueWidget
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
+
+from napari_dip.plugin.forms.layout import WrappedLabel
 
 _INITIALS = ("psf", "fwhm")
 _LARGEST = 2**53  # largest whole number in a spin box
@@ -35,8 +37,7 @@ class Field(QWidget):
         )  # as rich text, Qt wraps it
         self.row = QHBoxLayout()
         self.row.setContentsMargins(0, 0, 0, 0)
-        self._reason = QLabel(objectName="reason")
-        self._reason.setWordWrap(True)
+        self._reason = WrappedLabel()
         self._reason.setStyleSheet("color: #e5534b;")  # legible on napari's dark and light themes
         self._reason.hide()
         column = QVBoxLayout(self)
@@ -89,7 +90,7 @@ class Entry(Field):
         self.editor = _editor(hint)
         self._text = isinstance(self.editor, LineEdit)
         if self._text and NoneType in get_args(_plain(hint)):
-            has_default = "by default" in tooltip.lower()
+            has_default = "default" in tooltip.lower()
             self.editor.native.setPlaceholderText("automatic" if has_default else "none")
         self.editor.changed.connect(lambda: self.changed.emit())
         self.row.addWidget(self.editor.native)

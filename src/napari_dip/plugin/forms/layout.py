@@ -1,6 +1,7 @@
 """Rows, headings and folds that look alike in all docks."""
 
 from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QComboBox,
@@ -14,7 +15,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
-_LABEL = 92  # width of most labels, in pixels
+_LABEL = 100  # width of most labels, in pixels
 
 
 def fold(title: str) -> QCollapsible:
@@ -24,6 +25,28 @@ def fold(title: str) -> QCollapsible:
     section.content().layout().setContentsMargins(8, 0, 0, 0)
     section.setDuration(0)
     return section
+
+
+class WrappedLabel(QLabel):
+    """Text that wraps and is never cut off: forms forget that its height depends on its width."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text)
+        self.setWordWrap(True)
+
+    def setText(self, text: str) -> None:
+        """Show another text."""
+        super().setText(text)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Follow the width."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        self.setMinimumHeight(0)
+        self.setMinimumHeight(max(0, self.heightForWidth(self.width())))
 
 
 class _WheelGuard(QObject):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Labels
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QLabel, QSpinBox, QWidget
+from qtpy.QtWidgets import QSpinBox, QWidget
 
 from napari_dip.errors import InputError
 from napari_dip.image.axes import Axes
@@ -13,7 +13,7 @@ from napari_dip.image.region import Region
 from napari_dip.plugin.forms.axes_form import AxesForm
 from napari_dip.plugin.forms.fields import Entry, Field
 from napari_dip.plugin.forms.layer_choice import LayerChoice
-from napari_dip.plugin.forms.layout import Rows
+from napari_dip.plugin.forms.layout import Rows, WrappedLabel
 from napari_dip.plugin.forms.region_choice import RegionChoice
 from napari_dip.plugin.layers import shape_of
 from napari_dip.plugin.runs.guide_and_psf import guide_from, pixel_ratio, psf_from
@@ -67,8 +67,7 @@ class SourceForm(QWidget):
         )
         self.region = RegionChoice(viewer)
         self.axes = AxesForm()
-        self._psf_size = QLabel()
-        self._psf_size.setWordWrap(True)
+        self._psf_size = WrappedLabel()
 
         self._label = _LayerField(
             "Pixels with this label are missing. Below 1 stands “all labels”: then every label marks missing "

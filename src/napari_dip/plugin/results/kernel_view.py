@@ -6,8 +6,9 @@ import numpy as np
 from napari.utils.colormaps import ensure_colormap
 from qtpy.QtCore import QRectF, QSize, Qt
 from qtpy.QtGui import QImage, QPainter, QPalette, QPen
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
+from napari_dip.plugin.forms.layout import WrappedLabel
 from napari_dip.plugin.runs.latest import Latest
 from napari_dip.restoration.refilter import LocalKernel
 
@@ -35,8 +36,7 @@ class KernelView(QWidget):
         self._result: Result | None = None
         self._place: tuple[int, ...] | None = None
         self.kernel_image = _KernelImage()
-        self.description = QLabel(_HINT)
-        self.description.setWordWrap(True)
+        self.description = WrappedLabel(_HINT)
         self.description.setAlignment(Qt.AlignmentFlag.AlignTop)
         line = QHBoxLayout(self)
         line.setContentsMargins(0, 0, 0, 0)
@@ -92,7 +92,7 @@ class KernelView(QWidget):
         lines = [
             f"<b>pixel {name}</b>",
             *(f"{one} {value:.3g} {unit}" for one, (value, unit) in kernel.parameters.items()),
-            f"noise gain {kernel.noise_gain:.2g}",
+            f"noise gain {kernel.noise_gain:.2g} σ",
             f"window {side} × {side} px",
             f"largest weight {kernel.weights.max():.2g}",
         ]

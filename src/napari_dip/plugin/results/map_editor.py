@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from napari.layers import Labels, Shapes
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QWidget
 
 from napari_dip.io import read
 from napari_dip.io.parameter_maps import read_maps
 from napari_dip.pkn.editing import scaled, set_to, smoothed
 from napari_dip.plugin.forms.fields import Entry
 from napari_dip.plugin.forms.layer_choice import LayerChoice
-from napari_dip.plugin.forms.layout import Rows, vertical
+from napari_dip.plugin.forms.layout import Rows, WrappedLabel, vertical
 from napari_dip.plugin.results.maps import MapLayers
 from napari_dip.restoration.text import sentence
 
@@ -44,8 +44,7 @@ class MapEditor(QWidget):
         self.choice = QComboBox()
         self.choice.setPlaceholderText("choose a map")
         self.choice.setToolTip("The map to show and to change.")
-        self._meaning = QLabel()
-        self._meaning.setWordWrap(True)
+        self._meaning = WrappedLabel()
         self.region = LayerChoice(
             viewer.layers, lambda layer: isinstance(layer, (Labels, Shapes)), "everywhere"
         )

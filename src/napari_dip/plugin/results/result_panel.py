@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 
 from napari_dip.cli.command import command_line
 from napari_dip.errors import FileError
-from napari_dip.plugin.forms.layout import Rows, beside, vertical
+from napari_dip.plugin.forms.layout import Rows, WrappedLabel, beside, vertical
 from napari_dip.plugin.layers import KEY
 from napari_dip.plugin.results.filter_panel import FilterPanel
 from napari_dip.plugin.results.result import Result
@@ -63,8 +63,7 @@ class ResultPanel(QWidget):
         self._results: list[Result] = []
         self._layer: Layer | None = None
         self._read: WeakKeyDictionary[Layer, dict[str, Any] | None] = WeakKeyDictionary()
-        self.title = QLabel()
-        self.title.setWordWrap(True)
+        self.title = WrappedLabel()
         self.blend = QSlider(Qt.Orientation.Horizontal)
         self.blend.setRange(0, _STEPS)
         self.blend.setToolTip(
