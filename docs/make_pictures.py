@@ -2,7 +2,7 @@
 
     python docs/make_pictures.py [NAME ...] [--iterations N] [--folder FOLDER]
 
-By default all are made, with the default settings. A few updates make a quick trial, not a picture to keep.
+By default all are made, with the default settings. A few iterations make a quick trial, not a picture to keep.
 """
 
 import argparse
@@ -94,11 +94,11 @@ class Curve:
 
 
 def plot(curve: Curve, mark: int, *, width: int = 640, height: int = 190) -> Image.Image:
-    """Return a curve over updates, with a vertical line at the answer."""
+    """Return a curve over iterations, with a vertical line at the answer."""
     fine = 3  # drawn larger, then shrunk: smooth lines
     left, right, top, bottom = 58, 12, 24, 24
     x, y = np.array(curve.x, float), np.array(curve.y)
-    # The first updates are far off, and would flatten all that follows.
+    # The first iterations are far off, and would flatten all others.
     seen = y[len(y) // 10 :]
     low, high = seen.min(), seen.max()
     margin = 0.06 * (high - low) or 1.0
@@ -312,7 +312,7 @@ def stopping(method: DIP) -> Image.Image:
     whole = Image.new("RGB", (plots[0].width, sum(one.height for one in plots) + LINE), "white")
     for number, one in enumerate(plots):
         whole.paste(one, (0, number * one.height))
-    words = f"updates; the vertical line is the answer, after {iterate.index}"
+    words = f"iterations; the vertical line is the answer, after {iterate.index}"
     ImageDraw.Draw(whole).text((whole.width / 2, whole.height - LINE), words, INK, FONT, anchor="ma")
     return whole
 
@@ -388,7 +388,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(PICTURES)}")
-    parser.add_argument("--iterations", type=int, help="updates at the most, in each run")
+    parser.add_argument("--iterations", type=int, help="maximum number of iterations of each network")
     parser.add_argument("--folder", type=Path, default=Path(__file__).parent / "images")
     arguments = parser.parse_args()
     if unknown := [name for name in arguments.names if name not in PICTURES]:

@@ -46,7 +46,7 @@ def test_the_choice_of_a_step_size_changes_no_weight(tuner, pieces):
 @pytest.mark.parametrize("end", [None, 8])
 def test_the_weights_with_the_lowest_score_are_kept(tuner, end):
     """This holds too if fine-tuning is closed before its end."""
-    seen, updates = {}, tuner.updates(11, 1e-4)
+    seen, updates = {}, tuner.iterate(11, 1e-4)
     for update in updates:
         if update is not None:
             seen[update.index] = weights_of(tuner), update.score
@@ -67,7 +67,7 @@ def test_the_weights_with_the_lowest_score_are_kept(tuner, end):
 def test_without_progress_fine_tuning_ends(tuner, monkeypatch):
     monkeypatch.setattr(module, "_PATIENCE", 7)
     before = weights_of(tuner)
-    indices = [update.index for update in tuner.updates(50, 1.0) if update is not None]
+    indices = [update.index for update in tuner.iterate(50, 1.0) if update is not None]
     assert (tuner.best, tuner.outcome) == (0, Outcome.RISK)
     assert indices == list(range(7))
     assert same(weights_of(tuner), before)
@@ -76,6 +76,6 @@ def test_without_progress_fine_tuning_ends(tuner, monkeypatch):
 def test_a_loss_that_is_not_finite_ends_fine_tuning(tuner):
     before = weights_of(tuner)
     tuner._objectives = [lambda _: ((tuner._sampler.whole.shown,), lambda x: (x * torch.nan).mean())]
-    assert [update for update in tuner.updates(50, 1e-4) if update is not None] == []
+    assert [update for update in tuner.iterate(50, 1e-4) if update is not None] == []
     assert tuner.outcome is Outcome.DIVERGED
     assert same(weights_of(tuner), before)

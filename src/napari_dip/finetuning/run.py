@@ -162,8 +162,8 @@ class Run:
         monitor = self._monitor
         took, shown = 0.0, time.monotonic()
         try:
-            with closing(self._tuner.updates(self._settings.iterations, self._rate)) as updates:
-                for update in updates:
+            with closing(self._tuner.iterate(self._settings.iterations, self._rate)) as steps:
+                for update in steps:
                     if update is not None:
                         monitor.iterate = replace(
                             monitor.iterate, index=update.index, loss=update.loss, score=update.score

@@ -131,7 +131,7 @@ class Tuner:
                 lowest, best = score, rate
         return best
 
-    def updates(self, iterations: int, rate: float) -> Generator[Update | None, None, None]:
+    def iterate(self, iterations: int, rate: float) -> Generator[Update | None, None, None]:
         """Fine-tune, and leave the restorer with the weights that have the lowest score.
 
         Parameters
