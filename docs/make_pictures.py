@@ -2,7 +2,8 @@
 
     python docs/make_pictures.py [NAME ...] [--iterations N] [--folder FOLDER]
 
-By default all are made, with the default settings. A few iterations make a quick trial, not a picture to keep.
+By default all are made, with the default settings. A few iterations make a quick trial, not a picture to
+keep.
 """
 
 import argparse
