@@ -19,7 +19,7 @@ from napari._qt.qt_viewer import QtViewer
 from napari.plugins import _initialize_plugins
 from napari.settings import _clear_plugin_settings_cache, get_settings
 from qtpy.QtCore import QEvent, QSettings, Qt, QThreadPool
-from qtpy.QtWidgets import QApplication, QWidget
+from qtpy.QtWidgets import QApplication, QMessageBox, QWidget
 
 from napari_dip import DIP, Hourglass
 from napari_dip.cli import main as cli
@@ -54,6 +54,12 @@ def own_settings(tmp_path, monkeypatch):
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path))
     yield
     _clear_plugin_settings_cache()
+
+
+@pytest.fixture(autouse=True)
+def says_yes(monkeypatch):
+    """Answer every question with yes: on a busy machine, a run may take long enough to be asked about."""
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
 
 
 @pytest.fixture(scope="module")
