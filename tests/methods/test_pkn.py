@@ -323,7 +323,7 @@ class TestErrors:
             ({"width": np.ones((64, 63))}, "map width must hold numbers and have the shape"),
             ({"width": np.full((64, 64), "wide")}, "map width must hold numbers"),
             ({"a": np.full((64, 64), np.nan)}, "map a must be finite"),
-            ({"contrast": np.ones((64, 64))}, "has the maps width, a, b"),
+            ({"contrast": np.ones((64, 64))}, "needs all of its maps, width, a, b"),
         ],
     )
     def test_maps_that_do_not_fit(self, changes, message, noisy):
@@ -334,7 +334,9 @@ class TestErrors:
     def test_a_missing_map(self, noisy):
         maps = given(KERNELS["anisotropic"], noisy.shape)
         del maps["b"]
-        with pytest.raises(ValueError, match="has the maps width, a, b, got width, a"):
+        with pytest.raises(
+            ValueError, match="needs all of its maps, width, a, b, and no others; got width, a"
+        ):
             restore(noisy, GAUSSIAN, PKN(), parameter_maps=maps)
 
     def test_maps_with_the_shape_of_the_data_for_a_finer_result(self, noisy):

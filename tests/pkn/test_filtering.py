@@ -95,7 +95,7 @@ def test_unusable_maps_are_errors_that_name_the_map(changes, message, observatio
 def test_maps_must_have_the_names_of_the_parameters(observation):
     maps = named(Anisotropic())
     for wrong in ({"width": maps["width"]}, {**maps, "h": maps["a"]}, {}):
-        with pytest.raises(InputError, match=r"has the maps width, a, b, got"):
+        with pytest.raises(InputError, match=r"needs all of its maps, width, a, b, and no others; got"):
             Filtering.given(Anisotropic(), observation, wrong)
 
 

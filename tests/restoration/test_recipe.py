@@ -126,6 +126,18 @@ def test_a_run_that_a_rule_of_ones_own_ended_can_be_repeated(phantom, tiny):
     np.testing.assert_array_equal(executed(recipe.python("phantom"), phantom=phantom), result.image)
 
 
+def test_a_rule_of_ones_own_that_left_no_trace_is_a_caveat(phantom, tiny):
+    class Own(StoppingRule):
+        def start(self):
+            return lambda iterate: Outcome.NO_IMPROVEMENT if iterate.index >= 2 else None
+
+    result = restore(phantom, Denoise(), tiny, stopping_rule=MaxIterations(5) | Own())
+    assert Recipe.of(result.provenance).caveats == (
+        "Its stopping rule Own is your own: give it again as stopping_rule.",
+    )
+    assert Recipe.of(restore(phantom, Denoise(), tiny).provenance).caveats == ()
+
+
 def frames(*ends):
     return [{"index": [at], "outcome": name, "iterations": n} for at, (name, n) in enumerate(ends)]
 

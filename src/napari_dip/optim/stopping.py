@@ -30,6 +30,10 @@ class StoppingRule(ABC):
         outcome other than `Outcome.STOPPED` ends the run of one frame; a series goes on with the next one.
         """
 
+    def parts(self) -> "tuple[StoppingRule, ...]":
+        """Return the rules that this one combines, or itself."""
+        return (self,)
+
     def __or__(self, other: "StoppingRule") -> "StoppingRule":
         return _Either(self, other)
 
@@ -42,6 +46,10 @@ class StoppingRule(ABC):
 class _Either(StoppingRule):
     first: StoppingRule
     second: StoppingRule
+
+    def parts(self) -> tuple[StoppingRule, ...]:
+        """Return the rules that this one combines."""
+        return self.first.parts() + self.second.parts()
 
     def start(self) -> Check:
         checks = self.first.start(), self.second.start()
@@ -57,6 +65,10 @@ class _Either(StoppingRule):
 class _Both(StoppingRule):
     first: StoppingRule
     second: StoppingRule
+
+    def parts(self) -> tuple[StoppingRule, ...]:
+        """Return the rules that this one combines."""
+        return self.first.parts() + self.second.parts()
 
     def start(self) -> Check:
         checks = self.first.start(), self.second.start()

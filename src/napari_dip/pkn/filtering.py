@@ -89,7 +89,8 @@ class Filtering:
         if set(maps) != set(names):
             raise InputError(
                 "parameter_maps",
-                f"{kernel.title} has the maps {', '.join(names)}, got {', '.join(maps) or 'none'}",
+                f"{kernel.title} needs all of its maps, {', '.join(names)}, and no others; got "
+                f"{', '.join(maps) or 'none'}",
             )
         values = []
         for parameter in kernel.parameters:

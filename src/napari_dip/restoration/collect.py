@@ -11,7 +11,7 @@ from napari_dip._version import __version__
 from napari_dip.device import release
 from napari_dip.errors import RestorationError, translated_errors
 from napari_dip.optim.iterate import Iterate
-from napari_dip.optim.stopping import MaxIterations
+from napari_dip.optim.stopping import MaxIterations, StoppingRule
 from napari_dip.restoration.result import FrameReport, Restoration, RestoredMap
 from napari_dip.restoration.text import frame_name
 from napari_dip.settings import to_dict
@@ -147,6 +147,11 @@ def _provenance(run: "SeriesRun", reports: tuple[FrameReport, ...]) -> dict[str,
         "saturation_level": None if level is None else float(level),
         "series": series.following,
         "stop_after": rule.iterations if isinstance(rule, MaxIterations) else None,
+        "own_rules": [
+            type(part).__name__
+            for part in (rule.parts() if rule is not None else ())
+            if type(part).__module__ != StoppingRule.__module__
+        ],
         "frames": [report.to_dict() for report in reports],
     }
 

@@ -108,7 +108,11 @@ class Recipe:
             psf_ratio=None if ratio is None else tuple(ratio),
             **{name: provenance[name] for name in OPTIONS if name in provenance},
         )
-        return recipe._ending_as(provenance.get("frames", ()), provenance.get("shape"))
+        recipe = recipe._ending_as(provenance.get("frames", ()), provenance.get("shape"))
+        if (own := provenance.get("own_rules")) and recipe.stop_after is None:
+            caveat = f"Its stopping rule {', '.join(own)} is your own: give it again as stopping_rule."
+            recipe = replace(recipe, caveats=(*recipe.caveats, caveat))
+        return recipe
 
     def _ending_as(self, frames: Sequence[Mapping[str, Any]], shape: Sequence[int] | None) -> "Recipe":
         """Return the recipe with what follows from how the frames ended, and from how many there are."""

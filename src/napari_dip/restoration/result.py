@@ -78,6 +78,9 @@ class RestoredMap:
     high: float
     neutral: float | None = None
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.values, dtype=dtype, copy=copy)
+
 
 @dataclass(frozen=True, eq=False)
 class Restoration(NDArrayOperatorsMixin):
