@@ -82,11 +82,11 @@ def kernel_network():
     panel, result = dock.result_panel.filter, dock.result_panel._results[-1]
     panel.maps_fold.expand(animate=False)
     panel.kernel_fold.expand(animate=False)
-    panel.maps.choice.setCurrentIndex(0)
-    panel.maps.choice.activated.emit(0)
+    panel.map_editor.choice.setCurrentIndex(0)
+    panel.map_editor.choice.activated.emit(0)
     side_by_side(viewer, result.layer, result.maps.layers["width"])
     viewer.cursor.position = result.layer.data_to_world((96, 100))
-    wait(10, lambda: panel.kernel.kernel_image.weights is not None)
+    wait(10, lambda: panel.kernel_view.kernel_image.weights is not None)
     keep(viewer, "dock-pkn")
     viewer.window.remove_dock_widget(dock)
 
