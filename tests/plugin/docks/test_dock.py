@@ -136,7 +136,7 @@ def test_inpaint_needs_missing_pixels_and_says_so(viewer, user, image):
     assert not np.array_equal(layer.data[mask == 2], image[mask == 2])
 
 
-def test_what_is_read_is_captured_at_run(viewer, user, image):
+def test_later_edits_of_the_source_do_not_change_the_run(viewer, user, image):
     source = viewer.add_image(image.copy(), name="cells")
     dock = user.opens()
     panel = user.runs(dock)
@@ -149,7 +149,7 @@ def test_what_is_read_is_captured_at_run(viewer, user, image):
 
 
 @pytest.mark.parametrize("change", ["removed", "replaced", "renamed"])
-def test_a_result_layer_that_somebody_changes_is_left_alone(viewer, user, image, change):
+def test_a_result_layer_that_the_user_changes_is_left_alone(viewer, user, image, change):
     viewer.add_image(image, name="cells")
     dock = user.opens()
     panel = user.runs_endlessly(dock)
@@ -524,7 +524,7 @@ def test_painting_labels_mends_the_form(viewer, user, image):
     user.sees(dock.run_button.isEnabled)
 
 
-def test_other_data_in_the_chosen_layer_are_looked_at_anew(viewer, user, image):
+def test_new_data_in_the_chosen_layer_update_the_form(viewer, user, image):
     layer = viewer.add_image(np.stack([image] * 3), name="movie")
     dock = user.opens()
     user.sees(dock.run_button.isEnabled)
@@ -592,7 +592,7 @@ def test_a_seed_is_not_negative_and_an_absent_device_is_marked(viewer, user, ima
     user.sees(dock.run_button.isEnabled)
 
 
-def test_somebody_at_work_in_another_layer_keeps_it_selected(viewer, user, image):
+def test_a_layer_that_the_user_works_in_stays_selected(viewer, user, image):
     viewer.add_image(image, name="cells")
     labels = viewer.add_labels(np.zeros((64, 64), int), name="marks")
     dock = user.opens()

@@ -156,6 +156,17 @@ def test_strength_filters_again_into_the_same_layer(viewer, user, dock, result):
     assert len([layer for layer in viewer.layers if layer.name.startswith("cells denoised")]) == 1
 
 
+def test_an_error_of_the_slider_has_details(user, dock, result, monkeypatch):
+    def fails(strength):
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(result.refilter, "restored", fails)
+    dock.result_panel.filter.strength.setValue(200)
+    user.sees(lambda: dock.message.text() == "A defect.")
+    assert dock.message.fold.isVisible()
+    assert "in fails" in dock.message.details.toPlainText()
+
+
 def test_the_best_single_setting_is_added(viewer, user, dock, result):
     dock.result_panel.filter.single.setEnabled(True)
     user.clicks(dock.result_panel.filter.single)

@@ -146,7 +146,7 @@ def test_files_are_chosen_in_a_dialog(user, dock, weights, monkeypatch):
 # The run
 
 
-def test_the_verdict_is_said_while_it_runs_and_stop_keeps_the_best(viewer, user, small, weights, monkeypatch):
+def test_the_diagnosis_is_shown_and_stop_keeps_the_best(viewer, user, small, weights, monkeypatch):
     viewer.add_image(small, name="cells")
     dock = opened(user, weights, iterations=10_000)
     hook(monkeypatch, lambda _: time.sleep(0.05), FineTune)  # time to look at it
@@ -238,7 +238,7 @@ def test_a_result_without_change_has_no_layers_beside_it(viewer, user, small, we
 # What can be done with it
 
 
-def test_the_slider_restores_anew_and_says_so(viewer, user, dock, result, small):
+def test_the_slider_restores_again_and_notes_the_share(viewer, user, dock, result, small):
     slider, whole = dock.result_panel.tuning.share, result.layer.data.copy()
     assert slider.value() == 100
     shown = {100: whole}

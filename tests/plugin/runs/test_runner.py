@@ -93,15 +93,15 @@ def raising(error):
     return act
 
 
-def pace():
+def tracker():
     return ProgressTracker(SimpleNamespace(max_iterations=LENGTH, time_limit=None))
 
 
 class Follower:
     """A job, and all that it has said."""
 
-    def __init__(self, stream, *, title="", pace=pace, interval=0.0):
-        self.stream, self.job = stream, Job(title, stream, lambda: RunWatch(pace()), interval)
+    def __init__(self, stream, *, title="", tracker=tracker, interval=0.0):
+        self.stream, self.job = stream, Job(title, stream, lambda: RunWatch(tracker()), interval)
         self.begun, self.snapshots, self.endings = [], [], []
         self.job.began.connect(lambda: self.begun.append(time.monotonic()))
         self.job.advanced.connect(self.snapshots.append)
@@ -157,7 +157,7 @@ def test_the_result_arrives_after_the_snapshots(run):
 def test_a_real_run_gives_what_restore_gives(run, phantom, tiny):
     follower = run(
         lambda rule: restoring(SeriesRun.of(phantom, Denoise(), tiny, stopping_rule=rule)),
-        pace=lambda: ProgressTracker(tiny),
+        tracker=lambda: ProgressTracker(tiny),
     )
     (ending,) = follower.endings
     assert isinstance(ending.result, Restoration), ending.error
@@ -273,13 +273,13 @@ def test_an_error_before_the_run_ends_it_in_words(run, error):
 
 
 @pytest.mark.parametrize("error", FAULTS[:4], ids=repr)
-def test_an_error_of_the_pace_ends_a_run_in_words(run, error):
+def test_an_error_of_the_progress_tracker_ends_a_run_in_words(run, error):
     stream = Stream()
-    follower = run(stream, pace=lambda: raising(error)())
+    follower = run(stream, tracker=lambda: raising(error)())
     assert said(error) in follower.endings[0].error
     assert stream.begun == stream.closed == 0
     stream = Stream()
-    follower = run(stream, pace=lambda: SimpleNamespace(at=lambda iterate: raising(error)()))
+    follower = run(stream, tracker=lambda: SimpleNamespace(at=lambda iterate: raising(error)()))
     assert said(error) in follower.endings[0].error
     assert stream.closed == 1
 
@@ -324,7 +324,7 @@ def test_a_stream_that_does_not_want_to_end_is_an_error(run):
     ],
     ids=["without pixels", "a loss of many", "with a gradient", "nothing"],
 )
-def test_iterates_that_are_none_never_leave_it_waiting(run, iterate):
+def test_a_broken_iterate_ends_the_run(run, iterate):
     def odd(rule):
         yield iterate
         return "result"
@@ -457,7 +457,7 @@ def test_jobs_run_in_order_and_one_at_a_time(queue, qtbot):
     hall, ends = Hall(), []
     faults = {"b": RuntimeError("x"), "d": KeyError("y")}
     jobs = {
-        name: Job(name, hall.stream(name, faults.get(name)), lambda: RunWatch(pace()), 0.0)
+        name: Job(name, hall.stream(name, faults.get(name)), lambda: RunWatch(tracker()), 0.0)
         for name in "abcde"
     }
     for name, job in jobs.items():
