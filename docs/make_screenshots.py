@@ -64,7 +64,7 @@ def micrograph():
     wait(30, dock.run_button.isEnabled)
     keep(viewer, "dock-before")
     dock.run_button.click()
-    wait(SECONDS / 2)
+    wait(SECONDS / 8)
     keep(viewer, "dock-during")
     wait(2 * SECONDS, lambda: not dock._panels)
     result = viewer.layers[-1]
