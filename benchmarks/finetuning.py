@@ -31,11 +31,11 @@ from napari_dip import Denoise, FineTune, GaussianNoise, GaussianPSF, SuperResol
 from napari_dip.device import choose
 from napari_dip.finetuning.consistency import Diagnosis
 from napari_dip.finetuning.losses import plain_loss
-from napari_dip.finetuning.pieces import completed
 from napari_dip.finetuning.session import Session
 from napari_dip.finetuning.tuner import Tuner
 from napari_dip.optim.fit import fit
 from napari_dip.problem import Problem
+from napari_dip.steps import finished
 
 SIDE, BORDER = 192, 4
 PHOTOGRAPHS = ("butterfly", "bird", "zebra")
@@ -104,7 +104,7 @@ def restored(method: FineTune, truth: np.ndarray, data: np.ndarray, task: Task) 
         "network": score(session.network_output, session, truth),
         "diagnosis": session.report.diagnosis.value,
         "sigma": session.report.sigma,
-        "back_projection": score(completed(session.first_correction()), session, truth),
+        "back_projection": score(finished(session.first_correction()), session, truth),
         "check_s": time.perf_counter() - began,
     }
     row["plain"] = plain(method, problem, truth)
@@ -113,14 +113,14 @@ def restored(method: FineTune, truth: np.ndarray, data: np.ndarray, task: Task) 
     tuner = Tuner(session.restorer, session.sampler, "sure" if session.noisy else "plain", generator())
     looks = {}
     spent = 0.0
-    completed(tuner.prepare())
-    for update in tuner.updates(method.iterations, completed(tuner.choose_rate())):
+    finished(tuner.prepare())
+    for update in tuner.updates(method.iterations, finished(tuner.choose_rate())):
         paused = time.perf_counter()
         if update is not None and update.index % EVERY == 0:
-            looks[update.index] = score(completed(session.final_image(ensemble=False)), session, truth)
+            looks[update.index] = score(finished(session.final_image(ensemble=False)), session, truth)
         spent += time.perf_counter() - paused
     chosen, answer = (
-        score(completed(session.final_image(ensemble=ensemble)), session, truth) for ensemble in (False, True)
+        score(finished(session.final_image(ensemble=ensemble)), session, truth) for ensemble in (False, True)
     )
     row |= {"answer": answer, "iterations": tuner.best}
     row["gap"] = max(max(looks.values()) - chosen, 0.0)

@@ -1,7 +1,7 @@
 """Work that is done in steps, so that it can be stopped between them."""
 
 from collections.abc import Generator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -9,8 +9,8 @@ T = TypeVar("T")
 Steps = Generator[str, None, T]
 
 
-def finished(steps: Steps[T]) -> T:
-    """Do all steps and return their result."""
+def finished(steps: Generator[Any, None, T]) -> T:
+    """Do all steps and return their result, whatever they yield on the way."""
     while True:
         try:
             next(steps)

@@ -4,8 +4,8 @@ import torch
 
 from napari_dip import Denoise, GaussianPSF, SuperResolve, UnknownNoise
 from napari_dip.finetuning.back_projection import back_projected, plan_back_projection
-from napari_dip.finetuning.pieces import completed
 from napari_dip.problem import Problem
+from napari_dip.steps import finished
 from napari_dip.synthetic.images import synthetic_image
 
 TASK = SuperResolve(factor=2, downsampling="bicubic", psf=GaussianPSF(1.9))
@@ -28,11 +28,11 @@ def interpolated(problem):
 
 
 def planned(problem, x):
-    return completed(plan_back_projection(problem, x))
+    return finished(plan_back_projection(problem, x))
 
 
 def projected(problem, x):
-    return completed(back_projected(problem, x, planned(problem, x).steps))
+    return finished(back_projected(problem, x, planned(problem, x).steps))
 
 
 def test_data_without_noise_are_explained_completely():

@@ -5,10 +5,10 @@ import torch
 
 from napari_dip.finetuning.intensity_mapping import IntensityMapping
 from napari_dip.finetuning.mapping_search import find_mapping, match_contrast
-from napari_dip.finetuning.pieces import completed
 from napari_dip.finetuning.restorer import Restorer
 from napari_dip.finetuning.sampler import PatchSampler
 from napari_dip.pretrained.bundled import bundled
+from napari_dip.steps import finished
 
 from .noisy import noisy
 
@@ -62,7 +62,7 @@ def test_a_mapping_that_leaves_the_noise_is_not_chosen(sigma, high):
     _, problem = noisy(sigma, high=high)
     sampler, restorer = denoiser(problem, sigma)
     assert sampler.sure_applies == (high == 255)
-    assert completed(find_mapping(restorer, sampler)).scale == 1
+    assert finished(find_mapping(restorer, sampler)).scale == 1
 
 
 @pytest.mark.parametrize(("sigma", "more"), [(12, True), (50, False)])
@@ -70,7 +70,7 @@ def test_the_contrast_makes_the_noise_as_strong_as_in_training(sigma, more):
     truth, problem = noisy(sigma)
     sampler, restorer = denoiser(problem, sigma)
     before = error(restorer(sampler.data), truth)
-    usual, restorer.mapping = restorer.mapping, completed(match_contrast(restorer, sampler))
+    usual, restorer.mapping = restorer.mapping, finished(match_contrast(restorer, sampler))
     assert (usual.span / restorer.mapping.span > 1) == more
     assert error(restorer(sampler.data), truth) < 0.95 * before
 
@@ -80,5 +80,5 @@ def test_the_contrast_is_matched_although_the_noise_of_the_training_is_unknown()
     sampler, restorer = denoiser(problem, 50)
     restorer.pretrained = replace(restorer.pretrained, sigma=None)
     before = error(restorer(sampler.data), truth)
-    restorer.mapping = completed(match_contrast(restorer, sampler))
+    restorer.mapping = finished(match_contrast(restorer, sampler))
     assert error(restorer(sampler.data), truth) < 0.95 * before

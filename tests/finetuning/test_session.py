@@ -2,10 +2,10 @@ import torch
 
 from napari_dip import SuperResolve, UnknownNoise
 from napari_dip.finetuning.consistency import Diagnosis
-from napari_dip.finetuning.pieces import completed
 from napari_dip.finetuning.session import open_session
 from napari_dip.pretrained.bundled import bundled
 from napari_dip.problem import Problem
+from napari_dip.steps import finished
 from napari_dip.synthetic.images import synthetic_image
 
 from .noisy import noisy
@@ -16,8 +16,8 @@ def test_the_network_output_has_the_usual_contrast():
     session = open_session(bundled("denoise"), problem)
     assert session.contrast < 1
     assert "contrast of the network's input" in session.describe()
-    matched, session.restorer.mapping = completed(session.first_correction()), session.usual_mapping
-    torch.testing.assert_close(completed(session.output()), session.network_output)
+    matched, session.restorer.mapping = finished(session.first_correction()), session.usual_mapping
+    torch.testing.assert_close(finished(session.output()), session.network_output)
     assert not torch.equal(matched, session.network_output)
 
 

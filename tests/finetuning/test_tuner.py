@@ -3,12 +3,12 @@ import torch
 
 from napari_dip import GaussianNoise, SuperResolve
 from napari_dip.finetuning import tuner as module
-from napari_dip.finetuning.pieces import completed
 from napari_dip.finetuning.restorer import Restorer
 from napari_dip.finetuning.sampler import PatchSampler
 from napari_dip.finetuning.tuner import Tuner
 from napari_dip.optim.iterate import Outcome
 from napari_dip.problem import Problem
+from napari_dip.steps import finished
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def tuner(upsampler):
     sampler = PatchSampler(problem, torch.tensor(5.0))
     restorer = Restorer(upsampler(2), 2, sampler.mapping)
     made = Tuner(restorer, sampler, "plain", torch.Generator().manual_seed(0))
-    completed(made.prepare())
+    finished(made.prepare())
     return made
 
 
@@ -35,7 +35,7 @@ def same(first, second):
 def test_the_choice_of_a_step_size_changes_no_weight(tuner, pieces):
     before, choice = weights_of(tuner), tuner.choose_rate()
     if pieces is None:
-        assert completed(choice) in module.RATES
+        assert finished(choice) in module.RATES
     else:
         for _ in range(pieces):
             next(choice)

@@ -110,7 +110,7 @@ def level_without_light(problem: "Problem") -> float:
 def richardson_lucy(
     image: Image, psf: Image, *, iterations: int, floor: float
 ) -> Generator[Image, None, Image]:
-    """ChannelFilter light above a floor by Richardson-Lucy iterations x ← x · Hᵀ (y / H x).
+    """Deconvolve light above a floor by Richardson-Lucy iterations x ← x · Hᵀ (y / H x).
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def richardson_lucy(
 
 
 def wiener(image: Image, psf: Image, *, balance: float | None = None) -> Generator[Image, None, Image]:
-    """ChannelFilter by the Wiener-Hunt filter of scikit-image.
+    """Deconvolve by the Wiener-Hunt filter of scikit-image.
 
     Parameters
     ----------

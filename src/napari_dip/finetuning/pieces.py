@@ -11,15 +11,6 @@ T = TypeVar("T")
 Pieces: TypeAlias = Generator[Tensor | None, None, T]
 
 
-def completed(pieces: Pieces[T]) -> T:
-    """Return the result of a computation, without a pause between its pieces."""
-    while True:
-        try:
-            next(pieces)
-        except StopIteration as end:
-            return end.value
-
-
 def mapped(pieces: Pieces[Tensor], function: Callable[[Tensor], Tensor]) -> Pieces[Tensor]:
     """Return a computation with a function applied to its images and to its result."""
     while True:

@@ -9,12 +9,13 @@ from napari_dip.finetuning.back_projection import back_projected, plan_back_proj
 from napari_dip.finetuning.consistency import ConsistencyReport, Diagnosis, check_consistency, noise_sigma
 from napari_dip.finetuning.intensity_mapping import IntensityMapping
 from napari_dip.finetuning.mapping_search import find_mapping, match_contrast
-from napari_dip.finetuning.pieces import Pieces, completed, mapped
+from napari_dip.finetuning.pieces import Pieces, mapped
 from napari_dip.finetuning.restorer import Restorer
 from napari_dip.finetuning.sampler import PatchSampler
 from napari_dip.finetuning.tiling import self_ensemble, tiled
 from napari_dip.pretrained.model import Pretrained
 from napari_dip.problem import Problem
+from napari_dip.steps import finished
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,4 +166,4 @@ class Session:
 
 def open_session(pretrained: Pretrained, problem: Problem) -> Session:
     """Restore the data of a problem, and check the output. The network may be changed later."""
-    return completed(Session.of(completed(NetworkOutput.of(pretrained, problem))))
+    return finished(Session.of(finished(NetworkOutput.of(pretrained, problem))))

@@ -61,13 +61,13 @@ class Readapt:
         share : float
             Share of what was learnt: 0 is the network as it was given, 1 as it was tuned.
         """
-        from napari_dip.finetuning.pieces import completed
+        from napari_dip.steps import finished
 
         for frame in self._states:
             with translated_errors():
                 session = self._session(frame)
                 session.restorer.network.load_state_dict(self._between(frame, share))
-                image = completed(session.final_image(ensemble=self._method.self_ensemble))
+                image = finished(session.final_image(ensemble=self._method.self_ensemble))
                 x = self._task.finish(image, session.sampler.problem)
             yield frame, self._series.axes.from_batch(x).cpu().numpy()
 
