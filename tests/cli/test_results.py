@@ -5,6 +5,8 @@ import pytest
 import tifffile
 from PIL import Image
 
+from napari_dip.errors import FileError
+
 from .running import FAST, run
 
 PKN = ["--method", "pkn", "--sigma", 20]
@@ -92,6 +94,29 @@ def test_a_fine_tuned_network_is_written_and_used_again(cells, tmp_path, capsys)
     assert not np.array_equal(tifffile.imread(again), tifffile.imread(plain))
     assert run("super-resolve", cells, tmp_path / "new.tif", *tune) == 2
     assert "exists" in capsys.readouterr().err
+
+
+def test_a_network_that_learnt_nothing_is_written_unchanged(cells, tmp_path, capsys):
+    out, weights = tmp_path / "out.tif", tmp_path / "same.safetensors"
+    network = [*FINETUNE, "--action", "network"]
+    assert run("super-resolve", cells, out, *network, "--save-weights", weights) == 0
+    assert f"network written: {weights}; it is unchanged" in capsys.readouterr().err
+    again = tmp_path / "again.tif"
+    assert run("super-resolve", cells, again, *network, "--weights", weights) == 0
+    np.testing.assert_array_equal(tifffile.imread(again), tifffile.imread(out))
+
+
+def test_weights_that_were_not_kept_are_not_replaced_by_others(cells, tmp_path, capsys, monkeypatch):
+    def full(weights):
+        raise FileError("the disk is full")
+
+    monkeypatch.setattr("napari_dip.finetuning.run.AdaptedWeights", full)
+    out, weights = tmp_path / "out.tif", tmp_path / "tuned.safetensors"
+    tune = [*FINETUNE, "--action", "fine-tuning", "--iterations", 3, "--save-weights", weights]
+    assert run("super-resolve", cells, out, *tune) == 2
+    assert f"can't write {weights}" in capsys.readouterr().err
+    assert out.exists()
+    assert not weights.exists()
 
 
 def test_the_network_of_a_run_is_not_overwritten(cells, tmp_path, capsys):

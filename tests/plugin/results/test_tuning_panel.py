@@ -11,6 +11,7 @@ from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_dip import Denoise, FineTune, GaussianPSF, SuperResolve, restore
+from napari_dip.errors import FileError
 from napari_dip.plugin.forms.file_dialogs import PRETRAINED, TUNED, ask_where
 from napari_dip.plugin.layers import KEY, to_world
 from napari_dip.pretrained.architectures import Compact
@@ -313,6 +314,16 @@ def test_a_network_that_can_not_be_kept_is_said(user, dock, result, tmp_path, mo
     monkeypatch.setattr("napari_dip.plugin.results.tuning_panel.ask_where", lambda *_: None)
     user.clicks(dock.result_panel.tuning.save_button)
     assert dock.message.text() == before
+
+
+def test_weights_that_were_not_kept_can_not_be_changed_or_saved(user, dock, monkeypatch):
+    def full(weights):
+        raise FileError("the disk is full")
+
+    monkeypatch.setattr("napari_dip.finetuning.run.AdaptedWeights", full)
+    assert user.finishes(dock).restoration.frames[0].iterations
+    assert "The adapted weights were not kept: the disk is full." in dock.message.text()
+    assert not dock.result_panel.tuning.isVisible()
 
 
 def test_the_user_is_asked_before_a_file_is_overwritten(viewer, monkeypatch):

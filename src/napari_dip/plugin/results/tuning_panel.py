@@ -64,8 +64,10 @@ class TuningPanel(LivePanel):
     def show_result(self, result: Result | None) -> None:
         """Show what can be done with a result of a pretrained network; hide for all others."""
         result = result if result is not None and isinstance(result.run.method, FineTune) else None
-        frames = () if result is None or result.restoration is None else result.restoration.frames
-        tuned = any(frame.iterations for frame in frames)
+        restoration = None if result is None else result.restoration
+        # Weights that no temporary file could hold can't be changed or saved.
+        tuned = restoration is not None and bool(restoration.states)
+        frames = () if restoration is None else restoration.frames
         consistent = any(frame.outcome is Outcome.CONSISTENT for frame in frames)
         self._result = result
         self.setVisible(tuned or consistent)
