@@ -79,7 +79,7 @@ def check_common(common: "Common", method: Method) -> None:
     ValueError
         Names the option, and what it needs.
     """
-    from napari_dip.restoration.run import checked_seed
+    from napari_dip.restoration.checks import checked_seed
 
     checked_seed(common.seed)
     _ = common.stopping_rule  # refuses a negative number

@@ -41,9 +41,10 @@ class StoppingRule(ABC):
         return _Both(self, other)
 
 
-# In both combinations each rule sees every iterate, so that neither loses count.
 @dataclass(frozen=True)
-class _Either(StoppingRule):
+class _Pair(StoppingRule):
+    """Two rules, of which each sees every iterate, so that neither loses count."""
+
     first: StoppingRule
     second: StoppingRule
 
@@ -51,6 +52,8 @@ class _Either(StoppingRule):
         """Return the rules that this one combines."""
         return self.first.parts() + self.second.parts()
 
+
+class _Either(_Pair):
     def start(self) -> Check:
         checks = self.first.start(), self.second.start()
 
@@ -61,15 +64,7 @@ class _Either(StoppingRule):
         return check
 
 
-@dataclass(frozen=True)
-class _Both(StoppingRule):
-    first: StoppingRule
-    second: StoppingRule
-
-    def parts(self) -> tuple[StoppingRule, ...]:
-        """Return the rules that this one combines."""
-        return self.first.parts() + self.second.parts()
-
+class _Both(_Pair):
     def start(self) -> Check:
         checks = self.first.start(), self.second.start()
         fired: list[Outcome | None] = [None, None]

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_dip.errors import InputError
 from napari_dip.image.axes import Axes
+from napari_dip.optim.iterate import Outcome
 from napari_dip.psf.models import MeasuredPSF
 from napari_dip.restoration.measurement import Measurement
 
@@ -30,6 +32,34 @@ def refuse_other_kinds(task: Any, method: Any) -> None:
         raise InputError("task", f"task must be a task, such as Denoise(), got {task!r}")
     if method is not None and (isinstance(method, type) or not hasattr(method, "slicewise")):
         raise InputError("method", f"method must be a method, such as DIP(), got {method!r}")
+
+
+def checked_seed(seed: Any) -> int:
+    """Return a seed that random generators take, or refuse it."""
+    if isinstance(seed, bool) or not hasattr(seed, "__index__") or not 0 <= index(seed) < 2**63:
+        raise InputError("seed", f"seed must be a whole number from 0 to 2**63 - 1, got {seed!r}")
+    return index(seed)
+
+
+def refuse_other_arguments(method: Any, rule: Any, state: Any) -> None:
+    """Refuse arguments of `solve` that are something else than what they are taken for."""
+    if method is None:
+        raise InputError("method", "method must be a method, such as DIP(), got None")
+    if rule is not None and (isinstance(rule, type) or not callable(getattr(rule, "start", None))):
+        raise InputError(
+            "stopping_rule", f"stopping_rule must be a rule, such as MaxIterations(500), got {rule!r}"
+        )
+    if state is not None and not isinstance(state, Mapping):
+        raise InputError("initial_state", f"initial_state must be what solve has returned, got {state!r}")
+
+
+def refuse_other_outcomes(outcome: Any) -> None:
+    """Refuse what a stopping rule of the user's own returned, if it is no outcome."""
+    if outcome is not None and not isinstance(outcome, Outcome):
+        raise InputError(
+            "stopping_rule",
+            f"a stopping rule must return None or an outcome, such as Outcome.RULE, got {outcome!r}",
+        )
 
 
 def nothing_missing(task: "Task") -> InputError:

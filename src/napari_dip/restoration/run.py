@@ -4,13 +4,17 @@ import logging
 from collections import defaultdict
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
-from operator import index
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from napari_dip.device import Device, choose
-from napari_dip.errors import DivergenceError, InputError, translated_errors
+from napari_dip.errors import DivergenceError, translated_errors
 from napari_dip.optim.iterate import Iterate, Outcome
-from napari_dip.restoration.checks import nothing_missing
+from napari_dip.restoration.checks import (
+    checked_seed,
+    nothing_missing,
+    refuse_other_arguments,
+    refuse_other_outcomes,
+)
 from napari_dip.restoration.series import Following, Series
 
 if TYPE_CHECKING:
@@ -27,25 +31,6 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 Frame = tuple[int, ...]
-
-
-def checked_seed(seed: Any) -> int:
-    """Return a seed that random generators take, or refuse it."""
-    if isinstance(seed, bool) or not hasattr(seed, "__index__") or not 0 <= index(seed) < 2**63:
-        raise InputError("seed", f"seed must be a whole number from 0 to 2**63 - 1, got {seed!r}")
-    return index(seed)
-
-
-def _refuse_other_kinds(method: Any, rule: Any, state: Any) -> None:
-    """Refuse arguments of `solve` that are something else than what they are taken for."""
-    if method is None:
-        raise InputError("method", "method must be a method, such as DIP(), got None")
-    if rule is not None and (isinstance(rule, type) or not callable(getattr(rule, "start", None))):
-        raise InputError(
-            "stopping_rule", f"stopping_rule must be a rule, such as MaxIterations(500), got {rule!r}"
-        )
-    if state is not None and not isinstance(state, Mapping):
-        raise InputError("initial_state", f"initial_state must be what solve has returned, got {state!r}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +86,7 @@ class SeriesRun:
         import torch
 
         seed, place = checked_seed(seed), choose(device)
-        _refuse_other_kinds(method, stopping_rule, initial_state)
+        refuse_other_arguments(method, stopping_rule, initial_state)
         # No gradient flows through tensors that are made in a caller's inference mode.
         with translated_errors(), torch.inference_mode(False):
             frames = Series.of(measurement, task, method, series=series, parameter_maps=parameter_maps)
@@ -210,7 +195,7 @@ class SeriesRun:
             try:
                 while True:
                     iterate = next(run)
-                    _refuse_other_outcomes(iterate.outcome)
+                    refuse_other_outcomes(iterate.outcome)
                     # Their sum tells whether all pixels are finite, in a tenth of the time.
                     if iterate.outcome is not None and not iterate.x.sum().isfinite():
                         continue  # the best iterate until then follows, if there is one
@@ -240,15 +225,6 @@ class SeriesRun:
         x = torch.full(shape, torch.nan)
         loss = torch.tensor(torch.nan)
         return Iterate(0, x, loss, outcome=Outcome.FAILED, frame=frame, error=error)
-
-
-def _refuse_other_outcomes(outcome: Any) -> None:
-    """Refuse what a stopping rule of the user's own returned, if it is no outcome."""
-    if outcome is not None and not isinstance(outcome, Outcome):
-        raise InputError(
-            "stopping_rule",
-            f"a stopping rule must return None or an outcome, such as Outcome.RULE, got {outcome!r}",
-        )
 
 
 def _drift() -> "Drift":
