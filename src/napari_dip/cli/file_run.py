@@ -15,6 +15,7 @@ from napari_dip.io import writable
 from napari_dip.io.parameter_maps import read_maps, refuse_maps_file
 from napari_dip.psf.estimate import estimate_psf
 from napari_dip.restoration.api import restore
+from napari_dip.restoration.collect import FailedFramesWarning
 from napari_dip.restoration.measurement import Measurement
 from napari_dip.restoration.series import layout_for
 
@@ -141,7 +142,7 @@ class FileRun:
         _LOG.debug("%s: %s, %s, seed %d", self.path, self.task, self.method, self.common.seed)
         with warnings.catch_warnings():
             # The frames that failed are listed at the end.
-            warnings.filterwarnings("ignore", message=r"\d+ of \d+ frames could not be restored")
+            warnings.simplefilter("ignore", FailedFramesWarning)
             return restore(
                 self.measurement,
                 self.task,

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 _NAMED = 3
 
 
+class FailedFramesWarning(UserWarning):
+    """Some frames of a series could not be restored, and are NaN in the result."""
+
+
 def restoring(
     run: "SeriesRun", *, return_maps: bool = False, on_error: Literal["record", "raise"] = "record"
 ) -> Generator[Iterate, None, Restoration]:
@@ -52,7 +56,7 @@ def restoring(
         iterate = None  # type: ignore[assignment]  # it holds tensors of the device
         release(run.device)
     if restoration.failed:
-        warnings.warn(_failures(restoration), stacklevel=2)
+        warnings.warn(_failures(restoration), FailedFramesWarning, stacklevel=2)
     return restoration
 
 
