@@ -1,12 +1,16 @@
 """What a restored image has to explain: the energy E(x)."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from napari_dip.image.grid import cut
+from napari_dip.image.units import Units
 from napari_dip.noise.models import NoiseModel, weighted_mean
+from napari_dip.noise.per_pixel import PerPixelNoise
 from napari_dip.operators import Grid, Operator
 
 
@@ -14,10 +18,12 @@ from napari_dip.operators import Grid, Operator
 class Problem:
     """Data y = A x + noise, some pixels of which may be missing.
 
+    All numbers are in working units, and so are those of the operator, the noise and x.
+
     Parameters
     ----------
     data : Tensor, shape ``(1, C, *spatial)``
-        Data y in grey levels, finite everywhere.
+        Data y, finite everywhere.
     operator : Operator
         A.
     noise : NoiseModel
@@ -25,9 +31,11 @@ class Problem:
     weights : Tensor, shape ``(1, 1 or C, *spatial)``
         0 where a pixel is missing, else 1.
     floor : float, optional
-        Lower bound of x, in grey levels.
+        Lower bound of x.
     only_missing : bool
         Only the missing pixels of x are wanted.
+    units : Units
+        The working units. By default they are grey levels.
     """
 
     data: Tensor
@@ -36,6 +44,7 @@ class Problem:
     weights: Tensor
     floor: float | None = None
     only_missing: bool = False
+    units: Units = Units()
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return E(x), which a fit minimises: the misfit of A x under the noise model, 0-d."""
@@ -53,15 +62,19 @@ class Problem:
         x : Tensor, shape ``(1, C, *grid)``
             A restored image.
         measured : Tensor, shape ``(1, C, 1, ...)``, optional
-            Variance of the noise as measured in the data, in grey levels², for a noise model without one.
+            Variance of the noise as measured in the data, for a noise model without one.
         """
         u = self.operator(x)
         variance = self.noise.variance(u) if self.noise.known or measured is None else measured
         return weighted_mean((self.data - u).square() / variance, self.weights)
 
+    def described(self, noise: NoiseModel) -> str:
+        """Return a noise model of the data in words for the user, in grey levels."""
+        return noise.rescaled(-self.units.offset / self.units.scale, 1 / self.units.scale).in_words
+
     @property
     def gain(self) -> float:
-        """Mean grey level of the data for x = 1. It differs from 1 if A sums light, as projections do."""
+        """Mean of A x for x = 1. It differs from 1 if A sums light, as projections do."""
         with torch.no_grad():
             return float(self.operator(self.data.new_ones(1, 1, *self.grid.shape)).mean())
 
@@ -92,9 +105,28 @@ class Problem:
 
     def rolled(self, shifts: tuple[int, ...]) -> "Problem":
         """Return the problem with its pixels shifted along the spatial axes, periodically."""
-        if not any(shifts):
-            return self
-        return replace(self, data=rolled(self.data, shifts), weights=rolled(self.weights, shifts))
+        return self._changed(lambda x: rolled(x, shifts)) if any(shifts) else self
+
+    def part(self, index: tuple[slice, ...]) -> "Problem":
+        """Return the problem of a part of the data, by its index along the spatial axes."""
+        return self._changed(lambda x: cut(x, index).contiguous())
+
+    def of_channels(self, channels: Sequence[int]) -> "Problem":
+        """Return the problem of some channels."""
+        chosen = list(channels)
+        return replace(
+            self._changed(lambda x: x[:, chosen] if x.shape[1] > 1 else x),
+            operator=self.operator.of_channels(chosen),
+        )
+
+    def to(self, device: str) -> "Problem":
+        """Return the problem on a device."""
+        return replace(self._changed(lambda x: x.to(device)), operator=self.operator.to(device))
+
+    def _changed(self, change: Callable[[Tensor], Tensor]) -> "Problem":
+        """Return the problem with everything changed that has an entry for each pixel of the data."""
+        noise = self.noise.changed(change) if isinstance(self.noise, PerPixelNoise) else self.noise
+        return replace(self, data=change(self.data), weights=change(self.weights), noise=noise)
 
     def split(self, fraction: float, generator: Generator) -> tuple["Problem", "Problem"]:
         """Divide the problem into one of fitted and one of held-out pixels, with all their channels.

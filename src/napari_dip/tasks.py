@@ -2,12 +2,13 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from annotated_types import Interval
 
 from napari_dip.errors import InputError
 from napari_dip.image.grid import Grid, cut, format_shape
+from napari_dip.image.units import Units
 from napari_dip.noise.models import NoiseModel, UnknownNoise
 from napari_dip.psf.arrays import checked, resampled
 from napari_dip.psf.models import PSF, GaussianPSF, MeasuredPSF
@@ -37,7 +38,8 @@ class Task(ABC):
     True
     """
 
-    needs_missing: ClassVar[bool] = False
+    needs_missing: ClassVar[bool] = False  #: whether there is nothing to do if no pixel is missing
+    needs_noise: ClassVar[bool] = False  #: whether there is nothing to do if there is no noise
     noise: NoiseModel = UnknownNoise()
 
     def __post_init__(self) -> None:
@@ -69,6 +71,10 @@ class Task(ABC):
         """Return the grid of the restored image, for data of a spatial shape."""
         return Grid.of_data(shape)
 
+    def in_units(self, units: Units) -> Self:
+        """Return the task for data in working units."""
+        return replace(self, noise=self.noise.rescaled(units.offset, units.scale))
+
     def problem(self, data: "Tensor", operator: "Operator", weights: "Tensor") -> "Problem":
         """Return what the restored image has to explain."""
         from napari_dip.problem import Problem
@@ -97,6 +103,8 @@ class Denoise(Task):
     >>> restore(image, Denoise(GaussianNoise(10.0)), DIP(iterations=5)).image.shape
     (32, 32)
     """
+
+    needs_noise: ClassVar[bool] = True
 
     def operator(self, shape: tuple[int, ...], psf: "np.ndarray | None" = None) -> "Operator":
         """Return the identity."""
@@ -129,6 +137,7 @@ class Inpaint(Denoise):
     """
 
     needs_missing: ClassVar[bool] = True
+    needs_noise: ClassVar[bool] = False
     keep_observed: bool = True
 
     def problem(self, data: "Tensor", operator: "Operator", weights: "Tensor") -> "Problem":
@@ -222,6 +231,11 @@ class Deconvolve(Task):
 
     psf: PSF = GaussianPSF()
     floor: float | None = None
+
+    def in_units(self, units: Units) -> Self:
+        """Return the task for data in working units."""
+        floor = None if self.floor is None else units.level(self.floor)
+        return replace(super().in_units(units), floor=floor)
 
     def operator(self, shape: tuple[int, ...], psf: "np.ndarray | None" = None) -> "Operator":
         """Return the convolution; x reaches beyond the border of the data."""

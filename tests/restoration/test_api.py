@@ -69,7 +69,7 @@ class Copy:
             if index == self.fails_at:
                 raise self.error or RuntimeError("made up")
             last = index == self.iterates - 1
-            x = problem.data + index
+            x = problem.data + index / problem.units.scale
             if self.diverges and last:
                 x = x * float("nan")
             iterate = Iterate(index, x, torch.tensor(0.0), outcome=Outcome.MAX_ITERATIONS if last else None)

@@ -45,23 +45,23 @@ each_method = pytest.mark.parametrize("method", METHODS, ids=lambda method: type
 
 @pytest.fixture
 def stack():
-    """Four noisy frames, the last of which is constant."""
+    """Four noisy frames, in the last of which one pixel is absurd."""
     rows, columns = np.mgrid[:32, :32]
     image = 100 + 50 * np.sin(rows / 4) * np.cos(columns / 5)
     frames = image + np.random.default_rng(0).normal(0, 8, (4, 32, 32))
-    frames[3] = 7.0
+    frames[3, 5, 5] = 1e30
     return frames.astype(np.float32)
 
 
 @each_method
 def test_a_frame_that_fails_leaves_the_others(stack, method):
-    with pytest.warns(UserWarning, match=r"1 of 4 frames could not be restored \(frame 3: .*constant \(7\)"):
+    with pytest.warns(UserWarning, match=r"1 of 4 frames could not be restored \(frame 3: .*reach 1e\+30"):
         result = restore(stack, Denoise(), method, axes="TYX", device="cpu")
     assert np.isfinite(result.image[:3]).all()
     assert np.isnan(result.image[3]).all()
     (failed,) = result.failed
     assert (failed.index, failed.outcome) == ((3,), Outcome.FAILED)
-    assert failed.error == "the image is constant (7): there is nothing to restore"
+    assert failed.error.startswith("single pixels of the image reach 1e+30")
     assert [report.error for report in result.frames[:3]] == [None] * 3
     record = json.loads(json.dumps(result.provenance))["frames"][3]
     assert (record["outcome"], record["error"]) == ("FAILED", failed.error)
@@ -69,7 +69,7 @@ def test_a_frame_that_fails_leaves_the_others(stack, method):
 
 @pytest.mark.parametrize("at", range(4))
 def test_the_others_are_as_if_it_were_not_there(stack, at):
-    frames = np.insert(stack[:3], at, 7.0, axis=0)
+    frames = np.insert(stack[:3], at, stack[3], axis=0)
     with pytest.warns(UserWarning, match=f"frame {at}"):
         result = restore(frames, Denoise(), SMALL, axes="TYX")
     alone = restore(stack[:3], Denoise(), SMALL, axes="TYX")
@@ -78,20 +78,18 @@ def test_the_others_are_as_if_it_were_not_there(stack, at):
 
 def test_frames_fail_for_reasons_of_their_own(stack):
     frames = np.concatenate([stack, stack[:2]])
-    frames[1] = np.nan
     frames[4, 2:] = np.nan
     frames[4, :, 1:] = np.nan  # two pixels are left
-    with pytest.warns(UserWarning, match=r"3 of 6 frames .*frame 1: .*frame 3: .*frame 4: ") as caught:
+    with pytest.warns(UserWarning, match=r"2 of 6 frames .*frame 3: .*frame 4: ") as caught:
         result = restore(frames, Denoise(), SMALL, axes="TYX")
     assert len(caught) == 1
     reasons = {report.index: report.error for report in result.failed}
-    assert "every pixel is missing" in reasons[1,]
-    assert "constant" in reasons[3,]
+    assert "single pixels" in reasons[3,]
     assert "at least 4 observed pixels" in reasons[4,]
 
 
 def test_a_long_list_of_failures_is_cut(stack):
-    frames = np.concatenate([stack[:1], np.full((9, 32, 32), 3.0, np.float32)])
+    frames = np.concatenate([stack[:1], np.repeat(stack[3:], 9, axis=0)])
     with pytest.warns(UserWarning, match=r"9 of 10 frames .*; and 6 more\)$"):
         restore(frames, Denoise(), SMALL, axes="TYX")
 
@@ -141,7 +139,7 @@ class Failing(DIP):
     error: type = KeyError
 
     def solve(self, problem, **options):
-        if float(problem.data.max()) > 1000:
+        if float(problem.units.to_grey(problem.data).max()) > 1000:
             raise self.error("made up")
         return (yield from super().solve(problem, **options))
 
@@ -161,7 +159,7 @@ def test_whatever_goes_wrong_in_a_frame_is_recorded_and_logged(stack, error, cap
 
 
 def test_one_image_alone_raises(stack):
-    with pytest.raises(ValueError, match="constant"):
+    with pytest.raises(ValueError, match="single pixels"):
         restore(stack[3], Denoise(), SMALL)
     frames = stack[:1] + 5000
     with pytest.raises(KeyError):
@@ -169,7 +167,7 @@ def test_one_image_alone_raises(stack):
 
 
 def test_a_series_of_which_no_frame_succeeds_raises_the_first_reason(stack):
-    frames = np.stack([stack[3], np.full_like(stack[3], np.nan)])
+    frames = np.stack([np.full_like(stack[3], 7), np.full_like(stack[3], np.nan)])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(ValueError, match=r"constant \(7\)"):
@@ -188,14 +186,14 @@ def test_a_series_of_which_no_frame_succeeds_raises_the_first_reason(stack):
     ],
 )
 def test_wrong_arguments_always_raise(stack, task, method, options):
-    image = (1000 * stack).astype(np.int32)  # integers, so that no pixel can be missing
+    image = (1000 * stack[:3]).astype(np.int32)  # integers, so that no pixel can be missing
     with pytest.raises(ValueError, match=r"."):
         restore(image, task, method, axes="TYX", **options)
 
 
 def test_raising_ends_at_the_first_failure_with_what_was_finished(stack):
     frames = np.stack([stack[0], stack[3], stack[1]])
-    with pytest.raises(RestorationError, match=r"frame 1 could not be restored: .*constant") as error:
+    with pytest.raises(RestorationError, match=r"frame 1 could not be restored: single pixels") as error:
         restore(frames, Denoise(), SMALL, axes="TYX", on_error="raise")
     finished = error.value.finished
     assert isinstance(error.value.__cause__, ValueError)
@@ -257,7 +255,7 @@ def test_stop_keeps_failed_frames_in_the_report(stack):
 
 def test_stopped_before_any_frame_succeeded_it_raises_the_reason(stack):
     event = threading.Event()
-    with pytest.raises(ValueError, match="the image is constant"):
+    with pytest.raises(ValueError, match="single pixels of the image"):
         restore(
             stack[::-1],
             Denoise(),

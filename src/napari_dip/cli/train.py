@@ -69,9 +69,9 @@ def train_from_files(
     else:
         if len(images) != 1:
             raise ValueError(f"--noisy needs exactly one image, got {len(images)}")
-        problem = Series.of(Measurement(planes[len(planes) // 2]), Denoise(noise), None).problem(())
+        problem = Series.of(Measurement(planes[len(planes) // 2]), Denoise(noise), None).frame(()).problem
         problem = replace(problem, noise=measured_noise(problem))
-        reporter.say(f"The noise: {problem.noise.in_words}.")
+        reporter.say(f"The noise: {problem.described(problem.noise)}.")
         steps = train_network(settings, noisy=problem)
     began = said = time.monotonic()
     while True:

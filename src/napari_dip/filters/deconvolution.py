@@ -99,12 +99,12 @@ def _deconvolved(
 
 
 def level_without_light(problem: "Problem") -> float:
-    """Return the grey level that stands for no light: the floor, the camera's offset, or at most 0."""
+    """Return the value that stands for no light: the floor, the camera's offset, or at most grey level 0."""
     if problem.floor is not None:
         return problem.floor
     if isinstance(problem.noise, (PoissonNoise, PoissonGaussianNoise)):
         return problem.noise.offset
-    return min(0.0, float(problem.data[problem.weights.expand_as(problem.data) > 0].min()))
+    return min(problem.units.level(0), float(problem.data[problem.weights.expand_as(problem.data) > 0].min()))
 
 
 def richardson_lucy(

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from napari_dip.noise.estimate import estimate_noise
 from napari_dip.noise.models import NoiseModel, PoissonGaussianNoise, PoissonNoise
+from napari_dip.noise.per_pixel import PerPixelNoise
 from napari_dip.problem import Problem
 
 
@@ -18,7 +19,8 @@ from napari_dip.problem import Problem
 class Stabiliser:
     """The transform ∫ dy / √variance(y), which gives photon noise the variance 1.
 
-    Channels with other noise pass unchanged.
+    Where the noise of each pixel is given, the image is divided by it. Channels with other noise pass
+    unchanged.
 
     Parameters
     ----------
@@ -33,6 +35,8 @@ class Stabiliser:
         """Take the noise model; if it knows nothing, measure in the data whether noise grows with light."""
         data, counts = problem.data[0].cpu(), (problem.weights > 0).expand_as(problem.data)[0].cpu()
         # Where only missing pixels are wanted, observed ones count as they are.
+        if isinstance(problem.noise, PerPixelNoise):
+            return cls(tuple(PerPixelNoise(sigma.double().cpu()) for sigma in problem.noise.sigma[0]))
         if problem.noise.known or problem.only_missing:
             return cls((problem.noise,) * len(data))
         return cls(tuple(_photon_noise(*one) or problem.noise for one in zip(data, counts, strict=True)))
@@ -54,12 +58,16 @@ class Stabiliser:
 
 
 def _transformed(y: Tensor, noise: NoiseModel) -> Tensor:
+    if isinstance(noise, PerPixelNoise):
+        return y / noise.sigma
     if not isinstance(noise, PoissonNoise | PoissonGaussianNoise):
         return y
     return 2 / noise.gain * noise.variance(y).sqrt()
 
 
 def _inverted(t: Tensor, noise: NoiseModel) -> Tensor:
+    if isinstance(noise, PerPixelNoise):
+        return t * noise.sigma
     if not isinstance(noise, PoissonNoise | PoissonGaussianNoise):
         return t
     read = noise.read_noise if isinstance(noise, PoissonGaussianNoise) else 0.0
@@ -67,6 +75,8 @@ def _inverted(t: Tensor, noise: NoiseModel) -> Tensor:
 
 
 def _step(y: Tensor, noise: NoiseModel) -> Tensor:
+    if isinstance(noise, PerPixelNoise):
+        return noise.sigma
     if not isinstance(noise, PoissonNoise | PoissonGaussianNoise):
         return torch.ones_like(y)
     return noise.variance(y).sqrt()

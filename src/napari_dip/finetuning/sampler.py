@@ -16,6 +16,7 @@ from napari_dip.image.fill import filled_planes
 from napari_dip.image.grid import middle
 from napari_dip.noise.clipping import clipping_levels, near_clipping
 from napari_dip.noise.models import PoissonNoise
+from napari_dip.noise.per_pixel import PerPixelNoise
 from napari_dip.operators import Identity
 from napari_dip.problem import Problem
 from napari_dip.synthetic.crops import crops
@@ -219,7 +220,7 @@ class PatchSampler:
         sigma = self._sigmas.mean((2, 3), keepdim=True)
         with torch.no_grad():
             data = self.problem.operator(truth)
-        if self.problem.noise.known:
+        if self.problem.noise.known and not isinstance(self.problem.noise, PerPixelNoise):
             data = self.problem.noise.sample(data.cpu(), generator).to(data)
         else:
             data = data + sigma * torch.randn(data.shape, generator=generator).to(data)

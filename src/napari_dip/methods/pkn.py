@@ -89,7 +89,7 @@ class PKN:
 
         if problem.noise.known:
             return ()
-        return (f"The noise was measured: {measured_noise(problem).in_words}.",)
+        return (f"The noise was measured: {problem.described(measured_noise(problem))}.",)
 
     def solve(
         self,

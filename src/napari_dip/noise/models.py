@@ -6,7 +6,7 @@ rescaled.
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from annotated_types import Ge, Gt
@@ -35,6 +35,10 @@ class NoiseModel(ABC):
         """A description for the user, such as "σ = 12 grey levels everywhere"."""
 
     @abstractmethod
+    def rescaled(self, offset: float, scale: float) -> "NoiseModel":
+        """Return the noise of (y − offset) / scale, where this is the noise of y."""
+
+    @abstractmethod
     def sample(self, u: "Tensor", generator: "Generator | None" = None) -> "Tensor":
         """Draw data y around u."""
 
@@ -61,7 +65,8 @@ def weighted_mean(values: "Tensor", weights: "Tensor") -> "Tensor":
     return (values * weights).sum() / weights.expand_as(values).sum().clamp_min(1e-12)
 
 
-def _normal_nll(u: "Tensor", y: "Tensor", variance: "Tensor", weights: "Tensor") -> "Tensor":
+def normal_nll(u: "Tensor", y: "Tensor", variance: "Tensor", weights: "Tensor") -> "Tensor":
+    """Return the weighted mean of −log p(y | u) for normal noise, in nats per pixel."""
     return weighted_mean(0.5 * ((y - u).square() / variance + (2 * math.pi * variance).log()), weights)
 
 
@@ -92,6 +97,10 @@ class GaussianNoise(NoiseModel):
         """A description for the user."""
         return f"σ = {self.sigma:.3g} grey levels everywhere"
 
+    def rescaled(self, offset: float, scale: float) -> "GaussianNoise":
+        """Return the noise of (y − offset) / scale."""
+        return replace(self, sigma=self.sigma / scale)
+
     def sample(self, u: "Tensor", generator: "Generator | None" = None) -> "Tensor":
         """Draw y = u + σ n."""
         return u + self.sigma * _standard_normal(u, generator)
@@ -102,7 +111,7 @@ class GaussianNoise(NoiseModel):
 
     def nll(self, u: "Tensor", y: "Tensor", weights: "Tensor") -> "Tensor":
         """Return the mean of (y − u)² / 2σ² + ½ log 2πσ²."""
-        return _normal_nll(u, y, self.variance(u), weights)
+        return normal_nll(u, y, self.variance(u), weights)
 
 
 @dataclass(frozen=True)
@@ -137,6 +146,10 @@ class PoissonNoise(NoiseModel):
     def in_words(self) -> str:
         """A description for the user."""
         return f"{self.gain:.3g} grey levels per photon above grey level {self.offset:.4g}"
+
+    def rescaled(self, offset: float, scale: float) -> "PoissonNoise":
+        """Return the noise of (y − offset) / scale."""
+        return replace(self, gain=self.gain / scale, offset=(self.offset - offset) / scale)
 
     def sample(self, u: "Tensor", generator: "Generator | None" = None) -> "Tensor":
         """Draw counts of mean (u − offset) / gain, in grey levels."""
@@ -189,6 +202,11 @@ class PoissonGaussianNoise(NoiseModel):
         """A description for the user."""
         return f"{self.gain:.3g} grey levels per photon, and read noise of {self.read_noise:.3g} grey levels"
 
+    def rescaled(self, offset: float, scale: float) -> "PoissonGaussianNoise":
+        """Return the noise of (y − offset) / scale."""
+        moved = (self.offset - offset) / scale
+        return replace(self, gain=self.gain / scale, offset=moved, read_noise=self.read_noise / scale)
+
     def sample(self, u: "Tensor", generator: "Generator | None" = None) -> "Tensor":
         """Draw photon counts and read noise, in grey levels."""
         counts = _photons(u, self.gain, self.offset, generator)
@@ -201,7 +219,7 @@ class PoissonGaussianNoise(NoiseModel):
 
     def nll(self, u: "Tensor", y: "Tensor", weights: "Tensor") -> "Tensor":
         """Return the score of the normal distribution with the mean u and this variance."""
-        return _normal_nll(u, y, self.variance(u), weights)
+        return normal_nll(u, y, self.variance(u), weights)
 
 
 @dataclass(frozen=True)
@@ -235,6 +253,10 @@ class LaplaceNoise(NoiseModel):
     def scale(self) -> float:
         """The scale b, which is the mean absolute deviation, in grey levels."""
         return self.sigma / math.sqrt(2)
+
+    def rescaled(self, offset: float, scale: float) -> "LaplaceNoise":
+        """Return the noise of (y − offset) / scale."""
+        return replace(self, sigma=self.sigma / scale)
 
     def sample(self, u: "Tensor", generator: "Generator | None" = None) -> "Tensor":
         """Draw y = u + the difference of two exponential variables, which has this distribution."""
@@ -275,6 +297,10 @@ class UnknownNoise(NoiseModel):
     def in_words(self) -> str:
         """A description for the user."""
         return "of unknown strength"
+
+    def rescaled(self, offset: float, scale: float) -> "UnknownNoise":
+        """Return the model itself."""
+        return self
 
     def sample(self, u: "Tensor", generator: "Generator | None" = None) -> "Tensor":
         """Refuse, since noise of unknown strength cannot be drawn."""

@@ -29,6 +29,10 @@ class Operator(nn.Module, ABC):
             (adjoint,) = torch.autograd.grad(self(x), x, y)
         return adjoint
 
+    def of_channels(self, channels: list[int]) -> "Operator":
+        """Return A for some of the channels. By default A treats all channels alike."""
+        return self
+
     def __matmul__(self, other: "Operator") -> "Operator":
         """Return the operator that applies `other` first."""
         return Compose(self, other)
@@ -62,6 +66,10 @@ class Compose(Operator):
     def adjoint(self, y: Tensor) -> Tensor:
         """Return Bᵀ (Aᵀ y)."""
         return self.inner.adjoint(self.outer.adjoint(y))
+
+    def of_channels(self, channels: list[int]) -> Operator:
+        """Return A B for some of the channels."""
+        return Compose(self.outer.of_channels(channels), self.inner.of_channels(channels))
 
     def grid(self, data_shape: tuple[int, ...]) -> Grid:
         """Return the grid of B's input, in pixels of A's output."""

@@ -115,6 +115,7 @@ def restore(
     channels: Channels = "together",
     missing: "ArrayLike | None" = None,
     saturation_level: float | None = None,
+    noise_std: "ArrayLike | None" = None,
     guide: "ArrayLike | None" = None,
     psf: "ArrayLike | None" = None,
     series: Following = "warm_start",
@@ -137,7 +138,7 @@ def restore(
         What is to be undone, such as ``Denoise()``.
     method : Method
         How, such as ``DIP()``.
-    axes, channels, missing, saturation_level, guide, psf
+    axes, channels, missing, saturation_level, noise_std, guide, psf
         What is known of the image, as for `Measurement`.
     series, parameter_maps, device, seed, initial_state, stopping_rule
         How to run, as for `solve`.
@@ -153,8 +154,9 @@ def restore(
     Returns
     -------
     Restoration
-        The image as float32 in the source's grey levels and shape, and how it came about. It can be used as
-        an array.
+        The image in the source's grey levels and shape, and how it came about. It is float32, or float64
+        where the steps of float32 would be more than a hundredth of the noise, or would change a pixel that
+        is left as it was measured. It can be used as an array.
 
     Raises
     ------
@@ -185,6 +187,7 @@ def restore(
         channels=channels,
         missing=missing,
         saturation_level=saturation_level,
+        noise_std=noise_std,
         guide=guide,
         psf=psf,
     )
@@ -246,11 +249,12 @@ def residual(
     left = np.full(series.measurement.shape, np.nan, np.float32)
     for frame in series.frames:
         at = series.axes.at(frame)
-        x = series.axes.to_batch(torch.from_numpy(np.array(array[at], np.float32)))
-        if not x.isfinite().any():
+        if not np.isfinite(array[at]).any():
             continue
-        problem = series.read(frame)
+        problem = series.read(frame).whole
+        x = series.axes.to_batch(torch.from_numpy(problem.units.to_working(array[at])))
         with torch.no_grad():
             rest = problem.data - problem.operator(problem.widened(x))
-        left[at] = series.axes.from_batch(rest.where(problem.weights > 0, torch.nan)).numpy()
+        rest = (rest * problem.units.scale).where(problem.weights > 0, torch.nan)
+        left[at] = series.axes.from_batch(rest).numpy()
     return left

@@ -9,19 +9,25 @@ import numpy as np
 
 from napari_dip.errors import InputError
 from napari_dip.image.axes import Axes
+from napari_dip.image.units import Units
 from napari_dip.optim.iterate import Outcome
 from napari_dip.psf.models import MeasuredPSF
+from napari_dip.restoration.empty import Empty
 from napari_dip.restoration.measurement import Measurement
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
+    from torch import Tensor
 
     from napari_dip.methods import Method
+    from napari_dip.noise.models import NoiseModel
     from napari_dip.problem import Problem
     from napari_dip.tasks import Task
 
-#: Grey levels beyond these overflow, or vanish, when float32 squares them.
-_SMALLEST_RANGE, _LARGEST_VALUE = 1e-15, 1e15
+#: Working values beyond this one overflow when float32 squares them.
+_LARGEST = 1e15
+#: Standard deviation of the noise, as a share of the range of the image, which is least and most plausible.
+_WEAKEST, _STRONGEST = 1e-8, 1e4
 
 
 def refuse_other_kinds(task: Any, method: Any) -> None:
@@ -88,23 +94,67 @@ def with_psf(task: "Task", measurement: Measurement) -> "Task":
 
 
 def refuse_values(problem: "Problem") -> None:
-    """Refuse a frame whose grey levels tell nothing, or that float32 can't hold."""
-    observed = problem.weights > 0
-    seen = problem.data if bool(observed.all()) else problem.data[observed]
-    if not seen.numel():
-        raise InputError("missing", "every pixel is missing: there is nothing to restore from")
-    low, high = float(seen.min()), float(seen.max())
-    if low == high:
-        raise InputError("image", f"the image is constant ({low:g}): there is nothing to restore")
-    if max(-low, high) > _LARGEST_VALUE or high - low < _SMALLEST_RANGE:
+    """Refuse a problem with single values that lie too far from all others for float32."""
+    largest = float(problem.data.abs().max())
+    if largest > _LARGEST:
+        level = float(problem.units.to_grey(problem.data.abs().max()))
         raise InputError(
             "image",
-            f"the image's values lie between {low:g} and {high:g}, which float32 arithmetic can't square: "
-            "multiply the image by a suitable power of ten",
+            f"single pixels of the image reach {level:g}, more than {_LARGEST:.0e} times as far as all others: "
+            "mark them as missing, for example by the grey level from which pixels are saturated",
         )
-    empty = (~observed.flatten(2).any(2)[0]).nonzero().flatten().tolist()
-    if empty:
-        raise InputError("missing", f"every pixel of channel {empty[0]} is missing: leave the channel out")
+
+
+def refuse_noise(noise: "NoiseModel", units: Units, data: "Tensor") -> None:
+    """Refuse noise that can't be that of the image, because it is given in other units.
+
+    Parameters
+    ----------
+    noise : NoiseModel
+        The noise, in grey levels.
+    units : Units
+        The working units of the data.
+    data : Tensor, 1-D
+        The observed pixels, in working units.
+    """
+    import torch
+
+    if not noise.known or not data.numel():
+        return
+    ends = units.to_grey(torch.stack([data.min(), data.max()]))
+    low, high = ends.tolist()
+    stds = noise.variance(ends).sqrt()
+    weak, strong = (share * (high - low) for share in (_WEAKEST, _STRONGEST))
+    if high > low and not (weak <= float(stds.max()) and float(stds.min()) <= strong):
+        raise InputError(
+            "task",
+            f"the noise ({noise.in_words}) is far too {'weak' if float(stds.max()) < weak else 'strong'} for "
+            f"an image with grey levels from {low:.4g} to {high:.4g}: give it in the grey levels of the image, "
+            "or leave it unknown",
+        )
+
+
+def refuse_noise_std(std: np.ndarray, task: "Task") -> None:
+    """Refuse noise of observed pixels that is not above 0, and noise that is given twice."""
+    if task.noise.known:
+        raise InputError(
+            "noise_std",
+            f"the noise is given twice, as noise_std and as {type(task.noise).__name__}: leave out one of them",
+        )
+    if wrong := int(np.count_nonzero(std <= 0)):
+        raise InputError(
+            "noise_std",
+            f"noise_std must be above 0 wherever a pixel is observed, and {wrong} pixels have "
+            f"{float(std.min()):g}: mark them as missing, or give the noise that they have",
+        )
+
+
+def nothing_to_restore(kind: Empty, problem: "Problem") -> InputError:
+    """Return the error for a single image in which there is nothing to restore."""
+    if kind is Empty.MISSING:
+        return InputError("missing", "every pixel is missing: there is nothing to restore from")
+    level = float(problem.units.to_grey(problem.data[problem.weights.expand_as(problem.data) > 0].min()))
+    return InputError("image", f"the image is constant ({level:g}): there is nothing to restore")
 
 
 def checked_maps(

@@ -17,6 +17,8 @@ from napari_dip.restoration.text import frame_name
 from napari_dip.settings import to_dict
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from napari_dip.restoration.run import SeriesRun
 
 #: Frames that a warning names one by one.
@@ -81,14 +83,14 @@ class _Collector:
         if iterate.frame != self._frame:
             self._frame, self._began, self._output_taken = iterate.frame, self._ended, False
         if self._network_output is not None and not (self._output_taken or iterate.preparing):
-            self._network_output[axes.at(iterate.frame)] = iterate.x.cpu().numpy()
+            self._network_output = _put(self._network_output, axes.at(iterate.frame), iterate.x)
             self._output_taken = True
         if iterate.outcome is None:
             return
         # A frame may be answered twice, the second time with an earlier and better iterate.
         if self._reports and self._reports[-1].index == iterate.frame:
             self._reports.pop()
-        self._image[axes.at(iterate.frame)] = iterate.x.cpu().numpy()
+        self._image = _put(self._image, axes.at(iterate.frame), iterate.x)
         self._reports.append(self._report(iterate))
         if iterate.state is not None:
             self._states[iterate.frame] = iterate.state
@@ -130,6 +132,14 @@ class _Collector:
                 self._maps[name] = RestoredMap(values, one.meaning, one.unit, one.low, one.high, one.neutral)
             place = tuple(n for axis, n in enumerate(axes.at(answer.frame)) if axis != axes.channel)
             self._maps[name].values[place] = one.compute().cpu().numpy()
+
+
+def _put(image: np.ndarray, at: tuple[int | slice, ...], x: "Tensor") -> np.ndarray:
+    """Put a frame into an image, and return the image; one frame in float64 makes all of it so."""
+    values = x.cpu().numpy()
+    image = image.astype(np.result_type(image, values), copy=False)
+    image[at] = values
+    return image
 
 
 def _provenance(run: "SeriesRun", reports: tuple[FrameReport, ...]) -> dict[str, Any]:

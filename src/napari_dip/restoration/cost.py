@@ -5,10 +5,11 @@ import statistics
 import time
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_dip.device import Device, choose, release
 from napari_dip.errors import InputError, translated_errors
+from napari_dip.restoration.checks import nothing_to_restore
 from napari_dip.restoration.series import Series
 
 if TYPE_CHECKING:
@@ -113,7 +114,10 @@ def _first_problem(series: Series) -> "Problem":
     reason: InputError | None = None
     for frame in series.frames:
         try:
-            return series.problem(frame)
+            found = series.frame(frame)
+            if found.channels:
+                return found.problem
+            reason = reason or nothing_to_restore(found.empty[0], found.whole)
         except InputError as error:
             reason = reason or error
     assert reason is not None
@@ -122,15 +126,14 @@ def _first_problem(series: Series) -> "Problem":
 
 def _middle(problem: "Problem", side: int, device: str) -> "Problem":
     """Return the middle of a problem, with x about `side` pixels long, as if nothing in it were missing."""
-    index: list[Any] = [...]
+    index: list[slice] = []
     grid = problem.grid
     for n, size, step in zip(problem.data.shape[2:], grid.shape, grid.step, strict=True):
         beyond = round(size * step) - n  # what x has beyond the data
         kept = min(n, max(1, round(side * step) - beyond))
         index.append(slice((n - kept) // 2, (n - kept) // 2 + kept))
-    data = problem.data[tuple(index)].contiguous().to(device)
-    weights = data.new_ones(1, 1, *data.shape[2:])
-    return replace(problem, data=data, weights=weights, operator=problem.operator.to(device))
+    part = problem.part(tuple(index)).to(device)
+    return replace(part, weights=part.data.new_ones(1, 1, *part.data.shape[2:]))
 
 
 def _measure(problem: "Problem", method: "Method") -> tuple[float, int, bool]:

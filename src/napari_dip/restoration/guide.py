@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_dip.errors import InputError
 from napari_dip.image.axes import Axes
+from napari_dip.image.units import Units
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,14 +70,14 @@ class Guide:
         """Return the guide of a frame: finite, float32, shape ``(1, G, *spatial)``."""
         import torch
 
-        with np.errstate(over="ignore"):  # what float32 can't hold becomes infinite, and so unknown
-            part = self.array[self.axes.at(frame)] if self.has_all_axes else self._shared
-            array = np.array(part, np.float32)
+        part = np.asarray(self.array[self.axes.at(frame)] if self.has_all_axes else self._shared)
+        # Only its structure counts, so it may have working units of its own.
+        array = Units.of(part[np.isfinite(part)]).to_working(part)
         if self.has_all_axes:
             guide = self.axes.to_batch(torch.from_numpy(array))
         else:
             channels_last = array.ndim > len(self.axes.spatial)
             guide = torch.from_numpy(np.moveaxis(array, -1, 0) if channels_last else array[None])[None]
-        seen = guide.isfinite()
+        seen = guide.isfinite()  # values far beyond all others have become infinite
         mean = guide.where(seen, 0).sum() / seen.sum().clamp_min(1)
         return guide.where(seen, mean)

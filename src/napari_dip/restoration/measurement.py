@@ -9,9 +9,16 @@ import numpy as np
 
 from napari_dip.errors import InputError
 from napari_dip.image.axes import Axes, Channels
+from napari_dip.restoration.companion import Companion
 
 _REAL = "buif"  # kinds of dtypes that hold real numbers
 _NUMBERS = (int, float, np.integer, np.floating)
+#: Arrays that come with an image, and what they must be.
+_BESIDE = {
+    "missing": "be a mask, or numbers",
+    "noise_std": "hold real numbers",
+    "guide": "hold real numbers",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +43,10 @@ class Measurement:
         The value of a missing pixel has no influence.
     saturation_level : float, optional
         Pixels at or above this grey level are missing, in each channel separately.
+    noise_std : array_like, optional
+        Standard deviation of the noise of each pixel in grey levels, such as the uncertainty plane of a
+        pipeline. It has the image's shape, or leaves out channels, frames and Z. Pixels where it is NaN or
+        infinite are missing. It takes the place of the task's noise model.
     guide : array_like, optional
         Another image of the same scene that shows its structures better, such as one with flash or a brighter
         channel. It has the spatial shape of the restored image, with or without channels last, or all axes
@@ -65,11 +76,12 @@ class Measurement:
     channels: Channels = "together"
     missing: Any = None
     saturation_level: float | None = None
+    noise_std: Any = None
     guide: Any = None
     psf: Any = None
 
     def __post_init__(self) -> None:
-        for name in ("image", "missing", "guide"):
+        for name in ("image", *_BESIDE):
             if name == "image" or getattr(self, name) is not None:
                 object.__setattr__(self, name, _as_array(name, getattr(self, name)))
         if self.psf is not None:
@@ -84,11 +96,17 @@ class Measurement:
         letters: Any = self.axes
         if letters is not None and not isinstance(letters, str):
             raise InputError("axes", f'axes must be letters, such as "TYX", got {letters!r}')
-        if self.missing is not None and self.missing.dtype.kind not in _REAL:
-            raise InputError("missing", f"missing must be a mask, or numbers, got dtype {self.missing.dtype}")
-        if self.guide is not None and self.guide.dtype.kind not in _REAL:
-            raise InputError("guide", f"guide must hold real numbers, got dtype {self.guide.dtype}")
-        _ = self.layout, self._mask_axes  # they refuse what doesn't fit
+        for name, wanted in _BESIDE.items():
+            array = getattr(self, name)
+            if array is not None and array.dtype.kind not in _REAL:
+                raise InputError(name, f"{name} must {wanted}, got dtype {array.dtype}")
+        if self.noise_std is not None and self.noise_std.ndim == 0:
+            raise InputError(
+                "noise_std",
+                "noise_std must be an array with a number for each pixel: give one number for all pixels as "
+                f"the noise of the task, such as Denoise(GaussianNoise({float(self.noise_std):g}))",
+            )
+        _ = self.layout, self._mask, self._noise_std  # they refuse what doesn't fit
 
     @classmethod
     def of(cls, image: Any, **known: Any) -> Self:
@@ -126,7 +144,7 @@ class Measurement:
 
     def may_miss_pixels(self) -> bool:
         """Return whether any pixel can be missing, as far as is known without reading the image."""
-        if self.saturation_level is not None or self.image.dtype.kind == "f":
+        if self.saturation_level is not None or self.noise_std is not None or self.image.dtype.kind == "f":
             return True
         if isinstance(self.image, np.ma.MaskedArray):
             return True
@@ -134,56 +152,73 @@ class Measurement:
         return self.missing is not None and (lazy or bool(self.missing.any()))
 
     def read(self, at: tuple[int | slice, ...]) -> tuple[np.ndarray, np.ndarray]:
-        """Return a frame's grey levels as float32, 0 where they are missing, and where that is.
+        """Return a frame's grey levels as they are stored, and where they are missing.
+
+        Parameters
+        ----------
+        at : tuple of int and slice
+            Index of the frame, with an entry for each axis of the image.
+
+        Returns
+        -------
+        (ndarray, ndarray of bool)
+            The grey levels, which are 0 where they are missing, in the image's dtype; and the mask.
+        """
+        part = self.image[at]
+        values = np.asarray(part)
+        hidden = np.zeros(values.shape, bool)
+        if isinstance(part, np.ma.MaskedArray):
+            hidden |= np.ma.getmaskarray(part)
+        if values.dtype.kind == "f":
+            hidden |= ~np.isfinite(values)
+        if self.saturation_level is not None:
+            hidden |= _at_or_above(values, self.saturation_level)
+        if self._mask is not None:
+            hidden |= self._mask.read(at) != 0
+        if self._noise_std is not None:
+            hidden |= ~np.isfinite(self._noise_std.read(at))
+        return (np.where(hidden, values.dtype.type(0), values) if hidden.any() else values), hidden
+
+    def read_noise_std(self, at: tuple[int | slice, ...]) -> np.ndarray | None:
+        """Return the noise of a frame's pixels in grey levels, as float64 that broadcasts to the frame.
 
         Parameters
         ----------
         at : tuple of int and slice
             Index of the frame, with an entry for each axis of the image.
         """
-        with np.errstate(over="ignore"):  # what float32 can't hold becomes infinite, and so missing
-            part = self.image[at]
-            values = np.array(part, dtype=np.float32)
-            highest = np.float32(np.inf if self.saturation_level is None else self.saturation_level)
-        hidden = (
-            np.ma.getmaskarray(part) if isinstance(part, np.ma.MaskedArray) else np.zeros(values.shape, bool)
-        )
-        # Looking at the extremes spares most images the mask; NaN makes both comparisons false.
-        if not (values.min() > -np.inf and values.max() < highest):
-            hidden = hidden | ~np.isfinite(values) | (values >= highest)
-        if self.missing is not None:
-            hidden = hidden | self._masked(at)
-        if hidden.any():
-            values[hidden] = 0
-        return values, hidden
+        return None if self._noise_std is None else self._noise_std.read(at).astype(np.float64)
 
     @cached_property
-    def _mask_axes(self) -> tuple[int, ...]:
-        """Axes of the image that the mask has."""
-        if self.missing is None:
-            return ()
-        return self.layout.axes_of("missing", tuple(self.missing.shape), self.shape)
+    def _mask(self) -> Companion | None:
+        return self._companion("missing")
 
     @cached_property
-    def _shared_mask(self) -> np.ndarray | None:
-        """The mask that all frames share, where they do: a lazy one is read once, not once a frame."""
-        shared = self.layout.frame_axes and set(self._mask_axes) <= set(self.layout.spatial)
-        return np.asarray(self.missing) if shared else None
+    def _noise_std(self) -> Companion | None:
+        return self._companion("noise_std")
 
-    def _masked(self, at: tuple[int | slice, ...]) -> np.ndarray:
-        """Return the mask of a frame, with an axis of length 1 for each axis that it leaves out."""
-        source = self.missing if self._shared_mask is None else self._shared_mask
-        mask = np.asarray(source[tuple(at[axis] for axis in self._mask_axes)]) != 0
-        kept = [axis for axis, place in enumerate(at) if isinstance(place, slice)]
-        absent = tuple(n for n, axis in enumerate(kept) if axis not in self._mask_axes)
-        return np.expand_dims(mask, absent)
+    def _companion(self, name: str) -> Companion | None:
+        array = getattr(self, name)
+        return None if array is None else Companion.of(name, array, self.layout, self.shape)
+
+
+def _at_or_above(values: np.ndarray, level: float) -> np.ndarray:
+    """Return where values reach a level; integers are compared as integers, since floats may round them."""
+    if values.dtype.kind not in "iu":
+        return np.asarray(values >= level)
+    whole, limits = math.ceil(level), np.iinfo(values.dtype)
+    if not limits.min <= whole <= limits.max:
+        return np.full(values.shape, whole < limits.min)
+    return np.asarray(values >= values.dtype.type(whole))
 
 
 def _as_array(name: str, values: Any) -> Any:
     """Return an array that has a shape and a NumPy dtype; a lazy one stays lazy."""
     if hasattr(values, "detach"):  # a torch tensor, on any device
         values = values.detach().cpu()
-        values = values if values.is_complex() else values.float()
+        if values.dtype.is_floating_point and values.element_size() < 4:
+            values = values.float()  # NumPy has no bfloat16
+        values = values.numpy()
     if isinstance(getattr(values, "dtype", None), np.dtype):
         return values
     try:

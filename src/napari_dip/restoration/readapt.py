@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from napari_dip.finetuning.session import Session
     from napari_dip.methods import FineTune
     from napari_dip.pretrained.model import Pretrained
+    from napari_dip.restoration.frame import Frame
     from napari_dip.restoration.measurement import Measurement
     from napari_dip.tasks import Task
 
-Frame = tuple[int, ...]
+Index = tuple[int, ...]
 Weights = Mapping[str, "Tensor"]
 
 
@@ -44,16 +45,16 @@ class Readapt:
         measurement: "Measurement | ArrayLike",
         task: "Task",
         method: "FineTune",
-        states: Mapping[Frame, Weights],
+        states: Mapping[Index, Weights],
         *,
         device: Device = "auto",
         series: Following = "warm_start",
     ) -> None:
         self._measurement, self._task, self._states = measurement, task, states
         self._given, self._device, self._following = method, device, series
-        self._last: tuple[Frame, Session] | None = None
+        self._last: tuple[Index, Frame, Session] | None = None
 
-    def restored(self, share: float) -> Iterator[tuple[Frame, np.ndarray]]:
+    def restored(self, share: float) -> Iterator[tuple[Index, np.ndarray]]:
         """Yield each frame whose weights the run changed, restored with part of the change.
 
         Parameters
@@ -65,13 +66,13 @@ class Readapt:
 
         for frame in self._states:
             with translated_errors():
-                session = self._session(frame)
+                found, session = self._session(frame)
                 session.restorer.network.load_state_dict(self._between(frame, share))
                 image = finished(session.final_image(ensemble=self._method.self_ensemble))
-                x = self._task.finish(image, session.sampler.problem)
-            yield frame, self._series.axes.from_batch(x).cpu().numpy()
+                restored = found.restored(image)
+            yield frame, restored.cpu().numpy()
 
-    def save(self, path: Path, frame: Frame, share: float = 1.0) -> None:
+    def save(self, path: Path, frame: Index, share: float = 1.0) -> None:
         """Save the network as it was tuned for a frame, to a file that `FineTune.weights` takes.
 
         Parameters
@@ -111,30 +112,30 @@ class Readapt:
         found: Pretrained = self._method.network
         return found
 
-    def _session(self, frame: Frame) -> "Session":
-        """Return the session of a frame, as the run began it."""
-        if self._last is None or self._last[0] != frame:
+    def _session(self, index: Index) -> "tuple[Frame, Session]":
+        """Return a frame, and its session as the run began it."""
+        if self._last is None or self._last[0] != index:
             self._last = None  # two frames at a time would be one too many
-            problem = self._series.problem(frame, choose(self._device))
-            self._last = frame, self._method.session(problem, self._start(frame))
-        return self._last[1]
+            frame = self._series.frame(index, choose(self._device))
+            self._last = index, frame, self._method.session(frame.problem, self._start(index))
+        return self._last[1:]
 
-    def _start(self, frame: Frame) -> dict[str, "Tensor"]:
+    def _start(self, frame: Index) -> dict[str, "Tensor"]:
         """Return the weights that the run of a frame began with: those of the last frame that learnt any."""
         frames, scene = self._series.frames, self._series.axes.scene
         before = [one for one in frames[: frames.index(frame)] if scene(one) == scene(frame)]
         return self._weights(before if self._series.following != "independent" else [])
 
-    def _end(self, frame: Frame) -> dict[str, "Tensor"]:
+    def _end(self, frame: Index) -> dict[str, "Tensor"]:
         """Return the weights that the run of a frame ended with."""
         return dict(self._states[frame]) if frame in self._states else self._start(frame)
 
-    def _weights(self, frames: Sequence[Frame]) -> dict[str, "Tensor"]:
+    def _weights(self, frames: Sequence[Index]) -> dict[str, "Tensor"]:
         """Return the weights after these frames."""
         learnt = [self._states[frame] for frame in frames if frame in self._states]
         return dict(learnt[-1] if learnt else self._pretrained.network.state_dict())
 
-    def _between(self, frame: Frame, share: float) -> dict[str, "Tensor"]:
+    def _between(self, frame: Index, share: float) -> dict[str, "Tensor"]:
         first = self._pretrained.network.state_dict()
         return {
             name: first[name].cpu().lerp(tuned, share) if tuned.is_floating_point() else tuned

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dip.device import Device, choose
-from napari_dip.errors import translated_errors
+from napari_dip.errors import RestorationError, translated_errors
 from napari_dip.restoration.series import Series
 
 if TYPE_CHECKING:
@@ -84,11 +84,15 @@ class Refilter:
         method = replace(self._method, strength=strength)
         for frame in self._series.frames:
             with translated_errors():
-                problem, guide = self._problem(frame)
-                maps = self._series.maps_of(frame) or None
-                *_, answer = method.solve(problem, guide=guide, parameter_maps=maps)
-                x = self._series.task.finish(answer.x, problem)
-            yield frame, self._series.axes.from_batch(x).cpu().numpy()
+                found = self._series.frame(frame, choose(self._device))
+                x = None
+                if found.channels:
+                    problem, guide = self._known(frame, found.problem)
+                    maps = self._series.maps_of(frame) or None
+                    *_, answer = method.solve(problem, guide=guide, parameter_maps=maps)
+                    x = answer.x
+                restored = found.restored(x)
+            yield frame, restored.cpu().numpy()
 
     def kernel_at(self, place: tuple[int, ...], strength: float) -> LocalKernel:
         """Return the kernel of a pixel. The first call for a frame predicts its parameters.
@@ -115,11 +119,10 @@ class Refilter:
         with translated_errors():
             return Series.of(self._measurement, self._task, self._method, parameter_maps=self._parameter_maps)
 
-    def _problem(self, frame: Frame) -> "tuple[Problem, Tensor | None]":
-        """Return the problem of a frame, with its noise known, and its guide."""
+    def _known(self, frame: Frame, problem: "Problem") -> "tuple[Problem, Tensor | None]":
+        """Return the problem of a frame with its noise known, and its guide."""
         from napari_dip.pkn.observe import measured_noise
 
-        problem = self._series.problem(frame, choose(self._device))
         if frame not in self._noise:
             self._noise[frame] = measured_noise(problem)
         problem = replace(problem, noise=self._noise[frame])
@@ -129,6 +132,10 @@ class Refilter:
         with self._lock:
             if self._last is None or self._last[0] != frame:
                 self._last = None  # two frames at a time would be one too many
-                filtering = self._method.filtering(*self._problem(frame), self._series.maps_of(frame) or None)
+                found = self._series.frame(frame, choose(self._device))
+                if not found.channels:
+                    raise RestorationError(f"There is no filter to show: {found.note}")
+                known = self._known(frame, found.problem)
+                filtering = self._method.filtering(*known, self._series.maps_of(frame) or None)
                 self._last = frame, filtering
             return self._last[1]

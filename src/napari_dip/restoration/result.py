@@ -88,7 +88,7 @@ class Restoration(NDArrayOperatorsMixin):
 
     Parameters
     ----------
-    image : ndarray of float32
+    image : ndarray of float32 or float64
         Grey levels of the source, in the shape of the source, or finer where that was the task. Frames that
         failed, or that were not reached when the run was stopped, are NaN.
     frames : tuple of FrameReport
@@ -98,17 +98,17 @@ class Restoration(NDArrayOperatorsMixin):
         values: all that is needed to repeat the run on the same image and mask (see `Recipe`).
     parameter_maps : mapping of str to RestoredMap
         The maps of the method's parameters, where they were asked for.
-    network_output : ndarray of float32, optional
+    network_output : ndarray of float32 or float64, optional
         The output of a pretrained network before anything was corrected, of the image's shape.
     states : mapping of tuple of int to mapping of str to Tensor
         The weights that a pretrained network came to, by the index of the frame.
     """
 
-    image: "NDArray[np.float32]"
+    image: "NDArray[np.floating]"
     frames: tuple[FrameReport, ...]
     provenance: dict[str, Any]
     parameter_maps: Mapping[str, RestoredMap] = field(default_factory=dict)
-    network_output: "NDArray[np.float32] | None" = None
+    network_output: "NDArray[np.floating] | None" = None
     states: "Mapping[tuple[int, ...], Mapping[str, Tensor]]" = field(default_factory=dict)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -130,7 +130,7 @@ class Restoration(NDArrayOperatorsMixin):
         return self.image.shape
 
     @property
-    def dtype(self) -> np.dtype[np.float32]:
+    def dtype(self) -> "np.dtype[np.floating]":
         """The dtype of the image."""
         return self.image.dtype
 

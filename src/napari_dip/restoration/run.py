@@ -1,6 +1,7 @@
 """The run of a series: one frame after another, as a stream of iterates."""
 
 import logging
+import math
 from collections import defaultdict
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
@@ -8,10 +9,12 @@ from typing import TYPE_CHECKING, Self
 
 from napari_dip.device import Device, choose
 from napari_dip.errors import DivergenceError, translated_errors
-from napari_dip.optim.iterate import Iterate, Outcome
+from napari_dip.image.units import Units
+from napari_dip.optim.iterate import Iterate, Outcome, StoppingCriterion
 from napari_dip.restoration.checks import (
     checked_seed,
     nothing_missing,
+    nothing_to_restore,
     refuse_other_arguments,
     refuse_other_outcomes,
 )
@@ -24,13 +27,13 @@ if TYPE_CHECKING:
     from napari_dip.methods import Method
     from napari_dip.methods.base import State
     from napari_dip.optim.stopping import StoppingRule
-    from napari_dip.problem import Problem
+    from napari_dip.restoration.frame import Frame
     from napari_dip.restoration.measurement import Measurement
     from napari_dip.tasks import Task
 
 _LOG = logging.getLogger(__name__)
 
-Frame = tuple[int, ...]
+Index = tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +52,8 @@ class SeriesRun:
         What an earlier run with the same method returned.
     stopping_rule : StoppingRule, optional
         Stops the run as well as the method's own rules do.
-    first : Problem, optional
-        The problem of a single image, which was read to be checked.
+    first : Frame, optional
+        A single image, which was read to be checked.
     """
 
     series: Series
@@ -58,7 +61,7 @@ class SeriesRun:
     seed: int
     initial_state: "State | None" = None
     stopping_rule: "StoppingRule | None" = None
-    first: "Problem | None" = None
+    first: "Frame | None" = None
 
     @classmethod
     def of(
@@ -92,8 +95,8 @@ class SeriesRun:
             frames = Series.of(measurement, task, method, series=series, parameter_maps=parameter_maps)
             first = None
             if len(frames.frames) == 1:
-                first = frames.problem(frames.frames[0], place)
-                if frames.task.needs_missing and bool((first.weights > 0).all()):
+                first = frames.frame(frames.frames[0], place)
+                if frames.task.needs_missing and bool((first.whole.weights > 0).all()):
                     raise nothing_missing(task)
         frames = replace(frames, method=method.resolved(place))
         return cls(frames, place, seed, initial_state, stopping_rule, first)
@@ -123,17 +126,29 @@ class SeriesRun:
         series, first_error = self.series, None
         state = beginning = self.initial_state or {}
         # Each channel or position is a scene of its own that goes on in time.
-        states: dict[Frame, State] = {}
-        last = {series.axes.scene(frame): frame for frame in series.frames}
-        drifts: defaultdict[Frame, Drift] = defaultdict(_drift)
+        states: dict[Index, dict[Index, State]] = defaultdict(dict)
+        last = {series.axes.scene(index): index for index in series.frames}
+        drifts: defaultdict[Index, Drift] = defaultdict(_drift)
         succeeded = False
-        for at, frame in enumerate(series.frames):
-            scene = series.axes.scene(frame)
-            state = beginning if series.following == "independent" else states.get(scene, beginning)
+        for at, index in enumerate(series.frames):
+            scene = series.axes.scene(index)
             answer: Iterate | None = None
             begun = left_out = False
             try:
-                stream = self._frame(frame, state, drifts[scene])
+                with translated_errors():
+                    frame = self.first or series.frame(index, self.device)
+                if self._passes(frame):
+                    yield self._passed(index, frame)
+                    if frame.blank is None:
+                        succeeded = True
+                    else:
+                        first_error = first_error or nothing_to_restore(frame.blank, frame.whole)
+                    continue
+                # What was learnt from other channels is of no use.
+                channels = tuple(frame.channels)
+                start = {} if frame.empty else beginning
+                state = states[scene].get(channels, start) if series.following != "independent" else start
+                stream = self._frame(index, frame, state, drifts[scene])
                 try:
                     while True:
                         iterate = next(stream)
@@ -145,7 +160,7 @@ class SeriesRun:
                         answer = iterate
                         yield answer
                 except StopIteration as end:
-                    state = states[scene] = end.value
+                    state = states[scene][channels] = end.value
                 finally:
                     stream.close()
                 if left_out:
@@ -156,29 +171,27 @@ class SeriesRun:
             except Exception as error:
                 if len(series.frames) == 1:
                     raise
-                _LOG.exception("Frame %s failed", frame)
+                _LOG.exception("Frame %s failed", index)
                 first_error = first_error or error
-                yield self._failed(frame, error)
+                yield self._failed(index, error)
                 continue
             if answer.outcome is Outcome.STOPPED:
                 break
-            if frame == last[scene]:  # weights may be large: none are kept for longer than they are needed
+            if index == last[scene]:  # weights may be large: none are kept for longer than they are needed
                 states.pop(scene, None)
         if not succeeded and first_error is not None:
             raise first_error
         return state
 
-    def _frame(self, frame: Frame, state: "State", drift: "Drift") -> "Generator[Iterate, None, State]":
-        """Yield the iterates of one frame, with the axes of the image; return what the method learnt."""
+    def _frame(
+        self, index: Index, frame: "Frame", state: "State", drift: "Drift"
+    ) -> "Generator[Iterate, None, State]":
+        """Yield the iterates of one frame in grey levels; return what the method learnt."""
         from napari_dip.problem import rolled
 
-        series = self.series
+        series, problem = self.series, frame.problem
         with translated_errors():
-            problem = self.first or series.problem(frame, self.device)
-            if problem.only_missing and bool((problem.weights > 0).all()):
-                yield self._untouched(frame, problem)
-                return state
-            guide = series.guide_of(frame, problem)
+            guide = series.guide_of(index, problem)
             # The frame is moved to where the first one lay, so that what the network has learnt is in place.
             offset = drift.next(problem.data, problem.weights) if series.following == "drift" else ()
             home = tuple(-n for n in offset)
@@ -189,7 +202,7 @@ class SeriesRun:
                 seed=self.seed,
                 guide=moved,
                 initial_state=state or None,
-                parameter_maps=series.maps_of(frame) or None,
+                parameter_maps=series.maps_of(index) or None,
                 stopping_rule=self.stopping_rule,
             )
             try:
@@ -199,32 +212,56 @@ class SeriesRun:
                     # Their sum tells whether all pixels are finite, in a tenth of the time.
                     if iterate.outcome is not None and not iterate.x.sum().isfinite():
                         continue  # the best iterate until then follows, if there is one
-                    x = series.task.finish(rolled(iterate.x, offset), problem)
-                    yield replace(iterate, x=series.axes.from_batch(x), frame=frame)
+                    note = iterate.note if iterate.outcome is None else f"{iterate.note} {frame.note}".strip()
+                    yield replace(
+                        iterate,
+                        x=frame.restored(rolled(iterate.x, offset)),
+                        score=_score(iterate, problem.units),
+                        frame=index,
+                        note=note,
+                    )
             except StopIteration as end:
                 learnt: State = end.value
                 return learnt
             finally:
                 run.close()
 
-    def _untouched(self, frame: Frame, problem: "Problem") -> Iterate:
-        """Return a frame in which nothing is missing, where only missing pixels are asked for."""
+    def _passes(self, frame: "Frame") -> bool:
+        """Return whether a frame is given back as it is."""
+        complete = bool((frame.whole.weights > 0).all())
+        return not frame.channels or (frame.whole.only_missing and complete)
+
+    def _passed(self, index: Index, frame: "Frame") -> Iterate:
+        """Return a frame that is given back as it is."""
         import torch
 
-        x = self.series.axes.from_batch(problem.data)
-        note = "No pixel of this frame is missing: it was left as it was measured."
-        return Iterate(0, x, torch.tensor(0.0), outcome=Outcome.COMPUTED, frame=frame, note=note)
+        x = frame.restored(frame.problem.data if frame.channels else None)
+        note = frame.note or "No pixel of this frame is missing: it was left as it was measured."
+        loss = torch.tensor(0.0, dtype=torch.float32)
+        return Iterate(0, x, loss, outcome=Outcome.COMPUTED, frame=index, note=note)
 
-    def _failed(self, frame: Frame, error: Exception) -> Iterate:
+    def _failed(self, index: Index, error: Exception) -> Iterate:
         """Return a frame of NaN that says why it failed."""
         import torch
 
         shape = [
             n for axis, n in enumerate(self.series.restored_shape) if axis not in self.series.axes.frame_axes
         ]
-        x = torch.full(shape, torch.nan)
-        loss = torch.tensor(torch.nan)
-        return Iterate(0, x, loss, outcome=Outcome.FAILED, frame=frame, error=error)
+        x = torch.full(shape, torch.nan, dtype=torch.float32)
+        loss = torch.tensor(torch.nan, dtype=torch.float32)
+        return Iterate(0, x, loss, outcome=Outcome.FAILED, frame=index, error=error)
+
+
+def _score(iterate: Iterate, units: Units) -> float | None:
+    """Return the score of an iterate in grey levels, where it was found in working units."""
+    if iterate.score is None:
+        return None
+    match iterate.criterion:
+        case StoppingCriterion.HELD_OUT:  # nats: the density of y is that of the working value over the scale
+            return iterate.score + math.log(units.scale)
+        case StoppingCriterion.VARIANCE | StoppingCriterion.RISK | StoppingCriterion.CROSS_SCALE:
+            return iterate.score * units.scale**2
+    return iterate.score
 
 
 def _drift() -> "Drift":

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Self, get_args
 
 import numpy as np
@@ -12,6 +13,7 @@ from napari_dip.image.grid import Grid
 from napari_dip.restoration.checks import (
     checked_maps,
     nothing_missing,
+    nothing_to_restore,
     refuse_other_kinds,
     refuse_values,
     with_psf,
@@ -26,8 +28,11 @@ if TYPE_CHECKING:
     from napari_dip.methods import Method
     from napari_dip.operators import Operator
     from napari_dip.problem import Problem
+    from napari_dip.restoration.frame import Frame
     from napari_dip.tasks import Task
 
+#: Largest change of a constant 1 that is rounding.
+_CONSTANT = 1e-3
 #: How a frame follows the one before: from its weights, from its weights moved with the drift, or not at all.
 Following = Literal["warm_start", "drift", "independent"]
 
@@ -138,38 +143,62 @@ class Series:
         import torch
 
         shape = self.measurement.shape
-        channels = 1 if self.axes.channel is None else shape[self.axes.channel]
-        size = (channels, *(shape[axis] for axis in self.axes.spatial))
-        data = torch.zeros(()).expand(1, *size)
-        return self.task.problem(data, self.operator, torch.ones(()).expand(1, *size))
+        size = (self._channels, *(shape[axis] for axis in self.axes.spatial))
+        data, weights = (torch.tensor(n, dtype=torch.float32).expand(1, *size) for n in (0, 1))
+        return self.task.problem(data, self.operator, weights)
 
-    def read(self, frame: tuple[int, ...], device: str = "cpu") -> "Problem":
-        """Read a frame, and return what its restored image has to explain."""
-        import torch
+    def read(self, index: tuple[int, ...], device: str = "cpu") -> "Frame":
+        """Read a frame.
 
-        values, hidden = self.measurement.read(self.axes.at(frame))
-        data = self.axes.to_batch(torch.from_numpy(values)).contiguous()
-        weights = torch.ones_like(data)
-        if hidden.any():
-            hidden = np.broadcast_to(hidden, values.shape).copy()
-            weights[self.axes.to_batch(torch.from_numpy(hidden))] = 0
-        return self.task.problem(data.to(device), self.operator.to(device), weights.to(device))
+        Raises
+        ------
+        InputError
+            The noise does not fit the image.
+        """
+        from napari_dip.restoration.frame import Frame
 
-    def problem(self, frame: tuple[int, ...], device: str = "cpu") -> "Problem":
-        """Read a frame, check it, and return what its restored image has to explain.
+        return Frame.read(
+            self.measurement,
+            index,
+            self.axes,
+            self.task,
+            self.operator,
+            with_offset=self._keeps_constants,
+            device=device,
+        )
+
+    def frame(self, index: tuple[int, ...], device: str = "cpu") -> "Frame":
+        """Read a frame, and check that its channels can be restored, unless there is nothing to restore.
 
         Raises
         ------
         InputError
             The frame can't be restored, with the reason.
         """
-        problem = self.read(frame, device)
-        refuse_values(problem)
-        if self.method is not None:
-            reason = self.method.unsupported_reason(problem, guided=self.guide is not None)
-            if reason:
-                raise InputError("image", reason)
-        return problem
+        frame = self.read(index, device)
+        if frame.channels:
+            refuse_values(frame.problem)
+            if self.method is not None:
+                reason = self.method.unsupported_reason(frame.problem, guided=self.guide is not None)
+                if reason:
+                    raise InputError("image", reason)
+        elif len(self.frames) == 1:
+            raise nothing_to_restore(frame.empty[0], frame.whole)
+        return frame
+
+    @cached_property
+    def _keeps_constants(self) -> bool:
+        """Whether A leaves a constant as it is. A sum of light, such as a projection, does not."""
+        import torch
+
+        spatial = tuple(self.measurement.shape[axis] for axis in self.axes.spatial)
+        with torch.no_grad():
+            image = self.operator(torch.ones(1, self._channels, *self.operator.grid(spatial).shape, dtype=torch.float32))
+        return bool((image - 1).abs().max() < _CONSTANT)
+
+    @property
+    def _channels(self) -> int:
+        return 1 if self.axes.channel is None else self.measurement.shape[self.axes.channel]
 
     def guide_of(self, frame: tuple[int, ...], problem: "Problem") -> "Tensor | None":
         """Return the guide of a frame, on the grid of the problem's x, shape ``(1, G, *spatial)``."""

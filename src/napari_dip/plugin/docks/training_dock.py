@@ -223,5 +223,5 @@ def _steps(
 
     problem = None
     if noisy is not None:
-        problem = Series.of(Measurement(noisy, axes="YX"), task, None).problem(())
+        problem = Series.of(Measurement(noisy, axes="YX"), task, None).frame(()).problem
     return train_network(training, clean=clean, noisy=problem, asked=rule.event.is_set)

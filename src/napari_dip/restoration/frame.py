@@ -1,0 +1,216 @@
+"""One frame of a measurement: what its restored image has to explain, and how that is given back."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import torch
+
+from napari_dip.image.axes import Axes
+from napari_dip.image.units import Units, float32_suffices
+from napari_dip.noise.lower_bound import noise_lower_bound
+from napari_dip.noise.per_pixel import PerPixelNoise
+from napari_dip.noise.second_difference import immerkaer_sigma
+from napari_dip.restoration.checks import refuse_noise, refuse_noise_std
+from napari_dip.restoration.empty import Empty, empty_channels
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from napari_dip.operators import Operator
+    from napari_dip.problem import Problem
+    from napari_dip.restoration.measurement import Measurement
+    from napari_dip.tasks import Task
+
+#: Noise weaker than this share of the range is rounding, and the share that is taken in its place.
+_ROUNDING, _NOISELESS = 1e-6, 1e-3
+#: Side of the middle of a frame in which the noise is measured, in pixels.
+_SIDE = 512
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """A frame as a problem in working units, and the way back to grey levels.
+
+    Parameters
+    ----------
+    task : Task
+        What is to be undone, in working units.
+    axes : Axes
+        The axes of the image.
+    whole : Problem
+        What the restored image has to explain, with all channels.
+    values : ndarray
+        The grey levels as they were measured, with the axes of the image.
+    empty : dict of int to Empty
+        Channels that pass through, and why.
+    dtype : torch.dtype
+        float32, or float64 where the steps of float32 would show.
+    """
+
+    task: "Task"
+    axes: Axes
+    whole: "Problem"
+    values: np.ndarray
+    empty: dict[int, Empty]
+    dtype: torch.dtype
+
+    @classmethod
+    def read(
+        cls,
+        measurement: "Measurement",
+        index: tuple[int, ...],
+        axes: Axes,
+        task: "Task",
+        operator: "Operator",
+        *,
+        with_offset: bool,
+        device: str = "cpu",
+    ) -> Self:
+        """Read a frame.
+
+        Parameters
+        ----------
+        measurement : Measurement
+            What was measured.
+        index : tuple of int
+            Index of the frame along the frame axes.
+        axes : Axes
+            The axes of the image as the method goes through them.
+        task : Task
+            What is to be undone, in grey levels.
+        operator : Operator
+            A.
+        with_offset : bool
+            Whether A leaves a constant as it is, so that an offset may be taken off.
+        device : str
+            Where to compute.
+
+        Raises
+        ------
+        InputError
+            The noise does not fit the image.
+        """
+        at = axes.at(index)
+        values, hidden = measurement.read(at)
+        units = Units.of(values[~hidden], with_offset=with_offset)
+        working = units.to_working(values)
+        working[hidden] = 0
+
+        def batch(array: np.ndarray) -> "Tensor":
+            return axes.to_batch(torch.from_numpy(np.ascontiguousarray(array)))
+
+        data = batch(working).contiguous()
+        weights = batch((~hidden).astype(np.float32)).contiguous()
+        refuse_noise(task.noise, units, data[weights > 0])
+        inside = task.in_units(units)
+        problem = replace(inside.problem(data, operator, weights), units=units)
+        std = measurement.read_noise_std(at)
+        if std is not None:
+            std = np.broadcast_to(std, values.shape)
+            refuse_noise_std(std[~hidden], task)
+            sigma = batch(np.where(hidden, 1.0, std / units.scale).astype(np.float32))
+            problem = replace(problem, noise=PerPixelNoise(sigma))
+        several = bool(axes.frame_axes) or data.shape[1] > 1
+        empty = empty_channels(problem, noiseless=task.needs_noise and several, constant=with_offset)
+        made = cls(inside, axes, problem.to(device), values, empty, torch.float64)
+        return replace(made, dtype=torch.float32) if made._float32_suffices else made
+
+    @cached_property
+    def channels(self) -> list[int]:
+        """The channels that are restored; none if there is nothing to restore."""
+        return [c for c in range(self.whole.data.shape[1]) if c not in self.empty]
+
+    @cached_property
+    def problem(self) -> "Problem":
+        """What the restored channels have to explain."""
+        return self.whole.of_channels(self.channels) if self.empty else self.whole
+
+    def restored(self, x: "Tensor | None" = None) -> "Tensor":
+        """Return the restored frame in grey levels, with the axes of the image.
+
+        Parameters
+        ----------
+        x : Tensor, shape ``(1, C, *grid)``, optional
+            The restored channels, in working units; None if all channels pass through.
+        """
+        parts: dict[int, Tensor] = {}
+        if x is not None:
+            finished = self.task.finish(x, self.problem)
+            # There is no float64 on "mps".
+            grey = self.whole.units.to_grey(finished.cpu() if x.device.type == "mps" else finished)
+            if self.whole.only_missing:
+                seen = (self.problem.weights > 0).to(grey.device)
+                grey = torch.where(seen, self._measured[:, self.channels].to(grey.device), grey)
+            parts = dict(zip(self.channels, grey.split(1, 1), strict=True))
+        shape = (1, 1, *self.task.grid(tuple(self.whole.data.shape[2:])).shape)
+        for channel, kind in self.empty.items():
+            parts[channel] = self._passed(channel, kind).expand(shape)
+        device = parts[(self.channels or [0])[0]].device
+        whole = torch.cat([parts[channel].to(device) for channel in sorted(parts)], 1)
+        return self.axes.from_batch(whole.to(self.dtype))
+
+    @property
+    def blank(self) -> Empty | None:
+        """Why nothing in the frame could be restored; None if something was, or if it has no noise."""
+        kinds = set(self.empty.values())
+        return None if self.channels or Empty.NOISELESS in kinds else min(kinds, key=lambda kind: kind.name)
+
+    @property
+    def note(self) -> str:
+        """What the user should know of the channels that pass through, in sentences."""
+        if not self.channels and len(kinds := set(self.empty.values())) == 1:
+            return kinds.pop().value
+        return " ".join(f"Channel {channel}: {kind.value}" for channel, kind in self.empty.items())
+
+    @cached_property
+    def _measured(self) -> "Tensor":
+        """The grey levels as they were measured, in float64, shape ``(1, C, *spatial)``."""
+        return self.axes.to_batch(torch.from_numpy(self.values.astype(np.float64)))
+
+    def _passed(self, channel: int, kind: Empty) -> "Tensor":
+        """Return what is given back of a channel that passes through, in float64."""
+        values = self._measured[:, [channel]]
+        if kind is Empty.NOISELESS:
+            return values
+        one = (1,) * values.ndim
+        if kind is Empty.MISSING:
+            return torch.full(one, torch.nan, dtype=torch.float64)
+        seen = (self.whole.weights.expand_as(self.whole.data)[:, [channel]] > 0).cpu()
+        return values[seen][0].reshape(one)
+
+    @property
+    def _float32_suffices(self) -> bool:
+        """Whether float32 holds the restored image: as finely as the noise asks for, or exactly."""
+        seen = (self.whole.weights > 0).expand_as(self.whole.data).cpu()
+        levels = self._measured[seen]
+        if not levels.numel():
+            return True
+        # What is given back as it was measured must not be rounded.
+        if (self.whole.only_missing or self.empty) and bool((levels.float().double() != levels).any()):
+            return False
+        sigma = _noise(self.whole) * self.whole.units.scale
+        return float32_suffices(float(levels.abs().max()), sigma)
+
+
+def _noise(problem: "Problem") -> float:
+    """Return the standard deviation of the noise where it is weakest."""
+    if problem.noise.known:
+        return float(problem.noise.variance(problem.data).min().sqrt())
+    seen = (problem.weights > 0).expand_as(problem.data)[0].cpu().numpy()
+    channels = zip(problem.data[0].double().cpu().numpy(), seen, strict=True)
+    return min(_channel_noise(data, there) for data, there in channels if there.any())
+
+
+def _channel_noise(data: np.ndarray, seen: np.ndarray) -> float:
+    """Return the standard deviation of the noise in the middle of a channel, never 0."""
+    span = Units.of(data[seen]).range
+    inner = tuple(slice(max(0, n - _SIDE) // 2, (n + _SIDE) // 2) for n in data.shape)
+    data, seen = data[inner], seen[inner]
+    if seen.all():
+        sigma = immerkaer_sigma(data)
+    else:
+        plane = (data.shape[0] // 2,) * (data.ndim - 2)
+        sigma = noise_lower_bound(data[plane], seen[plane])
+    return sigma if sigma > _ROUNDING * span else _NOISELESS * span
