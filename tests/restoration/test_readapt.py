@@ -59,7 +59,9 @@ def test_all_of_what_was_learnt_gives_the_run_and_nothing_of_it_the_network(
     assert np.array_equal(whole, result.image)
     ((_, none),) = again.restored(0.0)
     assert not np.allclose(none, whole)
-    if noise and not self_ensemble and isinstance(task, SuperResolve):  # then nothing is done to what comes out of the network
+    if (
+        noise and not self_ensemble and isinstance(task, SuperResolve)
+    ):  # then nothing is done to what comes out of the network
         assert np.array_equal(none, result.network_output)
     ((_, half),) = again.restored(0.5)
     assert np.abs(half - whole).mean() < np.abs(none - whole).mean()

@@ -115,7 +115,8 @@ def _iterates(
     early.validation = prepared.validation
     # The postfilter works on the pixels of the data, and a guide tells more than it does.
     filterable = isinstance(problem.operator, Identity) and guide is None
-    filters = settings.postfilter and filterable and prepared.validation.held_out is not None
+    suits = prepared.validation.suits_classic_filters and prepared.validation.held_out is not None
+    filters = settings.postfilter and filterable and suits
     waiting = early.waiting(prepared.estimate)
     with closing(_runs(settings, prepared, waiting, seed, weights)) as runs:
         yield from postfiltered(runs, prepared.validation) if filters else runs
@@ -277,9 +278,9 @@ def _input(settings: FitSettings, spatial: tuple[int, ...], generator: torch.Gen
     """Return the network's own input for an image of this shape: coordinates or uniform noise."""
     shape = settings.network.input_shape(spatial)
     if settings.input == "coordinates":
-        axes = [torch.linspace(0, 1, n) for n in shape]
+        axes = [torch.linspace(0, 1, n, dtype=torch.float32) for n in shape]
         return torch.stack(torch.meshgrid(*axes, indexing="ij"))[None]
-    return 0.1 * torch.rand(1, settings.input_channels, *shape, generator=generator)
+    return 0.1 * torch.rand(1, settings.input_channels, *shape, generator=generator, dtype=torch.float32)
 
 
 def _sieve(settings: FitSettings, problem: Problem) -> nn.Module | None:

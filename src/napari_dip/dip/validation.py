@@ -7,6 +7,7 @@ from typing import Self
 
 from torch import Generator, Tensor
 
+from napari_dip.noise.per_pixel import PerPixelNoise
 from napari_dip.noise.whiteness import Whiteness, whiteness
 from napari_dip.operators import Blur, Identity
 from napari_dip.optim.iterate import Iterate, Outcome, StoppingCriterion
@@ -18,6 +19,8 @@ from napari_dip.problem import Problem
 #: so it takes many to measure the error. Where x has more pixels than the data, every measured pixel is
 #: precious.
 _SHARES, _PRECIOUS = {Identity: 0.05, Blur: 0.1}, 0.02
+#: Ratio of the strongest to the weakest noise, but for single pixels, up to which classic filters are used.
+_UNEVEN = 5.0
 #: For the variance of the outputs: the weight of the past, the index of the first score, and the number of
 #: iterations after the lowest one.
 _MEMORY, _WARM_UP, _VARIANCE_PATIENCE = 0.95, 40, 30
@@ -74,8 +77,12 @@ class Validation:
 
     @property
     def suits_classic_filters(self) -> bool:
-        """Whether classic filters remove the noise: not where it is correlated between pixels."""
-        return self.criterion in (None, StoppingCriterion.HELD_OUT)
+        """Whether classic filters remove the noise.
+
+        They don't where it is correlated between pixels. If its strength differs much from place to place, a
+        fit makes better use of that.
+        """
+        return self.criterion in (None, StoppingCriterion.HELD_OUT) and _even(self.problem)
 
     def rule(self, patience: int) -> StoppingRule:
         """Return the rule by which the criterion ends a run."""
@@ -103,6 +110,15 @@ class Validation:
     def score_means(self, iterates: Iterator[Iterate]) -> Iterator[Iterate]:
         """Score the means with earlier networks, if the criterion is the error on held-out pixels."""
         return iterates if self.held_out is None else scored(iterates, self.held_out.score)
+
+
+def _even(problem: Problem) -> bool:
+    """Whether nearly all pixels have noise of about the same strength, as far as it is given for each."""
+    if not isinstance(problem.noise, PerPixelNoise):
+        return True
+    values = problem.noise.sigma[(problem.weights > 0).expand_as(problem.data)].sort().values
+    few = len(values) // 100
+    return bool(values[-1 - few] <= _UNEVEN * values[few])
 
 
 def _measured_noise(problem: Problem, stopping: str) -> Whiteness | None:

@@ -223,7 +223,7 @@ class PatchSampler:
         if self.problem.noise.known and not isinstance(self.problem.noise, PerPixelNoise):
             data = self.problem.noise.sample(data.cpu(), generator).to(data)
         else:
-            data = data + sigma * torch.randn(data.shape, generator=generator).to(data)
+            data = data + sigma * torch.randn(data.shape, generator=generator, dtype=torch.float32).to(data)
         data = data.clamp(*self._ends)
         weights = torch.ones_like(data)
         problem = replace(self.problem, data=data, weights=weights)

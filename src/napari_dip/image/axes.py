@@ -223,6 +223,11 @@ class Axes:
         wanted = [*([] if self.channel is None else [self.channel]), *self.spatial]
         return tuple(kept.index(axis) for axis in wanted)
 
+    def channels_first(self, frame: np.ndarray) -> np.ndarray:
+        """Return a frame as a view of shape ``(C, *spatial)``."""
+        x = frame.transpose(self._order)
+        return x if self.channel is not None else x[None]
+
     def to_batch(self, frame: "Tensor") -> "Tensor":
         """Return a frame as a batch of shape ``(1, C, *spatial)``."""
         x = frame.permute(self._order)

@@ -74,7 +74,7 @@ class DIP:
     network : Architecture
         Architecture of the network.
     precision : {"auto", "float32", "bfloat16"}
-        Number format inside the network; "auto" takes the faster one on this machine.
+        Number format inside the network; "auto" takes bfloat16 where the processor has instructions for it.
 
     Examples
     --------

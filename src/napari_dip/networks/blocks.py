@@ -106,7 +106,7 @@ class Untrained(nn.Module):
 
     def initialise(self, generator: Generator) -> None:
         """Draw all weights by a generator on the CPU, so that they are the same on every device."""
-        self.to_empty(device="cpu")
+        self.float().to_empty(device="cpu")
         for module in self.modules():
             if isinstance(module, Convolution):
                 module.initialise(generator)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_dip.noise.models import NoiseModel, normal_nll
 
@@ -22,7 +22,7 @@ class PerPixelNoise(NoiseModel):
         Standard deviation of the noise in each pixel of the data, above 0.
     """
 
-    sigma: "Tensor" = field(metadata={"plain": False})
+    sigma: Any = field(metadata={"plain": False})
 
     @property
     def in_words(self) -> str:

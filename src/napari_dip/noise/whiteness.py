@@ -117,7 +117,11 @@ def whiteness(data: Tensor, weights: Tensor) -> Whiteness:
 def _planes(image: Tensor) -> Tensor:
     """Return the middle of some planes, evenly spread over an image, shape ``(C, planes, H, W)``."""
     planes = image[0].reshape(image.shape[1], -1, *image.shape[-2:])
-    chosen = torch.linspace(0, planes.shape[1] - 1, min(_PLANES, planes.shape[1])).round().long()
+    chosen = (
+        torch.linspace(0, planes.shape[1] - 1, min(_PLANES, planes.shape[1]), dtype=torch.float32)
+        .round()
+        .long()
+    )
     top, left = (max(0, (size - _SIDE) // 2) for size in image.shape[-2:])
     return planes[:, chosen.to(image.device), top : top + _SIDE, left : left + _SIDE]
 
@@ -132,7 +136,7 @@ def _spectrum(values: Tensor, seen: Tensor) -> Tensor:
     if len(blocks) < _FEWEST:
         return values.new_full((_SIZE, _SIZE), math.nan)
     blocks = (blocks - blocks.mean(1, keepdim=True)).reshape(-1, _SIZE, _SIZE)
-    k = torch.arange(_SIZE, device=values.device)
+    k = torch.arange(_SIZE, dtype=values.dtype, device=values.device)
     cosines = (math.pi / _SIZE * k[:, None] * (k + 0.5)).cos() * (2 / _SIZE) ** 0.5
     cosines[0] /= 2**0.5
     power = (cosines @ blocks @ cosines.T).square()  # (blocks, 8, 8)

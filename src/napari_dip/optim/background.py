@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable, Generator
 from typing import Any, Generic, TypeVar
 
+import torch
+
 #: Seconds between two looks at the work: iterates should never be more than 0.1 s apart.
 _POLLING = 0.05
 
@@ -40,7 +42,8 @@ def in_background(
         What the work returns.
     """
     work = _Work(steps)
-    threading.Thread(target=work.run, name="napari-dip-background", daemon=False).start()
+    threading.Thread(target=work.run_with_torch, name="napari-dip-background", daemon=False).start()
+    work.began.wait()
     try:
         while not work.ended.wait(_POLLING):
             yield shown(work.found)
@@ -78,9 +81,19 @@ class _Work(Generic[Step, Result]):
     def __init__(self, steps: Generator[Step | None, None, Result]) -> None:
         self.steps = steps
         self.found: Step | None = None
-        self.ended, self.abandoned = threading.Event(), threading.Event()
+        self.began, self.ended, self.abandoned = (threading.Event() for _ in range(3))
         self._results: list[Result] = []
         self._error: BaseException = RuntimeError("the work was abandoned")
+
+    def run_with_torch(self) -> None:
+        """Adopt torch's number of threads, and take one step after another.
+
+        A thread adopts the number when it first asks for it, and keeps it. That of the run is set until
+        `in_background` first yields.
+        """
+        torch.get_num_threads()
+        self.began.set()
+        self.run()
 
     def run(self) -> None:
         """Take one step after another."""

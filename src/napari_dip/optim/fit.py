@@ -72,7 +72,7 @@ def noisy_inputs(
         Draws the noise; on the device of z.
     """
     # The noise is drawn in z's order in memory: in any other order torch draws five times slower.
-    noise = torch.empty(z.numel(), device=z.device)
+    noise = torch.empty(z.numel(), dtype=torch.float32, device=z.device)
     shaped = noise.as_strided(z.shape, z.stride())
     while True:
         if std:

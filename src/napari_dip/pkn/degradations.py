@@ -35,7 +35,7 @@ class Degradation(ABC):
         """Return the noisy data of clean images of shape ``(N, 1, H, W)``."""
         sigma = self._log_uniform(self.weakest, self.strongest, len(clean), generator)
         noiseless, blur = self.noiseless(clean, generator)
-        noise = torch.randn(noiseless.shape, generator=generator)
+        noise = torch.randn(noiseless.shape, generator=generator, dtype=torch.float32)
         return Observation(noiseless + sigma * noise, sigma, blur=blur)
 
     @abstractmethod
@@ -45,7 +45,7 @@ class Degradation(ABC):
     @staticmethod
     def _log_uniform(low: float, high: float, count: int, generator: Generator) -> Tensor:
         """Draw numbers between two, with a uniform logarithm."""
-        share = torch.rand(count, 1, 1, 1, generator=generator)
+        share = torch.rand(count, 1, 1, 1, generator=generator, dtype=torch.float32)
         return low * (share * math.log(high / low)).exp()
 
 
@@ -72,10 +72,10 @@ class Blurred(Degradation):
         """Return the blurred images, and (m, a, b) of their blur's precision."""
         n = len(clean)
         m = -2 * self._log_uniform(0.8, 2.4, n, generator).log()
-        oval = torch.rand(n, 1, 1, 1, generator=generator) < 0.5
-        a, b = 0.3 * torch.randn(2, n, 1, 1, 1, generator=generator) * oval
+        oval = torch.rand(n, 1, 1, 1, generator=generator, dtype=torch.float32) < 0.5
+        a, b = 0.3 * torch.randn(2, n, 1, 1, 1, generator=generator, dtype=torch.float32) * oval
         weights = oval_weights(precision(m, a, b), _BLUR_RADIUS)
-        blurred = averaged(Observation(clean, torch.ones(())), weights, _BLUR_RADIUS)
+        blurred = averaged(Observation(clean, clean.new_ones(())), weights, _BLUR_RADIUS)
         return blurred, torch.cat([m, a, b], 1)
 
 

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from napari_dip.networks.precision import multiplies_bfloat16
 from napari_dip.pkn.kernels.base import ProceduralKernel
 from napari_dip.pkn.observation import Observation
 from napari_dip.pkn.strips import in_strips
@@ -22,7 +23,8 @@ class ParameterNetwork(nn.Module):
     The network sees how far each pixel lies from the mean of its surroundings, in standard deviations of the
     noise, so that one network serves every exposure and noise level. It processes each channel separately and
     averages the predictions. The last layer starts with weights of 0: an untrained network predicts the same
-    parameters everywhere.
+    parameters everywhere. It has no memory for its weights, on torch's meta device, until they are drawn or
+    assigned.
 
     Parameters
     ----------
@@ -34,13 +36,15 @@ class ParameterNetwork(nn.Module):
         super().__init__()
         self.kernel = kernel
         self.stride = kernel.stride
-        self.first = nn.Conv2d(self.stride**2, _WIDTH, 3, padding=1)
-        self.blur = nn.Linear(3, _WIDTH) if kernel.purpose == "deblur" else None
-        self.rest = nn.ModuleList(nn.Conv2d(_WIDTH, _WIDTH, 3, padding=1) for _ in range(_DEPTH - 1))
-        self.last = nn.Conv2d(_WIDTH, len(kernel.parameters), 1)
+        with torch.device("meta"):
+            self.first = nn.Conv2d(self.stride**2, _WIDTH, 3, padding=1)
+            self.blur = nn.Linear(3, _WIDTH) if kernel.purpose == "deblur" else None
+            self.rest = nn.ModuleList(nn.Conv2d(_WIDTH, _WIDTH, 3, padding=1) for _ in range(_DEPTH - 1))
+            self.last = nn.Conv2d(_WIDTH, len(kernel.parameters), 1)
 
     def initialise(self, generator: torch.Generator) -> None:
         """Draw random weights, except for the last layer."""
+        self.float().to_empty(device="cpu")
         for name, value in self.named_parameters():
             if name.startswith("last.") or name.endswith("bias"):
                 nn.init.zeros_(value)
@@ -110,9 +114,7 @@ class TrainedNetwork:
 
 def _bfloat16_is_fast(z: Tensor) -> bool:
     """Return whether the CPU multiplies bfloat16 faster than float32."""
-    capabilities = getattr(torch.cpu, "get_capabilities", None)  # torch 2.5 does not tell
-    able = capabilities is not None and bool(capabilities().get("avx512_bf16"))
-    return able and z.device.type == "cpu" and z.dtype == torch.float32
+    return z.device.type == "cpu" and z.dtype == torch.float32 and multiplies_bfloat16("cpu")
 
 
 def _asinh(z: Tensor) -> Tensor:

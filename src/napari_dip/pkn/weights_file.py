@@ -63,7 +63,8 @@ def load(path: Path, kernel: ProceduralKernel) -> TrainedNetwork:
         raise FileError(f"{path} is broken: its weights are not those of a network for {kernel.name}")
     if not all(bool(value.isfinite().all()) for value in values.values()):
         raise FileError(f"{path} is broken: it contains NaN or infinite weights")
-    network.load_state_dict({name: value for name, value in values.items() if name != _SETTING})
+    weights = {name: value for name, value in values.items() if name != _SETTING}
+    network.load_state_dict(weights, assign=True)
     metadata = {"version": header.get("version"), **header.get("record", {})}
     return TrainedNetwork(network.eval(), setting, metadata)
 

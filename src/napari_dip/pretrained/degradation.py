@@ -39,5 +39,5 @@ def degraded(pretrained: Pretrained, clean: Tensor, generator: Generator) -> Ten
     if pretrained.pre_upsampled:
         inputs = pre_upsampled(inputs, factor)
     if sigma:
-        inputs = inputs + sigma / 255 * torch.randn(inputs.shape, generator=generator)
+        inputs = inputs + sigma / 255 * torch.randn(inputs.shape, generator=generator, dtype=torch.float32)
     return inputs

@@ -102,7 +102,7 @@ def _check_output(network: nn.Module, channels: int, factor: int, path: Path) ->
     side = 16
     try:
         with torch.no_grad():
-            result = network(torch.full((1, channels, side, side), 0.5))
+            result = network(torch.full((1, channels, side, side), 0.5, dtype=torch.float32))
         fits = result.shape == (1, channels, factor * side, factor * side)
     except (RuntimeError, TypeError, IndexError, AttributeError):
         fits = False

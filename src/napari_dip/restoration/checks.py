@@ -17,13 +17,14 @@ from napari_dip.restoration.measurement import Measurement
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
-    from torch import Tensor
 
     from napari_dip.methods import Method
     from napari_dip.noise.models import NoiseModel
     from napari_dip.problem import Problem
     from napari_dip.tasks import Task
 
+#: Largest number of threads that may be asked for.
+_THREADS = 1024
 #: Working values beyond this one overflow when float32 squares them.
 _LARGEST = 1e15
 #: Standard deviation of the noise, as a share of the range of the image, which is least and most plausible.
@@ -45,6 +46,15 @@ def checked_seed(seed: Any) -> int:
     if isinstance(seed, bool) or not hasattr(seed, "__index__") or not 0 <= index(seed) < 2**63:
         raise InputError("seed", f"seed must be a whole number from 0 to 2**63 - 1, got {seed!r}")
     return index(seed)
+
+
+def checked_threads(threads: Any) -> int | None:
+    """Return a number of threads that torch takes, or refuse it."""
+    if threads is None:
+        return None
+    if isinstance(threads, bool) or not hasattr(threads, "__index__") or not 1 <= index(threads) <= _THREADS:
+        raise InputError("threads", f"threads must be a whole number from 1 to {_THREADS}, got {threads!r}")
+    return index(threads)
 
 
 def refuse_other_arguments(method: Any, rule: Any, state: Any) -> None:
@@ -100,12 +110,12 @@ def refuse_values(problem: "Problem") -> None:
         level = float(problem.units.to_grey(problem.data.abs().max()))
         raise InputError(
             "image",
-            f"single pixels of the image reach {level:g}, more than {_LARGEST:.0e} times as far as all others: "
-            "mark them as missing, for example by the grey level from which pixels are saturated",
+            f"single pixels of the image reach {level:g}, more than {_LARGEST:.0e} times as far as all "
+            "others: mark them as missing, for example by the grey level from which pixels are saturated",
         )
 
 
-def refuse_noise(noise: "NoiseModel", units: Units, data: "Tensor") -> None:
+def refuse_noise(noise: "NoiseModel", units: Units, values: np.ndarray) -> None:
     """Refuse noise that can't be that of the image, because it is given in other units.
 
     Parameters
@@ -113,24 +123,25 @@ def refuse_noise(noise: "NoiseModel", units: Units, data: "Tensor") -> None:
     noise : NoiseModel
         The noise, in grey levels.
     units : Units
-        The working units of the data.
-    data : Tensor, 1-D
+        The working units of the image.
+    values : ndarray, 1-D
         The observed pixels, in working units.
     """
     import torch
 
-    if not noise.known or not data.numel():
+    if not noise.known or not values.size or values.min() == values.max():
         return
-    ends = units.to_grey(torch.stack([data.min(), data.max()]))
-    low, high = ends.tolist()
-    stds = noise.variance(ends).sqrt()
-    weak, strong = (share * (high - low) for share in (_WEAKEST, _STRONGEST))
-    if high > low and not (weak <= float(stds.max()) and float(stds.min()) <= strong):
+    ends = torch.tensor([values.min(), values.max()], dtype=torch.float64)
+    share = noise.rescaled(units.offset, units.scale).variance(ends).sqrt() / float(ends[1] - ends[0])
+    weakness = (
+        "weak" if float(share.max()) < _WEAKEST else "strong" if float(share.min()) > _STRONGEST else ""
+    )
+    if weakness:
+        low, high = units.to_grey(ends).tolist()
         raise InputError(
             "task",
-            f"the noise ({noise.in_words}) is far too {'weak' if float(stds.max()) < weak else 'strong'} for "
-            f"an image with grey levels from {low:.4g} to {high:.4g}: give it in the grey levels of the image, "
-            "or leave it unknown",
+            f"the noise ({noise.in_words}) is far too {weakness} for an image with grey levels from "
+            f"{low:.4g} to {high:.4g}: give it in the grey levels of the image, or leave it unknown",
         )
 
 
@@ -139,7 +150,7 @@ def refuse_noise_std(std: np.ndarray, task: "Task") -> None:
     if task.noise.known:
         raise InputError(
             "noise_std",
-            f"the noise is given twice, as noise_std and as {type(task.noise).__name__}: leave out one of them",
+            f"the noise is given twice, as noise_std and as {type(task.noise).__name__}: leave out one",
         )
     if wrong := int(np.count_nonzero(std <= 0)):
         raise InputError(

@@ -1,4 +1,4 @@
-"""Arrays that belong to an image and may leave out some of its axes: its mask, and the noise of its pixels."""
+"""Arrays that belong to an image and may leave out some of its axes, such as its mask."""
 
 from dataclasses import dataclass
 from functools import cached_property

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from napari_dip.device import Device, choose, release
 from napari_dip.errors import InputError, translated_errors
 from napari_dip.restoration.checks import nothing_to_restore
+from napari_dip.restoration.environment import own_environment
 from napari_dip.restoration.series import Series
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def estimate_cost(
     (True, True)
     """
     place = choose(device)
-    with translated_errors():
+    with translated_errors(), own_environment():
         series = Series.of(measurement, task, method, parameter_maps=parameter_maps)
         problem = _first_problem(series)
         part = _middle(problem, _PROBE[problem.data.ndim - 2], place)

@@ -1,12 +1,11 @@
 """Channels and frames in which there is nothing to restore."""
 
 from enum import Enum
-from typing import TYPE_CHECKING
 
+import numpy as np
+
+from napari_dip.image.units import Units
 from napari_dip.noise.absence import shows_noise
-
-if TYPE_CHECKING:
-    from napari_dip.problem import Problem
 
 
 class Empty(Enum):
@@ -17,26 +16,29 @@ class Empty(Enum):
     NOISELESS = "No noise was found, so the pixels are as they were measured."
 
 
-def empty_channels(problem: "Problem", *, noiseless: bool, constant: bool) -> dict[int, Empty]:
-    """Return the channels of a problem in which there is nothing to restore, and why.
+def empty_channels(
+    values: np.ndarray, seen: np.ndarray, *, noiseless: bool, constant: bool
+) -> dict[int, Empty]:
+    """Return the channels of a frame in which there is nothing to restore, and why.
 
     Parameters
     ----------
-    problem : Problem
-        The data.
+    values : ndarray, shape ``(C, *spatial)``
+        Grey levels.
+    seen : ndarray of bool, shape ``(C, *spatial)``
+        False where a pixel is missing.
     noiseless : bool
-        Channels without noise count, if their noise is unknown and no pixel is missing.
+        Channels without noise count, if no pixel of them is missing.
     constant : bool
         Constant channels count.
     """
     found = {}
-    seen = (problem.weights > 0).expand_as(problem.data)[0].cpu()
-    for channel, (data, there) in enumerate(zip(problem.data[0].cpu(), seen, strict=True)):
-        values = data[there]
-        if not values.numel():
+    for channel, (data, there) in enumerate(zip(values, seen, strict=True)):
+        observed = data[there]
+        if not observed.size:
             found[channel] = Empty.MISSING
-        elif constant and bool((values == values[0]).all()):
+        elif constant and observed.min() == observed.max():
             found[channel] = Empty.CONSTANT
-        elif noiseless and not problem.noise.known and bool(there.all()) and not shows_noise(data.numpy()):
+        elif noiseless and there.all() and not shows_noise(Units.of(observed).to_working(data)):
             found[channel] = Empty.NOISELESS
     return found

@@ -41,8 +41,8 @@ class Frame:
         The axes of the image.
     whole : Problem
         What the restored image has to explain, with all channels.
-    values : ndarray
-        The grey levels as they were measured, with the axes of the image.
+    values : ndarray, shape ``(C, *spatial)``
+        The grey levels as they were measured.
     empty : dict of int to Empty
         Channels that pass through, and why.
     dtype : torch.dtype
@@ -93,28 +93,31 @@ class Frame:
             The noise does not fit the image.
         """
         at = axes.at(index)
-        values, hidden = measurement.read(at)
-        units = Units.of(values[~hidden], with_offset=with_offset)
-        working = units.to_working(values)
-        working[hidden] = 0
+        read, hidden = (axes.channels_first(part) for part in measurement.read(at))
+        several = bool(axes.frame_axes) or len(read) > 1
+        unknown = not task.noise.known and measurement.noise_std is None
+        empty = empty_channels(
+            read, ~hidden, noiseless=task.needs_noise and several and unknown, constant=with_offset
+        )
+        # What passes through has no influence on the others.
+        chosen = [channel for channel in range(len(read)) if channel not in empty] or slice(None)
+        units = Units.of(read[chosen][~hidden[chosen]], with_offset=with_offset)
+        working = np.where(hidden, np.float32(0), units.to_working(read))
+        refuse_noise(task.noise, units, working[chosen][~hidden[chosen]])
 
         def batch(array: np.ndarray) -> "Tensor":
-            return axes.to_batch(torch.from_numpy(np.ascontiguousarray(array)))
+            return torch.from_numpy(np.ascontiguousarray(array))[None]
 
-        data = batch(working).contiguous()
-        weights = batch((~hidden).astype(np.float32)).contiguous()
-        refuse_noise(task.noise, units, data[weights > 0])
         inside = task.in_units(units)
-        problem = replace(inside.problem(data, operator, weights), units=units)
+        problem = inside.problem(batch(working), operator, batch((~hidden).astype(np.float32)))
+        problem = replace(problem, units=units)
         std = measurement.read_noise_std(at)
         if std is not None:
-            std = np.broadcast_to(std, values.shape)
+            std = axes.channels_first(std)
             refuse_noise_std(std[~hidden], task)
-            sigma = batch(np.where(hidden, 1.0, std / units.scale).astype(np.float32))
-            problem = replace(problem, noise=PerPixelNoise(sigma))
-        several = bool(axes.frame_axes) or data.shape[1] > 1
-        empty = empty_channels(problem, noiseless=task.needs_noise and several, constant=with_offset)
-        made = cls(inside, axes, problem.to(device), values, empty, torch.float64)
+            sigma = np.where(hidden, 1.0, std / units.scale).astype(np.float32)
+            problem = replace(problem, noise=PerPixelNoise(batch(sigma)))
+        made = cls(inside, axes, problem.to(device), read, empty, torch.float64)
         return replace(made, dtype=torch.float32) if made._float32_suffices else made
 
     @cached_property
@@ -167,7 +170,7 @@ class Frame:
     @cached_property
     def _measured(self) -> "Tensor":
         """The grey levels as they were measured, in float64, shape ``(1, C, *spatial)``."""
-        return self.axes.to_batch(torch.from_numpy(self.values.astype(np.float64)))
+        return torch.from_numpy(self.values.astype(np.float64))[None]
 
     def _passed(self, channel: int, kind: Empty) -> "Tensor":
         """Return what is given back of a channel that passes through, in float64."""
@@ -188,7 +191,12 @@ class Frame:
         if not levels.numel():
             return True
         # What is given back as it was measured must not be rounded.
-        if (self.whole.only_missing or self.empty) and bool((levels.float().double() != levels).any()):
+        kept = (
+            levels
+            if self.whole.only_missing
+            else self._measured[:, list(self.empty)][seen[:, list(self.empty)]]
+        )
+        if bool((kept.float().double() != kept).any()):
             return False
         sigma = _noise(self.whole) * self.whole.units.scale
         return float32_suffices(float(levels.abs().max()), sigma)

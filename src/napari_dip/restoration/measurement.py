@@ -180,14 +180,17 @@ class Measurement:
         return (np.where(hidden, values.dtype.type(0), values) if hidden.any() else values), hidden
 
     def read_noise_std(self, at: tuple[int | slice, ...]) -> np.ndarray | None:
-        """Return the noise of a frame's pixels in grey levels, as float64 that broadcasts to the frame.
+        """Return the noise of a frame's pixels in grey levels, as float64; None if it is not known.
 
         Parameters
         ----------
         at : tuple of int and slice
             Index of the frame, with an entry for each axis of the image.
         """
-        return None if self._noise_std is None else self._noise_std.read(at).astype(np.float64)
+        if self._noise_std is None:
+            return None
+        shape = [n for n, place in zip(self.shape, at, strict=True) if isinstance(place, slice)]
+        return np.broadcast_to(self._noise_std.read(at).astype(np.float64), shape)
 
     @cached_property
     def _mask(self) -> Companion | None:

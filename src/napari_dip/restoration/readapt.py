@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_dip.device import Device, choose
 from napari_dip.errors import translated_errors
+from napari_dip.restoration.environment import own_environment
 from napari_dip.restoration.series import Following, Series
 from napari_dip.settings import to_dict
 
@@ -65,7 +66,7 @@ class Readapt:
         from napari_dip.steps import finished
 
         for frame in self._states:
-            with translated_errors():
+            with translated_errors(), own_environment():
                 found, session = self._session(frame)
                 session.restorer.network.load_state_dict(self._between(frame, share))
                 image = finished(session.final_image(ensemble=self._method.self_ensemble))
@@ -99,7 +100,7 @@ class Readapt:
 
     @cached_property
     def _series(self) -> Series:
-        with translated_errors():
+        with translated_errors(), own_environment():
             return Series.of(self._measurement, self._task, self._given, series=self._following)
 
     @cached_property

@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_dip.device import Device, choose
 from napari_dip.errors import RestorationError, translated_errors
+from napari_dip.restoration.environment import own_environment
 from napari_dip.restoration.series import Series
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Refilter:
         """
         method = replace(self._method, strength=strength)
         for frame in self._series.frames:
-            with translated_errors():
+            with translated_errors(), own_environment():
                 found = self._series.frame(frame, choose(self._device))
                 x = None
                 if found.channels:
@@ -107,7 +108,7 @@ class Refilter:
         axes = self._series.axes
         frame = tuple(place[axis] for axis in axes.frame_axes)
         row, column = (place[axis] for axis in axes.spatial)
-        with translated_errors():
+        with translated_errors(), own_environment():
             filtering = replace(self._filtering(frame), strength=strength)
             values = filtering.parameters(slice(row, row + 1), slice(column, column + 1)).flatten().tolist()
             weights = filtering.weights_at(row, column).cpu().numpy()
@@ -116,7 +117,7 @@ class Refilter:
 
     @cached_property
     def _series(self) -> Series:
-        with translated_errors():
+        with translated_errors(), own_environment():
             return Series.of(self._measurement, self._task, self._method, parameter_maps=self._parameter_maps)
 
     def _known(self, frame: Frame, problem: "Problem") -> "tuple[Problem, Tensor | None]":

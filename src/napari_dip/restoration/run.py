@@ -13,11 +13,13 @@ from napari_dip.image.units import Units
 from napari_dip.optim.iterate import Iterate, Outcome, StoppingCriterion
 from napari_dip.restoration.checks import (
     checked_seed,
+    checked_threads,
     nothing_missing,
     nothing_to_restore,
     refuse_other_arguments,
     refuse_other_outcomes,
 )
+from napari_dip.restoration.environment import in_own_environment, own_environment
 from napari_dip.restoration.series import Following, Series
 
 if TYPE_CHECKING:
@@ -48,6 +50,8 @@ class SeriesRun:
         Where to compute.
     seed : int
         Of all random numbers.
+    threads : int, optional
+        Number of threads in which torch computes; by default the caller's.
     initial_state : dict, optional
         What an earlier run with the same method returned.
     stopping_rule : StoppingRule, optional
@@ -59,6 +63,7 @@ class SeriesRun:
     series: Series
     device: str
     seed: int
+    threads: int | None = None
     initial_state: "State | None" = None
     stopping_rule: "StoppingRule | None" = None
     first: "Frame | None" = None
@@ -74,6 +79,7 @@ class SeriesRun:
         parameter_maps: "Mapping[str, ArrayLike] | None" = None,
         device: Device = "auto",
         seed: int = 0,
+        threads: int | None = None,
         initial_state: "State | None" = None,
         stopping_rule: "StoppingRule | None" = None,
     ) -> Self:
@@ -86,12 +92,9 @@ class SeriesRun:
         RestorationError
             The image doesn't fit into memory.
         """
-        import torch
-
-        seed, place = checked_seed(seed), choose(device)
+        seed, place, threads = checked_seed(seed), choose(device), checked_threads(threads)
         refuse_other_arguments(method, stopping_rule, initial_state)
-        # No gradient flows through tensors that are made in a caller's inference mode.
-        with translated_errors(), torch.inference_mode(False):
+        with translated_errors(), own_environment():
             frames = Series.of(measurement, task, method, series=series, parameter_maps=parameter_maps)
             first = None
             if len(frames.frames) == 1:
@@ -99,7 +102,7 @@ class SeriesRun:
                 if frames.task.needs_missing and bool((first.whole.weights > 0).all()):
                     raise nothing_missing(task)
         frames = replace(frames, method=method.resolved(place))
-        return cls(frames, place, seed, initial_state, stopping_rule, first)
+        return cls(frames, place, seed, threads, initial_state, stopping_rule, first)
 
     @property
     def method(self) -> "Method":
@@ -117,13 +120,11 @@ class SeriesRun:
         RestorationError
             A single image can't be restored, or no frame of a series.
         """
-        import torch
-
-        # The mode of the caller is restored at each yield.
-        return torch.inference_mode(False)(self._frames)()
+        return in_own_environment(self._frames(), self.threads)
 
     def _frames(self) -> Generator[Iterate, None, "State"]:
-        series, first_error = self.series, None
+        series = self.series
+        first_error: Exception | None = None
         state = beginning = self.initial_state or {}
         # Each channel or position is a scene of its own that goes on in time.
         states: dict[Index, dict[Index, State]] = defaultdict(dict)
@@ -260,7 +261,9 @@ def _score(iterate: Iterate, units: Units) -> float | None:
         case StoppingCriterion.HELD_OUT:  # nats: the density of y is that of the working value over the scale
             return iterate.score + math.log(units.scale)
         case StoppingCriterion.VARIANCE | StoppingCriterion.RISK | StoppingCriterion.CROSS_SCALE:
-            return iterate.score * units.scale**2
+            return (
+                iterate.score * units.scale * units.scale
+            )  # a square overflows to infinity, without an error
     return iterate.score
 
 

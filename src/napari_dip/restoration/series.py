@@ -193,7 +193,9 @@ class Series:
 
         spatial = tuple(self.measurement.shape[axis] for axis in self.axes.spatial)
         with torch.no_grad():
-            image = self.operator(torch.ones(1, self._channels, *self.operator.grid(spatial).shape, dtype=torch.float32))
+            image = self.operator(
+                torch.ones(1, self._channels, *self.operator.grid(spatial).shape, dtype=torch.float32)
+            )
         return bool((image - 1).abs().max() < _CONSTANT)
 
     @property

@@ -80,7 +80,7 @@ class ProceduralKernel(ABC):
 
     def default(self) -> Tensor:
         """Return the best constant setting, shape ``(P,)``."""
-        return torch.tensor([parameter.default for parameter in self.parameters])
+        return torch.tensor([parameter.default for parameter in self.parameters], dtype=torch.float32)
 
     def decode(self, raw: Tensor) -> Tensor:
         """Return a network's output as parameters in their units; both have the shape ``(N, P, ...)``."""

@@ -73,8 +73,8 @@ class EDSR(KnownArchitecture):
         if "conv_after_body.weight" not in weights or "sub_mean.weight" in weights:
             return weights
         channels = len(weights["conv_last.bias"]) if "conv_last.bias" in weights else len(_MEAN)
-        same = torch.eye(channels)[:, :, None, None]
-        mean = torch.tensor(_MEAN) if channels == len(_MEAN) else torch.zeros(channels)
+        same = torch.eye(channels, dtype=torch.float32)[:, :, None, None]
+        mean = torch.tensor(_MEAN if channels == len(_MEAN) else [0.0] * channels, dtype=torch.float32)
         return {
             **weights,
             "sub_mean.weight": same * _RANGE,
