@@ -167,6 +167,28 @@ class Frame:
             return kinds.pop().value
         return " ".join(f"Channel {channel}: {kind.value}" for channel, kind in self.empty.items())
 
+    def middle_plane(self, channel: int, side: int) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
+        """Return the middle of a channel's middle plane in grey levels, as they were measured.
+
+        Parameters
+        ----------
+        channel : int
+            Number of the channel.
+        side : int
+            Largest side, in pixels.
+
+        Returns
+        -------
+        (ndarray of float64, ndarray of bool, (int, int))
+            Grey levels, where they are observed, and the place of the first pixel in the plane.
+        """
+        seen = (self.whole.weights > 0).expand_as(self.whole.data)[0, channel].cpu().numpy()
+        plane = tuple(n // 2 for n in seen.shape[:-2])
+        top, left = (max(0, n - side) // 2 for n in seen.shape[-2:])
+        part = (slice(top, top + side), slice(left, left + side))
+        values = self.values[channel][plane][part].astype(np.float64)
+        return values, seen[plane][part], (top, left)
+
     @cached_property
     def _measured(self) -> "Tensor":
         """The grey levels as they were measured, in float64, shape ``(1, C, *spatial)``."""

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import warnings
 from collections import defaultdict
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from napari_dip.restoration.checks import (
     refuse_other_outcomes,
 )
 from napari_dip.restoration.environment import in_own_environment, own_environment
+from napari_dip.restoration.remarks import SuspectDataWarning, remarks
 from napari_dip.restoration.series import Following, Series
 
 if TYPE_CHECKING:
@@ -130,7 +132,7 @@ class SeriesRun:
         states: dict[Index, dict[Index, State]] = defaultdict(dict)
         last = {series.axes.scene(index): index for index in series.frames}
         drifts: defaultdict[Index, Drift] = defaultdict(_drift)
-        succeeded = False
+        succeeded = looked_at = False
         for at, index in enumerate(series.frames):
             scene = series.axes.scene(index)
             answer: Iterate | None = None
@@ -145,6 +147,10 @@ class SeriesRun:
                     else:
                         first_error = first_error or nothing_to_restore(frame.blank, frame.whole)
                     continue
+                if not looked_at:
+                    looked_at = True
+                    for remark in remarks(frame):
+                        warnings.warn(remark, SuspectDataWarning, stacklevel=2)
                 # What was learnt from other channels is of no use.
                 channels = tuple(frame.channels)
                 start = {} if frame.empty else beginning

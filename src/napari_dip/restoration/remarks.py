@@ -1,0 +1,90 @@
+"""What is suspect in the data of a run, and what to do about it, in sentences."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_dip.noise.defects import dead_pixels, odd_lines
+from napari_dip.noise.models import PoissonGaussianNoise, PoissonNoise
+
+if TYPE_CHECKING:
+    from napari_dip.restoration.frame import Frame
+
+#: Share of the pixels that may lie below the offset by chance, and standard deviations of the read noise.
+_SOME, _FAR = 0.01, 4.0
+#: Side of the part of an image that is looked at, in pixels, and lines that are named one by one.
+_SIDE, _NAMED = 1024, 5
+
+
+class SuspectDataWarning(UserWarning):
+    """Something in the data will harm their restoration."""
+
+
+def remarks(frame: "Frame") -> Iterator[str]:
+    """Yield sentences about what is suspect in a frame.
+
+    Parameters
+    ----------
+    frame : Frame
+        A frame with at least one channel that can be restored.
+    """
+    below = _below_offset(frame)
+    if below:
+        yield below
+    for channel in frame.channels:
+        name = f"Channel {channel}: " if len(frame.values) > 1 else ""
+        for sentence in _defects(*frame.middle_plane(channel, _SIDE)):
+            yield name + sentence
+
+
+def _below_offset(frame: "Frame") -> str | None:
+    problem = frame.problem
+    noise = problem.noise
+    if not isinstance(noise, PoissonNoise | PoissonGaussianNoise):
+        return None
+    least = noise.offset - (_FAR * noise.read_noise if isinstance(noise, PoissonGaussianNoise) else 0.0)
+    seen = problem.data[(problem.weights > 0).expand_as(problem.data)]
+    share = float((seen < least - 1e-6 * noise.gain).float().mean())
+    if share <= _SOME:
+        return None
+    offset = noise.rescaled(-problem.units.offset / problem.units.scale, 1 / problem.units.scale).offset
+    far = " by more than the read noise explains" if isinstance(noise, PoissonGaussianNoise) else ""
+    return (
+        f"{share:.0%} of the pixels lie below the offset {offset:.4g}{far}, where no photon count can lie. "
+        "If a background was subtracted, restore the image as it was before, or give a lower offset; "
+        "otherwise choose Gaussian noise."
+    )
+
+
+def _defects(image: np.ndarray, seen: np.ndarray, corner: tuple[int, int]) -> Iterator[str]:
+    if dead := dead_pixels(image, seen):
+        yield (
+            f"{dead} pixel{'s are' if dead > 1 else ' is'} 0, far below the surroundings. Mark dead pixels "
+            "as missing, in a mask or by NaN; otherwise they are taken for structure."
+        )
+    if not seen.all():
+        return
+    for axis, (one, several) in enumerate((("row", "rows"), ("column", "columns"))):
+        found = odd_lines(image, axis)
+        if found is None:
+            continue
+        if found.striped:
+            yield (
+                f"The image is striped: its {several} differ from their neighbours by about {found.step:.3g} "
+                "grey levels. Stripes are taken for structure, so remove them first, for example by a "
+                "flat-field correction."
+            )
+            continue
+        numbers = [corner[axis] + number for number in found.numbers]
+        lines = f"{one} {numbers[0]} differs" if len(numbers) == 1 else f"{several} {_listed(numbers)} differ"
+        yield (
+            f"{lines[0].upper()}{lines[1:]} from the neighbouring {several} by about {found.step:.3g} grey "
+            "levels over the whole length. Mark defective lines of the detector as missing; otherwise they "
+            "are taken for structure."
+        )
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    more = f" and {len(numbers) - _NAMED} more" if len(numbers) > _NAMED else ""
+    return ", ".join(map(str, numbers[:_NAMED])) + more
