@@ -87,6 +87,7 @@ class Result:
     def show(self, frame: tuple[int, ...], pixels: np.ndarray) -> None:
         """Show a frame as it is now."""
         if self.layer is None:
+            self._widen(pixels)
             self._add()
         if self.ours:
             self._draw(pixels, self.run.inputs.axes.at(frame))
@@ -97,6 +98,7 @@ class Result:
         self._restored = restoration.image
         if not self.ours:
             self._pixels = self._pixels.copy()
+            self._widen(self._restored)
             self._add()
         self._draw(self._restored)
         assert self.layer is not None
@@ -178,6 +180,7 @@ class Result:
         assert self._restored is not None
         restored = self._restored.copy()
         for frame, pixels in frames:
+            restored = restored.astype(np.result_type(restored, pixels), copy=False)
             restored[self.run.inputs.axes.at(frame)] = pixels
         return restored
 
@@ -244,7 +247,16 @@ class Result:
         )
         self._viewer.layers.selection = self._selected  # the user may be working in another layer
 
+    def _widen(self, pixels: np.ndarray) -> None:
+        """Take float64 for the layer's data if pixels that will be shown need it."""
+        if self._pixels.dtype == np.float32 and pixels.dtype == np.float64:
+            shown, self._pixels = self.ours, self._pixels.astype(np.float64)
+            if shown:
+                assert self.layer is not None
+                self.layer.data = self._pixels
+
     def _draw(self, pixels: np.ndarray, at: Any = ...) -> None:
+        self._widen(pixels)
         self._pixels[at], self.clipped = self._as_shown(pixels)
         assert self.layer is not None
         self.layer.refresh()

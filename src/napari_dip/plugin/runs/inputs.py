@@ -95,9 +95,9 @@ class Inputs:
         return hidden
 
     def original(self) -> np.ndarray:
-        """Return the image as float32, with NaN where pixels are missing."""
-        with np.errstate(over="ignore"):  # what float32 can't hold becomes infinite, and so missing
-            original = np.array(self.image, np.float32)
+        """Return the image as float32 or float64, with NaN where pixels are missing."""
+        image = np.asarray(self.image)
+        original = image.astype(np.result_type(image.dtype, np.float32))
         original[self.hidden] = np.nan
         return original
 
