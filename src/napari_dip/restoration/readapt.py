@@ -71,7 +71,7 @@ class Readapt:
                 x = self._task.finish(image, session.sampler.problem)
             yield frame, self._series.axes.from_batch(x).cpu().numpy()
 
-    def save(self, path: Path, frame: Frame, share: float = 1.0) -> None:
+    def save(self, path: Path, frame: Frame, share: float = 1.0, *, overwrite: bool = True) -> None:
         """Save the network as it was tuned for a frame, to a file that `FineTune.weights` takes.
 
         Parameters
@@ -82,11 +82,13 @@ class Readapt:
             Index of the frame.
         share : float
             Share of what was learnt, as for `restored`.
+        overwrite : bool
+            Replace an existing file.
 
         Raises
         ------
         FileError
-            The file can't be written.
+            The file can't be written, or it exists and is not to be replaced.
         """
         from napari_dip.pretrained.files import save
 
@@ -94,7 +96,7 @@ class Readapt:
         network.load_state_dict(self._between(frame, share))
         tuned = {"task": to_dict(self._task), "method": to_dict(self._method), "share": share}
         history = {**self._pretrained.metadata, "tuned": tuned}
-        save(replace(self._pretrained, network=network, metadata=history), path)
+        save(replace(self._pretrained, network=network, metadata=history), path, overwrite=overwrite)
 
     @cached_property
     def _series(self) -> Series:
