@@ -20,7 +20,10 @@ from napari_dip.io.image_file import ImageFile, as_dtype
 
 @dataclass(frozen=True)
 class _Format:
-    """A format: functions of a module, which is imported when needed, and all dtypes that it can write."""
+    """A format: functions of a module, which is imported when needed, and all dtypes that it can write.
+
+    Provenance that a format has no place for is written only if something is wrong with the result.
+    """
 
     module: str
     reader: str = "read"
@@ -81,7 +84,7 @@ def provenance(path: Path) -> dict[str, Any] | None:
         The file does not exist or is broken.
     """
     known = _FORMATS.get(path.suffix.lower())
-    if known is None or not known.has_provenance:
+    if known is None:
         return None
     with _decoding(path):
         text = known.function("provenance")(path)
@@ -220,7 +223,7 @@ def reserved(path: Path, source: ImageFile, axes: str, *, keep_dtype: bool) -> I
         )
     with trial_file(path) as file:
         blank = np.zeros(source.data.shape, dtype)
-        _encode(known, file, path, blank, source, axes, {"napari-dip": ""})
+        _encode(known, file, path, blank, source, axes, {"napari-dip": ""} if known.has_provenance else {})
         # Zeros may have been compressed to nothing.
         file.write(bytes(max(0, blank.nbytes - file.seek(0, os.SEEK_END))))
         file.flush()
@@ -236,6 +239,7 @@ def write(
     provenance: dict[str, Any],
     keep_dtype: bool = False,
     overwrite: bool = True,
+    unfinished: bool = False,
 ) -> int:
     """Write a restored image, whole or not at all.
 
@@ -255,6 +259,8 @@ def write(
         Round to the dtype of the source. PNG and JPEG files are always rounded.
     overwrite : bool
         Replace an existing file.
+    unfinished : bool
+        The run did not reach its end. An npy file then holds the provenance too, where NumPy does not read.
 
     Returns
     -------
@@ -269,8 +275,9 @@ def write(
     """
     known = _FORMATS[path.suffix.lower()]
     data, clipped = as_dtype(data, _dtype(known, source, keep_dtype))
+    kept = provenance if known.has_provenance or unfinished else {}
     with new_file(path, overwrite=overwrite) as file:
-        _encode(known, file, path, data, source, axes, provenance)
+        _encode(known, file, path, data, source, axes, kept)
     return clipped
 
 
