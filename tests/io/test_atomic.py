@@ -9,6 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from napari_dip.io import atomic
@@ -215,26 +216,51 @@ def test_a_folder_that_is_gone_at_the_end_is_named(tmp_path):
         put(folder / "a", meanwhile=lambda: shutil.rmtree(folder))
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-def test_the_reason_is_that_of_the_file_system_whatever_the_encoder_says(tmp_path):
+@pytest.fixture
+def small_files():
+    """Files of at most 50 kB; this stands for a disk that is full at some point of the writing."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
-    def encode(file):
-        file._file.close()
-        file._file = Path("/dev/full").open("wb")  # noqa: SIM115  the file closes it
-        try:
-            file.write(b"x" * 100_000)
-        except OSError as error:
-            raise RuntimeError("encoder error -2") from error
 
-    with pytest.raises(PlaceError, match="the disk is full"), new_file(tmp_path / "a") as file:
+def encode_with_words_of_its_own(file):
+    try:
+        file.write(bytes(100_000))
+    except OSError as error:
+        raise RuntimeError("encoder error -2") from error
+
+
+def encode_without_a_reason(file):
+    file.flush()
+    np.zeros(100_000, np.uint8).tofile(file)  # OSError: 100000 requested and 50000 written
+
+
+def encode_in_a_buffer(file):
+    for _ in range(100):
+        file.write(bytes(1000))
+
+
+@pytest.mark.usefixtures("small_files")
+@pytest.mark.parametrize(
+    "encode", [encode_with_words_of_its_own, encode_without_a_reason, encode_in_a_buffer]
+)
+@pytest.mark.parametrize("manager", [new_file, trial_file])
+def test_the_reason_is_that_of_the_file_system_whatever_the_encoder_says(tmp_path, encode, manager):
+    with (
+        pytest.raises(PlaceError, match="the file is larger than the disk or"),
+        manager(tmp_path / "a") as file,
+    ):
         encode(file)
     assert os.listdir(tmp_path) == []
 
 
-def test_no_encoder_goes_around_the_file(tmp_path):
-    """NumPy would write to the descriptor, and say "160000 requested and 76744 written" on a full disk."""
-    with new_file(tmp_path / "a") as file, pytest.raises(OSError, match="fileno"):
-        file.fileno()
+def test_an_encoder_that_fails_on_a_disk_with_room_speaks_for_itself(tmp_path):
+    with pytest.raises(RuntimeError, match="odd"):
+        put(tmp_path / "a", meanwhile=lambda: fail_with(RuntimeError("odd")))
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="needs reference counts")

@@ -2,22 +2,20 @@
 
 import contextlib
 import errno
-import io
 import os
 import secrets
 import stat
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar, cast
+from typing import BinaryIO
 
 from napari_dip.errors import FileError, reason
 
-T = TypeVar("T")
-
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 #: What a file system reports that has no means to force data to the disk.
 _NO_SYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+#: Bytes that tell whether a disk is full; what did not fit may leave a few blocks free.
+_PROBE = 2**20
 
 
 class PlaceError(FileError):
@@ -50,8 +48,8 @@ def new_file(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
         The disk is full, the folder is read-only or gone, and the like. Nothing is left behind.
     """
     with _draft(path) as (file, temporary):
-        yield cast(BinaryIO, file)
-        file.sync()
+        yield file
+        _sync(file)
         target = _target(path)
         if overwrite:
             _replace(temporary, target)
@@ -70,88 +68,69 @@ def trial_file(path: Path) -> Iterator[BinaryIO]:
         As for `new_file`.
     """
     with _draft(path) as (file, _):
-        yield cast(BinaryIO, file)
+        yield file
         file.flush()
 
 
-class _Draft(io.BufferedIOBase):
-    """A new file that remembers why writing to it failed.
-
-    Encoders say that in words of their own, or not at all. None of them can go around it, since it has no
-    file descriptor.
-    """
-
-    def __init__(self, descriptor: int) -> None:
-        self._file = os.fdopen(descriptor, "wb")
-        self.failure: OSError | None = None
-
-    def _noting_failure(self, do: Callable[..., T], *arguments: Any) -> T:
-        try:
-            return do(*arguments)
-        except OSError as error:
-            self.failure = self.failure or error
-            raise
-
-    def write(self, data: Any) -> int:
-        return self._noting_failure(self._file.write, data)
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        return self._noting_failure(self._file.seek, offset, whence)
-
-    def truncate(self, size: int | None = None) -> int:
-        return self._noting_failure(self._file.truncate, size)
-
-    def flush(self) -> None:
-        if not self._file.closed:
-            self._noting_failure(self._file.flush)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def seekable(self) -> bool:
-        return True
-
-    def writable(self) -> bool:
-        return True
-
-    def sync(self) -> None:
-        """Force what was written to the disk: network drives report only then that they are full."""
-        self.flush()
-        try:
-            os.fsync(self._file.fileno())
-        except OSError as error:
-            if error.errno not in _NO_SYNC:
-                raise
-        self.close()
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
-
-
 @contextlib.contextmanager
-def _draft(path: Path) -> Iterator[tuple[_Draft, Path]]:
+def _draft(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
     """Yield a new file in the folder of `path` and its name, and remove what is left of it."""
     target = _target(path)
     # Nobody can foresee the name and place a link there; the mode is that of any new file.
     temporary = target.with_name(f".napari-dip-{secrets.token_hex(8)}.part")
     try:
-        draft = _Draft(os.open(temporary, _NEW, 0o666))
+        file = open(temporary, "wb", opener=_exclusively)  # noqa: SIM115  a Path has no opener
     except OSError as error:
         raise _place_error(path, error) from error
     # At the latest when Python exits: another signal may interrupt the end of this block.
-    remove = weakref.finalize(draft, _remove, temporary)
+    remove = weakref.finalize(file, _remove, temporary)
     try:
-        yield draft, temporary
+        yield file, temporary
+    except (PlaceError, ExistsError):
+        raise
     except Exception as error:
-        known = error if isinstance(error, OSError) and error.errno is not None else None
-        if (failure := draft.failure or known) is None:
+        failure = _failure(file, error)
+        if failure is None:
             raise
         raise _place_error(path, failure) from error
     finally:
         with contextlib.suppress(OSError):  # it tries once more to write what did not fit
-            draft.close()
+            file.close()
         remove()
+
+
+def _exclusively(name: str, flags: int) -> int:
+    """Open a file that does not exist. Python's mode for that, "x", is unknown to astropy."""
+    return os.open(name, flags | os.O_EXCL, 0o666)
+
+
+def _failure(file: BinaryIO, error: Exception) -> OSError | None:
+    """Return why the file system refuses a file, if that is why an encoder failed.
+
+    Encoders often say so in words of their own: NumPy says "160000 requested and 76744 written". So the disk
+    is asked once more.
+    """
+    if isinstance(error, OSError) and error.errno is not None:
+        return error
+    try:
+        if not file.closed:
+            file.seek(0, os.SEEK_END)
+            file.write(bytes(_PROBE))
+            file.flush()
+    except OSError as refused:
+        return refused
+    return None
+
+
+def _sync(file: BinaryIO) -> None:
+    """Force what was written to the disk, and close it: only then network drives say that they are full."""
+    file.flush()
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+    file.close()
 
 
 def _target(path: Path) -> Path:
@@ -181,7 +160,7 @@ def _claim(temporary: Path, target: Path) -> None:
     except (OSError, NotImplementedError):  # not every file system has hard links
         pass
     try:
-        os.close(os.open(target, _NEW, 0o666))
+        target.open("xb").close()
     except FileExistsError as error:
         raise _exists_error(target) from error
     try:
