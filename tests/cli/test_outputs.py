@@ -100,6 +100,15 @@ def test_two_results_do_not_go_to_one_file_through_a_link():
 
 
 @pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("link", [os.link, os.symlink])
+@pytest.mark.parametrize("options", [{"overwrite": True}, {"skip_existing": True}])
+def test_an_input_is_not_replaced_under_another_name(link, options):
+    link("a.tif", "other.tif")
+    with pytest.raises(FileError, match=r"other\.tif is an input"):
+        plan("a.tif", output="other.tif", **options)
+
+
+@pytest.mark.usefixtures("here")
 def test_an_input_that_can_not_be_used_leaves_the_plans_of_the_others():
     Path("out", "b.tif").touch()
     Path("folder.tif").mkdir()

@@ -134,6 +134,11 @@ def test_a_full_disk_is_named_in_every_format(tmp_path, name, random):
     assert (tmp_path / name).read_bytes() == b"precious"
 
 
+def test_an_unknown_format_is_named_also_without_a_check_before(tmp_path):
+    with pytest.raises(FileError, match=r"the suffix must be one of \.tif"):
+        save(tmp_path / "a.bmp", np.zeros((2, 2)))
+
+
 def test_an_existing_image_is_kept_on_demand(tmp_path):
     (tmp_path / "a.npy").write_bytes(b"precious")
     with pytest.raises(FileError, match="exists"):

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -93,7 +94,7 @@ def planned_outputs(
         refuse_no_file(path)
     if len(inputs) > 1 and "{stem}" not in output.name and not output.is_dir():
         raise FileError(f"several images need an existing folder or a name with {{stem}}, got {output}")
-    protected = {os.path.realpath(path) for path in (*inputs, *others)}
+    protected = {_identity(path) for path in (*inputs, *others)}
     plans: dict[Path, Outputs | FileError] = {}
     for source in inputs:
         try:
@@ -107,12 +108,12 @@ def planned_outputs(
     return plans
 
 
-def _planned(source: Path, output: Path, protected: Collection[str], common: "Common") -> Outputs:
+def _planned(source: Path, output: Path, protected: Collection[object], common: "Common") -> Outputs:
     """Return what is written for an input, once all is checked that can be known before it is read."""
     refuse_no_file(source)
 
     def checked(place: Path, suffixes: Collection[str]) -> Path:
-        if os.path.realpath(place) in protected:
+        if _identity(place) in protected:
             raise FileError(f"{place} is an input: choose another output for {source}")
         replaceable(place, overwrite=common.overwrite or common.skip_existing, suffixes=suffixes)
         return place
@@ -135,6 +136,15 @@ def _seems_complete(path: Path) -> bool:
     return stored is None or is_complete(stored)
 
 
+def _identity(path: Path) -> object:
+    """Return what all names of a file share, be they links or differ in their case."""
+    with suppress(OSError):
+        status = path.stat()
+        if status.st_ino:  # some network drives have no such numbers
+            return status.st_dev, status.st_ino
+    return os.path.realpath(path)
+
+
 def _place(source: Path, output: Path, keep_dtype: bool) -> Path:
     """Return the file that an input goes to."""
     if "{stem}" in output.name:
@@ -153,10 +163,10 @@ def _beside(source: Path, place: Path, ending: str) -> Path:
 
 def _check_distinct(planned: Sequence[Outputs]) -> None:
     """Refuse two outputs in one file."""
-    taken: set[str] = set()
+    taken: set[object] = set()
     for kind in ("image", "maps", "weights"):
         places = [path for plan in planned if (path := getattr(plan, kind)) is not None]
-        files = {os.path.realpath(path): path for path in places}
+        files = {_identity(path): path for path in places}
         if len(files) < len(places):
             raise FileError(
                 "two images would go to the same output: use other names or another folder for one"

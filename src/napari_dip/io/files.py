@@ -154,8 +154,7 @@ def replaceable(path: Path, *, overwrite: bool, suffixes: Collection[str] = SUFF
     if not path.suffix:
         raise FileError(f"can't write {path}: there is no such folder, and a file name needs a suffix")
     if path.suffix.lower() not in suffixes:
-        one_of = "one of " if len(suffixes) > 1 else ""
-        raise FileError(f"can't write {path}: the suffix must be {one_of}{', '.join(suffixes)}")
+        raise _wrong_suffix(path, suffixes)
     if path.parent.exists() and not path.parent.is_dir():
         raise FileError(f"can't write {path}: {path.parent} is a file, not a folder")
     if not path.parent.is_dir():
@@ -172,6 +171,18 @@ def replaceable(path: Path, *, overwrite: bool, suffixes: Collection[str] = SUFF
         raise FileError(f"can't write {path}: it is not an ordinary file")
     if not overwrite:
         raise FileError(f"{path} exists: choose another name, or use --overwrite")
+
+
+def _wrong_suffix(path: Path, suffixes: Collection[str]) -> FileError:
+    one_of = "one of " if len(suffixes) > 1 else ""
+    return FileError(f"can't write {path}: the suffix must be {one_of}{', '.join(suffixes)}")
+
+
+def _written_format(path: Path) -> _Format:
+    known = _FORMATS.get(path.suffix.lower())
+    if known is None:
+        raise _wrong_suffix(path, SUFFIXES)
+    return known
 
 
 def writable(path: Path, source: ImageFile, axes: str, *, keep_dtype: bool) -> None:
@@ -214,7 +225,7 @@ def reserved(path: Path, source: ImageFile, axes: str, *, keep_dtype: bool) -> I
     FileError
         The message says why, and what to do.
     """
-    known = _FORMATS[path.suffix.lower()]
+    known = _written_format(path)
     dtype = _dtype(known, source, keep_dtype)
     if known.dtypes and dtype.name not in known.dtypes:
         raise FileError(
@@ -273,7 +284,7 @@ def write(
         The disk is full or read-only, the format can't hold the image, or the file exists and is not to be
         replaced. No incomplete file is left behind.
     """
-    known = _FORMATS[path.suffix.lower()]
+    known = _written_format(path)
     data, clipped = as_dtype(data, _dtype(known, source, keep_dtype))
     kept = provenance if known.has_provenance or unfinished else {}
     with new_file(path, overwrite=overwrite) as file:
