@@ -103,8 +103,6 @@ def _written(
     as_bytes = ImageFile(noisy.astype(np.uint8), "YXC")
     residual = np.where(missing[..., None], 0, noisy - result.image)
     images = {"before": noisy, "after": result.image, "residual": 128 + residual}
-    for name, path in pictures.items():
-        write(path, images[name], as_bytes, axes="YXC", provenance=result.provenance, overwrite=overwrite)
     text = (
         f"{_SUBJECT} with Gaussian noise (sigma = {SIGMA:g} grey levels) and scratches over "
         f"{missing.mean():.0%} of its pixels.\n"
@@ -115,8 +113,11 @@ def _written(
         f"{psnr(result.image, clean):.2f} dB after.\n"
         f"Images: {', '.join(map(str, pictures.values()))}"
     )
+    # First, because it says whose images are beside it, also if another one is not written.
     with new_file(words, overwrite=overwrite) as file:
         file.write(f"{text}\n".encode())
+    for name, path in pictures.items():
+        write(path, images[name], as_bytes, axes="YXC", provenance=result.provenance, overwrite=overwrite)
     return text
 
 

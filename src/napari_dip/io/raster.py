@@ -60,7 +60,11 @@ def provenance(path: Path) -> str | None:
 
 def read_npy(path: Path) -> ImageFile:
     """Read an array. Pickled objects are refused, since they could run code."""
-    return ImageFile(np.load(path, allow_pickle=False))
+    loaded = np.load(path, allow_pickle=False)
+    if not isinstance(loaded, np.ndarray):
+        loaded.close()
+        raise FileError(f"can't read {path}: it is an archive of arrays; save one of them as .npy")
+    return ImageFile(loaded)
 
 
 def write_npy(
