@@ -134,6 +134,21 @@ def test_a_full_disk_is_named_in_every_format(tmp_path, name, random):
     assert (tmp_path / name).read_bytes() == b"precious"
 
 
+def test_an_npy_file_holds_the_provenance_of_an_unfinished_run_alone(tmp_path, random):
+    path, data = tmp_path / "a.npy", random.random((6, 7)).astype(np.float32)
+    for unfinished in (True, False):
+        save(path, data, unfinished=unfinished)
+        assert provenance(path) == (PROVENANCE if unfinished else None)
+        np.testing.assert_array_equal(np.load(path), data)
+        np.testing.assert_array_equal(read(path).data, data)
+    with path.open("ab") as file:
+        file.write(b"of another program")
+    assert provenance(path) is None
+    np.savez(tmp_path / "b.npz", data)
+    (tmp_path / "b.npz").rename(tmp_path / "b.npy")
+    assert provenance(tmp_path / "b.npy") is None
+
+
 def test_an_unknown_format_is_named_also_without_a_check_before(tmp_path):
     with pytest.raises(FileError, match=r"the suffix must be one of \.tif"):
         save(tmp_path / "a.bmp", np.zeros((2, 2)))

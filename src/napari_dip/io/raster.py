@@ -79,6 +79,9 @@ def write_npy(
 def _after_array(path: Path) -> str | None:
     """Return the text of the second array in an npy file, if there is one."""
     array = np.load(path, mmap_mode="r", allow_pickle=False)
+    if not isinstance(array, np.memmap):  # an archive
+        array.close()
+        return None
     with path.open("rb") as file:
         file.seek(array.offset + array.nbytes)
         with contextlib.suppress(EOFError, ValueError):  # nothing, or something of another program
