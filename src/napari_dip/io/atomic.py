@@ -47,10 +47,9 @@ def new_file(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
     PlaceError
         The disk is full, the folder is read-only or gone, and the like. Nothing is left behind.
     """
-    with _draft(path) as (file, temporary):
+    with _draft(path) as (file, temporary, target):
         yield file
         _sync(file)
-        target = _target(path)
         if overwrite:
             _replace(temporary, target)
         else:
@@ -67,14 +66,14 @@ def trial_file(path: Path) -> Iterator[BinaryIO]:
     PlaceError
         As for `new_file`.
     """
-    with _draft(path) as (file, _):
+    with _draft(path) as (file, *_):
         yield file
         file.flush()
 
 
 @contextlib.contextmanager
-def _draft(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
-    """Yield a new file in the folder of `path` and its name, and remove what is left of it."""
+def _draft(path: Path) -> Iterator[tuple[BinaryIO, Path, Path]]:
+    """Yield a new file, its name, and the name that it is meant for; remove what is left of it."""
     target = _target(path)
     # Nobody can foresee the name and place a link there; the mode is that of any new file.
     temporary = target.with_name(f".napari-dip-{secrets.token_hex(8)}.part")
@@ -85,7 +84,7 @@ def _draft(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
     # At the latest when Python exits: another signal may interrupt the end of this block.
     remove = weakref.finalize(file, _remove, temporary)
     try:
-        yield file, temporary
+        yield file, temporary, target
     except (PlaceError, ExistsError):
         raise
     except Exception as error:
