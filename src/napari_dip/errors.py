@@ -1,5 +1,6 @@
 """Errors, in words for the user."""
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -62,6 +63,35 @@ class FileError(ValueError):
     >>> issubclass(FileError, ValueError)
     True
     """
+
+
+#: What the file system reports, by the name of its code; not every system has all of them.
+_REASONS = {
+    "EACCES": "you don't have the permission",
+    "EPERM": "you don't have the permission",
+    "EROFS": "the disk is read-only (Read-only file system)",
+    "ENOSPC": "the disk is full (No space left on device)",
+    "EDQUOT": "your disk quota is used up",
+    "EFBIG": "the file is larger than the disk or your system allows",
+    "ENOENT": "there is no such file or folder",
+    "ENOTDIR": "a part of the path is a file, not a folder",
+    "EISDIR": "it is a folder",
+    "ENAMETOOLONG": "File name too long",
+    "ELOOP": "its symbolic links lead in a circle",
+    "EIO": "the disk or the connection to it failed",
+    "ENXIO": "the disk or the connection to it failed",
+    "ENODEV": "the disk or the connection to it failed",
+    "ESTALE": "the connection to the network drive was lost",
+    "ETIMEDOUT": "the connection to the network drive was lost",
+    "EMFILE": "too many files are open",
+    "ENFILE": "too many files are open",
+}
+_BY_CODE = {getattr(errno, name): words for name, words in _REASONS.items() if hasattr(errno, name)}
+
+
+def reason(error: OSError) -> str:
+    """Return in words why the file system refused something, to follow a colon."""
+    return _BY_CODE.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__
 
 
 @contextmanager

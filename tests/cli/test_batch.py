@@ -1,6 +1,7 @@
 """One bad file or frame does not take the others with it."""
 
 import os
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -27,6 +28,95 @@ def test_one_bad_image_does_not_stop_the_others(image, tmp_path, out, capsys):
     assert said[-1] == "napari-dip: 1 of 2 images failed, for the reasons above"
 
 
+def test_the_end_of_a_batch_lists_what_failed_and_why(image, tmp_path, out, capsys):
+    names = ["a.png", "b.png"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"no image")
+    assert run("denoise", tmp_path / "a.png", image, tmp_path / "b.png", out, *FAST) == 1
+    *_, first, second, last = capsys.readouterr().err.splitlines()
+    for name, line in zip(names, (first, second), strict=True):
+        assert line.startswith(f"napari-dip: not restored: {tmp_path / name} (can't read {tmp_path / name}: ")
+    assert last == "napari-dip: 2 of 3 images failed, for the reasons above"
+
+
+@pytest.fixture(
+    params=[
+        "absent",
+        "a folder",
+        "a device",
+        "an archive",
+        "empty",
+        "text",
+        "objects",
+        "mosaic",
+        "nothing",
+        "flat",
+    ]
+)
+def bad(request, tmp_path):
+    """A file that can't be restored, for a reason that is found before it is read, or then, or later."""
+    path = tmp_path / "bad.npy"
+    if request.param == "a folder":
+        path.mkdir()
+    elif request.param == "a device":
+        path.symlink_to(os.devnull)
+    elif request.param == "an archive":
+        np.savez(tmp_path / "bad.npz", np.zeros((20, 24)))
+        (tmp_path / "bad.npz").rename(path)
+    elif request.param in ("empty", "text"):
+        path.write_text("" if request.param == "empty" else "no image")
+    elif request.param == "objects":
+        np.save(path, np.array([{}, None]))
+    elif request.param == "mosaic":
+        np.save(path, np.zeros((2,) * 9))
+    elif request.param == "nothing":
+        np.save(path, np.full((20, 24), np.nan))
+    elif request.param == "flat":
+        np.save(path, np.full((20, 24), 7.0))
+    return path
+
+
+def test_no_bad_file_stops_the_others(bad, image, tmp_path, out, capsys):
+    np.save(tmp_path / "good.npy", tifffile.imread(image))
+    assert run("denoise", image, bad, tmp_path / "good.npy", out, *FAST) == 1
+    assert sorted(os.listdir(out)) == ["good.npy", "in.tif"]
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    assert f"{bad}" in said.splitlines()[-2]
+
+
+@pytest.mark.parametrize(
+    "step", ["cli.file_run.opened", "cli.batch.announce", "cli.file_run.restore", "cli.results.write"]
+)
+@pytest.mark.parametrize("error", [KeyError, RecursionError, MemoryError, UserWarning, OSError])
+def test_no_exception_at_any_step_stops_the_others(step, error, image, tmp_path, out, monkeypatch, capsys):
+    """A warning is one where Python is told to turn warnings into errors."""
+    module, _, name = f"napari_dip.{step}".rpartition(".")
+    usual = getattr(import_module(module), name)
+    calls = []
+
+    def fail_once(*arguments, **options):
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise error("odd")
+        return usual(*arguments, **options)
+
+    np.save(tmp_path / "other.npy", tifffile.imread(image))
+    monkeypatch.setattr(f"{module}.{name}", fail_once)
+    assert run("denoise", tmp_path / "other.npy", image, out, *FAST) == 1
+    assert "in.tif" in os.listdir(out)
+    assert "odd" in capsys.readouterr().err
+
+
+def test_an_output_that_can_not_be_used_does_not_stop_the_others(image, tmp_path, out, capsys):
+    np.save(tmp_path / "other.npy", tifffile.imread(image))
+    (out / "other.npy").write_bytes(b"precious")
+    assert run("denoise", tmp_path / "other.npy", image, out, *FAST) == 1
+    assert sorted(os.listdir(out)) == ["in.tif", "other.npy"]
+    assert (out / "other.npy").read_bytes() == b"precious"
+    assert "other.npy exists: choose another name, or use --overwrite" in capsys.readouterr().err
+
+
 def test_an_unexpected_error_does_not_stop_the_others(image, tmp_path, out, monkeypatch, capsys, caplog):
     opened = file_run.opened
 
@@ -50,7 +140,7 @@ def test_a_file_with_the_wrong_suffix_does_not_stop_the_others(image, tmp_path, 
     (tmp_path / "archive.npz").rename(tmp_path / "archive.npy")
     assert run("denoise", tmp_path / "archive.npy", image, out, *FAST) == 1
     assert os.listdir(out) == ["in.tif"]
-    assert f"{tmp_path / 'archive.npy'}" in capsys.readouterr().err
+    assert f"can't read {tmp_path / 'archive.npy'}: it is an archive of arrays" in capsys.readouterr().err
 
 
 def test_a_failed_run_does_not_stop_the_others(image, tmp_path, out, capsys):

@@ -1,5 +1,6 @@
 """Nothing is overwritten by accident, and no two results go to one file."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,52 @@ def test_what_is_saved_beside_an_image_goes_to_a_folder_too():
 def test_an_output_that_would_replace_something_is_refused(inputs, output, options, message):
     with pytest.raises(FileError, match=message):
         plan(*inputs, output=output, others=["mask.png"], **options)
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("output", "options"),
+    [
+        ("c.tif", {"save_maps": Path("b.png")}),
+        ("c.tif", {"save_maps": Path("maps.png")}),
+        ("c.tif", {"save_maps": Path("no/maps.tif")}),
+        ("c.tif", {"save_weights": Path("no/w.safetensors")}),
+        ("c.tif", {"save_weights": Path("a.tif")}),
+    ],
+)
+def test_what_is_written_beside_the_image_is_checked_as_the_image_is(output, options):
+    with pytest.raises(FileError):
+        plan("a.tif", output=output, **options)
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.skipif(os.name != "posix", reason="needs links")
+def test_two_results_do_not_go_to_one_file_through_a_link():
+    Path("link.tif").symlink_to("c.tif")
+    with pytest.raises(FileError, match="would go to the same output"):
+        plan("a.tif", output="c.tif", save_maps=Path("link.tif"))
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("link", [os.link, os.symlink])
+@pytest.mark.parametrize("options", [{"overwrite": True}, {"skip_existing": True}])
+def test_an_input_is_not_replaced_under_another_name(link, options):
+    link("a.tif", "other.tif")
+    with pytest.raises(FileError, match=r"other\.tif is an input"):
+        plan("a.tif", output="other.tif", **options)
+
+
+@pytest.mark.usefixtures("here")
+def test_an_input_that_can_not_be_used_leaves_the_plans_of_the_others():
+    Path("out", "b.tif").touch()
+    Path("folder.tif").mkdir()
+    plans = plan("a.tif", "no.tif", "b.png", "folder.tif", output="out")
+    assert plans.pop(Path("a.tif")) == Outputs(Path("out/a.tif"))
+    assert [str(error) for error in plans.values()] == [
+        "no such file: no.tif",
+        "out/b.tif exists: choose another name, or use --overwrite",
+        "folder.tif is a folder: give the files in it",
+    ]
 
 
 @pytest.mark.usefixtures("here")

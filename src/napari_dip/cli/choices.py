@@ -83,6 +83,8 @@ def check_common(common: "Common", method: Method) -> None:
 
     checked_seed(common.seed)
     _ = common.stopping_rule  # refuses a negative number
+    if common.overwrite and common.skip_existing:
+        raise ValueError("--overwrite and --skip-existing exclude each other: leave one of them out")
     if common.missing_label is not None and common.missing is None:
         raise ValueError("--missing-label selects pixels of the --missing file: give that file too")
     title = words_of_method(type(method)).title

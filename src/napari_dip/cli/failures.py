@@ -1,6 +1,7 @@
 """What the command line says when something fails, and the exit code that it gives."""
 
 import logging
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
@@ -9,16 +10,19 @@ from pathlib import Path
 
 from cyclopts import CycloptsError
 
-from napari_dip.errors import RestorationError
+from napari_dip.cli.interruption import Interrupted
+from napari_dip.errors import RestorationError, reason
 
 _LOG = logging.getLogger(__name__)
 
-FAILED, UNUSABLE, INTERRUPTED = 1, 2, 130
+FAILED, UNUSABLE = 1, 2
 
 #: For the end of each help page.
 EXIT_CODES = (
-    f"Exit codes: 0 if all went well; {FAILED} if a run, one of several files or a frame of a series failed; "
-    f"{UNUSABLE} if an option or a file can't be used; {INTERRUPTED} after Ctrl-C."
+    f"Exit codes: 0 if all went well; {FAILED} if a run, one of several files or a frame of a series failed, "
+    f"or if a result could not be written where it was asked for; {UNUSABLE} if an option or a file can't be "
+    "used; 130 after Ctrl-C, 143 after SIGTERM and 129 after SIGHUP. Each of these writes the best result so "
+    "far. A second Ctrl-C ends at once."
 )
 
 
@@ -33,9 +37,10 @@ def exit_codes() -> Iterator[None]:
     """
     try:
         yield
-    except KeyboardInterrupt:
-        _say("interrupted; no incomplete file was left")
-        raise SystemExit(INTERRUPTED) from None
+    except KeyboardInterrupt as error:
+        interrupted = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
+        say(str(interrupted))
+        raise SystemExit(interrupted.code) from None
     except Exception as error:
         report(error)
         raise SystemExit(_code(error)) from error
@@ -51,19 +56,22 @@ def report(error: Exception, path: Path | None = None) -> None:
     path : Path, optional
         The file of a batch that it belongs to.
     """
-    message = " ".join(_message(error).splitlines())
-    if path is not None and str(path) not in message:
-        message = f"{path}: {message}"
     level = logging.DEBUG if _expected(error) else logging.ERROR
     _LOG.log(level, "Traceback of the error below:", exc_info=error)
-    _say(message)
+    say(one_line(error, path))
+
+
+def one_line(error: Exception, path: Path | None = None) -> str:
+    """Return in one line what went wrong, and with which file."""
+    message = " ".join(_message(error).splitlines())
+    return message if path is None or str(path) in message else f"{path}: {message}"
 
 
 def _message(error: Exception) -> str:
     if isinstance(error, CycloptsError):
         return " ".join(str(error).split())  # it is laid out for a terminal
     if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}"
+        return f"{error.filename}: {reason(error)}"
     if _expected(error):
         return str(error)
     seen = _LOG.isEnabledFor(logging.DEBUG)
@@ -87,5 +95,6 @@ def _expected(error: Exception) -> bool:
     return isinstance(error, ValueError) and origin.f_globals.get("__name__", "").startswith("napari_dip.")
 
 
-def _say(message: str) -> None:
+def say(message: str) -> None:
+    """Write a line to standard error, also where the user asked for errors only."""
     sys.stderr.write(f"napari-dip: {message}\n")

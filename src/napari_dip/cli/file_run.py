@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,19 +12,25 @@ import numpy as np
 
 from napari_dip.cli.inputs import Source, opened
 from napari_dip.image.axes import Axes
-from napari_dip.io import writable
-from napari_dip.io.parameter_maps import read_maps, refuse_maps_file
+from napari_dip.io import reserved
+from napari_dip.io.parameter_maps import read_maps, refuse_maps_file, reserved_maps
+from napari_dip.io.tensors import reserved_tensors
 from napari_dip.psf.estimate import estimate_psf
 from napari_dip.restoration.api import restore
 from napari_dip.restoration.collect import FailedFramesWarning
 from napari_dip.restoration.measurement import Measurement
-from napari_dip.restoration.series import layout_for
+from napari_dip.restoration.series import Series, layout_for
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
     from napari_dip.cli.options import Common
     from napari_dip.cli.outputs import Outputs
     from napari_dip.cli.reporter import Reporter
-    from napari_dip.methods import PKN, Method
+    from napari_dip.methods import PKN, FineTune, Method
+    from napari_dip.optim.stopping import StopRequested
     from napari_dip.restoration.result import Restoration
     from napari_dip.tasks import Task
 
@@ -99,10 +106,30 @@ class FileRun:
             note = f"{path}: the blur was measured, its full width at half maximum is {psf.fwhm:.3g} pixels"
             source = replace(source, notes=(*source.notes, note))
             task = replace(cast(Any, task), psf=psf)
-        writable(outputs.image, source.restored, source.axes.letters, keep_dtype=job.common.keep_dtype)
+        run = cls(path, outputs, source, task, job.method, job.common)
+        run._check_outputs()
+        return run
+
+    def _check_outputs(self) -> None:
+        """Check that there is room for all results together, and that their files can hold them."""
+        outputs, source = self.outputs, self.source
         if outputs.maps is not None:
             refuse_maps_file(outputs.maps, source.axes)
-        return cls(path, outputs, source, task, job.method, job.common)
+        with ExitStack() as held:
+            if outputs.image in outputs.missing:
+                letters, keep_dtype = source.axes.letters, self.common.keep_dtype
+                held.enter_context(reserved(outputs.image, source.restored, letters, keep_dtype=keep_dtype))
+            if outputs.maps in outputs.missing:
+                count = len(self.parameter_names)
+                held.enter_context(reserved_maps(outputs.maps, count, source.restored, source.axes))
+            if outputs.weights in outputs.missing:
+                held.enter_context(reserved_tensors(outputs.weights, self._network_weights))
+
+    @property
+    def _network_weights(self) -> "Mapping[str, Tensor]":
+        """The weights of the pretrained network of this run."""
+        series = Series.of(self.measurement, self.task, self.method)
+        return cast("FineTune", self.method).pretrained(series.blank).network.state_dict()
 
     @cached_property
     def measurement(self) -> Measurement:
@@ -137,8 +164,9 @@ class FileRun:
         path = self.common.parameter_maps
         return None if path is None else read_maps(path, self.parameter_names)
 
-    def restore(self, reporter: "Reporter") -> "Restoration":
-        """Restore the image and show the progress."""
+    def restore(self, reporter: "Reporter", interruption: "StopRequested") -> "Restoration":
+        """Restore the image and show the progress, until the run ends or is interrupted."""
+        own = self.common.stopping_rule
         _LOG.debug("%s: %s, %s, seed %d", self.path, self.task, self.method, self.common.seed)
         with warnings.catch_warnings():
             # The frames that failed are listed at the end.
@@ -151,7 +179,7 @@ class FileRun:
                 parameter_maps=self.parameter_maps,
                 device=self.common.device,
                 seed=self.common.seed,
-                stopping_rule=self.common.stopping_rule,
+                stopping_rule=interruption if own is None else own | interruption,
                 callback=reporter.show,
                 return_maps=self.outputs.maps is not None,
             )

@@ -10,6 +10,8 @@ from napari_dip.cli import options
 from napari_dip.cli.choices import check_common, chosen_method, given, noise_model, point_spread_function
 from napari_dip.cli.debug import debugging
 from napari_dip.cli.failures import EXIT_CODES, exit_codes
+from napari_dip.cli.interruption import interruptible
+from napari_dip.cli.streams import tolerant_streams
 from napari_dip.pkn.settings import Training
 from napari_dip.tasks import Deconvolve, Denoise, Inpaint, SuperResolve
 
@@ -121,25 +123,34 @@ def train_pkn(
     messages: options.Messages | None = None,
 ) -> None:
     """Train the network of a procedural kernel, for use with --method pkn --weights FILE."""
-    from napari_dip.cli.reporter import Reporter
-    from napari_dip.cli.train import train_from_files
-
     settings = Training(**given(training))
-    model = noise_model(noise, noise_parameters)
-    with Reporter(quiet=_quiet(messages)) as reporter:
-        train_from_files(
-            settings, images, output, noise=model if noisy else None, overwrite=overwrite, reporter=reporter
-        )
+    model = noise_model(noise, noise_parameters) if noisy else None
+    with interruptible() as interruption:
+        from napari_dip.cli.reporter import Reporter
+        from napari_dip.cli.train import train_from_files
+
+        with Reporter(quiet=_quiet(messages)) as reporter:
+            train_from_files(
+                settings,
+                images,
+                output,
+                noise=model,
+                overwrite=overwrite,
+                reporter=reporter,
+                interruption=interruption,
+            )
 
 
 @app.command(sort_key=5)
 def demo(*, output: options.DemoOutput = Path("demo"), messages: options.Messages | None = None) -> None:
     """Restore a noisy, scratched micrograph, and write the images, the residual and a summary."""
-    from napari_dip.cli.demo import run
-    from napari_dip.cli.reporter import Reporter
+    with interruptible() as interruption:
+        from napari_dip.cli.demo import run
+        from napari_dip.cli.reporter import Reporter
 
-    with Reporter(quiet=_quiet(messages)) as reporter:
-        reporter.say(run(output, reporter))
+        with Reporter(quiet=_quiet(messages)) as reporter:
+            reporter.say(run(output, reporter, interruption))
+            interruption.check(f"interrupted; the best result so far is in {output}")
 
 
 def _run(
@@ -152,17 +163,18 @@ def _run(
     *,
     estimate_psf: bool = False,
 ) -> None:
-    from napari_dip.cli.batch import restore_files
-    from napari_dip.cli.file_run import Job
+    with interruptible() as interruption:
+        from napari_dip.cli.batch import restore_files
+        from napari_dip.cli.file_run import Job
 
-    common = common or options.Common()
-    if len(paths) < 2:
-        raise ValueError("give at least one image, and then the output")
-    *images, output = paths
-    method = chosen_method(common, method_options)
-    check_common(common, method)
-    job = Job(task, method, common, psf, estimate_psf)
-    restore_files(job, images, output, quiet=_quiet(messages))
+        common = common or options.Common()
+        if len(paths) < 2:
+            raise ValueError("give at least one image, and then the output")
+        *images, output = paths
+        method = chosen_method(common, method_options)
+        check_common(common, method)
+        job = Job(task, method, common, psf, estimate_psf)
+        restore_files(job, images, output, quiet=_quiet(messages), interruption=interruption)
 
 
 def _quiet(messages: options.Messages | None) -> bool:
@@ -182,8 +194,9 @@ def main(arguments: list[str] | None = None) -> None:
     SystemExit
         With the exit code, unless it is 0.
     """
-    with exit_codes():
-        command, bound, _ = app.parse_args(arguments, exit_on_error=False, print_error=False)
-    messages = bound.arguments.get("messages")
-    with debugging(messages is not None and messages.debug), exit_codes():
-        command(*bound.args, **bound.kwargs)
+    with tolerant_streams():
+        with exit_codes():
+            command, bound, _ = app.parse_args(arguments, exit_on_error=False, print_error=False)
+        messages = bound.arguments.get("messages")
+        with debugging(messages is not None and messages.debug), exit_codes():
+            command(*bound.args, **bound.kwargs)

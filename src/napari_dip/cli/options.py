@@ -183,6 +183,9 @@ class Common:
     keep_dtype : bool
         Round the result to the data type of the source. Values outside its range are clipped, and their
         number is printed.
+    skip_existing : bool
+        Leave outputs alone that exist, and restore only what is missing. Results of runs that were
+        interrupted, or in which frames failed, count as missing.
     """
 
     missing: Annotated[Path | None, Parameter(group=_IMAGE)] = None
@@ -203,6 +206,7 @@ class Common:
     save_weights: Annotated[Path | None, Parameter(group=_OUTPUT)] = None
     keep_dtype: Annotated[_Switch, Parameter(group=_OUTPUT)] = False
     overwrite: Overwrite = False
+    skip_existing: Annotated[_Switch, Parameter(group=_OUTPUT)] = False
 
     @property
     def stopping_rule(self) -> MaxIterations | None:

@@ -109,12 +109,13 @@ class Reporter:
             self._last_line = time.monotonic()
             self.say(f"{at.completed} of at most {at.total} iterations, at most {left} left{self._error}")
 
-    def finish(self, target: Path, result: Restoration, clipped: int) -> None:
-        """Say how the run ended, and what was written."""
+    def finish(self, target: Path | None, result: Restoration, clipped: int) -> None:
+        """Say how the run ended, and where the image was written."""
         if self._task is not None:
             self._bar.remove_task(self._task)
             self._task = None
         self.say(summary(result))
         if clipped:
             self.say(f"values clipped to the range of the file's data type: {clipped}")
-        self.say(f"written: {target}")
+        if target is not None:
+            self.say(f"written: {target}")

@@ -2,12 +2,17 @@
 
 from typing import TYPE_CHECKING, Any, cast
 
+from napari_dip.cli.delivery import delivered
+from napari_dip.cli.failures import one_line
 from napari_dip.errors import FileError
 from napari_dip.io import write
 from napari_dip.io.parameter_maps import write_maps
+from napari_dip.optim.iterate import Outcome
 from napari_dip.restoration.readapt import Readapt
+from napari_dip.restoration.text import sentence
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from napari_dip.cli.file_run import FileRun
@@ -16,50 +21,114 @@ if TYPE_CHECKING:
     from napari_dip.restoration.result import Restoration
 
 
-def write_results(run: "FileRun", result: "Restoration", reporter: "Reporter") -> None:
+def write_results(run: "FileRun", result: "Restoration", reporter: "Reporter") -> tuple[str, list[str]]:
     """Write the files of a run, and say how it ended.
 
-    Raises
-    ------
-    FileError
-        A file can't be written.
+    Nothing that exists is replaced by the result of a run that was stopped. What can't be written where it
+    was asked for is written elsewhere.
+
+    Returns
+    -------
+    (str, list of str)
+        Where the image is, in words, and what went wrong, as sentences.
     """
-    outputs, source = run.outputs, run.source
-    clipped = write(
-        outputs.image,
-        result.image,
-        source.restored,
-        axes=source.axes.letters,
-        provenance={**result.provenance, "source": _origin(run)},
-        keep_dtype=run.common.keep_dtype,
-    )
-    reporter.finish(outputs.image, result, clipped)
-    if outputs.maps is not None:
-        maps = {name: result.parameter_maps[name].values for name in run.parameter_names}
-        write_maps(outputs.maps, maps, source.restored, source.axes, result.provenance)
-        reporter.say(f"maps written: {outputs.maps}")
-    if outputs.weights is not None:
-        _write_network(outputs.weights, run, result, reporter)
+    writing = _Writing(run, result, reporter)
+    where = writing.image()
+    if run.outputs.maps is not None:
+        writing.maps(run.outputs.maps)
+    if run.outputs.weights is not None:
+        writing.network(run.outputs.weights)
+    if where is None:
+        return "", writing.problems
+    so_far = "the best result so far is in" if writing.stopped else "the result is in"
+    return f"{so_far} {where}", writing.problems
 
 
-def _write_network(path: "Path", run: "FileRun", result: "Restoration", reporter: "Reporter") -> None:
-    """Write the network of the last frame that it learnt from, or as it was given if it learnt nothing."""
-    tuned = [frame.index for frame in result.frames if frame.iterations]
-    if tuned and tuned[-1] not in result.states:
-        raise FileError(
-            f"can't write {path}: no temporary file could hold the weights that the network learnt"
-        )
-    network = Readapt(
-        run.measurement,
-        run.task,
-        cast("FineTune", run.method),
-        result.states,
-        device=run.common.device,
-        series=run.common.series,
-    )
-    network.save(path, tuned[-1] if tuned else result.frames[0].index)
-    unchanged = "" if tuned else "; it is unchanged, since it learnt nothing from this image"
-    reporter.say(f"network written: {path}{unchanged}")
+class _Writing:
+    """The files of a run, one after another."""
+
+    def __init__(self, run: "FileRun", result: "Restoration", reporter: "Reporter") -> None:
+        self._run, self._result, self._reporter = run, result, reporter
+        self._left = len(list(run.layout.frames(run.measurement.shape))) - len(result.frames)
+        self.stopped = self._left > 0 or any(frame.outcome is Outcome.STOPPED for frame in result.frames)
+        self.problems: list[str] = []
+
+    def image(self) -> "Path | None":
+        """Write the restored image, and return where it is."""
+        source, clipped = self._run.source, 0
+
+        def write_image(path: "Path", overwrite: bool) -> None:
+            nonlocal clipped
+            clipped = write(
+                path,
+                self._result.image,
+                source.restored,
+                axes=source.axes.letters,
+                provenance={**self._result.provenance, "source": _origin(self._run)},
+                keep_dtype=self._run.common.keep_dtype,
+                overwrite=overwrite,
+                unfinished=self.stopped or bool(self._result.failed),
+            )
+
+        where = self._deliver(self._run.outputs.image, write_image, ".npy")
+        self._reporter.finish(where, self._result, clipped)
+        if self._left > 0:
+            reached = len(self._result.frames)
+            total = reached + self._left
+            self._reporter.say(
+                f"{self._left} of {total} frames were not reached: they are empty in the result"
+            )
+        return where
+
+    def maps(self, place: "Path") -> None:
+        """Write the parameters that were applied."""
+        names, found = self._run.parameter_names, self._result.parameter_maps
+        if not found.keys() >= set(names):
+            self._reporter.say("no maps are written: the run was stopped before there were any")
+            return
+        maps = {name: found[name].values for name in names}
+        source, provenance = self._run.source, self._result.provenance
+
+        def write_planes(path: "Path", overwrite: bool) -> None:
+            write_maps(path, maps, source.restored, source.axes, provenance, overwrite=overwrite)
+
+        if (where := self._deliver(place, write_planes, ".npy")) is not None:
+            self._reporter.say(f"maps written: {where}")
+
+    def network(self, place: "Path") -> None:
+        """Write the network of the last frame that it learnt from, or the given one if it learnt nothing."""
+        run, result = self._run, self._result
+        tuned = [frame.index for frame in result.frames if frame.iterations]
+        if tuned and tuned[-1] not in result.states:
+            why = "no temporary file could hold the weights that the network learnt"
+            raise FileError(" ".join([*self.problems, f"can't write {place}: {why}"]))
+        frame = tuned[-1] if tuned else result.frames[0].index
+        method, common = cast("FineTune", run.method), run.common
+        options: Any = {"device": common.device, "series": common.series}
+        network = Readapt(run.measurement, run.task, method, result.states, **options)
+
+        def write_network(path: "Path", overwrite: bool) -> None:
+            network.save(path, frame, overwrite=overwrite)
+
+        if (where := self._deliver(place, write_network)) is not None:
+            unchanged = "" if tuned else "; it is unchanged, since it learnt nothing from this image"
+            self._reporter.say(f"network written: {where}{unchanged}")
+
+    def _deliver(
+        self, place: "Path", write: "Callable[[Path, bool], object]", last_resort: str = ""
+    ) -> "Path | None":
+        """Write a file if it is missing, and return where it is."""
+        outputs = self._run.outputs
+        if place not in outputs.missing:
+            return None
+        overwrite = not self.stopped and (self._run.common.overwrite or place in outputs.outdated)
+        try:
+            where, problem = delivered(place, write, overwrite=overwrite, last_resort=last_resort)
+        except Exception as error:  # noqa: BLE001  the other results can still be written
+            self.problems.append(sentence(one_line(error, place)))
+            return None
+        self.problems += [problem] if problem else []
+        return where
 
 
 def _origin(run: "FileRun") -> dict[str, Any]:

@@ -1,22 +1,28 @@
 """Trains the network of a procedural kernel on image files, and writes it."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_dip.cli.delivery import delivered
+from napari_dip.cli.failures import say
+from napari_dip.errors import RestorationError
 from napari_dip.io import read, replaceable
+from napari_dip.io.tensors import reserved_tensors
 from napari_dip.restoration.text import duration
 from napari_dip.tasks import Denoise
 
 if TYPE_CHECKING:
+    from napari_dip.cli.interruption import Interruption
     from napari_dip.cli.reporter import Reporter
     from napari_dip.noise.models import NoiseModel
     from napari_dip.pkn.network import TrainedNetwork
     from napari_dip.pkn.settings import Training
+    from napari_dip.pkn.trainer import TrainingStep
 
 _SUFFIX = ".safetensors"
 _SECONDS_PER_LINE = 20
@@ -30,6 +36,7 @@ def train_from_files(
     noise: "NoiseModel | None",
     overwrite: bool,
     reporter: "Reporter",
+    interruption: "Interruption",
 ) -> None:
     """Train a network, show the progress, and write the network to a file.
 
@@ -48,14 +55,20 @@ def train_from_files(
         Replace an existing file.
     reporter : Reporter
         Shows messages.
+    interruption : Interruption
+        Says when to stop.
 
     Raises
     ------
     ValueError
         A file or a setting can't be used.
     RestorationError
-        The noise can't be measured.
+        The noise can't be measured, or the network could not be written where it was asked for.
+    Interrupted
+        The program was asked to end. The network is written as it was trained until then.
     """
+    from napari_dip.pkn.kernels.registry import kernel_of
+    from napari_dip.pkn.network import ParameterNetwork
     from napari_dip.pkn.observe import measured_noise
     from napari_dip.pkn.train import train_network
     from napari_dip.pkn.weights_file import save
@@ -63,23 +76,46 @@ def train_from_files(
     from napari_dip.restoration.series import Series
 
     replaceable(output, overwrite=overwrite, suffixes=(_SUFFIX,))
+    with reserved_tensors(output, ParameterNetwork(kernel_of(settings.kernel, settings.factor)).state_dict()):
+        pass
     planes = [plane for path in images for plane in _planes(path)]
+    asked = interruption.rule.event.is_set
     if noise is None:
-        steps = train_network(settings, clean=planes)
+        steps = train_network(settings, clean=planes, asked=asked)
     else:
         if len(images) != 1:
             raise ValueError(f"--noisy needs exactly one image, got {len(images)}")
         problem = Series.of(Measurement(planes[len(planes) // 2]), Denoise(noise), None).frame(()).problem
         problem = replace(problem, noise=measured_noise(problem))
         reporter.say(f"The noise: {problem.described(problem.noise)}.")
-        steps = train_network(settings, noisy=problem)
+        steps = train_network(settings, noisy=problem, asked=asked)
+    began = time.monotonic()
+    with interruption.finishing():
+        trained = _trained(steps, settings, reporter)
+        # Nothing that exists is replaced by a network whose training was stopped.
+        overwrite = overwrite and not interruption.requested
+        where, elsewhere = delivered(
+            output, lambda path, replaced: save(trained, path, overwrite=replaced), overwrite=overwrite
+        )
+        reporter.say(f"written after {duration(time.monotonic() - began)}: {where}")
+    if elsewhere and interruption.requested:
+        say(elsewhere)
+    interruption.check(f"interrupted; the network as it was trained until then is in {where}")
+    if elsewhere:
+        raise RestorationError(elsewhere)
+
+
+def _trained(
+    steps: "Generator[TrainingStep, None, TrainedNetwork]", settings: "Training", reporter: "Reporter"
+) -> "TrainedNetwork":
+    """Train, and show the progress."""
     began = said = time.monotonic()
     while True:
         try:
             step = next(steps)
         except StopIteration as end:
             trained: TrainedNetwork = end.value
-            break
+            return trained
         now = time.monotonic()
         if step.local is not None and (now - said >= _SECONDS_PER_LINE or step.outcome):
             said = now
@@ -88,8 +124,6 @@ def train_from_files(
                 f"{step.index} of {settings.iterations} iterations, {duration(left)} left: validation "
                 f"{step.local:.2f} dB, best single setting {step.single:.2f} dB"
             )
-    save(trained, output)
-    reporter.say(f"written after {duration(time.monotonic() - began)}: {output}")
 
 
 def _planes(path: Path) -> list[np.ndarray]:

@@ -1,23 +1,29 @@
-"""Read and write image files, whose suffix names the format. A file is written whole or not at all."""
+"""Read and write image files, whose suffix names the format."""
 
 import contextlib
+import errno
 import json
 import os
+import stat
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from napari_dip.errors import FileError
+from napari_dip.errors import FileError, reason
+from napari_dip.io.atomic import new_file, trial_file
 from napari_dip.io.image_file import ImageFile, as_dtype
 
 
 @dataclass(frozen=True)
 class _Format:
-    """A format: functions of a module, which is imported when needed, and all dtypes that it can write."""
+    """A format: functions of a module, which is imported when needed, and all dtypes that it can write.
+
+    Provenance that a format has no place for is written only if something is wrong with the result.
+    """
 
     module: str
     reader: str = "read"
@@ -78,7 +84,7 @@ def provenance(path: Path) -> dict[str, Any] | None:
         The file does not exist or is broken.
     """
     known = _FORMATS.get(path.suffix.lower())
-    if known is None or not known.has_provenance:
+    if known is None:
         return None
     with _decoding(path):
         text = known.function("provenance")(path)
@@ -92,15 +98,36 @@ def provenance(path: Path) -> dict[str, Any] | None:
 @contextlib.contextmanager
 def _decoding(path: Path) -> Iterator[None]:
     """Turn everything that goes wrong with reading a file into a `FileError`."""
-    if not path.is_file():
-        raise FileError(f"no such file: {path}")
+    refuse_no_file(path)
     try:
         yield
     except FileError:
         raise
     # Decoders raise different exceptions for broken files, depending on format and version.
     except Exception as error:
-        raise FileError(f"can't read {path}: {error}") from error
+        why = reason(error) if isinstance(error, OSError) and error.errno is not None else error
+        raise FileError(f"can't read {path}: {why}") from error
+
+
+def refuse_no_file(path: Path) -> None:
+    """Refuse what is not a file that can be read.
+
+    Raises
+    ------
+    FileError
+        There is no such file, or it is a folder or a device.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            linked = ", but a link to one that is gone" if path.is_symlink() else ""
+            raise FileError(f"no such file: {path}{linked}") from error
+        raise FileError(f"can't read {path}: {reason(error)}") from error
+    if stat.S_ISDIR(mode):
+        raise FileError(f"{path} is a folder: give the files in it")
+    if not stat.S_ISREG(mode):
+        raise FileError(f"can't read {path}: it is not an ordinary file")
 
 
 #: Suffixes of images that can be read and written.
@@ -127,16 +154,57 @@ def replaceable(path: Path, *, overwrite: bool, suffixes: Collection[str] = SUFF
     if not path.suffix:
         raise FileError(f"can't write {path}: there is no such folder, and a file name needs a suffix")
     if path.suffix.lower() not in suffixes:
-        one_of = "one of " if len(suffixes) > 1 else ""
-        raise FileError(f"can't write {path}: the suffix must be {one_of}{', '.join(suffixes)}")
+        raise _wrong_suffix(path, suffixes)
+    if path.parent.exists() and not path.parent.is_dir():
+        raise FileError(f"can't write {path}: {path.parent} is a file, not a folder")
     if not path.parent.is_dir():
         raise FileError(f"can't write {path}: there is no folder {path.parent}")
-    if path.exists() and not overwrite:
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise FileError(f"can't write {path}: {reason(error)}") from error
+    if stat.S_ISDIR(mode):
+        raise FileError(f"can't write {path}: it is a folder; give the name of a file in it")
+    if not stat.S_ISREG(mode):
+        raise FileError(f"can't write {path}: it is not an ordinary file")
+    if not overwrite:
         raise FileError(f"{path} exists: choose another name, or use --overwrite")
+
+
+def _wrong_suffix(path: Path, suffixes: Collection[str]) -> FileError:
+    one_of = "one of " if len(suffixes) > 1 else ""
+    return FileError(f"can't write {path}: the suffix must be {one_of}{', '.join(suffixes)}")
+
+
+def _written_format(path: Path) -> _Format:
+    known = _FORMATS.get(path.suffix.lower())
+    if known is None:
+        raise _wrong_suffix(path, SUFFIXES)
+    return known
 
 
 def writable(path: Path, source: ImageFile, axes: str, *, keep_dtype: bool) -> None:
     """Check before a long run that its output can be written.
+
+    Parameters
+    ----------
+    path, source, axes, keep_dtype
+        As for `reserved`.
+
+    Raises
+    ------
+    FileError
+        The message says why, and what to do.
+    """
+    with reserved(path, source, axes, keep_dtype=keep_dtype):
+        pass
+
+
+@contextlib.contextmanager
+def reserved(path: Path, source: ImageFile, axes: str, *, keep_dtype: bool) -> Iterator[None]:
+    """Hold the space of an image on its disk, to check if several outputs have room there together.
 
     Zeros of the source's shape are written to a temporary file, which is removed again. This shows whether
     the format can hold the image, and whether the folder is writable and has enough space.
@@ -157,15 +225,20 @@ def writable(path: Path, source: ImageFile, axes: str, *, keep_dtype: bool) -> N
     FileError
         The message says why, and what to do.
     """
-    known = _FORMATS[path.suffix.lower()]
+    known = _written_format(path)
     dtype = _dtype(known, source, keep_dtype)
     if known.dtypes and dtype.name not in known.dtypes:
         raise FileError(
             f"can't write {path}: {path.suffix} files hold {' or '.join(known.dtypes)}, but the image is "
             f"{dtype.name}: choose .tif"
         )
-    with _temporary(path) as temporary:
-        _encode(known, temporary, path, np.zeros(source.data.shape, dtype), source, axes, {"napari-dip": ""})
+    with trial_file(path) as file:
+        blank = np.zeros(source.data.shape, dtype)
+        _encode(known, file, path, blank, source, axes, {"napari-dip": ""} if known.has_provenance else {})
+        # Zeros may have been compressed to nothing.
+        file.write(bytes(max(0, blank.nbytes - file.seek(0, os.SEEK_END))))
+        file.flush()
+        yield
 
 
 def write(
@@ -176,13 +249,15 @@ def write(
     axes: str,
     provenance: dict[str, Any],
     keep_dtype: bool = False,
+    overwrite: bool = True,
+    unfinished: bool = False,
 ) -> int:
-    """Write a restored image under a temporary name, then rename the file.
+    """Write a restored image, whole or not at all.
 
     Parameters
     ----------
     path : Path
-        The suffix names the format. An existing file is replaced.
+        The suffix names the format.
     data : ndarray of float32
         The restored image.
     source : ImageFile
@@ -193,6 +268,10 @@ def write(
         How the image was restored, as plain JSON values.
     keep_dtype : bool
         Round to the dtype of the source. PNG and JPEG files are always rounded.
+    overwrite : bool
+        Replace an existing file.
+    unfinished : bool
+        The run did not reach its end. An npy file then holds the provenance too, where NumPy does not read.
 
     Returns
     -------
@@ -202,49 +281,38 @@ def write(
     Raises
     ------
     FileError
-        The disk is full or read-only, or the format can't hold the image. No incomplete file is left behind.
+        The disk is full or read-only, the format can't hold the image, or the file exists and is not to be
+        replaced. No incomplete file is left behind.
     """
-    known = _FORMATS[path.suffix.lower()]
+    known = _written_format(path)
     data, clipped = as_dtype(data, _dtype(known, source, keep_dtype))
-    with _temporary(path) as temporary:
-        _encode(known, temporary, path, data, source, axes, provenance)
-        temporary.replace(path)
+    kept = provenance if known.has_provenance or unfinished else {}
+    with new_file(path, overwrite=overwrite) as file:
+        _encode(known, file, path, data, source, axes, kept)
     return clipped
-
-
-@contextlib.contextmanager
-def _temporary(path: Path) -> Iterator[Path]:
-    """Yield a temporary name in the folder of `path`, and remove the file of that name afterwards."""
-    temporary = path.with_name(f".napari-dip-{os.getpid()}.part")
-    try:
-        yield temporary
-    except OSError as error:
-        raise FileError(f"can't write {path}: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
 
 
 def _encode(
     known: _Format,
-    temporary: Path,
+    file: BinaryIO,
     path: Path,
     data: np.ndarray,
     source: ImageFile,
     axes: str,
     provenance: dict[str, Any],
 ) -> None:
-    with temporary.open("wb") as file:
-        try:
-            known.function(known.writer)(file, data, source, axes, provenance)
-        except (OSError, FileError):
+    try:
+        known.function(known.writer)(file, data, source, axes, provenance)
+    except FileError:
+        raise
+    # Encoders raise different exceptions for shapes and dtypes that they do not know.
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
             raise
-        # Encoders raise different exceptions for shapes and dtypes that they do not know.
-        except Exception as error:
-            raise FileError(
-                f"can't write {path}: {path.suffix} files can't hold a {data.dtype.name} image of shape "
-                f"{data.shape} with axes {axes} ({error}): choose .tif or .npy"
-            ) from error
+        raise FileError(
+            f"can't write {path}: {path.suffix} files can't hold a {data.dtype.name} image of shape "
+            f"{data.shape} with axes {axes} ({error}): choose .tif or .npy"
+        ) from error
 
 
 def _dtype(known: _Format, source: ImageFile, keep_dtype: bool) -> np.dtype:

@@ -8,6 +8,8 @@ import numpy as np
 
 from napari_dip.image.region import Region, index
 
+#: Values that are converted at a time.
+_BLOCK = 2**16
 _METRES = {"pm": 1e-12, "nm": 1e-9, "µm": 1e-6, "mm": 1e-3, "cm": 1e-2, "m": 1.0}
 
 
@@ -80,13 +82,56 @@ class ImageFile:
 def as_dtype(data: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, int]:
     """Return data rounded to a dtype, and the number of values that were clipped to its range.
 
-    NaN becomes 0 in dtypes of integers.
+    NaN becomes 0 in dtypes of integers, and infinity is clipped. Apart from the result, this takes a few
+    megabytes of memory, whatever the size of the data. Data that have the dtype already are returned as they
+    are.
     """
-    if dtype.kind == "f":
-        return data.astype(dtype), 0
+    if data.dtype == dtype:
+        return data, 0
     if dtype.kind == "b":
         return data >= 0.5, 0
-    limits = np.iinfo(dtype)
-    rounded = np.rint(np.nan_to_num(data.astype(np.float64), nan=0.0))
-    clipped = int(np.count_nonzero((rounded < limits.min) | (rounded > limits.max)))
-    return np.clip(rounded, limits.min, limits.max).astype(dtype), clipped
+    convert = _to_float if dtype.kind == "f" else _to_integer if data.dtype.kind == "f" else _between_integers
+    converted, clipped = np.empty(data.shape, dtype), 0
+    if data.size:
+        blocks: Any = np.nditer(
+            [data, converted],
+            flags=["external_loop", "buffered"],
+            op_flags=[["readonly"], ["writeonly"]],
+            buffersize=_BLOCK,
+        )
+        with blocks:
+            for values, into in blocks:
+                clipped += convert(values, into)
+    return converted, clipped
+
+
+def _to_float(values: np.ndarray, into: np.ndarray) -> int:
+    """Write values of any dtype as floating-point numbers of another one; return how many were clipped."""
+    limit = np.finfo(into.dtype).max
+    beyond = np.isfinite(values) & ((values > limit) | (values < -limit))
+    with np.errstate(over="ignore"):
+        into[...] = values
+    into[beyond] = np.where(values[beyond] > 0, limit, -limit)
+    return int(np.count_nonzero(beyond))
+
+
+def _to_integer(values: np.ndarray, into: np.ndarray) -> int:
+    """Round floating-point numbers to integers; return how many were clipped."""
+    limits = np.iinfo(into.dtype)
+    rounded = np.rint(values.astype(np.float64))
+    # The largest int64 and uint64 have no float64 of their own, but the integers after them have.
+    above, below = rounded >= float(limits.max + 1), rounded < float(limits.min)
+    rounded[above | below | np.isnan(rounded)] = 0
+    into[...] = rounded
+    into[above], into[below] = limits.max, limits.min
+    return int(np.count_nonzero(above) + np.count_nonzero(below))
+
+
+def _between_integers(values: np.ndarray, into: np.ndarray) -> int:
+    """Write integers, or truth values, as integers of another dtype; return how many were clipped."""
+    limits = np.iinfo(into.dtype)
+    own = np.iinfo(np.uint8 if values.dtype.kind == "b" else values.dtype)
+    low, high = max(limits.min, own.min), min(limits.max, own.max)
+    kept = values if values.dtype.kind == "b" else np.clip(values, low, high)
+    into[...] = kept
+    return int(np.count_nonzero(kept != values))

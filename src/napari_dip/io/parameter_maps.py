@@ -1,5 +1,6 @@
 """Maps of a filter's parameters as files, which other programs can edit."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,10 @@ import numpy as np
 
 from napari_dip.errors import FileError
 from napari_dip.image.axes import Axes
-from napari_dip.io import ImageFile, provenance, read, write
+from napari_dip.io import ImageFile, provenance, read, reserved, write
 
-_SUFFIXES = (".tif", ".tiff")
+#: Suffixes of files that hold maps.
+MAPS_SUFFIXES = (".tif", ".tiff")
 
 
 def read_maps(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
@@ -39,14 +41,20 @@ def read_maps(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
 
 
 def write_maps(
-    path: Path, maps: Mapping[str, np.ndarray], restored: ImageFile, axes: Axes, provenance: dict[str, Any]
+    path: Path,
+    maps: Mapping[str, np.ndarray],
+    restored: ImageFile,
+    axes: Axes,
+    provenance: dict[str, Any],
+    *,
+    overwrite: bool = True,
 ) -> None:
     """Write maps as the channels of one image.
 
     Parameters
     ----------
     path : Path
-        An existing file is replaced.
+        A TIFF file.
     maps : mapping of str to ndarray
         The map of each parameter, with the shape of the restored image without its channels.
     restored : ImageFile
@@ -55,11 +63,40 @@ def write_maps(
         Axes of the restored image.
     provenance : dict
         Provenance of the restored image, as plain JSON values.
+    overwrite : bool
+        Replace an existing file.
+
+    Raises
+    ------
+    FileError
+        As for `write`.
     """
-    letters = "".join(letter for axis, letter in enumerate(axes.letters) if axis != axes.channel)
     data = np.stack(list(maps.values()))
-    beside = ImageFile(np.broadcast_to(np.float32(0), data.shape), pixel_size=restored.pixel_size)
-    write(path, data, beside, axes=f"C{letters}", provenance={**provenance, "maps": list(maps)})
+    blank, letters = _blank(len(maps), restored, axes)
+    provenance = {**provenance, "maps": list(maps)}
+    write(path, data, blank, axes=letters, provenance=provenance, overwrite=overwrite)
+
+
+def reserved_maps(
+    path: Path, count: int, restored: ImageFile, axes: Axes
+) -> contextlib.AbstractContextManager[None]:
+    """Hold the space of a number of maps on their disk, as `reserved` does for an image.
+
+    Raises
+    ------
+    FileError
+        The message says why the maps can't be written, and what to do.
+    """
+    blank, letters = _blank(count, restored, axes)
+    return reserved(path, blank, letters, keep_dtype=False)
+
+
+def _blank(count: int, restored: ImageFile, axes: Axes) -> tuple[ImageFile, str]:
+    """Return an image of the shape of this number of maps, and its axes."""
+    kept = [axis for axis in range(len(axes.letters)) if axis != axes.channel]
+    shape = (count, *(restored.data.shape[axis] for axis in kept))
+    blank = ImageFile(np.broadcast_to(np.float32(0), shape), pixel_size=restored.pixel_size)
+    return blank, "C" + "".join(axes.letters[axis] for axis in kept)
 
 
 def refuse_maps_file(path: Path, axes: Axes) -> None:
@@ -70,8 +107,8 @@ def refuse_maps_file(path: Path, axes: Axes) -> None:
     FileError
         The message says why not, and what to do.
     """
-    if path.suffix.lower() not in _SUFFIXES:
-        raise FileError(f"can't write maps to {path}: the suffix must be one of {', '.join(_SUFFIXES)}")
+    if path.suffix.lower() not in MAPS_SUFFIXES:
+        raise FileError(f"can't write maps to {path}: the suffix must be one of {', '.join(MAPS_SUFFIXES)}")
     if axes.channel is None and set(axes.letters) & set("CS"):
         raise FileError(
             f"can't write maps to {path}: channels that are restored separately have different maps; restore "

@@ -1,5 +1,6 @@
 """PNG, JPEG and npy files."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -46,19 +47,43 @@ def write_jpeg(
     Image.fromarray(data).save(file, "JPEG", quality=95, subsampling=0, comment=json.dumps(provenance))
 
 
-def provenance(path: Path) -> str:
-    """Return the text under the key "napari-dip" of a PNG file, or the comment of a JPEG file."""
+def provenance(path: Path) -> str | None:
+    """Return the text under the key "napari-dip" of a PNG file, or the comment of a JPEG file.
+
+    Of an npy file, return what follows the array, if anything does.
+    """
+    if path.suffix.lower() == ".npy":
+        return _after_array(path)
     with Image.open(path) as file:
         return file.info.get("napari-dip") or file.info.get("comment", b"").decode("utf-8", "replace")
 
 
 def read_npy(path: Path) -> ImageFile:
     """Read an array. Pickled objects are refused, since they could run code."""
-    return ImageFile(np.load(path, allow_pickle=False))
+    loaded = np.load(path, allow_pickle=False)
+    if not isinstance(loaded, np.ndarray):
+        loaded.close()
+        raise FileError(f"can't read {path}: it is an archive of arrays; save one of them as .npy")
+    return ImageFile(loaded)
 
 
 def write_npy(
     file: BinaryIO, data: np.ndarray, source: ImageFile, axes: str, provenance: dict[str, Any]
 ) -> None:
-    """Write an array. The format has no place for provenance."""
+    """Write an array. Provenance, if there is any, follows as another one, which NumPy leaves unread."""
     np.save(file, data, allow_pickle=False)
+    if provenance:
+        np.save(file, np.array(json.dumps(provenance)), allow_pickle=False)
+
+
+def _after_array(path: Path) -> str | None:
+    """Return the text of the second array in an npy file, if there is one."""
+    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    if not isinstance(array, np.memmap):  # an archive
+        array.close()
+        return None
+    with path.open("rb") as file:
+        file.seek(array.offset + array.nbytes)
+        with contextlib.suppress(EOFError, ValueError):  # nothing, or something of another program
+            return str(np.load(file, allow_pickle=False))
+    return None

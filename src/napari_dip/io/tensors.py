@@ -1,45 +1,70 @@
 """Tensors and plain values in safetensors files, which contain no code that could run."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_dip.errors import FileError
+from napari_dip.io.atomic import new_file, trial_file
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-def write_tensors(path: Path, tensors: Mapping[str, "Tensor"], kind: str, header: Mapping[str, Any]) -> None:
-    """Write tensors with a header.
+def write_tensors(
+    path: Path,
+    tensors: Mapping[str, "Tensor"],
+    kind: str,
+    header: Mapping[str, Any],
+    *,
+    overwrite: bool = True,
+) -> None:
+    """Write tensors with a header, whole or not at all.
 
     Parameters
     ----------
     path : Path
-        An existing file is replaced.
+        File to write.
     tensors : mapping of str to Tensor
         Tensors by name.
     kind : str
         Kind of file and its version, under which the header is stored.
     header : mapping of str
         A description of the tensors, as plain JSON values.
+    overwrite : bool
+        Replace an existing file.
 
     Raises
     ------
     FileError
-        The file can't be written.
+        The file can't be written, or it exists and is not to be replaced.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     # Tensors that share memory can't be written, so copy them.
     copies = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-    try:
-        # Write a single entry: safetensors writes several in an order that changes from run to run.
-        save_file(copies, path, {kind: json.dumps(header)})
-    except (OSError, SafetensorError) as error:
-        raise FileError(f"can't write {path}: {error}") from error
+    # A single entry: safetensors writes several in an order that changes from run to run.
+    stored = save(copies, {kind: json.dumps(header)})
+    with new_file(path, overwrite=overwrite) as file:
+        file.write(stored)
+
+
+@contextmanager
+def reserved_tensors(path: Path, tensors: Mapping[str, "Tensor"]) -> Iterator[None]:
+    """Hold the space of tensors on their disk, to check before a run if they can be written.
+
+    Raises
+    ------
+    FileError
+        The message says why not.
+    """
+    with trial_file(path) as file:
+        for value in tensors.values():
+            file.write(bytes(value.numel() * value.element_size()))
+        file.flush()
+        yield
 
 
 def read_tensors(path: Path, kind: str) -> tuple[dict[str, "Tensor"], dict[str, Any] | None]:

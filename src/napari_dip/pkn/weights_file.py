@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from napari_dip.errors import FileError
+from napari_dip.io import refuse_no_file
 from napari_dip.io.tensors import read_tensors, write_tensors
 from napari_dip.pkn.kernels.base import ProceduralKernel
 from napari_dip.pkn.kernels.registry import kernel_of
@@ -16,13 +17,13 @@ _FORMAT = "napari-dip procedural kernel network 1"
 _SETTING = "setting"
 
 
-def save(trained: TrainedNetwork, path: Path) -> None:
+def save(trained: TrainedNetwork, path: Path, *, overwrite: bool = True) -> None:
     """Write a trained network to a safetensors file, with its metadata in the header.
 
     Raises
     ------
     FileError
-        The file can't be written.
+        The file can't be written, or it exists and is not to be replaced.
     """
     from napari_dip._version import __version__
 
@@ -33,7 +34,8 @@ def save(trained: TrainedNetwork, path: Path) -> None:
         "version": __version__,
         "record": trained.metadata,
     }
-    write_tensors(path, {**network.state_dict(), _SETTING: trained.setting}, _FORMAT, header)
+    tensors = {**network.state_dict(), _SETTING: trained.setting}
+    write_tensors(path, tensors, _FORMAT, header, overwrite=overwrite)
 
 
 def load(path: Path, kernel: ProceduralKernel) -> TrainedNetwork:
@@ -44,8 +46,7 @@ def load(path: Path, kernel: ProceduralKernel) -> TrainedNetwork:
     FileError
         The file is absent or broken, holds something else, or holds the network of another kernel.
     """
-    if not path.is_file():
-        raise FileError(f"no such file: {path}")
+    refuse_no_file(path)
     values, header = read_tensors(path, _FORMAT)
     if not header or not isinstance(header.get("record", {}), dict):
         raise FileError(f"{path} holds no procedural kernel network: train one with `napari-dip train-pkn`")

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from napari_dip.errors import FileError
+from napari_dip.io import refuse_no_file
 from napari_dip.io.tensors import read_tensors, write_tensors
 from napari_dip.pretrained.architectures import recognised
 from napari_dip.pretrained.model import Pretrained
@@ -32,8 +33,7 @@ def load(path: Path) -> Pretrained:
     FileError
         The file is missing or broken, contains code, or holds an unknown architecture.
     """
-    if not path.is_file():
-        raise FileError(f"no such file: {path}")
+    refuse_no_file(path)
     header: dict[str, Any] | None = {}
     if path.suffix.lower() == ".safetensors":
         weights, header = read_tensors(path, _FORMAT)
@@ -69,13 +69,13 @@ def _load_version(path: Path, _modified: int, _size: int) -> Pretrained:
     return load(path)
 
 
-def save(pretrained: Pretrained, path: Path) -> None:
+def save(pretrained: Pretrained, path: Path, *, overwrite: bool = True) -> None:
     """Write a network to a safetensors file whose header describes it.
 
     Raises
     ------
     FileError
-        The file can't be written.
+        The file can't be written, or it exists and is not to be replaced.
     """
     from napari_dip._version import __version__
 
@@ -84,7 +84,7 @@ def save(pretrained: Pretrained, path: Path) -> None:
         "sigma": pretrained.sigma,
         "record": {"version": __version__, **pretrained.metadata},
     }
-    write_tensors(path, pretrained.network.state_dict(), _FORMAT, header)
+    write_tensors(path, pretrained.network.state_dict(), _FORMAT, header, overwrite=overwrite)
 
 
 def _built(weights: Mapping[str, Tensor], header: Mapping[str, Any], path: Path) -> Pretrained:

@@ -11,7 +11,7 @@ from napari_dip._version import __version__
 from napari_dip.device import release
 from napari_dip.errors import RestorationError, translated_errors
 from napari_dip.optim.iterate import Iterate
-from napari_dip.optim.stopping import MaxIterations, StoppingRule
+from napari_dip.optim.stopping import MaxIterations, StoppingRule, StopRequested
 from napari_dip.restoration.result import FrameReport, Restoration, RestoredMap
 from napari_dip.restoration.text import frame_name
 from napari_dip.settings import to_dict
@@ -162,7 +162,7 @@ def _provenance(run: "SeriesRun", reports: tuple[FrameReport, ...]) -> dict[str,
         "saturation_level": None if level is None else float(level),
         "noise_std": series.measurement.noise_std is not None,
         "series": series.following,
-        "stop_after": rule.iterations if isinstance(rule, MaxIterations) else None,
+        "stop_after": _stop_after(rule),
         "own_rules": [
             type(part).__name__
             for part in (rule.parts() if rule is not None else ())
@@ -170,6 +170,13 @@ def _provenance(run: "SeriesRun", reports: tuple[FrameReport, ...]) -> dict[str,
         ],
         "frames": [report.to_dict() for report in reports],
     }
+
+
+def _stop_after(rule: StoppingRule | None) -> int | None:
+    """Return after how many iterations a rule ends each frame, if nobody asks for it earlier."""
+    parts = () if rule is None else rule.parts()
+    own = [part for part in parts if not isinstance(part, StopRequested)]
+    return own[0].iterations if len(own) == 1 and isinstance(own[0], MaxIterations) else None
 
 
 def _with_finished(failed: Iterate, finished: Restoration) -> RestorationError:

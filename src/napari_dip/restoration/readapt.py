@@ -73,7 +73,7 @@ class Readapt:
                 restored = found.restored(image)
             yield frame, restored.cpu().numpy()
 
-    def save(self, path: Path, frame: Index, share: float = 1.0) -> None:
+    def save(self, path: Path, frame: Index, share: float = 1.0, *, overwrite: bool = True) -> None:
         """Save the network as it was tuned for a frame, to a file that `FineTune.weights` takes.
 
         Parameters
@@ -84,11 +84,13 @@ class Readapt:
             Index of the frame.
         share : float
             Share of what was learnt, as for `restored`.
+        overwrite : bool
+            Replace an existing file.
 
         Raises
         ------
         FileError
-            The file can't be written.
+            The file can't be written, or it exists and is not to be replaced.
         """
         from napari_dip.pretrained.files import save
 
@@ -96,7 +98,7 @@ class Readapt:
         network.load_state_dict(self._between(frame, share))
         tuned = {"task": to_dict(self._task), "method": to_dict(self._method), "share": share}
         history = {**self._pretrained.metadata, "tuned": tuned}
-        save(replace(self._pretrained, network=network, metadata=history), path)
+        save(replace(self._pretrained, network=network, metadata=history), path, overwrite=overwrite)
 
     @cached_property
     def _series(self) -> Series:
