@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_dip.cli.inputs import Source, opened
 from napari_dip.image.axes import Axes
-from napari_dip.io import writable
+from napari_dip.io import left_out, writable
 from napari_dip.io.parameter_maps import read_maps, refuse_maps_file
 from napari_dip.psf.estimate import estimate_psf
 from napari_dip.restoration.api import restore
@@ -95,11 +95,12 @@ class FileRun:
         task = job.task
         if job.estimate_psf:
             missing = source.beside.get("missing")
-            psf = estimate_psf(source.picture.data, missing=missing, axes=source.axes.letters)
+            psf = estimate_psf(source.picture.with_nan, missing=missing, axes=source.axes.letters)
             note = f"{path}: the blur was measured, its full width at half maximum is {psf.fwhm:.3g} pixels"
             source = replace(source, notes=(*source.notes, note))
             task = replace(cast(Any, task), psf=psf)
         writable(outputs.image, source.restored, source.axes.letters, keep_dtype=job.common.keep_dtype)
+        source = replace(source, notes=(*source.notes, *left_out(outputs.image, source.restored)))
         if outputs.maps is not None:
             refuse_maps_file(outputs.maps, source.axes)
         return cls(path, outputs, source, task, job.method, job.common)

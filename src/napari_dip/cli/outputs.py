@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_dip.errors import FileError
-from napari_dip.io import SUFFIXES, replaceable
+from napari_dip.io import SUFFIXES, file_of, replaceable, stem_of, suffix_of
 
 if TYPE_CHECKING:
     from napari_dip.cli.options import Common
 
-_SAME_SUFFIX = {".fits", ".fit", ".fts", ".npy", ".tif", ".tiff"}
+_SAME_SUFFIX = {".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fts.gz", ".npy", ".tif", ".tiff"}
+#: Files that can be read and not written, and what their restored images are written as.
+_WRITTEN_AS = {".fits.fz": ".fits", ".fit.fz": ".fit", ".fts.fz": ".fts", ".gif": ".tif"}
 _NETWORKS = (".safetensors",)
 
 
@@ -56,10 +58,7 @@ def planned_outputs(
     FileError
         An input is absent, or an output would replace something.
     """
-    for path in (*inputs, *others):
-        if not path.is_file():
-            raise FileError(f"no such file: {path}")
-    protected = {os.path.realpath(path) for path in (*inputs, *others)}
+    protected = {os.path.realpath(file_of(path)) for path in (*inputs, *others)}
 
     def placed(where: Path, suffixes: Collection[str]) -> dict[Path, Path]:
         places = {source: _place(source, where, inputs, common.keep_dtype) for source in inputs}
@@ -79,11 +78,12 @@ def planned_outputs(
 def _place(source: Path, output: Path, inputs: Sequence[Path], keep_dtype: bool) -> Path:
     """Return the file that an input goes to."""
     if "{stem}" in output.name:
-        return output.with_name(output.name.replace("{stem}", source.stem))
+        return output.with_name(output.name.replace("{stem}", stem_of(source)))
     if output.is_dir():
         # Integers may go to PNG or JPEG; float32 needs a format that holds it.
-        same = keep_dtype or source.suffix.lower() in _SAME_SUFFIX
-        return output / f"{source.stem}{source.suffix if same else '.tif'}"
+        suffix = _WRITTEN_AS.get(suffix_of(source)) or source.name[len(stem_of(source)) :]
+        same = keep_dtype or suffix.lower() in _SAME_SUFFIX
+        return output / f"{stem_of(source)}{suffix if same else '.tif'}"
     if len(inputs) > 1:
         raise FileError(f"several images need an existing folder or a name with {{stem}}, got {output}")
     return output
