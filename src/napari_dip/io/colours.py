@@ -55,7 +55,9 @@ def looked_up(indices: np.ndarray, table: np.ndarray) -> np.ndarray:
     table : ndarray, shape ``(n, 3)``
         Red, green and blue of each index. If they are equal for all indices, grey levels are returned.
     """
-    if table.dtype == np.uint16 and (table % 257 == 0).all():  # 8 bits, stored in 16
-        table = (table // 257).astype(np.uint8)
+    for step in (1, 256, 257):  # programs store 8 bits as 16 in each of these ways
+        if table.max() <= 255 * step and (table % step == 0).all():
+            table = (table // step).astype(np.uint8)
+            break
     grey = (table == table[:, :1]).all()
     return (table[:, 0] if grey else table)[indices]

@@ -17,17 +17,20 @@ _CHANNEL = (
     *("EmissionWavelength", "EmissionWavelengthUnit", "ExcitationWavelength", "ExcitationWavelengthUnit"),
     *("PinholeSize", "PinholeSizeUnit", "PockelCellSetting"),
 )
+_PLANES = "{*}Pixels/{*}TiffData"
 _PLANE = ("DeltaT", "ExposureTime", "PositionX", "PositionY", "PositionZ")
 _NUMBERS = {"Color", "EmissionWavelength", "ExcitationWavelength", "PinholeSize", *_PLANE}
 
 
 class Ome:
-    """The first image that OME-XML describes.
+    """The first image that OME-XML describes and whose planes, or some of them, lie in its own file.
 
     Parameters
     ----------
     xml : str
         The XML.
+    path : Path
+        The file that it was read from.
 
     Raises
     ------
@@ -35,31 +38,42 @@ class Ome:
         It is no XML, or describes no image.
     """
 
-    def __init__(self, xml: str) -> None:
+    def __init__(self, xml: str, path: Path) -> None:
         try:
             self.root = ElementTree.fromstring(xml)
         except (ElementTree.ParseError, ValueError) as error:
             raise ValueError(f"it is no XML ({error})") from error
-        image, pixels = self.root.find("{*}Image"), self.root.find("{*}Image/{*}Pixels")
-        if image is None or pixels is None:
+        self.path = path
+        images = [one for one in self.root.iterfind("{*}Image") if one.find("{*}Pixels") is not None]
+        if not images:
             raise ValueError("it describes no image")
-        self.image, self.pixels = image, pixels
+        own = [one for one in images if any(self._is_here(data) for data in one.iterfind(_PLANES))]
+        self.image = (own or images)[0]
+        pixels = self.image.find("{*}Pixels")
+        assert pixels is not None  # by which images were chosen
+        self.pixels = pixels
 
-    def absent_files(self, path: Path) -> list[str]:
+    def absent_files(self) -> list[str]:
         """Return the names of the files that hold planes of the image, and are not beside this one."""
+        data = list(self.image.iterfind(_PLANES))
         parts = {
-            uuid.attrib["FileName"]: (uuid.text or "").strip()
-            for uuid in self.pixels.iterfind("{*}TiffData/{*}UUID")
-            if "FileName" in uuid.attrib
+            uuid.attrib["FileName"]: self._is_here(one)
+            for one in data
+            if (uuid := one.find("{*}UUID")) is not None and "FileName" in uuid.attrib
         }
+        if len(parts) == 1 and not any(self._is_here(one) for one in data):
+            return []  # the name that this file had before
+        return [name for name, here in parts.items() if not here and not (self.path.parent / name).is_file()]
+
+    def _is_here(self, data: ElementTree.Element) -> bool:
+        """Return whether planes lie in this file."""
+        uuid = data.find("{*}UUID")
+        if uuid is None:
+            return True
         own = (self.root.attrib.get("UUID") or "").strip()
-        if len(parts) == 1 and not own:  # this file, under its former name
-            return []
-        return [
-            name
-            for name, uuid in parts.items()
-            if not (own and uuid == own) and not (path.parent / name).is_file()
-        ]
+        if own:
+            return (uuid.text or "").strip() == own
+        return uuid.attrib.get("FileName", "").lower() == self.path.name.lower()
 
     def pixel_size(self) -> tuple[dict[str, Size], tuple[str, ...]]:
         """Return the size of a pixel along each axis, and notes."""

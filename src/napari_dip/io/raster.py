@@ -28,8 +28,8 @@ def read(path: Path) -> ImageFile:
         notes = []
         if (frames := getattr(file, "n_frames", 1)) > 1:
             notes.append(f"it contains {frames} images: only the first one is read")
-        metadata = _metadata(file)
         image = ImageOps.exif_transpose(file)
+        metadata = _metadata(file, image.getexif())
     if image.mode in ("P", "PA"):
         notes.append(_PALETTE)
     elif image.mode in ("CMYK", "YCbCr", "HSV", "LAB"):
@@ -136,10 +136,8 @@ def _brightness(data: np.ndarray, described: Metadata) -> np.ndarray:
     return ~data if data.dtype == bool else np.iinfo(data.dtype).max - data
 
 
-def _metadata(file: Image.Image) -> Metadata:
-    info, exif = file.info, file.getexif()
-    exif.pop(0x0112, None)  # the image is turned upright
-    dpi = info.get("dpi")
+def _metadata(file: Image.Image, exif: Image.Exif) -> Metadata:
+    info, dpi = file.info, file.info.get("dpi")
     text = {str(key): str(value) for key, value in getattr(file, "text", {}).items() if key != _KEY}
     return Metadata(
         description=text.pop("Description", ""),

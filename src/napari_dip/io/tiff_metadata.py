@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ _Sizes = tuple[dict[str, Size], tuple[str, ...]]
 def pixel_size_of(tiff: tifffile.TiffFile) -> _Sizes:
     """Return the size of a pixel along each axis, and notes."""
     if tiff.is_ome:
-        return Ome(tiff.ome_metadata or "").pixel_size()
+        return Ome(tiff.ome_metadata or "", Path(tiff.filehandle.path)).pixel_size()
     page = tiff.pages.first
     if tiff.is_imagej:
         return _imagej_size(tiff.imagej_metadata or {}, _resolution(page))
@@ -45,16 +46,13 @@ def metadata_of(tiff: tifffile.TiffFile) -> Metadata:
     """Return what else a file says about its first image."""
     page = tiff.pages.first
     if tiff.is_ome:
-        described = Ome(tiff.ome_metadata or "").metadata()
+        described = Ome(tiff.ome_metadata or "", Path(tiff.filehandle.path)).metadata()
     elif tiff.is_imagej:
         described = _imagej(tiff.imagej_metadata or {})
     else:
         described = next((_own(one[NOTES]) for one in tiff.shaped_metadata or () if NOTES in one), Metadata())
-        if (
-            not described.description
-            and page.description != page.is_shaped
-            and "<OME" not in page.description
-        ):
+        foreign = page.description.startswith(('{"', "shape=")) or "<OME" in page.description
+        if not described.description and not foreign:
             described = replace(described, description=page.description.strip())
     unit = {_INCH: "inch", _CENTIMETRE: "cm"}.get(int(getattr(page, "resolutionunit", 1)))
     dots = _resolution(page)

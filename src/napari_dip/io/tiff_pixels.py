@@ -51,7 +51,7 @@ def pixels(path: Path, series: Any) -> np.ndarray:
     try:
         return np.asarray(series.asarray())
     except Exception as error:
-        if "imagecodecs" not in str(error):
+        if "imagecodecs" not in str(error) and not isinstance(error, ImportError):
             raise
         decoded = _by_pillow(path, series)
         if decoded is None:
@@ -78,14 +78,14 @@ def _fault(tiff: tifffile.TiffFile, path: Path) -> str | None:
     if "BinaryOnly" in described:
         return "it describes one part of an image of several files; only the planes of this file are read"
     try:
-        absent = Ome(tiff.ome_metadata or "").absent_files(path)
+        absent = Ome(tiff.ome_metadata or "", path).absent_files()
         if absent:
             shown = ", ".join(absent[:5]) + (f" and {len(absent) - 5} more" if len(absent) > 5 else "")
             raise FileError(
                 f"can't read {path}: parts of its image lie in other files, which are absent: {shown}. Put "
                 "all files of the image into one folder"
             )
-        series = tiff.series[0]
+        series = _images(tiff)[0]
         if series.kind != "ome":
             return "it does not fit the pixels"
         if any(page is None for page in series.pages):
@@ -98,10 +98,9 @@ def _fault(tiff: tifffile.TiffFile, path: Path) -> str | None:
 
 
 def _first(tiff: tifffile.TiffFile) -> Any:
-    """Return the first series that is neither a thumbnail nor a mask."""
-    images = [one for one in tiff.series if not (one.keyframe.is_reduced or one.keyframe.is_mask)]
-    first = images[0] if images else tiff.series[0]
-    page = first.keyframe
+    """Return the first image, whose colours can be restored; warn if there are others."""
+    images = _images(tiff)
+    first, page = images[0], images[0].keyframe
     converted = page.photometric == _YCBCR and page.compression in _JPEG
     if page.photometric in _FOREIGN and not converted:
         colours = _FOREIGN[page.photometric]
@@ -110,6 +109,14 @@ def _first(tiff: tifffile.TiffFile) -> Any:
         name = Path(tiff.filename).name
         warnings.warn(f"{name} contains {len(images)} images: only the first one is read", stacklevel=2)
     return first
+
+
+def _images(tiff: tifffile.TiffFile) -> list[Any]:
+    """Return all series that are neither thumbnails nor masks; those come first that lie in this file."""
+    images = [one for one in tiff.series if not (one.keyframe.is_reduced or one.keyframe.is_mask)]
+    return sorted(
+        images or tiff.series, key=lambda one: all(page is None or page.parent is not tiff for page in one)
+    )
 
 
 def _by_pillow(path: Path, series: Any) -> np.ndarray | None:
