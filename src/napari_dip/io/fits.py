@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from napari_dip.io.fits_hdus import Role, chosen
-from napari_dip.io.fits_open import astropy_fits, opened, pixels, stored_bytes
+from napari_dip.io.fits_open import astropy_fits, opened, pixels
 from napari_dip.io.fits_planes import notes_on_others
 from napari_dip.io.image_file import ImageFile
 from napari_dip.io.world_coordinates import keep_world_coordinates
@@ -34,13 +34,11 @@ def read(path: Path, hdu: str | None = None, role: Role = "image") -> ImageFile:
     role : {"image", "noise", "flags"}
         What it is needed for.
     """
-    stored = stored_bytes(path)
-    # Nothing is scaled here, so that other images with scaled integers are written unchanged.
-    hdus = opened(stored, do_not_scale_image_data=True)
+    hdus = opened(path)
     index = chosen(hdus, hdu, role)
-    data = pixels(stored, hdus, index)
+    data = pixels(hdus[index])
     axes, notes = _axes(hdus[index].header, data.shape)
-    notes = (*notes_on_others(path, stored, hdus, index, role), *notes)
+    notes = (*notes_on_others(path, hdus, index, role), *notes)
     mosaic = _mosaic(hdus[index].header) if data.ndim == 2 else ""
     return ImageFile(data, axes, {}, (index, hdus), mosaic=mosaic, notes=notes)
 
@@ -95,7 +93,7 @@ def write_gz(
 
 def provenance(path: Path) -> str | None:
     """Return the latest provenance among the HISTORY cards, or None."""
-    with opened(stored_bytes(path)) as hdus:
+    with opened(path) as hdus:
         for hdu in hdus:
             cards: Iterable[str] = hdu.header.get("HISTORY", ())
             _, mark, after = "\n".join(cards).rpartition(_MARK)

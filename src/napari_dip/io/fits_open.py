@@ -20,32 +20,40 @@ def astropy_fits() -> Any:
     return fits
 
 
-def stored_bytes(path: Path) -> bytes:
-    """Return the contents of a file, unpacked if it is compressed as a whole."""
+def opened(path: Path) -> Any:
+    """Return the HDUs of a file, whose headers have been read and whose integers are not scaled.
+
+    The file may be compressed with gzip.
+    """
     stored = path.read_bytes()
-    return gzip.decompress(stored) if stored[:2] == b"\x1f\x8b" else stored
-
-
-def opened(stored: bytes, **options: Any) -> Any:
-    """Return the HDUs of a file, whose headers have been read."""
+    if stored[:2] == b"\x1f\x8b":
+        stored = gzip.decompress(stored)
     with warnings.catch_warnings():
         # In images of floats the card is a mistake that does no harm.
         warnings.filterwarnings("ignore", "Invalid 'BLANK' keyword")
-        hdus = astropy_fits().open(BytesIO(stored), **options)
+        hdus = astropy_fits().open(BytesIO(stored), do_not_scale_image_data=True)
         len(hdus)  # reads all headers
         return hdus
 
 
-def pixels(stored: bytes, hdus: Any, index: int) -> np.ndarray:
-    """Return the pixels of an HDU, masked where they have the value of BLANK."""
-    header, raw = hdus[index].header, hdus[index].data
-    if raw.dtype.kind == "f" or (header.get("BZERO", 0) == 0 and header.get("BSCALE", 1) == 1):
-        data = np.array(raw)
-    else:  # astropy knows how unsigned integers are stored, but then forgets BLANK
-        with opened(stored, ignore_blank=True) as scaled:
-            data = np.array(scaled[index].data)
-    data = data.astype(data.dtype.newbyteorder("="), copy=False)
-    if raw.dtype.kind == "f" or header.get("BLANK") is None:
-        return data
-    blank = np.asarray(raw == header["BLANK"])
-    return np.ma.MaskedArray(data, blank) if blank.any() else data
+def pixels(hdu: Any) -> np.ndarray:
+    """Return the pixels of an HDU that was opened without scaling, masked where they have the value of BLANK.
+
+    Unsigned integers, which FITS stores as signed ones and an offset, are returned as such.
+    """
+    header, raw = hdu.header, np.asarray(hdu.data)
+    raw = raw.astype(raw.dtype.newbyteorder("="))
+    if raw.dtype.kind == "f":
+        return raw
+    scale, zero, blank = header.get("BSCALE", 1), header.get("BZERO", 0), header.get("BLANK")
+    bits = 8 * raw.dtype.itemsize
+    if scale == 1 and zero == (-128 if bits == 8 else 1 << (bits - 1)):
+        other_sign = np.dtype(f"{'i' if bits == 8 else 'u'}{raw.dtype.itemsize}")
+        unsigned = raw.view(f"u{raw.dtype.itemsize}")
+        data = (unsigned ^ unsigned.dtype.type(1 << (bits - 1))).view(other_sign)
+    elif scale == 1 and zero == 0:
+        data = raw
+    else:
+        data = raw.astype(np.float32 if bits <= 16 else np.float64) * scale + zero
+    hidden = None if blank is None else raw == blank
+    return data if hidden is None or not hidden.any() else np.ma.MaskedArray(data, hidden)

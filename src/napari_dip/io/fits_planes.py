@@ -7,7 +7,7 @@ import numpy as np
 
 from napari_dip.errors import FileError
 from napari_dip.io.fits_hdus import Role, address, chosen, companion, is_image, label, scale_of
-from napari_dip.io.fits_open import opened, pixels, stored_bytes
+from napari_dip.io.fits_open import opened, pixels
 from napari_dip.io.image_file import ImageFile
 from napari_dip.io.uncertainty import standard_deviation
 
@@ -29,8 +29,7 @@ def read_flagged(path: Path, hdu: str | None, bits: int) -> np.ndarray:
     FileError
         No data-quality plane belongs to the image.
     """
-    stored = stored_bytes(path)
-    with opened(stored, do_not_scale_image_data=True) as hdus:
+    with opened(path) as hdus:
         image = chosen(hdus, hdu)
         at = companion(hdus, image, "flags")
         if at is None:
@@ -38,7 +37,7 @@ def read_flagged(path: Path, hdu: str | None, bits: int) -> np.ndarray:
                 f"no data-quality plane of its shape belongs to its HDU {label(hdus, image)}, which "
                 "--dq-bits needs"
             )
-        flags = pixels(stored, hdus, at)
+        flags = pixels(hdus[at])
         if flags.dtype.kind not in "bui":
             raise FileError(f"its HDU {label(hdus, at)} must hold integers for --dq-bits, got {flags.dtype}")
         return (np.ma.getdata(flags).astype(np.int64) & bits) != 0
@@ -54,17 +53,16 @@ def read_noise_std(path: Path, hdu: str | None = None) -> tuple[np.ndarray, str]
     hdu : str, optional
         Name or number of the HDU; by default the first one with uncertainties, or the first image.
     """
-    stored = stored_bytes(path)
-    with opened(stored, do_not_scale_image_data=True) as hdus:
+    with opened(path) as hdus:
         at = chosen(hdus, hdu, "noise")
         scale = scale_of(hdus[at])
-        values = ImageFile(pixels(stored, hdus, at)).with_nan
+        values = ImageFile(pixels(hdus[at])).with_nan
         return standard_deviation(
             values, scale
         ), f"HDU {label(hdus, at)} is read as the {scale} of each pixel"
 
 
-def notes_on_others(path: Path, stored: bytes, hdus: Any, index: int, role: Role) -> tuple[str, ...]:
+def notes_on_others(path: Path, hdus: Any, index: int, role: Role) -> tuple[str, ...]:
     """Return notes on which HDU is read, and on what the others could be used for."""
     others = [at for at, hdu in enumerate(hdus) if is_image(hdu) and at != index]
     if not others:
@@ -81,14 +79,14 @@ def notes_on_others(path: Path, stored: bytes, hdus: Any, index: int, role: Role
             f"HDU {label(hdus, noise)} states the {scale_of(hdus[noise])} of each pixel, which is not used "
             f'unless you give --noise-std "{path}[{address(hdus, noise)}]"'
         )
-    if flags is not None and (marks := _marks(path, stored, hdus, flags)):
+    if flags is not None and (marks := _marks(path, hdus, flags)):
         notes.append(marks)
     return tuple(notes)
 
 
-def _marks(path: Path, stored: bytes, hdus: Any, at: int) -> str:
+def _marks(path: Path, hdus: Any, at: int) -> str:
     """Return a note on the pixels that a data-quality plane marks."""
-    flags = np.ma.getdata(pixels(stored, hdus, at))
+    flags = np.ma.getdata(pixels(hdus[at]))
     count = int(np.count_nonzero(flags))
     if not count:
         return ""
