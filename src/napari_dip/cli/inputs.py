@@ -66,6 +66,11 @@ def opened(path: Path, task: "Task", common: "Common", psf: Path | None = None) 
     notes = [*(f"{path}: {note}" for note in whole.notes), *known.notes]
     if common.missing is not None:
         origin["missing"] = {**_place(common.missing), "label": common.missing_label}
+    if common.noise_std is not None:
+        origin["noise_std"] = _place(common.noise_std)
+    for name in ("hdu", "dq_bits", "no_data"):
+        if getattr(common, name) is not None:
+            origin[name] = getattr(common, name)
     if common.guide is not None:
         guide = read(common.guide)
         notes += [f"{common.guide}: {note}" for note in guide.notes]
