@@ -208,15 +208,35 @@ def test_inverted_grey_scales_are_the_same_whoever_decodes_them(tmp_path, frames
     assert other.metadata.white_is_zero
 
 
+def rewritten(path, tag, value):
+    """Change a tag of a file."""
+    with tifffile.TiffFile(path) as file:
+        place, order = file.pages[0].tags[tag].valueoffset, "big" if file.byteorder == ">" else "little"
+    stored = bytearray(path.read_bytes())
+    stored[place : place + 2] = value.to_bytes(2, order)
+    path.write_bytes(stored)
+
+
+def test_what_pillow_decodes_to_other_numbers_is_refused(tmp_path, frames):
+    if find_spec("imagecodecs"):
+        pytest.skip("imagecodecs is installed")
+    for mode in ("F", "I"):
+        Image.fromarray(frames[0]).convert(mode).save(tmp_path / "a.tif", compression="tiff_lzw")
+        with pytest.raises(FileError, match="needs imagecodecs"):
+            read(tmp_path / "a.tif")
+    grey = (frames[0] >> 8).astype(np.uint8)
+    rgba = np.dstack([grey, grey, grey, grey + 1])
+    Image.fromarray(rgba).save(tmp_path / "a.tif", compression="tiff_lzw")
+    rewritten(tmp_path / "a.tif", "ExtraSamples", 1)
+    with pytest.raises(FileError, match="needs imagecodecs"):
+        read(tmp_path / "a.tif")
+
+
 def test_what_nobody_here_decodes_names_the_extra(tmp_path, frames):
     if find_spec("imagecodecs"):
         pytest.skip("imagecodecs is installed")
     tifffile.imwrite(tmp_path / "a.tif", frames[0])
-    stored = bytearray((tmp_path / "a.tif").read_bytes())
-    with tifffile.TiffFile(tmp_path / "a.tif") as file:
-        place = file.pages[0].tags["Compression"].valueoffset
-    stored[place : place + 2] = (50_000).to_bytes(2, "little")  # Zstandard
-    (tmp_path / "a.tif").write_bytes(stored)
+    rewritten(tmp_path / "a.tif", "Compression", 50_000)  # Zstandard
     with pytest.raises(
         FileError, match=r'compression \(ZSTD\) needs imagecodecs: pip install "napari-dip\[codecs\]"'
     ):

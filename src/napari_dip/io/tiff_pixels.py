@@ -122,6 +122,9 @@ def _images(tiff: tifffile.TiffFile) -> list[Any]:
 def _by_pillow(path: Path, series: Any) -> np.ndarray | None:
     """Return the pixels as Pillow decodes them, or None if it doesn't, or not exactly."""
     page = series.keyframe
+    # It decodes some other types to wrong numbers, and divides colours by an alpha channel (1).
+    if page.dtype not in (np.bool_, np.uint8, np.uint16) or 1 in page.extrasamples:
+        return None
     indices = [None if one is None else one.index for one in series.pages]
     if any(one is None or one.parent.filehandle.name != page.parent.filehandle.name for one in series.pages):
         return None
