@@ -9,7 +9,7 @@ import numpy as np
 from napari_dip.errors import FileError
 from napari_dip.image.axes import Axes
 from napari_dip.image.region import Region, index
-from napari_dip.io import ImageFile, read_flagged, read_mask, read_noise_std
+from napari_dip.io import ImageFile, mask_of, read, read_flagged, read_noise_std
 from napari_dip.io.mosaic import looks_like_mosaic
 from napari_dip.io.sentinels import suspected
 
@@ -65,7 +65,9 @@ def known_pixels(
     data = whole.data if roi is None else whole.data[index(roi)]
     masks, notes = [], []
     if common.missing is not None:
-        masks.append(part("missing", read_mask(common.missing, common.missing_label)))
+        mask = read(common.missing, role="flags")
+        masks.append(part("missing", mask_of(mask, common.missing, common.missing_label)))
+        notes += [f"{common.missing}: {note}" for note in mask.notes if mask.indices is None]
     if common.dq_bits is not None:
         flagged = part("missing", read_flagged(path, common.hdu, bits(common.dq_bits)))
         masks.append(flagged)

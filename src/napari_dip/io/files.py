@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from napari_dip.errors import FileError
+from napari_dip.io.fits_hdus import Role
 from napari_dip.io.image_file import ImageFile, as_dtype
 from napari_dip.io.uncertainty import standard_deviation
 
@@ -78,7 +79,7 @@ def stem_of(path: Path) -> str:
     return path.name[: len(path.name) - len(suffix_of(path))]
 
 
-def read(path: Path, hdu: str | None = None) -> ImageFile:
+def read(path: Path, hdu: str | None = None, role: Role = "image") -> ImageFile:
     """Read an image file.
 
     Parameters
@@ -86,23 +87,45 @@ def read(path: Path, hdu: str | None = None) -> ImageFile:
     path : Path
         The file. Square brackets behind its name choose an HDU of a FITS file, as in ``sky.fits[SCI,2]``.
     hdu : str, optional
-        Name or number of the HDU of a FITS file; by default the first image that is no mask, weight or
-        uncertainty, or that of the name SCI.
+        Name or number of the HDU of a FITS file. By default it is the first one of the role; of images, that
+        of the name SCI comes first.
+    role : {"image", "noise", "flags"}
+        What the image is needed for.
 
     Raises
     ------
     FileError
         The file does not exist, is broken, or has an unknown format.
     """
-    return _read(*_addressed(path, hdu), "image")
+    path, hdu = _addressed(path, hdu)
+    if hdu is not None:
+        _fits_only(path, "--hdu")
+    known = _FORMATS.get(suffix_of(path))
+    reader = known.function(known.reader) if known else import_module("napari_dip.io.plugins").read
+    with _decoding(path):
+        return reader(path, hdu, role) if _is_fits(path) else reader(path)
 
 
 def read_mask(path: Path, label: int | None = None) -> np.ndarray:
     """Read a mask: True where the image is not 0, or where it has this label.
 
     In a colour image, one channel is enough. In a FITS file with several images, it is the plane of flags.
+
+    Raises
+    ------
+    FileError
+        The file can't be read, or the image is partly transparent.
     """
-    image = _read(*_addressed(path), "flags")
+    return mask_of(read(path, role="flags"), path, label)
+
+
+def mask_of(image: ImageFile, path: Path, label: int | None = None) -> np.ndarray:
+    """Return the mask that an image is, as `read_mask` does."""
+    alpha = None if image.alpha is None else image.alpha.values
+    if alpha is not None and (alpha != alpha.max()).any():
+        raise FileError(f"{path} is partly transparent, so its mask is unclear: save it without transparency")
+    if label is not None and image.indices is not None:
+        return image.indices == label
     data = np.ma.getdata(image.data)
     missing = data != 0 if label is None else data == label
     colour = image.axes is not None and image.axes[-1] in "CS"
@@ -152,7 +175,7 @@ def read_noise_std(path: Path) -> tuple[np.ndarray, str]:
         with _decoding(file):
             sigma, note = _PLANES.function("read_noise_std")(file, hdu)
     else:
-        sigma = standard_deviation(_read(file, hdu, "noise").with_nan, "standard deviation")
+        sigma = standard_deviation(read(file, hdu, "noise").with_nan, "standard deviation")
         note = "it is read as the standard deviation of each pixel"
     if not np.isfinite(sigma).any():
         raise FileError(f"{path} must hold the standard deviation of each pixel, but no number is positive")
@@ -182,15 +205,6 @@ def _addressed(path: Path, hdu: str | None = None) -> tuple[Path, str | None]:
     if (match := _ADDRESS.fullmatch(path.name)) and hdu is None and not path.exists():
         return path.with_name(match[1]), match[2]
     return path, hdu
-
-
-def _read(path: Path, hdu: str | None, role: str) -> ImageFile:
-    if hdu is not None:
-        _fits_only(path, "--hdu")
-    known = _FORMATS.get(suffix_of(path))
-    reader = known.function(known.reader) if known else import_module("napari_dip.io.plugins").read
-    with _decoding(path):
-        return reader(path, hdu, role) if _is_fits(path) else reader(path)
 
 
 def _is_fits(path: Path) -> bool:

@@ -39,6 +39,8 @@ class ImageFile:
     mosaic : str
         Says that neighbouring pixels lie behind filters of different colours, such as ``BAYERPAT is RGGB``.
         Empty if the file does not state it.
+    indices : ndarray, optional
+        Indices of a palette, whose colours the pixels are. Labels are stored in this way.
     notes : tuple of str
         What the user should know about how the file was understood.
     """
@@ -52,6 +54,7 @@ class ImageFile:
     alpha: Alpha | None = None
     metadata: Metadata = field(default_factory=Metadata)
     mosaic: str = ""
+    indices: np.ndarray | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -77,7 +80,8 @@ class ImageFile:
             sizes = {axis: size for axis, (size, unit) in self.pixel_size.items() if unit == "µm"}
             metadata = metadata.part(self.axes, roi, sizes)
         origin = tuple(start for start, _ in roi)
-        return replace(self, data=self.data[index(roi)], origin=origin, alpha=alpha, metadata=metadata)
+        data = self.data[index(roi)]
+        return replace(self, data=data, origin=origin, alpha=alpha, metadata=metadata, indices=None)
 
     def refined(self, axes: str, factors: tuple[int, ...]) -> "ImageFile":
         """Return a blank image of the same scene with finer pixels.

@@ -30,14 +30,15 @@ def read(path: Path) -> ImageFile:
             notes.append(f"it contains {frames} images: only the first one is read")
         image = ImageOps.exif_transpose(file)
         metadata = _metadata(file, image.getexif())
+    indices = None
     if image.mode in ("P", "PA"):
         notes.append(_PALETTE)
+        indices = np.array(image.getchannel(0))
     elif image.mode in ("CMYK", "YCbCr", "HSV", "LAB"):
         notes.append(f"its colours are converted from {image.mode} to RGB")
     data, alpha = _levels(image)
-    return ImageFile(
-        data, "YX" if data.ndim == 2 else "YXC", alpha=alpha, metadata=metadata, notes=tuple(notes)
-    )
+    axes = "YX" if data.ndim == 2 else "YXC"
+    return ImageFile(data, axes, alpha=alpha, metadata=metadata, indices=indices, notes=tuple(notes))
 
 
 def read_gif(path: Path) -> ImageFile:
@@ -111,7 +112,7 @@ def _levels(image: Image.Image) -> tuple[np.ndarray, Alpha | None]:
     if image.mode in ("P", "PA"):
         palette = np.array(image.convert("RGBA"))  # it may name an opacity for each colour
         table = np.reshape(np.array(image.getpalette("RGB"), np.uint8), (-1, 3))
-        indices = np.array(image if image.mode == "P" else image.getchannel(0))
+        indices = np.array(image.getchannel(0))
         opaque = image.mode == "P" and clear is None
         return looked_up(indices, table), None if opaque else Alpha(palette[..., 3])
     if image.mode in ("CMYK", "YCbCr", "HSV", "LAB"):

@@ -143,7 +143,7 @@ def _coloured(image: ImageFile, table: np.ndarray, *, false_colours: bool) -> Im
     note = "its pixels are indices of a palette; they are replaced by the colours that they stand for"
     if image.missing is not None:
         data = np.ma.MaskedArray(data, np.broadcast_to(hidden[..., None], data.shape) if colours else hidden)
-    return replace(image, data=data, axes=axes, notes=(*image.notes, note))
+    return replace(image, data=data, axes=axes, indices=np.ma.getdata(image.data), notes=(*image.notes, note))
 
 
 def _with_alpha(image: ImageFile, axes: str, page: Any) -> ImageFile:
