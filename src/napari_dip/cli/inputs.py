@@ -1,7 +1,7 @@
 """What a run reads: the image, and its mask, guide and point spread function on the pixels of the image."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +59,7 @@ def opened(path: Path, task: "Task", common: "Common", psf: Path | None = None) 
         refuse_mosaic(path, whole, axes)
     finer = factors(task, axes)
     roi = None if common.roi is None else parsed(common.roi, axes, shape)
-    picture = whole if roi is None else whole.part(roi)
+    picture = whole if roi is None else replace(whole, axes=axes.letters).part(roi)
     known = known_pixels(path, whole, axes, roi, common)
     beside: dict[str, Any] = {**known.beside}
     origin: dict[str, Any] = {**_place(path), "roi": roi, "missing": None, "guide": None, "psf": None}

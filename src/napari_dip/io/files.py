@@ -149,6 +149,7 @@ def read_flagged(path: Path, hdu: str | None, bits: int) -> np.ndarray:
     FileError
         No data-quality plane belongs to the image.
     """
+    path, hdu = _addressed(path, hdu)
     _fits_only(path, "--dq-bits")
     with _decoding(path):
         return _PLANES.function("read_flagged")(path, hdu, bits)

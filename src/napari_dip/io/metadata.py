@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from napari_dip.image.region import Region
+from napari_dip.io.tiff_tags import Tag, placed
 
 #: Along these axes OME counts the planes of an image.
 PLANE_AXES = "TCZ"
@@ -34,6 +35,8 @@ class Metadata:
         Exponent that a PNG file states.
     white_is_zero : bool
         Larger numbers are shown darker.
+    tags : tuple
+        Tags of a TIFF file that only TIFF files can hold.
     """
 
     description: str = ""
@@ -46,6 +49,7 @@ class Metadata:
     exif: bytes | None = None
     gamma: float | None = None
     white_is_zero: bool = False
+    tags: tuple[Tag, ...] = ()
 
     def part(self, axes: str, roi: Region, sizes: Mapping[str, float]) -> "Metadata":
         """Return the metadata of a region.
@@ -69,7 +73,9 @@ class Metadata:
                 planes[t, c, z] = _moved(
                     attributes, {axis: ends[axis][0] for axis in "XY" if axis in ends}, sizes
                 )
-        return replace(self, channels=self.channels[first:last], planes=planes)
+        start = tuple(ends[axis][0] if axis in ends else 0 for axis in "XY")
+        tags = placed(self.tags, start, (1, 1))
+        return replace(self, channels=self.channels[first:last], planes=planes, tags=tags)
 
     def refined(self, axes: str, factors: Sequence[int]) -> "Metadata":
         """Return the metadata of an image whose pixels were divided."""
@@ -78,7 +84,9 @@ class Metadata:
         if resolution is not None:
             y, x, unit = resolution
             resolution = (y * times.get("Y", 1), x * times.get("X", 1), unit)
-        return replace(self, resolution=resolution, planes=self.planes if times.get("Z", 1) == 1 else {})
+        planes = self.planes if times.get("Z", 1) == 1 else {}
+        tags = placed(self.tags, (0, 0), (times.get("X", 1), times.get("Y", 1)))
+        return replace(self, resolution=resolution, planes=planes, tags=tags)
 
 
 def _moved(

@@ -87,6 +87,7 @@ def write(file: BinaryIO, data: np.ndarray, source: ImageFile, axes: str, proven
         metadata=metadata,
         planarconfig=planar,
         iccprofile=described.icc_profile,
+        extratags=[(*tag, True) for tag in described.tags],
         **options,
     )
 

@@ -11,6 +11,7 @@ import tifffile
 from napari_dip.io.metadata import Metadata
 from napari_dip.io.ome import Ome, ome_colour
 from napari_dip.io.pixel_size import Size, number_in, plausible, unit_named
+from napari_dip.io.tiff_tags import kept_tags
 
 #: Key of the metadata in the description of a TIFF that is no OME-TIFF.
 NOTES = "napari-dip/metadata"
@@ -58,7 +59,7 @@ def metadata_of(tiff: tifffile.TiffFile) -> Metadata:
     dots = _resolution(page)
     if unit is not None and len(dots) == 2 and all(dots.values()):
         described = replace(described, resolution=(dots["Y"], dots["X"], unit))
-    return replace(described, icc_profile=page.iccprofile)
+    return replace(described, icc_profile=page.iccprofile, tags=kept_tags(page))
 
 
 def _resolution(page: Any) -> dict[str, float]:
