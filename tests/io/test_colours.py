@@ -152,6 +152,18 @@ def test_palettes_of_tiffs_become_the_colours_that_they_stand_for(tmp_path, samp
     assert (image.axes, image.data.shape) == ("TYXS", (5, 20, 24, 3))
 
 
+def test_a_palette_may_have_an_alpha_channel(tmp_path, samples, random):
+    table = random.integers(0, 256, (256, 3)).astype(np.uint8)
+    indexed = Image.fromarray(samples[..., 0])
+    indexed.putpalette(table.tobytes())
+    indexed = indexed.convert("PA")
+    indexed.putalpha(Image.fromarray(samples[..., 1]))
+    indexed.save(tmp_path / "a.tif")
+    image = read(tmp_path / "a.tif")
+    np.testing.assert_array_equal(image.data, table[samples[..., 0]])
+    np.testing.assert_array_equal(image.alpha.values, samples[..., 1])
+
+
 def test_palettes_of_8_bits_give_8_bits_and_grey_ones_give_grey_levels(samples):
     table = (np.arange(256)[::-1, None] * np.array([257, 257, 257])).astype(np.uint16)
     grey = looked_up(samples[..., 0], table)

@@ -112,6 +112,10 @@ FAULTS = {
     "no order": lambda xml: spoilt(xml, "DimensionOrder", "Order"),
     "unknown order": lambda xml: spoilt(xml, 'DimensionOrder="XYCZT"', 'DimensionOrder="XYABC"'),
     "other size": lambda xml: spoilt(xml, 'SizeX="18"', 'SizeX="36"'),
+    "fewer frames": lambda xml: spoilt(xml, 'SizeT="4"', 'SizeT="2"'),
+    "fewer planes": lambda xml: spoilt(
+        spoilt(xml, 'SizeT="4"', 'SizeT="2"'), 'PlaneCount="4"', 'PlaneCount="2"'
+    ),
     "more frames": lambda xml: spoilt(xml, 'SizeT="4"', 'SizeT="9"'),
 }
 

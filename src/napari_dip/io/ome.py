@@ -117,7 +117,7 @@ def _attributes(element: ElementTree.Element, names: tuple[str, ...]) -> dict[st
         text = element.attrib.get(name)
         if text is None or (name in _NUMBERS and number_in(text) is None):
             continue
-        found[name] = text if name not in _NUMBERS else int(text) if name == "Color" else float(text)
+        found[name] = text if name not in _NUMBERS else int(float(text)) if name == "Color" else float(text)
     return found
 
 

@@ -30,7 +30,7 @@ def read(path: Path) -> ImageFile:
         axes = series.axes if {"Y", "X"} <= set(series.axes) and not set(series.axes) & {"Q", "I"} else None
         size, size_notes = pixel_size_of(tiff)
         image = ImageFile(data, axes, size, metadata=metadata_of(tiff), notes=(*notes, *size_notes))
-        image = _without_no_data(image, page)
+        image = _without_no_data(_with_alpha(image, series.axes, page), page)
         if page.photometric == _PALETTE and page.colormap is not None:
             image = _coloured(image, page.colormap.T, false_colours=tiff.is_imagej)
         elif page.photometric == _MINISWHITE:
@@ -41,7 +41,7 @@ def read(path: Path) -> ImageFile:
             )
         elif page.photometric == _MOSAIC:
             image = replace(image, mosaic="its photometric interpretation is CFA")
-        return _with_alpha(image, series.axes, page)
+        return image
 
 
 def write(file: BinaryIO, data: np.ndarray, source: ImageFile, axes: str, provenance: dict[str, Any]) -> None:

@@ -15,6 +15,8 @@ from napari_dip.errors import FileError
 from napari_dip.io.ome import Ome
 
 _WHITE_IS_ZERO, _YCBCR = 0, 6
+#: Kinds of series that tifffile looks for before it takes a file for another than an OME-TIFF.
+_BEFORE_OME = ("shaped", "lsm", "mmstack", "ome")
 #: Colours that are neither grey levels nor red, green and blue.
 _FOREIGN = {5: "CMYK", 6: "YCbCr", 8: "CIELAB", 9: "ICCLAB", 10: "ITULAB", 32844: "LogL", 32845: "LogLuv"}
 #: Compressions by JPEG and JPEG 2000, whose decoders return red, green and blue.
@@ -72,10 +74,10 @@ def _fault(tiff: tifffile.TiffFile, path: Path) -> str | None:
     FileError
         A part of the image lies in a file that is absent.
     """
-    described = tiff.pages.first.description or ""
+    xml = tiff.pages.first.description or ""
     if not tiff.is_ome:
-        return "it is incomplete" if "<OME" in described[:4000] and not tiff.is_imagej else None
-    if "BinaryOnly" in described:
+        return "it is incomplete" if "<OME" in xml[:4000] and not tiff.is_imagej else None
+    if "BinaryOnly" in xml:
         return "it describes one part of an image of several files; only the planes of this file are read"
     try:
         absent = Ome(tiff.ome_metadata or "", path).absent_files()
@@ -86,10 +88,15 @@ def _fault(tiff: tifffile.TiffFile, path: Path) -> str | None:
                 "all files of the image into one folder"
             )
         series = _images(tiff)[0]
-        if series.kind != "ome":
+        if series.kind not in _BEFORE_OME:
             return "it does not fit the pixels"
         if any(page is None for page in series.pages):
             return f"it describes {len(series.pages)} planes, and not all of them are there"
+        described, there = sum(len(one.pages) for one in tiff.series), len(tiff.pages)
+        if described < there:
+            with tifffile.TiffFile(path, is_ome=False) as plain:
+                if len(_images(plain)[0].pages) > len(series.pages):
+                    return f"it describes {described} of {there} planes"
     except FileError:
         raise
     except Exception as error:  # noqa: BLE001  tifffile raises different ones for XML that is no OME
