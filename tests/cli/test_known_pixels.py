@@ -119,14 +119,17 @@ def test_an_hdu_can_be_chosen_and_the_others_are_said(tmp_path, sky, capsys):
         assert abs(np.load(tmp_path / "out.npy").mean() - expected.mean()) < 100
         said = capsys.readouterr().err
         assert ("HDU 1 (ERR)" if options else "HDU 2 (SCI)") + " is read; left out: " in said
+    (tmp_path / "out").mkdir()
+    assert run("denoise", f"{tmp_path / 'a.fits'}[ERR]", tmp_path / "out", "--quiet", *FAST) == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.tif"]
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--dq-bits", "4"], "--dq-bits is for FITS files, got"),
+        (["--dq-bits", "4"], "--dq-bits needs a FITS file, got"),
         (["--dq-bits", "four"], "--dq-bits"),
-        (["--hdu", "SCI"], "--hdu is for FITS files, got"),
+        (["--hdu", "SCI"], "choosing an HDU needs a FITS file, got"),
         (["--noise-std", "nothing.npy"], "no such file: nothing.npy"),
         (["--missing", "nothing.fits[DQ]"], "no such file: nothing.fits"),
     ],

@@ -105,7 +105,7 @@ def test_an_hdu_without_an_image_is_refused(tmp_path):
 
 def test_hdus_are_for_fits_files(tmp_path):
     np.save(tmp_path / "a.npy", np.ones(SHAPE))
-    with pytest.raises(FileError, match=r"--hdu is for FITS files, got .*a\.npy"):
+    with pytest.raises(FileError, match=r"choosing an HDU needs a FITS file, got .*a\.npy"):
         read(tmp_path / "a.npy", "1")
 
 
@@ -267,7 +267,7 @@ def test_flags_that_are_absent_or_no_integers_are_refused(tmp_path):
     with pytest.raises(FileError, match="must hold integers for --dq-bits, got float32"):
         read_flagged(path, None, 1)
     np.save(tmp_path / "a.npy", np.ones(SHAPE))
-    with pytest.raises(FileError, match="--dq-bits is for FITS files"):
+    with pytest.raises(FileError, match="--dq-bits needs a FITS file"):
         read_flagged(tmp_path / "a.npy", None, 1)
 
 

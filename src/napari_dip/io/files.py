@@ -99,7 +99,7 @@ def read(path: Path, hdu: str | None = None, role: Role = "image") -> ImageFile:
     """
     path, hdu = _addressed(path, hdu)
     if hdu is not None:
-        _fits_only(path, "--hdu")
+        _fits_only(path, "choosing an HDU")
     known = _FORMATS.get(suffix_of(path))
     reader = known.function(known.reader) if known else import_module("napari_dip.io.plugins").read
     with _decoding(path):
@@ -213,9 +213,9 @@ def _is_fits(path: Path) -> bool:
     return known is not None and known.module == _FITS.module
 
 
-def _fits_only(path: Path, option: str) -> None:
+def _fits_only(path: Path, purpose: str) -> None:
     if not _is_fits(path):
-        raise FileError(f"{option} is for FITS files, got {path}")
+        raise FileError(f"{purpose} needs a FITS file, got {path}")
 
 
 def provenance(path: Path) -> dict[str, Any] | None:

@@ -68,8 +68,8 @@ def notes_on_others(path: Path, hdus: Any, index: int, role: Role) -> tuple[str,
     if not others:
         return ()
     notes = [
-        f"HDU {label(hdus, index)} is read; left out: {', '.join(label(hdus, at) for at in others)}. "
-        "--hdu NAME or NUMBER chooses another one"
+        f"HDU {label(hdus, index)} is read; left out: {', '.join(label(hdus, at) for at in others)}. To read "
+        f'another one, give --hdu, or "{path}[{address(hdus, others[0])}]" in place of the file'
     ]
     if role != "image":
         return tuple(notes)

@@ -17,7 +17,6 @@ _CHANNEL = (
     *("EmissionWavelength", "EmissionWavelengthUnit", "ExcitationWavelength", "ExcitationWavelengthUnit"),
     *("PinholeSize", "PinholeSizeUnit", "PockelCellSetting"),
 )
-_PLANES = "{*}Pixels/{*}TiffData"
 _PLANE = ("DeltaT", "ExposureTime", "PositionX", "PositionY", "PositionZ")
 _NUMBERS = {"Color", "EmissionWavelength", "ExcitationWavelength", "PinholeSize", *_PLANE}
 
@@ -44,18 +43,19 @@ class Ome:
         except (ElementTree.ParseError, ValueError) as error:
             raise ValueError(f"it is no XML ({error})") from error
         self.path = path
-        images = [one for one in self.root.iterfind("{*}Image") if one.find("{*}Pixels") is not None]
+        images = [
+            (one, pixels)
+            for one in self.root.iterfind("{*}Image")
+            if (pixels := one.find("{*}Pixels")) is not None
+        ]
         if not images:
             raise ValueError("it describes no image")
-        own = [one for one in images if any(self._is_here(data) for data in one.iterfind(_PLANES))]
-        self.image = (own or images)[0]
-        pixels = self.image.find("{*}Pixels")
-        assert pixels is not None  # by which images were chosen
-        self.pixels = pixels
+        own = [one for one in images if any(self._is_here(data) for data in one[1].iterfind("{*}TiffData"))]
+        self.image, self.pixels = (own or images)[0]
 
     def absent_files(self) -> list[str]:
         """Return the names of the files that hold planes of the image, and are not beside this one."""
-        data = list(self.image.iterfind(_PLANES))
+        data = list(self.pixels.iterfind("{*}TiffData"))
         parts = {
             uuid.attrib["FileName"]: self._is_here(one)
             for one in data

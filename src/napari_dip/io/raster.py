@@ -73,7 +73,7 @@ def write(file: BinaryIO, data: np.ndarray, source: ImageFile, axes: str, proven
     if source.alpha is not None:
         if source.alpha.premultiplied:
             raise FileError(
-                "colours that were multiplied by their alpha channel can't be written: choose .tif"
+                "PNG files can't hold colours that were multiplied by their alpha channel: choose .tif"
             )
         data, _ = source.alpha.added(data, axes)
     Image.fromarray(_brightness(data, described)).save(file, "PNG", pnginfo=info, **_described(described))
