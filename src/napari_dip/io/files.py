@@ -121,8 +121,7 @@ def read_mask(path: Path, label: int | None = None) -> np.ndarray:
 
 def mask_of(image: ImageFile, path: Path, label: int | None = None) -> np.ndarray:
     """Return the mask that an image is, as `read_mask` does."""
-    alpha = None if image.alpha is None else image.alpha.values
-    if alpha is not None and (alpha != alpha.max()).any():
+    if image.alpha is not None and np.unique(image.alpha.values).size > 1:
         raise FileError(f"{path} is partly transparent, so its mask is unclear: save it without transparency")
     if label is not None and image.indices is not None:
         return image.indices == label
