@@ -212,6 +212,21 @@ def test_inverted_grey_scales_are_the_same_whoever_decodes_them(tmp_path, frames
     assert other.metadata.white_is_zero
 
 
+@pytest.mark.parametrize("compression", ["tiff_lzw", "jpeg"])
+def test_a_compressed_file_that_was_cut_off_is_called_broken(tmp_path, frames, compression):
+    if find_spec("imagecodecs"):
+        pytest.skip("imagecodecs is installed")
+    grey = np.tile((frames[0] >> 8).astype(np.uint8), (20, 20))
+    Image.fromarray(grey).save(tmp_path / "a.tif", compression=compression)
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        offset, count = file.pages[0].dataoffsets[-1], file.pages[0].databytecounts[-1]
+    stored = bytearray((tmp_path / "a.tif").read_bytes())
+    stored[offset : offset + count] = bytes(count)
+    (tmp_path / "a.tif").write_bytes(stored)
+    with pytest.raises(FileError, match=r"can't read .*a\.tif: its pixels are incomplete or broken"):
+        read(tmp_path / "a.tif")
+
+
 def rewritten(path, tag, value):
     """Change a tag of a file."""
     with tifffile.TiffFile(path) as file:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import tifffile
-from PIL import Image, ImageSequence
+from PIL import Image, ImageSequence, UnidentifiedImageError
 
 from napari_dip.errors import FileError
 from napari_dip.io.ome import Ome
@@ -21,6 +21,9 @@ _BEFORE_OME = ("shaped", "lsm", "mmstack", "ome")
 _FOREIGN = {5: "CMYK", 6: "YCbCr", 8: "CIELAB", 9: "ICCLAB", 10: "ITULAB", 32844: "LogL", 32845: "LogLuv"}
 #: Compressions by JPEG and JPEG 2000, whose decoders return red, green and blue.
 _JPEG = (6, 7, 33003, 33005, 34712, 34892)
+
+#: CCITT, LZW, JPEG and PackBits.
+_DECODED_BY_PILLOW = (2, 3, 4, 5, 7, 32773)
 
 
 @contextmanager
@@ -140,8 +143,12 @@ def _by_pillow(path: Path, series: Any) -> np.ndarray | None:
             planes = [
                 np.array(frame) for at, frame in enumerate(ImageSequence.Iterator(file)) if at in indices
             ]
-    except (OSError, ValueError):
+    except UnidentifiedImageError:
         return None
+    except (OSError, ValueError) as error:
+        if page.compression not in _DECODED_BY_PILLOW:
+            return None
+        raise FileError(f"can't read {path}: its pixels are incomplete or broken ({error})") from error
     if page.photometric == _WHITE_IS_ZERO:  # Pillow has inverted it, if it holds 8 bits or one
         if page.dtype not in (np.uint8, np.bool_):
             return None
