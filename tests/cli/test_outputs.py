@@ -117,7 +117,7 @@ def test_an_input_that_can_not_be_used_leaves_the_plans_of_the_others():
     assert [str(error) for error in plans.values()] == [
         "no such file: no.tif",
         "out/b.tif exists: choose another name, or use --overwrite",
-        "folder.tif is a folder: give the files in it",
+        "folder.tif is a folder, not a file: give the files in it",
     ]
 
 

@@ -35,6 +35,30 @@ def test_masks_are_read_from_colour_and_from_labels(tmp_path):
     assert not read_mask(tmp_path / "m.npy", 2).any()
 
 
+def test_labels_may_be_indices_of_a_palette(tmp_path, random):
+    labels = random.integers(0, 5, (6, 7)).astype(np.uint8)
+    table = np.zeros((3, 256), np.uint16)
+    table[:, 1:5] = random.integers(256, 65_535, (3, 4))
+    tifffile.imwrite(tmp_path / "m.tif", labels, photometric="palette", colormap=table)
+    image = Image.fromarray(labels)
+    image.putpalette((table.T >> 8).astype(np.uint8).tobytes())
+    image.save(tmp_path / "m.png")
+    for name in ("m.tif", "m.png"):
+        np.testing.assert_array_equal(read_mask(tmp_path / name), labels != 0)
+        np.testing.assert_array_equal(read_mask(tmp_path / name, 3), labels == 3)
+
+
+def test_a_mask_that_is_partly_transparent_is_unclear(tmp_path):
+    mask = np.zeros((6, 7, 4), np.uint8)
+    mask[2, 3] = 255
+    Image.fromarray(mask).save(tmp_path / "m.png")
+    with pytest.raises(FileError, match=r"m\.png is partly transparent.*save it without transparency"):
+        read_mask(tmp_path / "m.png")
+    mask[..., 3] = 255
+    Image.fromarray(mask).save(tmp_path / "m.png")
+    assert np.argwhere(read_mask(tmp_path / "m.png")).tolist() == [[2, 3]]
+
+
 #: Longer than a FITS card, so that cards end at spaces, quotes and letters.
 RECORD = PROVENANCE | {"source": {"layer": "cells  of day 3, 'wild type' \"µm\" & <b> " * 9 + " "}}
 
@@ -98,7 +122,7 @@ def test_broken_files_are_refused(tmp_path, suffix, random):
         ("nothing.tif", r"no such file: .*nothing\.tif$"),
         ("there.npy/a.tif", r"no such file: .*a\.tif$"),
         ("gone.tif", r"no such file: .*gone\.tif, but a link to one that is gone"),
-        ("folder.tif", r"folder\.tif is a folder: give the files in it"),
+        ("folder.tif", r"folder\.tif is a folder, not a file: give the files in it"),
         ("device.tif", r"can't read .*device\.tif: it is not an ordinary file"),
         ("circle.tif", r"can't read .*circle\.tif: its symbolic links lead in a circle"),
         ("x" * 300 + ".tif", r"can't read .*: File name too long"),

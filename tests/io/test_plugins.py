@@ -30,3 +30,21 @@ def test_an_unknown_format_is_named(tmp_path):
     (tmp_path / "a.unknown").touch()
     with pytest.raises(FileError, match=r"no reader for \.unknown"):
         read(tmp_path / "a.unknown")
+
+
+@pytest.mark.parametrize("ending", [".dng", ".NEF", ".cr2"])
+def test_raw_files_of_cameras_are_mosaics(tmp_path, ending):
+    (tmp_path / f"a{ending}").touch()
+    with pytest.raises(FileError, match="a colour-filter mosaic; convert it to a TIFF in colour"):
+        read(tmp_path / f"a{ending}")
+
+
+# imageio leaves the file open that it can't read.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("ending", [".czi", ".h5", ".hdf5", ".nd2", ".mrc"])
+def test_containers_without_a_reader_are_said_to_have_none(tmp_path, ending):
+    (tmp_path / f"a{ending}").touch()
+    with pytest.raises(
+        FileError, match=f"there is no reader for {ending}.*napari reader plugins add more formats"
+    ):
+        read(tmp_path / f"a{ending}")

@@ -31,17 +31,6 @@ def test_jpeg_round_trip(tmp_path):
     assert abs(read(tmp_path / "a.jpg").data.astype(int) - 100).max() < 3
 
 
-def test_transparent_images_are_refused_unless_they_are_opaque(tmp_path):
-    rgba = np.full((5, 5, 4), 255, np.uint8)
-    rgba[..., 0] = 9
-    Image.fromarray(rgba).save(tmp_path / "opaque.png")
-    assert read(tmp_path / "opaque.png").data.shape == (5, 5, 3)
-    rgba[0, 0, 3] = 128
-    Image.fromarray(rgba).save(tmp_path / "clear.png")
-    with pytest.raises(FileError, match="partly transparent"):
-        read(tmp_path / "clear.png")
-
-
 def test_a_palette_becomes_colour(tmp_path):
     Image.fromarray(np.full((5, 5, 3), (9, 8, 7), np.uint8)).convert("P").save(tmp_path / "a.png")
     assert read(tmp_path / "a.png").data.shape == (5, 5, 3)

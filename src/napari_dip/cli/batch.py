@@ -100,5 +100,5 @@ def _read_beside(job: Job) -> list[Path]:
     common = job.common
     weights = getattr(job.method, "weights", None)  # a file, or the name of a network in the package
     network = None if weights is None or not Path(weights).is_file() else Path(weights)
-    beside = (common.missing, common.guide, common.parameter_maps, job.psf, network)
+    beside = (common.missing, common.noise_std, common.guide, common.parameter_maps, job.psf, network)
     return [path for path in beside if path is not None]

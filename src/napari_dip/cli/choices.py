@@ -5,6 +5,7 @@ from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from napari_dip.cli.known_pixels import bits
 from napari_dip.cli.options import FORMULAS
 from napari_dip.methods import DIP, PRESETS, FineTune, Method
 from napari_dip.noise.models import NOISE_MODELS, NoiseModel
@@ -85,6 +86,8 @@ def check_common(common: "Common", method: Method) -> None:
     _ = common.stopping_rule  # refuses a negative number
     if common.overwrite and common.skip_existing:
         raise ValueError("--overwrite and --skip-existing exclude each other: leave one of them out")
+    if common.dq_bits is not None:
+        bits(common.dq_bits)
     if common.missing_label is not None and common.missing is None:
         raise ValueError("--missing-label selects pixels of the --missing file: give that file too")
     title = words_of_method(type(method)).title

@@ -5,10 +5,9 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
+from napari_dip.io import stem_of
 from napari_dip.io.atomic import ExistsError, PlaceError
 
-#: Of formats whose suffix has two parts, the first one.
-_FIRST_PART = (".ome",)
 #: Names that are tried in one folder.
 _NAMES = 1000
 
@@ -76,9 +75,8 @@ def _other_folders() -> Iterator[Path]:
 def _names(place: Path) -> Iterator[Path]:
     """Yield a name, and then others like it."""
     yield place
-    stem, suffix = place.stem, place.suffix
-    if Path(stem).suffix.lower() in _FIRST_PART:
-        stem, suffix = Path(stem).stem, Path(stem).suffix + suffix
+    stem = stem_of(place).removesuffix(".ome")
+    suffix = place.name[len(stem) :]
     for number in count(2):
         if number > _NAMES:
             return

@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_dip.cli.inputs import Source, opened
 from napari_dip.image.axes import Axes
-from napari_dip.io import reserved
+from napari_dip.io import left_out, reserved
 from napari_dip.io.parameter_maps import read_maps, refuse_maps_file, reserved_maps
 from napari_dip.io.tensors import reserved_tensors
 from napari_dip.psf.estimate import estimate_psf
@@ -102,10 +102,11 @@ class FileRun:
         task = job.task
         if job.estimate_psf:
             missing = source.beside.get("missing")
-            psf = estimate_psf(source.picture.data, missing=missing, axes=source.axes.letters)
+            psf = estimate_psf(source.picture.with_nan, missing=missing, axes=source.axes.letters)
             note = f"{path}: the blur was measured, its full width at half maximum is {psf.fwhm:.3g} pixels"
             source = replace(source, notes=(*source.notes, note))
             task = replace(cast(Any, task), psf=psf)
+        source = replace(source, notes=(*source.notes, *left_out(outputs.image, source.restored)))
         run = cls(path, outputs, source, task, job.method, job.common)
         run._check_outputs()
         return run

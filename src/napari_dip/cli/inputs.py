@@ -1,15 +1,16 @@
 """What a run reads: the image, and its mask, guide and point spread function on the pixels of the image."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_dip.cli.known_pixels import known_pixels, refuse_mosaic
 from napari_dip.image.axes import Axes
-from napari_dip.image.region import index, parsed
-from napari_dip.io import ImageFile, read, read_mask
+from napari_dip.image.region import parsed
+from napari_dip.io import ImageFile, read
 from napari_dip.psf.arrays import resampled
 from napari_dip.restoration.crop import factors, guide_part
 
@@ -51,22 +52,30 @@ class Source:
 
 def opened(path: Path, task: "Task", common: "Common", psf: Path | None = None) -> Source:
     """Read the files of a run, and cut out the region that the options name."""
-    whole = read(path)
+    whole = read(path, common.hdu)
     shape = whole.data.shape
     axes = Axes.of(shape, whole.axes if common.axes is None else common.axes, common.channels)
+    if common.mosaic == "refuse":
+        refuse_mosaic(path, whole, axes)
     finer = factors(task, axes)
     roi = None if common.roi is None else parsed(common.roi, axes, shape)
-    picture = whole if roi is None else whole.part(roi)
-    beside: dict[str, Any] = {}
+    picture = whole if roi is None else replace(whole, axes=axes.letters).part(roi)
+    known = known_pixels(path, whole, axes, roi, common)
+    beside: dict[str, Any] = {**known.beside}
     origin: dict[str, Any] = {**_place(path), "roi": roi, "missing": None, "guide": None, "psf": None}
-    notes: list[str] = []
+    notes = [*(f"{path}: {note}" for note in whole.notes), *known.notes]
     if common.missing is not None:
-        missing = axes.broadcast("missing", read_mask(common.missing, common.missing_label), shape)
-        beside["missing"] = missing if roi is None else missing[index(roi)]
         origin["missing"] = {**_place(common.missing), "label": common.missing_label}
+    if common.noise_std is not None:
+        origin["noise_std"] = _place(common.noise_std)
+    for name in ("hdu", "dq_bits", "no_data"):
+        if getattr(common, name) is not None:
+            origin[name] = getattr(common, name)
     if common.guide is not None:
-        guide = read(common.guide).data
-        beside["guide"] = guide if roi is None else guide_part(guide, shape, axes, finer, roi)
+        guide = read(common.guide)
+        notes += [f"{common.guide}: {note}" for note in guide.notes]
+        values = guide.with_nan
+        beside["guide"] = values if roi is None else guide_part(values, shape, axes, finer, roi)
         origin["guide"] = _place(common.guide)
     if psf is not None:
         beside["psf"], ratio, note = _psf(psf, whole, axes)
@@ -80,17 +89,18 @@ def _psf(path: Path, image: ImageFile, axes: Axes) -> tuple[np.ndarray, list[flo
     picture = read(path)
     letters = [axes.letters[axis] for axis in axes.spatial]
     ratio = picture.pixel_ratio(image, letters)
+    kernel = picture.with_nan
     if ratio is None:
         return (
-            picture.data,
+            kernel,
             None,
             f"{path}: assumed to have the pixels of the image, since not both files state their pixel size",
         )
     if all(math.isclose(r, 1, rel_tol=_SAME) for r in ratio):
-        return picture.data, None, None
+        return kernel, None, None
     times = ", ".join(f"{r:.4g} along {letter}" for r, letter in zip(ratio, letters, strict=True))
     note = f"{path}: resampled to the pixels of the image; its own are larger by a factor of {times}"
-    return resampled(picture.data, ratio), list(ratio), note
+    return resampled(kernel, ratio), list(ratio), note
 
 
 def _place(path: Path) -> dict[str, Any]:

@@ -141,6 +141,21 @@ class Common:
         Only the pixels of the --missing file that have this value are missing.
     saturation_level : float
         Pixels at or above this grey level are missing, in each channel separately.
+    no_data : float
+        Pixels of exactly this grey level are missing, such as -9999.
+    dq_bits : str
+        Pixels are missing whose data-quality plane has one of these flags: a number, or several such as
+        1,4,0x800. The plane is the one that belongs to the image in its FITS file.
+    noise_std : Path
+        Image file with the standard deviation of the noise in each pixel, in grey levels. A FITS file may
+        hold variances or inverse variances instead; a name or number in brackets chooses one of its planes,
+        as in sky.fits[ERR].
+    hdu : str
+        The HDU of FITS files to restore: its name, its name and version such as SCI,2, or its number.
+        [default: the first image that is no mask, weight or uncertainty; SCI if there is one]
+    mosaic : {"refuse", "ignore"}
+        What to do with an image whose pixels lie behind filters of different colours: refuse it, or restore
+        it like any other image.
     guide : Path
         Another image file of the same scene that shows its structures better, such as a photograph with flash
         or a brighter channel. It must have as many pixels as the restored image; channels come last.
@@ -153,7 +168,8 @@ class Common:
     roi : str
         Region to restore, such as 100:356,20:276: one range of pixels for each spatial axis, or for each axis
         of the image. The last pixel of a range is not included; an omitted end is that of the image. The
-        output holds only this region. Files for --missing and --guide still cover the whole image.
+        output holds only this region. Files for --missing, --noise-std and --guide still cover the whole
+        image.
     method : {"dip", "pkn", "finetune", "richardson-lucy", "wiener"}
         Deep Image Prior (dip) fits an untrained network to the image. A procedural kernel network (pkn)
         filters the image within seconds and cannot invent structure. A pretrained network (finetune) is
@@ -191,6 +207,11 @@ class Common:
     missing: Annotated[Path | None, Parameter(group=_IMAGE)] = None
     missing_label: Annotated[_Integer | None, Parameter(group=_IMAGE)] = None
     saturation_level: Annotated[float | None, Parameter(group=_IMAGE)] = None
+    no_data: Annotated[float | None, Parameter(group=_IMAGE)] = None
+    dq_bits: Annotated[str | None, Parameter(group=_IMAGE)] = None
+    noise_std: Annotated[Path | None, Parameter(group=_IMAGE)] = None
+    hdu: Annotated[str | None, Parameter(group=_IMAGE)] = None
+    mosaic: Annotated[Literal["refuse", "ignore"], Parameter(group=_IMAGE)] = "refuse"
     guide: Annotated[Path | None, Parameter(group=_IMAGE)] = None
     axes: Annotated[str | None, Parameter(group=_IMAGE)] = None
     channels: Annotated[Literal["together", "separate"], Parameter(group=_IMAGE)] = "together"

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from napari_dip.errors import FileError
-from napari_dip.io import SUFFIXES, provenance, refuse_no_file, replaceable
+from napari_dip.io import SUFFIXES, file_of, provenance, replaceable, stem_of, suffix_of
 from napari_dip.io.parameter_maps import MAPS_SUFFIXES
 from napari_dip.restoration.completeness import is_complete
 
 if TYPE_CHECKING:
     from napari_dip.cli.options import Common
 
-_SAME_SUFFIX = {".fits", ".fit", ".fts", ".npy", ".tif", ".tiff"}
+_SAME_SUFFIX = {".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fts.gz", ".npy", ".tif", ".tiff"}
+#: Files that can be read and not written, and what their restored images are written as.
+_WRITTEN_AS = {".fits.fz": ".fits", ".fit.fz": ".fit", ".fts.fz": ".fts", ".gif": ".tif"}
 _NETWORKS = (".safetensors",)
 
 
@@ -91,7 +93,7 @@ def planned_outputs(
         No input can be restored as asked for, or two outputs would go to one file.
     """
     for path in others:
-        refuse_no_file(path)
+        file_of(path)
     if len(inputs) > 1 and "{stem}" not in output.name and not output.is_dir():
         raise FileError(f"several images need an existing folder or a name with {{stem}}, got {output}")
     protected = {_identity(path) for path in (*inputs, *others)}
@@ -110,7 +112,7 @@ def planned_outputs(
 
 def _planned(source: Path, output: Path, protected: Collection[object], common: "Common") -> Outputs:
     """Return what is written for an input, once all is checked that can be known before it is read."""
-    refuse_no_file(source)
+    file_of(source)
 
     def checked(place: Path, suffixes: Collection[str]) -> Path:
         if _identity(place) in protected:
@@ -138,8 +140,8 @@ def _seems_complete(path: Path) -> bool:
 
 def _identity(path: Path) -> object:
     """Return what all names of a file share, be they links or differ in their case."""
-    with suppress(OSError):
-        status = path.stat()
+    with suppress(OSError, FileError):
+        status = file_of(path).stat()
         if status.st_ino:  # some network drives have no such numbers
             return status.st_dev, status.st_ino
     return os.path.realpath(path)
@@ -148,11 +150,12 @@ def _identity(path: Path) -> object:
 def _place(source: Path, output: Path, keep_dtype: bool) -> Path:
     """Return the file that an input goes to."""
     if "{stem}" in output.name:
-        return output.with_name(output.name.replace("{stem}", source.stem))
+        return output.with_name(output.name.replace("{stem}", stem_of(source)))
     if output.is_dir():
         # Integers may go to PNG or JPEG; float32 needs a format that holds it.
-        same = keep_dtype or source.suffix.lower() in _SAME_SUFFIX
-        return output / f"{source.stem}{source.suffix if same else '.tif'}"
+        suffix = _WRITTEN_AS.get(suffix_of(source)) or source.name[len(stem_of(source)) :]
+        same = keep_dtype or suffix.lower() in _SAME_SUFFIX
+        return output / f"{stem_of(source)}{suffix if same else '.tif'}"
     return output
 
 

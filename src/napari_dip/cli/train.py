@@ -132,4 +132,6 @@ def _planes(path: Path) -> list[np.ndarray]:
 
     picture = read(path)
     axes = Axes.of(picture.data.shape, picture.axes, "separate").plane_by_plane()
-    return [np.asarray(picture.data[axes.at(frame)], np.float32) for frame in axes.frames(picture.data.shape)]
+    return [
+        np.asarray(picture.with_nan[axes.at(frame)], np.float32) for frame in axes.frames(picture.data.shape)
+    ]

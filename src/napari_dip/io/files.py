@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import stat
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -15,13 +16,16 @@ import numpy as np
 
 from napari_dip.errors import FileError, reason
 from napari_dip.io.atomic import new_file, trial_file
+from napari_dip.io.fits_hdus import Role
 from napari_dip.io.image_file import ImageFile, as_dtype
+from napari_dip.io.uncertainty import standard_deviation
 
 
 @dataclass(frozen=True)
 class _Format:
-    """A format: functions of a module, which is imported when needed, and all dtypes that it can write.
+    """A format: functions of a module, which is imported when needed, and what it can hold.
 
+    It has `dtypes` if it can't write all, and only `shows` an image if larger numbers must be brighter.
     Provenance that a format has no place for is written only if something is wrong with the result.
     """
 
@@ -30,49 +34,186 @@ class _Format:
     writer: str = "write"
     dtypes: tuple[str, ...] = ()
     has_provenance: bool = True
+    writable: bool = True
+    has_alpha: bool = False
+    shows: bool = False
 
     def function(self, name: str) -> Callable[..., Any]:
         return getattr(import_module(f"napari_dip.io.{self.module}"), name)
 
 
-_TIFF, _FITS = _Format("tiff"), _Format("fits")
-_JPEG = _Format("raster", writer="write_jpeg", dtypes=("uint8",))
+_TIFF, _FITS, _GZ = _Format("tiff", has_alpha=True), _Format("fits"), _Format("fits", writer="write_gz")
+_FZ = _Format("fits", writable=False)
+_PLANES = _Format("fits_planes")
+_JPEG = _Format("raster", writer="write_jpeg", dtypes=("uint8",), shows=True)
 _FORMATS = {
     ".tif": _TIFF,
     ".tiff": _TIFF,
     ".fits": _FITS,
     ".fit": _FITS,
     ".fts": _FITS,
-    ".png": _Format("raster", dtypes=("uint8", "uint16", "bool")),
+    ".fits.gz": _GZ,
+    ".fit.gz": _GZ,
+    ".fts.gz": _GZ,
+    ".fits.fz": _FZ,
+    ".fit.fz": _FZ,
+    ".fts.fz": _FZ,
+    ".png": _Format("raster", dtypes=("uint8", "uint16", "bool"), has_alpha=True, shows=True),
     ".jpg": _JPEG,
     ".jpeg": _JPEG,
+    ".gif": _Format("raster", "read_gif", has_provenance=False, writable=False),
     ".npy": _Format("raster", "read_npy", "write_npy", has_provenance=False),
 }
 
+#: An HDU chosen behind the name of a file.
+_ADDRESS = re.compile(r"(.+)\[([^\[\]]+)\]")
+#: Folders that hold an image.
+_CONTAINERS = {".zarr": "OME-Zarr", ".n5": "N5"}
+_SAVE_AS = "; save the image as an OME-TIFF"
 
-def read(path: Path) -> ImageFile:
+
+def suffix_of(path: Path) -> str:
+    """Return the suffix that names the format: the last one, or the last two as in ``.fits.gz``."""
+    double = "".join(path.suffixes[-2:]).lower()
+    return double if double in _FORMATS else path.suffix.lower()
+
+
+def stem_of(path: Path) -> str:
+    """Return the name of a file without the suffix that names the format."""
+    return path.name[: len(path.name) - len(suffix_of(path))]
+
+
+def read(path: Path, hdu: str | None = None, role: Role = "image") -> ImageFile:
     """Read an image file.
+
+    Parameters
+    ----------
+    path : Path
+        The file. Square brackets behind its name choose an HDU of a FITS file, as in ``sky.fits[SCI,2]``.
+    hdu : str, optional
+        Name or number of the HDU of a FITS file. By default it is the first one of the role; of images, that
+        of the name SCI comes first.
+    role : {"image", "noise", "flags"}
+        What the image is needed for.
 
     Raises
     ------
     FileError
         The file does not exist, is broken, or has an unknown format.
     """
-    known = _FORMATS.get(path.suffix.lower())
+    path, hdu = _addressed(path, hdu)
+    if hdu is not None:
+        _fits_only(path, "choosing an HDU")
+    known = _FORMATS.get(suffix_of(path))
     reader = known.function(known.reader) if known else import_module("napari_dip.io.plugins").read
     with _decoding(path):
-        return reader(path)
+        return reader(path, hdu, role) if _is_fits(path) else reader(path)
 
 
 def read_mask(path: Path, label: int | None = None) -> np.ndarray:
     """Read a mask: True where the image is not 0, or where it has this label.
 
-    In a colour image, one channel is enough.
+    In a colour image, one channel is enough. In a FITS file with several images, it is the plane of flags.
+
+    Raises
+    ------
+    FileError
+        The file can't be read, or the image is partly transparent.
     """
-    image = read(path)
-    missing = image.data != 0 if label is None else image.data == label
+    return mask_of(read(path, role="flags"), path, label)
+
+
+def mask_of(image: ImageFile, path: Path, label: int | None = None) -> np.ndarray:
+    """Return the mask that an image is, as `read_mask` does."""
+    if image.alpha is not None and np.unique(image.alpha.values).size > 1:
+        raise FileError(f"{path} is partly transparent, so its mask is unclear: save it without transparency")
+    if label is not None and image.indices is not None:
+        return image.indices == label
+    data = np.ma.getdata(image.data)
+    missing = data != 0 if label is None else data == label
     colour = image.axes is not None and image.axes[-1] in "CS"
     return missing.any(-1) if colour else missing
+
+
+def read_flagged(path: Path, hdu: str | None, bits: int) -> np.ndarray:
+    """Return where the data-quality plane of a FITS image has one of some flags.
+
+    Parameters
+    ----------
+    path : Path
+        The file of the image.
+    hdu : str, optional
+        Name or number of the HDU of the image.
+    bits : int
+        Sum of the flags.
+
+    Raises
+    ------
+    FileError
+        No data-quality plane belongs to the image.
+    """
+    path, hdu = _addressed(path, hdu)
+    _fits_only(path, "--dq-bits")
+    with _decoding(path):
+        return _PLANES.function("read_flagged")(path, hdu, bits)
+
+
+def read_noise_std(path: Path) -> tuple[np.ndarray, str]:
+    """Read the standard deviation of each pixel, in grey levels, and say what the file held.
+
+    It is NaN where a pixel carries no information. Variances and inverse variances in FITS files are
+    converted. All other images are standard deviations.
+
+    Parameters
+    ----------
+    path : Path
+        The file. Square brackets behind its name choose an HDU, as in ``sky.fits[ERR]``.
+
+    Raises
+    ------
+    FileError
+        The file can't be read, or holds no positive number.
+    """
+    file, hdu = _addressed(path)
+    if _is_fits(file):
+        with _decoding(file):
+            sigma, note = _PLANES.function("read_noise_std")(file, hdu)
+    else:
+        sigma = standard_deviation(read(file, hdu, "noise").with_nan, "standard deviation")
+        note = "it is read as the standard deviation of each pixel"
+    if not np.isfinite(sigma).any():
+        raise FileError(f"{path} must hold the standard deviation of each pixel, but no number is positive")
+    return sigma, note
+
+
+def file_of(path: Path) -> Path:
+    """Return the file of a path that may choose an HDU, and refuse what is no file.
+
+    Raises
+    ------
+    FileError
+        There is no such file, or it is a folder or a device.
+    """
+    file, _ = _addressed(path)
+    refuse_no_file(file)
+    return file
+
+
+def _addressed(path: Path, hdu: str | None = None) -> tuple[Path, str | None]:
+    """Return a file, and the HDU that square brackets behind its name choose."""
+    if (match := _ADDRESS.fullmatch(path.name)) and hdu is None and not path.exists():
+        return path.with_name(match[1]), match[2]
+    return path, hdu
+
+
+def _is_fits(path: Path) -> bool:
+    known = _FORMATS.get(suffix_of(path))
+    return known is not None and known.module == _FITS.module
+
+
+def _fits_only(path: Path, purpose: str) -> None:
+    if not _is_fits(path):
+        raise FileError(f"{purpose} needs a FITS file, got {path}")
 
 
 def provenance(path: Path) -> dict[str, Any] | None:
@@ -83,7 +224,7 @@ def provenance(path: Path) -> dict[str, Any] | None:
     FileError
         The file does not exist or is broken.
     """
-    known = _FORMATS.get(path.suffix.lower())
+    known = _FORMATS.get(suffix_of(path))
     if known is None:
         return None
     with _decoding(path):
@@ -98,11 +239,13 @@ def provenance(path: Path) -> dict[str, Any] | None:
 @contextlib.contextmanager
 def _decoding(path: Path) -> Iterator[None]:
     """Turn everything that goes wrong with reading a file into a `FileError`."""
-    refuse_no_file(path)
+    file_of(path)
     try:
         yield
-    except FileError:
-        raise
+    except FileError as error:
+        if str(path) in str(error):
+            raise
+        raise FileError(f"can't read {path}: {error}") from error
     # Decoders raise different exceptions for broken files, depending on format and version.
     except Exception as error:
         why = reason(error) if isinstance(error, OSError) and error.errno is not None else error
@@ -125,13 +268,15 @@ def refuse_no_file(path: Path) -> None:
             raise FileError(f"no such file: {path}{linked}") from error
         raise FileError(f"can't read {path}: {reason(error)}") from error
     if stat.S_ISDIR(mode):
-        raise FileError(f"{path} is a folder: give the files in it")
+        kind = _CONTAINERS.get(path.suffix.lower())
+        advice = f"{kind} can't be read yet{_SAVE_AS}" if kind else "give the files in it"
+        raise FileError(f"{path} is a folder, not a file: {advice}")
     if not stat.S_ISREG(mode):
         raise FileError(f"can't read {path}: it is not an ordinary file")
 
 
 #: Suffixes of images that can be read and written.
-SUFFIXES = tuple(_FORMATS)
+SUFFIXES = tuple(suffix for suffix, known in _FORMATS.items() if known.writable)
 
 
 def replaceable(path: Path, *, overwrite: bool, suffixes: Collection[str] = SUFFIXES) -> None:
@@ -153,7 +298,7 @@ def replaceable(path: Path, *, overwrite: bool, suffixes: Collection[str] = SUFF
     """
     if not path.suffix:
         raise FileError(f"can't write {path}: there is no such folder, and a file name needs a suffix")
-    if path.suffix.lower() not in suffixes:
+    if suffix_of(path) not in suffixes:
         raise _wrong_suffix(path, suffixes)
     if path.parent.exists() and not path.parent.is_dir():
         raise FileError(f"can't write {path}: {path.parent} is a file, not a folder")
@@ -179,7 +324,7 @@ def _wrong_suffix(path: Path, suffixes: Collection[str]) -> FileError:
 
 
 def _written_format(path: Path) -> _Format:
-    known = _FORMATS.get(path.suffix.lower())
+    known = _FORMATS.get(suffix_of(path))
     if known is None:
         raise _wrong_suffix(path, SUFFIXES)
     return known
@@ -226,7 +371,7 @@ def reserved(path: Path, source: ImageFile, axes: str, *, keep_dtype: bool) -> I
         The message says why, and what to do.
     """
     known = _written_format(path)
-    dtype = _dtype(known, source, keep_dtype)
+    dtype = _dtype(known, source, np.dtype(np.float32), keep_dtype)
     if known.dtypes and dtype.name not in known.dtypes:
         raise FileError(
             f"can't write {path}: {path.suffix} files hold {' or '.join(known.dtypes)}, but the image is "
@@ -239,6 +384,22 @@ def reserved(path: Path, source: ImageFile, axes: str, *, keep_dtype: bool) -> I
         file.write(bytes(max(0, blank.nbytes - file.seek(0, os.SEEK_END))))
         file.flush()
         yield
+
+
+def left_out(path: Path, source: ImageFile) -> tuple[str, ...]:
+    """Return notes on what becomes of an image's alpha channel and grey scale in a file of this format."""
+    known, notes = _FORMATS[suffix_of(path)], []
+    if source.alpha is not None:
+        kept = (
+            "is copied, not restored"
+            if known.has_alpha
+            else f"is left out: {suffix_of(path)} files have none"
+        )
+        notes.append(f"{path}: the alpha channel {kept}")
+    if source.metadata.white_is_zero:
+        how = "inverted, so that white stays white" if known.shows else "not inverted: 0 is white"
+        notes.append(f"{path}: its grey levels are {how}")
+    return tuple(notes)
 
 
 def write(
@@ -285,7 +446,7 @@ def write(
         replaced. No incomplete file is left behind.
     """
     known = _written_format(path)
-    data, clipped = as_dtype(data, _dtype(known, source, keep_dtype))
+    data, clipped = as_dtype(data, _dtype(known, source, data.dtype, keep_dtype))
     kept = provenance if known.has_provenance or unfinished else {}
     with new_file(path, overwrite=overwrite) as file:
         _encode(known, file, path, data, source, axes, kept)
@@ -315,6 +476,7 @@ def _encode(
         ) from error
 
 
-def _dtype(known: _Format, source: ImageFile, keep_dtype: bool) -> np.dtype:
+def _dtype(known: _Format, source: ImageFile, restored: np.dtype, keep_dtype: bool) -> np.dtype:
+    """Return the dtype to write: the source's, or float32, or float64 where the restored image needs it."""
     native = source.data.dtype.newbyteorder("=")
-    return native if keep_dtype or known.dtypes else np.dtype(np.float32)
+    return native if keep_dtype or known.dtypes else np.result_type(restored, np.float32)

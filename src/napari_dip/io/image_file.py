@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from napari_dip.image.region import Region, index
+from napari_dip.io.colours import Alpha
+from napari_dip.io.metadata import Metadata
 
 #: Values that are converted at a time.
 _BLOCK = 2**16
@@ -20,7 +22,8 @@ class ImageFile:
     Parameters
     ----------
     data : ndarray
-        Pixels, in the dtype of the file.
+        Pixels, in the dtype of the file. It is a masked array if the file says of some pixels that they hold
+        no value.
     axes : str, optional
         One letter per axis, as in `napari_dip.image.axes.Axes`; None if the file does not state them.
     pixel_size : mapping of str to (float, str)
@@ -31,6 +34,17 @@ class ImageFile:
         Position of the first pixel in the image of the file, along each axis. Empty for the whole image.
     factors : tuple of int
         Number of pixels per pixel of the file, along each axis. Empty if the pixels are those of the file.
+    alpha : Alpha, optional
+        The opacity of the pixels. It is never restored, and copied to the output.
+    metadata : Metadata
+        What else the file says about the image.
+    mosaic : str
+        Says that neighbouring pixels lie behind filters of different colours, such as ``BAYERPAT is RGGB``.
+        Empty if the file does not state it.
+    indices : ndarray, optional
+        Indices of a palette, whose colours the pixels are. Labels are stored in this way.
+    notes : tuple of str
+        What the user should know about how the file was understood.
     """
 
     data: np.ndarray
@@ -39,10 +53,37 @@ class ImageFile:
     header: Any = None
     origin: tuple[int, ...] = ()
     factors: tuple[int, ...] = ()
+    alpha: Alpha | None = None
+    metadata: Metadata = field(default_factory=Metadata)
+    mosaic: str = ""
+    indices: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def missing(self) -> np.ndarray | None:
+        """Where the file says that a pixel holds no value; None if it says so of no pixel."""
+        mask = np.ma.getmaskarray(self.data) if isinstance(self.data, np.ma.MaskedArray) else None
+        return mask if mask is not None and mask.any() else None
+
+    @property
+    def with_nan(self) -> np.ndarray:
+        """The pixels, as floats with NaN where the file says that they hold no value."""
+        if self.missing is None:
+            return np.ma.getdata(self.data)
+        values = self.data.astype(np.result_type(self.data.dtype, np.float32))
+        return np.ma.filled(values, np.nan)
 
     def part(self, roi: Region) -> "ImageFile":
         """Return a region of a whole image."""
-        return replace(self, data=self.data[index(roi)], origin=tuple(start for start, _ in roi))
+        alpha, metadata = self.alpha, self.metadata
+        if alpha is not None:
+            alpha = replace(alpha, values=alpha.values[index(roi[: alpha.values.ndim])])
+        if self.axes is not None:
+            sizes = {axis: size for axis, (size, unit) in self.pixel_size.items() if unit == "µm"}
+            metadata = metadata.part(self.axes, roi, sizes)
+        origin = tuple(start for start, _ in roi)
+        data = self.data[index(roi)]
+        return replace(self, data=data, origin=origin, alpha=alpha, metadata=metadata, indices=None)
 
     def refined(self, axes: str, factors: tuple[int, ...]) -> "ImageFile":
         """Return a blank image of the same scene with finer pixels.
@@ -60,7 +101,11 @@ class ImageFile:
             letter: (size / times.get(letter, 1), unit) for letter, (size, unit) in self.pixel_size.items()
         }
         blank = np.broadcast_to(self.data.dtype.type(0), shape)  # a view without memory of its own
-        return replace(self, data=blank, pixel_size=sizes, factors=factors)
+        alpha = self.alpha
+        if alpha is not None and any(f > 1 for f in factors):
+            alpha = replace(alpha, values=_finer(alpha.values, factors[: alpha.values.ndim]))
+        metadata = self.metadata.refined(axes, factors)
+        return replace(self, data=blank, pixel_size=sizes, factors=factors, alpha=alpha, metadata=metadata)
 
     def pixel_ratio(self, other: "ImageFile", letters: Sequence[str]) -> tuple[float, ...] | None:
         """Return its pixel size divided by another's along some axes; None if a size is not known."""
@@ -77,6 +122,13 @@ class ImageFile:
                 return None
             ratios.append(own / size)
         return tuple(ratios)
+
+
+def _finer(values: np.ndarray, factors: tuple[int, ...]) -> np.ndarray:
+    """Return values interpolated linearly at the centres of finer pixels."""
+    from scipy.ndimage import zoom
+
+    return zoom(values, factors, order=1, mode="nearest", grid_mode=True)
 
 
 def as_dtype(data: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, int]:

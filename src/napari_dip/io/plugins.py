@@ -7,21 +7,32 @@ import numpy as np
 from napari_dip.errors import FileError
 from napari_dip.io.image_file import ImageFile
 
+#: Cameras' raw files, in which neighbouring pixels show different colours.
+_RAW = {".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2", ".pef", ".srw"}
+
 
 def read(path: Path) -> ImageFile:
     """Return the first image layer that an installed reader plugin (npe2) makes from a file."""
     if path.suffix.lower() == ".py":  # napari's own reader would execute it
         raise FileError(f"{path} is a program, not an image")
+    if path.suffix.lower() in _RAW:
+        raise FileError(
+            f"can't read {path}: it holds the raw pixels of a camera, a colour-filter mosaic; convert it to "
+            "a TIFF in colour"
+        )
     from npe2 import PluginManager
     from npe2 import read as read_layers
 
     PluginManager.instance().discover()
     try:
         layers = read_layers([str(path)], stack=False)
-    except ValueError as error:
+    except Exception as error:
+        # napari's own reader takes on files that imageio then has no backend for.
+        if not isinstance(error, ValueError) and "backend" not in str(error):
+            raise
         raise FileError(
             f"can't read {path}: there is no reader for {path.suffix or 'files without a suffix'}. "
-            "TIFF, PNG, JPEG, npy and FITS are built in; napari reader plugins add more formats"
+            "TIFF, PNG, JPEG, GIF, npy and FITS are built in; napari reader plugins add more formats"
         ) from error
     for layer in layers:
         data, meta, kind = (*layer, {}, "image")[:3] if len(layer) < 3 else layer

@@ -87,8 +87,8 @@ def odd_lines(image: np.ndarray, axis: int) -> Lines | None:
         return None
     if float(np.median(np.abs(typical))) / _MAGNITUDE > _STRIPED * error:
         half = lines.shape[1] // 2
-        parts = [np.median(part, axis=1) for part in (apart[:, :half], apart[:, half:])]
-        striped = float(np.corrcoef(*parts)[0, 1]) > _AGREEMENT
+        first, second = (np.median(part, axis=1) for part in (apart[:, :half], apart[:, half:]))
+        striped = float(np.corrcoef(first, second)[0, 1]) > _AGREEMENT
         return Lines((), striped=True, step=float(np.median(np.abs(typical)))) if striped else None
     parts = np.stack([np.median(part, axis=1) for part in np.array_split(apart, _PARTS, axis=1)])
     alike = (np.abs(parts - typical) <= _UNLIKE * np.abs(typical)).all(0)

@@ -8,6 +8,7 @@ import numpy as np
 from napari_dip.image.axes import Axes
 from napari_dip.io import ImageFile
 from napari_dip.io import write as write_image
+from napari_dip.io.colours import Alpha
 from napari_dip.plugin.layers import KEY
 
 
@@ -41,6 +42,9 @@ def write(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
         for letter, size, unit in sizes
         if letter in "ZYX" and f"{unit}" != "pixel"
     }
-    source = ImageFile(pixels, axes.letters, pixel_size)
+    alpha = None
+    if attributes.get("rgb") and pixels.shape[-1] == 4:
+        pixels, alpha = pixels[..., :3], Alpha(pixels[..., 3])
+    source = ImageFile(pixels, axes.letters, pixel_size, alpha=alpha)
     write_image(Path(path), pixels, source, axes=axes.letters, provenance=provenance, keep_dtype=True)
     return [path]
