@@ -49,7 +49,8 @@ def write_jpeg(
 def provenance(path: Path) -> str:
     """Return the text under the key "napari-dip" of a PNG file, or the comment of a JPEG file."""
     with Image.open(path) as file:
-        return file.info.get("napari-dip") or file.info.get("comment", b"").decode("utf-8", "replace")
+        text = file.info.get("napari-dip") or file.info.get("comment", b"")
+        return text.decode("utf-8", "replace") if isinstance(text, bytes) else text
 
 
 def read_npy(path: Path) -> ImageFile:
