@@ -212,7 +212,7 @@ def _described(values: Any, place: Any) -> tuple[Recipe, list[str], str, dict[st
             others[part] = place(beside, notes)
             if not beside.same_grid:
                 notes.append(f"The {name} has other pixels than the {of}: resample it to them first.")
-    return recipe, [*notes, *recipe.caveats], image, others
+    return recipe, list(dict.fromkeys([*notes, *recipe.caveats])), image, others
 
 
 def _from_file(layer: "Layer") -> dict[str, Any] | None:
