@@ -27,12 +27,14 @@ def check_facts(*, factor: Any = 1, channels: Any = 1, sigma: Any = None) -> Non
         ("factor", factor, _LARGEST_FACTOR),
         ("number of channels", channels, _MOST_CHANNELS),
     ):
-        if isinstance(value, bool) or not isinstance(value, Integral) or not 1 <= int(value) <= most:
+        if not _within(value, Integral, 1, most):
             raise ValueError(f"the {name} must be a whole number from 1 to {most}, got {repr(value)}")
-    if sigma is not None and (
-        isinstance(sigma, bool) or not isinstance(sigma, Real) or not 0 <= float(sigma) <= _LARGEST_SIGMA
-    ):
+    if sigma is not None and not _within(sigma, Real, 0, _LARGEST_SIGMA):
         raise ValueError(f"sigma must be a number from 0 to {_LARGEST_SIGMA}, got {repr(sigma)}")
+
+
+def _within(value: Any, kind: Any, least: int, most: int) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool) and bool(least <= value <= most)
 
 
 @dataclass(frozen=True, eq=False)

@@ -242,8 +242,10 @@ class _NumpyArray:
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, shape, kind, _, data = state
-        if not isinstance(kind, _NumpyType) or isinstance(data, list) or not all(map(_count, shape or (1,))):
+        if not isinstance(kind, _NumpyType) or not isinstance(data, str | bytes):
             raise ValueError("another array")
+        for n in shape[:_MOST_AXES]:
+            _count(n)
 
 
 def _count(value: Any) -> int:
@@ -300,6 +302,10 @@ def _plain_set(values: Any = ()) -> None:
     _check_keys(list(values))
 
 
+def _no_bytes() -> bytes:
+    return b""
+
+
 def _complex(real: Any, imaginary: Any) -> complex:
     return complex(real, imaginary)
 
@@ -322,6 +328,7 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "torch.Size": _nothing,
     "torch.device": _nothing,
     "builtins.set": _plain_set,
+    "builtins.bytes": _no_bytes,
     "builtins.complex": _complex,
     "_codecs.encode": _encoded,
     "numpy.dtype": _numpy_type,

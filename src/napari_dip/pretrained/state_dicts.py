@@ -67,22 +67,23 @@ def read_pickled(path: Path) -> dict[str, Tensor]:
 
 @contextmanager
 def _allowed(names: Collection[str]) -> Iterator[None]:
-    """Let torch make numbers and arrays of NumPy, if these names need it, until the file is open."""
-    if not any(name.startswith("numpy.") for name in names):
+    """Let torch make bytes, and numbers and arrays of NumPy, if these names need it, for one file."""
+    if not any(name.startswith(("numpy.", "builtins.bytes")) for name in names):
         yield
         return
     known = torch.serialization.get_safe_globals()
-    wanted = [one for one in _numpy() if one not in known]  # what the user allows stays allowed
+    wanted = [one for one in _plain_values() if one not in known]  # what the user allows stays allowed
     with _OPENING, torch.serialization.safe_globals(wanted):
         yield
 
 
 @cache
-def _numpy() -> list[Any]:
-    """Return what numbers and arrays of NumPy are made with, by the names of all its versions."""
+def _plain_values() -> list[Any]:
+    """Return what bytes, and numbers and arrays of all versions of NumPy, are made with."""
     scalar, reconstruct = (one.__reduce__()[0] for one in (np.float64(), np.empty(0)))
     kinds = {type(np.dtype(code)) for code in "?bhilqBHILQefdFD"}
     return [
+        (bytes, "builtins.bytes"),
         (np.dtype, "numpy.dtype"),
         (np.ndarray, "numpy.ndarray"),
         *((kind, f"numpy.dtypes.{kind.__name__}") for kind in kinds),
