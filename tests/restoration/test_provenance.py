@@ -1,7 +1,9 @@
 """Provenance from a stranger's file gives the script and the command that we mean, or an error."""
 
 import ast
+import functools
 import json
+import operator
 import shlex
 import subprocess
 import unicodedata
@@ -162,14 +164,29 @@ ANYTHING = st.recursive(
 )
 
 
+def alike(value):
+    """Return a strategy for other values of the same type, many of which are allowed in its place."""
+    if isinstance(value, bool):
+        return st.booleans()
+    if isinstance(value, int):
+        return st.integers(0, 50) | st.integers(-3, 2**40)
+    if isinstance(value, float):
+        return st.floats(0.001, 1.0) | st.floats(-1e300, 1e300)
+    if isinstance(value, str):
+        return st.sampled_from(HOSTILE) | st.text(max_size=20)
+    return ANYTHING
+
+
 @st.composite
 def mutated(draw):
     """Return a provenance of which some fields are something else."""
     values = draw(st.sampled_from(SAMPLES))
     for _ in range(draw(st.integers(0, 3))):
-        at = draw(st.sampled_from(list(paths(values))[1:]))
-        new = draw(st.sampled_from(HOSTILE) | ANYTHING)
-        values = changed(values, at, new)
+        places = list(paths(values))[1:]
+        free = [at for at in places if at[-1] in ("layer", "path", "note", "weights", "torch")]
+        at = draw(st.sampled_from(places) | st.sampled_from(free or places))
+        was = functools.reduce(operator.getitem, at, values)
+        values = changed(values, at, draw(alike(was) if draw(st.integers(0, 4)) else ANYTHING))
     return values
 
 
