@@ -125,6 +125,14 @@ def test_weights_beyond_all_use_are_refused(value, file):
         load(file, Anisotropic())
 
 
+@pytest.mark.parametrize("kind", [torch.int32, torch.bool, torch.complex64])
+@pytest.mark.parametrize("name", ["first.bias", "setting"])
+def test_weights_that_are_no_real_numbers_are_refused(name, kind, file):
+    changed(file, **{name: load_file(file)[name].to(kind)})
+    with pytest.raises(FileError, match="its weights are no floating-point numbers"):
+        load(file, Anisotropic())
+
+
 @pytest.mark.parametrize("value", [1e6, -1e6])
 def test_a_setting_beyond_the_limits_of_its_parameter_is_refused(value, file):
     setting = load_file(file)["setting"].clone()

@@ -10,9 +10,10 @@ from napari_dip.errors import FileError
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: Bytes of a file of weights, number of weights, and their largest absolute value. The networks that restore
-#: images have far less, and far smaller ones.
-LARGEST, _MOST, _HIGHEST = 2**32, 10_000, 1e9
+#: Bytes of a file of weights, and number of weights: networks that restore images have far less.
+LARGEST, _MOST = 2**32, 10_000
+#: Largest absolute value of a weight. float32 can still square it.
+_HIGHEST = 1e15
 
 
 def write_tensors(path: Path, tensors: Mapping[str, "Tensor"], kind: str, header: Mapping[str, Any]) -> None:

@@ -24,7 +24,7 @@ _SAFE = "2.10"
 #: Names that training programs give to the entry with the weights. Averaged weights come first: they restore
 #: better than the last ones.
 _ENVELOPES = ("params_ema", "params", "state_dict", "model_state_dict", "model", "net")
-_MOST_ENVELOPES = 4
+_MOST_ENVELOPES, _MOST_PREFIXES = 4, 8
 _BY_HAND = "load it yourself in Python if you trust it, and pass the module to FineTune.of"
 
 #: What torch may make is the same for all threads.
@@ -93,8 +93,8 @@ def _plain_values() -> list[Any]:
 
 
 def without_prefixes(weights: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
-    """Yield the weights by their names, then without each prefix that all names share, such as ``module.``"""
-    while weights:
+    """Yield the weights by their names, then without prefixes that all names share, such as ``module.``"""
+    for _ in range(_MOST_PREFIXES + 1 if weights else 0):
         yield dict(weights)
         first = {name.partition(".")[0] for name in weights}
         if len(first) > 1 or any("." not in name for name in weights):
