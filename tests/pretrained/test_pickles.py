@@ -150,6 +150,7 @@ CLAIMS = {
     ),
     "quantized": lambda: torch.quantize_per_tensor(torch.zeros(2), 0.1, 0, torch.quint8),
     "array of a size": Call(np._core.multiarray._reconstruct, np.ndarray, (10**11,), b"b"),
+    "array by its class": Call(np.ndarray, (10**11,)),
     "dtype of a size": Call(np.dtype, "V2000000000"),
     "objects of NumPy": Call(np.dtype, "O"),
     "dtype with a state": Built(np.dtype, ("f8",), (3, "<", None, None, None, 10**9, -1, 0)),
@@ -183,6 +184,28 @@ def test_the_older_format_may_not_claim_more_than_the_file_holds(memory, tmp_pat
         stored.replace(b"M" + struct.pack("<H", 12345), b"J" + struct.pack("<i", 2**31 - 1))
     )
     assert_refused(tmp_path / "a.pth", "claim more bytes than the file holds", memory=memory)
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_none_of_the_pickles_in_the_older_format_takes_memory(place, memory, tmp_path):
+    pickles = [0x1950A86A20F9469CFC6C, 1001, {}, {}, []]
+    (tmp_path / "a.pth").write_bytes(b"".join(pickle.dumps(one, 2) for one in pickles))
+    assert torch.load(tmp_path / "a.pth", weights_only=True) == {}
+    pickles[place] = Call(bytearray, 10**11)
+    (tmp_path / "a.pth").write_bytes(b"".join(pickle.dumps(one, 2) for one in pickles))
+    assert_refused(tmp_path / "a.pth", "bytearray when opened", memory=memory)
+
+
+@pytest.mark.parametrize("attributes", [{"name": "torch.Size"}, {"__class__": 3}])
+def test_a_pickle_does_not_change_what_it_is_checked_with(attributes, tmp_path):
+    path = tmp_path / "a.pth"
+    archive({}, path)
+    state = pickle.dumps(attributes, 2)[2:-1]
+    for name in (b"cnumpy\ndtype\n", b"ccollections\nOrderedDict\n", b"ctorch._utils\n_rebuild_tensor_v2\n"):
+        for given in (state, b"N" + state + b"\x86"):
+            code = b"\x80\x02" + name + given + b"b."
+            rewritten(path, lambda contents, code=code: contents.update({"archive/data.pkl": code}))
+            assert_refused(path, "it is broken")
 
 
 @pytest.mark.parametrize("name", ["archive/data/0", "archive/more", "archive/data.pkl"])

@@ -12,7 +12,7 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from napari_dip.io.tensors import LARGEST
 
@@ -23,7 +23,8 @@ _MOST_FILES, _LONGEST_PICKLE = 100_000, 2**24
 _MOST_TIMES = 4
 _SMALL = 2**26  # bytes that no computer lacks
 _MOST_AXES = 64  # of a tensor
-_MAGIC = 0x1950A86A20F9469CFC6C  # begins files of torch's older format
+#: Files of torch's older format begin with this number, the first of five pickles.
+_MAGIC, _PICKLES = 0x1950A86A20F9469CFC6C, 5
 
 _SIZES = {
     "Float": 4,
@@ -91,7 +92,7 @@ def inspect(path: Path) -> frozenset[str]:
         stream = io.BytesIO(file.read(_LONGEST_PICKLE))
     if bytes(stream.getbuffer()[:4]) == b"PK\x03\x04":  # as torch tells its formats apart
         return _inspect_archive(path)
-    inspectors = [_Inspector(stream) for _ in range(4)]
+    inspectors = [_Inspector(stream) for _ in range(_PICKLES)]
     if inspectors[0].load() != _MAGIC:
         raise ValueError("another kind of file")
     for one in inspectors[1:]:
@@ -99,7 +100,7 @@ def inspect(path: Path) -> frozenset[str]:
     claimed = sum(size for one in inspectors for size in one.storages.values())
     if claimed > path.stat().st_size:
         raise TooLargeError("its weights claim more bytes than the file holds")
-    return inspectors[-1].names
+    return frozenset().union(*(one.names for one in inspectors))
 
 
 def _inspect_archive(path: Path) -> frozenset[str]:
@@ -191,25 +192,20 @@ class _Inspector(_Machine):
     dispatch[pickle.SETITEMS[0]] = load_setitems
 
 
-class _Name:
-    """Stands in for a function or a class. Nothing can be changed about it."""
+class _Name(NamedTuple):
+    """Stands in for a function or a class. A pickle can't change it."""
 
-    __slots__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
+    name: str
 
     def __call__(self, *arguments: Any) -> Any:
         return _FUNCTIONS[self.name](*arguments)
 
 
-class _Storage:
-    """Stands in for the memory of tensors."""
+class _Storage(NamedTuple):
+    """Stands in for the memory of tensors: bytes of a value, and number of values."""
 
-    __slots__ = ("count", "size")
-
-    def __init__(self, size: int, count: int) -> None:
-        self.size, self.count = size, count
+    size: int
+    values: int
 
 
 class _Ordered(OrderedDict[Any, Any]):
@@ -265,7 +261,7 @@ def _tensor(storage: _Storage, offset: int, shape: Any, strides: Any, *others: A
     """Check that the values of a tensor lie in its storage, each in a place of its own."""
     sizes, steps = [*map(_count, shape[:_MOST_AXES])], [*map(_count, strides[:_MOST_AXES])]
     last = sum((n - 1) * step for n, step in zip(sizes, steps, strict=True)) if all(sizes) else -1
-    if math.prod(sizes) > storage.count or _count(offset) + last >= max(storage.count, 1):
+    if math.prod(sizes) > storage.values or _count(offset) + last >= max(storage.values, 1):
         raise TooLargeError("its weights claim more values than the file holds")
     if len(shape) > _MOST_AXES or any(others[2:]):
         raise ValueError("another kind of tensor")
@@ -314,6 +310,11 @@ def _nothing(*_: Any) -> None:
     """Stand in for what has no size: a device, or a shape."""
 
 
+def _not_called(*_: Any) -> None:
+    """Refuse to make an array of any size."""
+    raise ValueError("a class where a value is wanted")
+
+
 _DTYPE = re.compile(r"torch\.(b?float|u?int|complex)\d+|torch\.bool")
 _NUMPY = {
     f"numpy.{core}.multiarray.{name}": function
@@ -332,6 +333,6 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "builtins.complex": _complex,
     "_codecs.encode": _encoded,
     "numpy.dtype": _numpy_type,
-    "numpy.ndarray": _nothing,
+    "numpy.ndarray": _not_called,
     **_NUMPY,
 }
