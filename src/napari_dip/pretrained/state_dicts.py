@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.torch_version import TorchVersion
 
 from napari_dip.errors import FileError
-from napari_dip.pretrained.pickles import NotAllowedError, TooLargeError, inspect
+from napari_dip.pretrained.inspection import inspect
+from napari_dip.pretrained.pickles import NotAllowedError, TooLargeError
 
 #: Suffixes of files that torch.save writes.
 PICKLED = (".pth", ".pt", ".ckpt")
@@ -39,8 +40,8 @@ def read_pickled(path: Path) -> dict[str, Tensor]:
     Raises
     ------
     FileError
-        The file is broken, is a program, is larger than the limits of `pickles`, or holds more than weights
-        and plain values.
+        The file is broken, is a program, is larger than `inspection` allows, or holds more than weights and
+        plain values.
     """
     if TorchVersion(torch.__version__) < _SAFE:
         raise FileError(
