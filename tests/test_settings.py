@@ -77,7 +77,9 @@ class Example:
         ({"count": 0}, r"Example.count must be >= 1, got 0"),
         ({"count": 10}, r"Example.count must be < 10, got 10"),
         ({"share": -0.5}, r"Example.share must be >= 0, got -0.5"),
-        ({"share": float("nan")}, r"Example.share must be finite"),
+        ({"share": float("nan")}, r"Example.share must be finite, got nan"),
+        ({"share": float("inf")}, r"Example.share must be finite, got inf"),
+        ({"share": 10**400}, r"Example.share must be finite, got an integer that is too large"),
         ({"kind": "c"}, r"Example.kind must be one of a, b, got 'c'"),
         ({"sizes": (1, -1)}, r"Example.sizes must be >= 0, got -1"),
     ],
@@ -157,3 +159,14 @@ def test_an_impossible_record_is_refused_in_words(family, values, message):
 
 def test_an_absent_field_takes_its_default():
     assert from_dict(DIP, {"type": "DIP", "ensemble_size": 1}) == DIP(ensemble_size=1)
+
+
+def test_whole_numbers_of_json_become_floats_where_floats_are_meant():
+    read = from_dict(DIP, {"type": "DIP", "learning_rate": 1, "time_limit": 60, "iterations": 5})
+    assert [type(one) for one in (read.learning_rate, read.time_limit, read.iterations)] == [
+        float,
+        float,
+        int,
+    ]
+    with pytest.raises(ValueError, match="must be finite"):
+        from_dict(DIP, {"type": "DIP", "time_limit": 10**400})

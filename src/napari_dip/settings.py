@@ -1,6 +1,7 @@
 """Settings: frozen dataclasses from which limits, flags, forms and records are made."""
 
-import math
+import contextlib
+import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
@@ -58,13 +59,14 @@ def check(settings: Any) -> None:
 
 def check_field(cls: type, name: str, value: Any) -> None:
     """Check one value for a field, as `check` does."""
-    _check(f"{cls.__name__}.{name}", value, hints(cls)[name])
+    check_value(f"{cls.__name__}.{name}", value, hints(cls)[name])
 
 
-def _check(name: str, value: Any, hint: Any) -> None:
+def check_value(name: str, value: Any, hint: Any) -> None:
+    """Check one value for an annotation, as `check` does, and call it by this name in the error."""
     if get_origin(hint) is Annotated:
         kind, *limits = get_args(hint)
-        _check(name, value, kind)
+        check_value(name, value, kind)
         if value is not None:
             for limit in limits:
                 _check_limit(name, value, limit)
@@ -76,19 +78,20 @@ def _check(name: str, value: Any, hint: Any) -> None:
         if value is None and len(options) < len(get_args(hint)):
             return
         if len(options) == 1:
-            _check(name, value, options[0])
+            check_value(name, value, options[0])
         elif not isinstance(value, tuple(options)):
             raise TypeError(f"{name} must be one of {', '.join(o.__name__ for o in options)}, got {value!r}")
     elif get_origin(hint) is tuple:
         if not isinstance(value, tuple):
             raise TypeError(f"{name} must be a tuple, got {value!r}")
         for item in value:
-            _check(name, item, get_args(hint)[0])
+            check_value(name, item, get_args(hint)[0])
     elif hint is float:
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             raise TypeError(f"{name} must be a number, got {value!r}")
-        if not math.isfinite(value):
-            raise ValueError(f"{name} must be finite, got {value}")
+        if not abs(value) <= sys.float_info.max:  # not NaN, infinite, or an integer that no float holds
+            shown = value if isinstance(value, float) else "an integer that is too large"
+            raise ValueError(f"{name} must be finite, got {shown}")
     elif hint in (int, bool, str):
         if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
             raise TypeError(f"{name} must be of type {hint.__name__}, got {value!r}")
@@ -97,8 +100,11 @@ def _check(name: str, value: Any, hint: Any) -> None:
 
 
 def _check_limit(name: str, value: Any, limit: Any) -> None:
-    if isinstance(limit, Len) and len(value) < limit.min_length:
-        raise ValueError(f"{name} must have at least {limit.min_length} entries, got {len(value)}")
+    if isinstance(limit, Len):
+        if len(value) < limit.min_length:
+            raise ValueError(f"{name} must have at least {limit.min_length} entries, got {len(value)}")
+        if limit.max_length is not None and len(value) > limit.max_length:
+            raise ValueError(f"{name} must have at most {limit.max_length} entries, got {len(value)}")
     for kind, (attribute, sign, holds) in _BOUNDS.items():
         bound = getattr(limit, attribute, None) if isinstance(limit, (kind, Interval)) else None
         if bound is not None and not holds(value, bound):
@@ -151,6 +157,9 @@ def _restored(value: Any, hint: Any) -> Any:
     if get_origin(hint) is tuple and isinstance(value, list):
         return tuple(_restored(item, get_args(hint)[0]) for item in value)
     options = get_args(hint) or (hint,)
+    if float in options and type(value) is int:  # JSON does not tell 2 from 2.0
+        with contextlib.suppress(OverflowError):  # which the settings refuse
+            return float(value)
     settings = tuple(kind for kind in options if isinstance(kind, type) and is_dataclass(kind))
     return from_dict(settings, value) if settings and value is not None else value
 

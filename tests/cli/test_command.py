@@ -104,3 +104,28 @@ def test_a_measured_psf_needs_a_file():
 def test_a_network_without_options_is_left_to_python():
     with pytest.raises(ValueError, match="use the Python script"):
         command_line(Recipe(Denoise(), DIP(network=Hourglass(widths=(2,), skips=(0,))), "YX"), "a", "b")
+
+
+@pytest.mark.parametrize("name", ["-x.tif", "--x.tif", "--overwrite", "-", "[1].tif", "[1, 2]"])
+def test_no_name_of_a_file_is_an_option(name):
+    files = {"image": name, "output": name, "missing": name, "guide": name}
+    words = shlex.split(command_line(Recipe(Inpaint(), DIP(), "YX", missing_label=-3), **files))
+    assert words[2:4] == [f"./{name}"] * 2
+    assert words[words.index("--missing") + 1] == f"./{name}"
+    assert words[words.index("--guide") + 1] == f"./{name}"
+    assert "--missing-label=-3" in words
+    words = shlex.split(command_line(Recipe(SuperResolve(), FineTune(weights=name), "YX"), "a", "b"))
+    assert f"--weights={name}" in words or words[words.index("--weights") + 1] == name
+    words = shlex.split(command_line(Recipe(MEASURED, DIP(), "YX"), "a", "b", psf=name))
+    assert words[words.index("--psf") + 1] == f"./{name}"
+
+
+@pytest.mark.parametrize(
+    "name", ["a\nb", "a\rb", "a\x00b", "a\tb", "a\x1b[2J", "a\x85b", "a\u2028b", "a\ud800b"]
+)
+def test_a_name_with_a_line_break_is_refused_in_words(name):
+    for files in ({"image": name, "output": "b"}, {"image": "a", "output": "b", "missing": name}):
+        with pytest.raises(
+            ValueError, match="which has a line break or another control character: use the Python"
+        ):
+            command_line(Recipe(Inpaint(), DIP(), "YX"), **files)

@@ -4,7 +4,7 @@ import warnings
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from napari_dip.errors import FileError
 from napari_dip.io import ImageFile, provenance, read, read_mask, replaceable, writable, write
@@ -222,3 +222,23 @@ def test_an_image_that_can_not_be_written_is_refused_before_the_run(tmp_path, na
     with pytest.raises(FileError, match=message):
         writable(tmp_path / name, ImageFile(np.zeros(shape, dtype)), "TYX"[-len(shape) :], keep_dtype=True)
     assert os.listdir(tmp_path) == []
+
+
+def test_provenance_that_is_no_provenance_is_none(tmp_path):
+    path, data = tmp_path / "a.tif", np.zeros((4, 5), np.float32)
+    for value in (
+        5,
+        {"napari-dip": 3},
+        ["napari-dip"],
+        None,
+        "[" * 100_000,
+        '{"a":' * 100_000,
+        "9" * 5000,
+        "{",
+    ):
+        tifffile.imwrite(path, data, metadata={"axes": "YX", "napari-dip/provenance": value})
+        assert provenance(path) is None
+    info = PngImagePlugin.PngInfo()
+    info.add_text("comment", "of another program")
+    Image.fromarray(np.zeros((4, 5), np.uint8)).save(tmp_path / "a.png", pnginfo=info)
+    assert provenance(tmp_path / "a.png") is None

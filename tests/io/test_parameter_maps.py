@@ -3,7 +3,7 @@ import pytest
 
 from napari_dip.errors import FileError
 from napari_dip.image.axes import Axes
-from napari_dip.io import ImageFile, provenance, read
+from napari_dip.io import ImageFile, provenance, read, write
 from napari_dip.io.parameter_maps import read_maps, refuse_maps_file, write_maps
 
 
@@ -45,3 +45,12 @@ def test_files_that_can_not_hold_maps_are_refused(tmp_path):
         refuse_maps_file(tmp_path / "maps.png", Axes("YX"))
     with pytest.raises(FileError, match="channels that are restored separately have different maps"):
         refuse_maps_file(tmp_path / "maps.tif", Axes("CYX", "separate"))
+
+
+@pytest.mark.parametrize("names", ["width", 3, ["width", 3], {"width": 1}, None, [["width"]]])
+def test_names_of_maps_that_are_no_names_are_refused(names, tmp_path, maps):
+    data = np.stack(list(maps.values()))
+    record = {"napari-dip": "0.0", "maps": names}
+    write(tmp_path / "maps.tif", data, ImageFile(data), axes="CTYX", provenance=record)
+    with pytest.raises(FileError, match=r"maps\.tif is broken: the names of its maps can't be read"):
+        read_maps(tmp_path / "maps.tif", list(maps))

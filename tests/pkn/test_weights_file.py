@@ -116,6 +116,49 @@ def test_weights_that_are_not_finite_are_refused(name, value, file):
         load(file, Anisotropic())
 
 
+@pytest.mark.parametrize("value", [1e300, -1e300])
+def test_weights_beyond_all_use_are_refused(value, file):
+    values = load_file(file)["first.bias"].double()
+    values[0] = value
+    changed(file, **{"first.bias": values})
+    with pytest.raises(FileError, match="contains NaN or infinite weights, as float32"):
+        load(file, Anisotropic())
+
+
+@pytest.mark.parametrize("kind", [torch.int32, torch.bool, torch.complex64])
+@pytest.mark.parametrize("name", ["first.bias", "setting"])
+def test_weights_that_are_no_real_numbers_are_refused(name, kind, file):
+    changed(file, **{name: load_file(file)[name].to(kind)})
+    with pytest.raises(FileError, match="its weights are no floating-point numbers"):
+        load(file, Anisotropic())
+
+
+@pytest.mark.parametrize("value", [1e6, -1e6])
+def test_a_setting_beyond_the_limits_of_its_parameter_is_refused(value, file):
+    setting = load_file(file)["setting"].clone()
+    setting[0] = value
+    changed(file, setting=setting)
+    with pytest.raises(FileError, match=r"its setting of \w+ must lie between \S+ and \S+, got -?1e\+06"):
+        load(file, Anisotropic())
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"kernel": ["anisotropic"], "factor": 1},
+        {"kernel": "a" * 1000, "factor": 1},
+        {"kernel": "anisotropic", "factor": True},
+        {"kernel": "anisotropic", "factor": 1.0},
+        {"kernel": "anisotropic"},
+    ],
+    ids=range(5),
+)
+def test_a_header_without_kernel_or_factor_is_refused(header, file):
+    changed(file, {weights_file._FORMAT: json.dumps(header)})
+    with pytest.raises(FileError, match="its header does not name a kernel and its factor"):
+        load(file, Anisotropic())
+
+
 class Bomb:
     def __init__(self, path):
         self.path = path
@@ -133,7 +176,7 @@ def test_nothing_in_a_file_can_run(write, tmp_path):
     assert not sprung.exists()
 
 
-@pytest.mark.parametrize("header", ["{", "[1]", "null", "", '{"record": 3}'])
+@pytest.mark.parametrize("header", ["{", "[1]", "null", "", '{"record": 3}', "[" * 100_000])
 def test_a_header_without_metadata_is_refused(header, file):
     changed(file, {weights_file._FORMAT: header})
     with pytest.raises(FileError, match="no procedural kernel network"):

@@ -310,3 +310,39 @@ def test_spandrel_gives_the_same_for_the_old_names_of_esrgan(spandrel):
     network = randomised(RRDB(3, 8, 32, 2, 2))
     weights = {old_names(name, blocks=2): value for name, value in network.state_dict().items()}
     close(recognised(weights)(X), spandrel_output(spandrel, weights, X)[1])
+
+
+def spoilt(value):
+    """Yield other values in place of a weight."""
+    yield torch.tensor(1.0)
+    yield torch.zeros(3)
+    yield torch.zeros(value.shape[0] + 1, *value.shape[1:])
+    yield value[None]
+    yield value.flatten()
+    yield value.to(torch.int64)
+    yield torch.zeros(2000, 1, 1, 1)
+    yield torch.zeros(1, 2000, 1, 1)
+    yield None
+
+
+@pytest.mark.parametrize("network", ONE_OF_EACH, ids=lambda one: one.title)
+def test_spoilt_weights_are_recognised_as_none(network):
+    weights = randomised(network).state_dict()
+    for name, value in weights.items():
+        for other in spoilt(value):
+            found = recognised(
+                {one: value for one, value in {**weights, name: other}.items() if value is not None}
+            )
+            if other is None:  # some layers may lack a bias
+                assert found is None or type(found) is type(network), name
+            elif other.shape != value.shape or other.dtype != value.dtype:
+                assert found is None, name
+
+
+def test_sizes_that_no_memory_holds_are_recognised_as_none():
+    """Networks of these sizes are never made."""
+    many = torch.zeros(50_000)
+    assert recognised({"conv_after_body.weight": many, "conv_last.bias": many}) is None
+    wide = torch.zeros(1).expand(2**20, 2**20, 1, 1)
+    for name in ("conv_first", "body.0", "layers.0", "model.0"):
+        assert recognised({f"{name}.weight": wide, "conv_last.weight": wide, "body.2.weight": wide}) is None

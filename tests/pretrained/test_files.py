@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from napari_dip import FineTune
 from napari_dip.errors import FileError
 from napari_dip.pretrained import files
 from napari_dip.pretrained.architectures import EDSR, RRDB, VDSR, Compact, DnCNN
@@ -267,7 +268,23 @@ def test_nan_and_infinite_weights_are_refused(ending, value, weights, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "header", ["{", "[1]", "null", '{"factor": "x"}', '{"record": 3}', '{"sigma": "25"}', '{"factor": 0}']
+    "header",
+    [
+        "{",
+        "[1]",
+        "null",
+        "[" * 100_000,
+        '{"record": 3}',
+        *(
+            f'{{"factor": {one}}}'
+            for one in ('"x"', "0", "-2", "17", "1e9", "1.5", "true", "null", "[2]", "9" * 5000)
+        ),
+        *(
+            f'{{"sigma": {one}}}'
+            for one in ('"25"', "-1", "1e300", "Infinity", "NaN", "true", "{}", "9" * 400)
+        ),
+    ],
+    ids=lambda header: header[:30],
 )
 def test_a_broken_header_is_refused(header, weights, tmp_path):
     save_file(weights, tmp_path / "a.safetensors", {files._FORMAT: header})
@@ -348,3 +365,97 @@ def test_a_file_is_read_again_only_if_it_has_changed(weights, tmp_path):
 def test_a_missing_file_is_named_in_the_same_way(tmp_path):
     with pytest.raises(FileError, match="no such file"):
         load_shared(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize("ending", ["pth", "safetensors"])
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(1e300, "NaN or infinite weights, as float32"), (-1e300, "infinite"), (1e30, r"weights beyond 1e\+15")],
+)
+def test_weights_beyond_all_use_are_refused(value, words, ending, weights, tmp_path):
+    weights = {name: one.double() for name, one in weights.items()}
+    weights["body.0.bias"][0] = value
+    (torch.save if ending == "pth" else save_file)(weights, tmp_path / f"a.{ending}")
+    with pytest.raises(FileError, match=rf"a\.{ending} is .*{words}"):
+        load(tmp_path / f"a.{ending}")
+
+
+@pytest.mark.parametrize("format", ["float64", "bfloat16", "float16", "float8_e4m3fn", "float8_e5m2"])
+def test_weights_of_other_formats_become_float32(format, weights, tmp_path):
+    kind = getattr(torch, format)
+    save_file({name: value.to(kind) for name, value in weights.items()}, tmp_path / "a.safetensors")
+    found = load(tmp_path / "a.safetensors").network.state_dict()
+    for name, value in found.items():
+        assert value.dtype == torch.float32
+        assert torch.equal(value, weights[name].to(kind).float())
+
+
+@pytest.mark.parametrize("kind", [torch.complex64, torch.int64, torch.bool, torch.uint16])
+def test_weights_that_are_no_real_numbers_are_refused(kind, weights, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "spandrel", None)
+    save_file({name: value.to(kind) for name, value in weights.items()}, tmp_path / "a.safetensors")
+    with pytest.raises(FileError, match=r"a\.safetensors holds weights of an architecture other than"):
+        load(tmp_path / "a.safetensors")
+
+
+def test_a_weight_without_values_is_refused(weights, tmp_path):
+    """Its shape could claim any size without a byte in the file."""
+    for shape in ((10**8, 1, 0, 3), (0,)):
+        save_file({**weights, "body.0.weight": torch.zeros(shape)}, tmp_path / "a.safetensors")
+        with pytest.raises(FileError, match=r"a\.safetensors is broken: one of its weights has no values"):
+            load(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize("number", ["999999999", "999999", "1000", "9" * 5000, "٩٩٩٩٩"])
+@pytest.mark.parametrize(
+    "name", ["body.{}.weight", "model.{}.weight", "layers.{}.bias", "a.body.{}.conv1.weight"]
+)
+def test_a_layer_of_a_number_that_no_network_has_is_refused(name, number, weights, tmp_path):
+    save_file({**weights, name.format(number): torch.ones(1)}, tmp_path / "a.safetensors")
+    with pytest.raises(FileError, match=r"a\.safetensors is broken: the numbers of its layers have gaps"):
+        load(tmp_path / "a.safetensors")
+
+
+def test_more_weights_than_any_network_has_are_refused(tmp_path):
+    save_file({f"x{n}": torch.ones(1) for n in range(10_001)}, tmp_path / "a.safetensors")
+    with pytest.raises(FileError, match="it holds 10001 weights, the limit is 10000"):
+        load(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize("ending", ["pth", "safetensors"])
+def test_a_file_larger_than_any_network_is_refused_unread(ending, tmp_path):
+    path = tmp_path / f"a.{ending}"
+    with path.open("wb") as file:
+        file.truncate(2**32 + 1)  # a hole, which takes no space
+    with pytest.raises(FileError, match=rf"a\.{ending} is refused: it has more than 4 GiB"):
+        load(path)
+
+
+def test_a_factor_beyond_the_limit_is_refused(tmp_path):
+    save_file(Compact(1, 17, 2, 1).state_dict(), tmp_path / "a.safetensors")
+    with pytest.raises(FileError, match="the factor must be a whole number from 1 to 16, got 17"):
+        load(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"factor": 10**9}, "the factor must be a whole number from 1 to 16, got 1000000000"),
+        ({"factor": 1.5}, "the factor must be a whole number"),
+        ({"channels": 0}, "the number of channels must be a whole number from 1 to 1024, got 0"),
+        ({"sigma": float("inf")}, "sigma must be a number from 0 to 255, got inf"),
+        ({"sigma": float("nan")}, "sigma must be a number from 0 to 255, got nan"),
+        ({"sigma": "25"}, "sigma must be a number from 0 to 255, got '25'"),
+    ],
+)
+def test_what_no_file_may_say_no_caller_may_say(facts, words):
+    with pytest.raises(ValueError, match=words):
+        FineTune.of(nn.Identity(), **facts)
+
+
+def test_a_name_of_many_prefixes_is_not_followed_to_its_end(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "spandrel", None)
+    save_file({"a." * 300_000 + "weight": torch.ones(1)}, tmp_path / "a.safetensors")
+    with pytest.raises(FileError, match=r"a\.safetensors holds weights of an architecture other than"):
+        load(tmp_path / "a.safetensors")
+    assert len(list(without_prefixes({"a." * 100 + "weight": torch.ones(1)}))) == 9

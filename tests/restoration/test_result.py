@@ -1,9 +1,12 @@
 """A restoration can be used as an array."""
 
+import json
+
 import numpy as np
 import pytest
 
-from napari_dip import Denoise, Restoration, restore
+from napari_dip import Denoise, Outcome, Restoration, StoppingCriterion, restore
+from napari_dip.restoration.result import FrameReport
 
 
 @pytest.fixture
@@ -38,3 +41,10 @@ def test_it_may_be_restored_again(restoration, tiny):
 def test_without_frames_that_failed_nothing_failed(restoration):
     assert isinstance(restoration, Restoration)
     assert restoration.failed == ()
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf"), -float("inf"), None])
+def test_a_report_is_plain_json(score):
+    report = FrameReport((1,), Outcome.DIVERGED, 3, score, 1.5, StoppingCriterion.RISK)
+    written = json.dumps(report.to_dict(), allow_nan=False)
+    assert json.loads(written)["score"] is None

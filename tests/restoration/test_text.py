@@ -3,7 +3,7 @@ import pytest
 from napari_dip import Outcome
 from napari_dip.presentation import METHOD_NAMES
 from napari_dip.restoration.result import FrameReport, Restoration
-from napari_dip.restoration.text import duration, memory, summary
+from napari_dip.restoration.text import comments, duration, memory, one_line, summary
 
 
 def test_the_summary_says_why_and_how_many():
@@ -53,3 +53,11 @@ def test_methods_have_names_in_small_letters():
 def test_memory():
     assert memory(3 * 2**29) == "1.5 GiB"
     assert memory(40 * 2**20) == "40 MiB"
+
+
+def test_a_comment_has_one_line_whatever_is_in_it():
+    breaks = "".join(map(chr, range(32))) + "\x7f\x85\u2028\u2029\u202e\ud800"
+    assert one_line(f" a{breaks}b\xa0 c ") == "a b c"
+    assert comments(["a\nb", "Größe in µm — “x”"]) == "# a b\n# Größe in µm — “x”\n"
+    for one in map(chr, range(0x11000)):
+        assert len(f"# {one_line(f'a{one}b')}".splitlines()) == 1

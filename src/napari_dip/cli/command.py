@@ -1,6 +1,7 @@
 """Writes the command that repeats a run."""
 
 import shlex
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,9 @@ from napari_dip.presentation import words_of_method, words_of_task
 from napari_dip.psf.models import PSFS
 from napari_dip.restoration.recipe import OPTIONS, Recipe, changed
 from napari_dip.tasks import Task
+
+#: Unicode's categories of control characters, of line and paragraph separators, and of halves of a character.
+_UNTYPABLE = ("Cc", "Cs", "Zl", "Zp")
 
 
 def command_line(
@@ -40,22 +44,34 @@ def command_line(
     Returns
     -------
     str
-        The command, quoted for a POSIX shell.
+        The command on one line, quoted for a POSIX shell.
 
     Raises
     ------
     ValueError
-        No options of the command line give these settings.
+        No options of the command line give these settings, or a name holds a line break.
     """
     common = {name: value for name, value in changed(recipe).items() if name in ("axes", *OPTIONS)}
     if recipe.roi is not None:
         common["roi"] = written(recipe.roi)
     if missing is not None:
-        common |= {"missing": missing, "missing_label": recipe.missing_label}
-    common["guide"] = guide
+        common |= {"missing": _path(missing), "missing_label": recipe.missing_label}
+    common["guide"] = None if guide is None else _path(guide)
     values = {**common, **_task_values(recipe.task, psf), **_method_values(recipe.method)}
     command = words_of_task(type(recipe.task)).command
-    return shlex.join(["napari-dip", command, image, output, *_options(values)])
+    words = ["napari-dip", command, _path(image), _path(output), *_options(values)]
+    for word in words:
+        if any(unicodedata.category(one) in _UNTYPABLE for one in word):
+            raise ValueError(
+                f"a command can't hold {word!r}, which has a line break or another control character: "
+                "use the Python script, or rename the file"
+            )
+    return shlex.join(words)
+
+
+def _path(text: str) -> str:
+    """Return a path as the command line reads it: neither as an option, nor as a list."""
+    return f"./{text}" if text.startswith(("-", "[")) else text
 
 
 def _task_values(task: Task, psf: str | None) -> dict[str, Any]:
@@ -69,7 +85,7 @@ def _task_values(task: Task, psf: str | None) -> dict[str, Any]:
     blur = getattr(task, "psf", None)
     if blur is not None:
         values.pop("psf", None)
-        values |= {"psf": psf} if task.needs_psf else _psf_values(blur)
+        values |= {"psf": _path(str(psf))} if task.needs_psf else _psf_values(blur)
     return values
 
 
@@ -108,6 +124,8 @@ def _options(values: Mapping[str, Any]) -> list[str]:
         option = name.replace("_", "-")
         if isinstance(value, bool):
             words.append(f"--{option}" if value else f"--no-{option}")
+        elif value is not None and str(value).startswith("-"):  # it would be taken for the next option
+            words.append(f"--{option}={value}")
         elif value is not None:
             words += [f"--{option}", str(value)]
     return words

@@ -219,6 +219,8 @@ def _fits_only(path: Path, purpose: str) -> None:
 def provenance(path: Path) -> dict[str, Any] | None:
     """Return the provenance that `write` stored in a file, or None if there is none.
 
+    It is what the file says, and nothing in it is checked: see `restoration.provenance`.
+
     Raises
     ------
     FileError
@@ -229,9 +231,11 @@ def provenance(path: Path) -> dict[str, Any] | None:
         return None
     with _decoding(path):
         text = known.function("provenance")(path)
+    if not isinstance(text, str):  # nothing, or what another program wrote
+        return None
     try:
-        values, _ = json.JSONDecoder().raw_decode(text or "null")  # other programs may have added to it
-    except ValueError:  # a comment of another program
+        values, _ = json.JSONDecoder().raw_decode(text)  # other programs may have added to it
+    except (ValueError, RecursionError):  # a comment of another program, or nested without end
         return None
     return values if isinstance(values, dict) and "napari-dip" in values else None
 

@@ -28,10 +28,12 @@ def read_maps(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
     Raises
     ------
     FileError
-        The file holds another number of maps, or maps of other parameters.
+        The file holds another number of maps, or maps of other parameters, or does not name them.
     """
     data = read(path).data
     stated = (provenance(path) or {}).get("maps", list(names))
+    if not isinstance(stated, list) or not all(isinstance(name, str) for name in stated):
+        raise FileError(f"{path} is broken: the names of its maps can't be read")
     if len(names) == 1 and stated == list(names) and data.ndim == 2:
         data = data[None]
     if stated != list(names) or data.shape[0] != len(names):

@@ -97,7 +97,8 @@ def provenance(path: Path) -> str | None:
     if path.suffix.lower() == ".npy":
         return _after_array(path)
     with Image.open(path) as file:
-        return file.info.get(_KEY) or file.info.get("comment", b"").decode("utf-8", "replace")
+        text = file.info.get(_KEY) or file.info.get("comment", b"")
+        return text.decode("utf-8", "replace") if isinstance(text, bytes) else text
 
 
 def read_npy(path: Path) -> ImageFile:

@@ -12,6 +12,11 @@ from napari_dip.io.atomic import new_file, trial_file
 if TYPE_CHECKING:
     from torch import Tensor
 
+#: Bytes of a file of weights, and number of weights: networks that restore images have far less.
+LARGEST, _MOST = 2**32, 10_000
+#: Largest absolute value of a weight. float32 can still square it.
+_HIGHEST = 1e15
+
 
 def write_tensors(
     path: Path,
@@ -85,10 +90,14 @@ def read_tensors(path: Path, kind: str) -> tuple[dict[str, "Tensor"], dict[str, 
     Raises
     ------
     FileError
-        The file is not a safetensors file, or a broken one.
+        The file is not a safetensors file, a broken one, or larger than `LARGEST`.
     """
     from safetensors import SafetensorError, safe_open
 
+    if path.stat().st_size > LARGEST:
+        raise FileError(
+            f"{path} is refused: it has more than {LARGEST // 2**30} GiB, the limit for a network"
+        )
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
@@ -97,6 +106,44 @@ def read_tensors(path: Path, kind: str) -> tuple[dict[str, "Tensor"], dict[str, 
         raise FileError(f"can't read {path}: not a safetensors file, or a broken one ({error})") from error
     try:
         header = json.loads(metadata.get(kind, "{}"))
-    except ValueError:
+    except (ValueError, RecursionError):  # nested without end
         header = None
     return tensors, header if isinstance(header, dict) else None
+
+
+def checked_weights(weights: Mapping[str, "Tensor"], path: Path) -> dict[str, "Tensor"]:
+    """Return the weights of a file, those that are real numbers as float32.
+
+    Parameters
+    ----------
+    weights : mapping of str to Tensor
+        Weights by name, in any format.
+    path : Path
+        The file that they are from.
+
+    Raises
+    ------
+    FileError
+        They are too many, or one of them has no values, or a value is not finite or too large.
+    """
+    import torch
+
+    if len(weights) > _MOST:
+        raise FileError(f"{path} is refused: it holds {len(weights)} weights, the limit is {_MOST}")
+    if sum(value.numel() for value in weights.values()) * 4 > LARGEST:
+        raise FileError(f"{path} is refused: its weights need more than {LARGEST // 2**30} GiB")
+    try:
+        found = {
+            name: value.to(torch.float32) if value.is_floating_point() else value
+            for name, value in weights.items()
+        }
+    except RuntimeError as error:  # some formats of few bits
+        raise FileError(f"can't read {path}: its weights have a format that torch can't convert") from error
+    for value in found.values():
+        if not value.numel():
+            raise FileError(f"{path} is broken: one of its weights has no values")
+        if value.is_floating_point() and not value.isfinite().all():
+            raise FileError(f"{path} is broken: it contains NaN or infinite weights, as float32")
+        if value.is_floating_point() and value.abs().max() > _HIGHEST:
+            raise FileError(f"{path} is refused: it contains weights beyond {_HIGHEST:g}")
+    return found

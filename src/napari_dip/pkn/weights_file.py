@@ -8,13 +8,15 @@ from pathlib import Path
 
 from napari_dip.errors import FileError
 from napari_dip.io import refuse_no_file
-from napari_dip.io.tensors import read_tensors, write_tensors
+from napari_dip.io.tensors import checked_weights, read_tensors, write_tensors
 from napari_dip.pkn.kernels.base import ProceduralKernel
 from napari_dip.pkn.kernels.registry import kernel_of
 from napari_dip.pkn.network import ParameterNetwork, TrainedNetwork
 
 _FORMAT = "napari-dip procedural kernel network 1"
 _SETTING = "setting"
+_LONGEST_NAME = 100
+_ROUNDING = 1e-6  # of float32, as a share of a parameter's range
 
 
 def save(trained: TrainedNetwork, path: Path, *, overwrite: bool = True) -> None:
@@ -50,11 +52,13 @@ def load(path: Path, kernel: ProceduralKernel) -> TrainedNetwork:
     values, header = read_tensors(path, _FORMAT)
     if not header or not isinstance(header.get("record", {}), dict):
         raise FileError(f"{path} holds no procedural kernel network: train one with `napari-dip train-pkn`")
-    named = header.get("kernel"), header.get("factor")
-    if named != (kernel.name, kernel.factor):
+    name, factor = header.get("kernel"), header.get("factor")
+    if not isinstance(name, str) or len(name) > _LONGEST_NAME or type(factor) is not int:
+        raise FileError(f"{path} is broken: its header does not name a kernel and its factor")
+    if (name, factor) != (kernel.name, kernel.factor):
         wanted = f"{kernel.name}, factor {kernel.factor}" if kernel.factor > 1 else kernel.name
         raise FileError(
-            f"{path} holds the network of another kernel: {named[0]}, factor {named[1]}; expected {wanted}"
+            f"{path} holds the network of another kernel: {name}, factor {factor}; expected {wanted}"
         )
     network = ParameterNetwork(kernel)
     expected = {name: value.shape for name, value in network.state_dict().items()}
@@ -62,8 +66,17 @@ def load(path: Path, kernel: ProceduralKernel) -> TrainedNetwork:
     setting = values.get(_SETTING)
     if found != expected or setting is None or setting.shape != (len(kernel.parameters),):
         raise FileError(f"{path} is broken: its weights are not those of a network for {kernel.name}")
-    if not all(bool(value.isfinite().all()) for value in values.values()):
-        raise FileError(f"{path} is broken: it contains NaN or infinite weights")
+    if not all(value.is_floating_point() for value in values.values()):
+        raise FileError(f"{path} is broken: its weights are no floating-point numbers")
+    values = checked_weights(values, path)
+    setting = values[_SETTING]
+    for value, parameter in zip(setting.tolist(), kernel.parameters, strict=True):
+        rounding = _ROUNDING * (parameter.high - parameter.low)
+        if not parameter.low - rounding <= value <= parameter.high + rounding:
+            raise FileError(
+                f"{path} is broken: its setting of {parameter.name} must lie between {parameter.low:g} and "
+                f"{parameter.high:g}, got {value:g}"
+            )
     weights = {name: value for name, value in values.items() if name != _SETTING}
     network.load_state_dict(weights, assign=True)
     metadata = {"version": header.get("version"), **header.get("record", {})}

@@ -32,9 +32,11 @@ def write(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     pixels = np.asarray(data[0] if attributes.get("multiscale") else data)
     provenance = attributes.get("metadata", {}).get(KEY, {})
     labels = attributes.get("axis_labels") or ("",) * (pixels.ndim - bool(attributes.get("rgb")))
-    known = provenance.get("axes", "")
+    known = provenance.get("axes")
     axes = (
-        Axes(known) if len(known) == pixels.ndim else Axes.named(labels, colour=bool(attributes.get("rgb")))
+        Axes(known)
+        if isinstance(known, str) and len(known) == pixels.ndim
+        else Axes.named(labels, colour=bool(attributes.get("rgb")))
     )
     sizes = zip(axes.letters, attributes.get("scale", ()), attributes.get("units") or (), strict=False)
     pixel_size = {

@@ -9,13 +9,15 @@ from torch import Tensor
 
 from napari_dip.errors import FileError
 from napari_dip.io import refuse_no_file
-from napari_dip.io.tensors import read_tensors, write_tensors
+from napari_dip.io.tensors import checked_weights, read_tensors, write_tensors
 from napari_dip.pretrained.architectures import recognised
-from napari_dip.pretrained.model import Pretrained
+from napari_dip.pretrained.model import Pretrained, check_facts
 from napari_dip.pretrained.spandrel import from_spandrel
 from napari_dip.pretrained.state_dicts import PICKLED, read_pickled, without_prefixes
 
 _FORMAT = "napari-dip network 1"
+#: Digits of the number of a layer, and numbers that a small network may have as well.
+_DIGITS, _LAYERS = 6, 100
 #: Files whose networks stay in memory.
 _KEPT = 2
 
@@ -46,10 +48,7 @@ def load(path: Path) -> Pretrained:
         )
     if header is None:
         raise FileError(f"{path} is broken: its header can't be read")
-    if not all(bool(value.isfinite().all()) for value in weights.values()):
-        raise FileError(f"{path} is broken: it contains NaN or infinite weights")
-    weights = {name: value.float() if value.is_floating_point() else value for name, value in weights.items()}
-    return _built(weights, header, path)
+    return _built(checked_weights(weights, path), header, path)
 
 
 def load_shared(path: Path) -> Pretrained:
@@ -91,24 +90,37 @@ def _built(weights: Mapping[str, Tensor], header: Mapping[str, Any], path: Path)
     """Return the network that has these weights."""
     factor, sigma = header.get("factor", 1), header.get("sigma")
     metadata = header.get("record", {})
-    if not (
-        isinstance(factor, int)
-        and factor >= 1
-        and isinstance(sigma, float | int | None)
-        and isinstance(metadata, dict)
-    ):
+    if not isinstance(metadata, dict):
         raise FileError(f"{path} is broken: its header can't be read")
+    try:
+        check_facts(factor=factor, sigma=sigma)
+    except ValueError as error:
+        raise FileError(f"{path} is broken: its header can't be read, {error}") from error
+    if any(_too_high(name, len(weights)) for name in weights):
+        raise FileError(f"{path} is broken: the numbers of its layers have gaps")
     candidates = list(without_prefixes(weights))
     for candidate in candidates:
         if (network := recognised(candidate)) is not None:
-            return Pretrained(
-                network,
-                network.title,
-                factor if network.pre_upsampled else network.factor,
-                network.channels,
-                path.name,
-                pre_upsampled=network.pre_upsampled,
-                sigma=sigma,
-                metadata=metadata,
-            )
+            try:
+                return Pretrained(
+                    network,
+                    network.title,
+                    factor if network.pre_upsampled else network.factor,
+                    network.channels,
+                    path.name,
+                    pre_upsampled=network.pre_upsampled,
+                    sigma=sigma,
+                    metadata=metadata,
+                )
+            except ValueError as error:
+                raise FileError(f"{path} is refused: {error}") from error
     return from_spandrel(candidates, path)
+
+
+def _too_high(name: str, count: int) -> bool:
+    """Return whether a name numbers a layer beyond what so many weights can have.
+
+    Networks are made from the numbers in the names, and layers without weights are few between two with.
+    """
+    numbers = [part for part in name.split(".") if part.isdecimal()]
+    return any(len(part) > _DIGITS or int(part) >= _LAYERS + 4 * count for part in numbers)

@@ -3,11 +3,38 @@
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from numbers import Integral, Real
+from reprlib import repr
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
+
+#: Limits for all networks. Sigma is in grey levels of images from 0 to 255.
+_LARGEST_FACTOR, _MOST_CHANNELS, _LARGEST_SIGMA = 16, 1024, 255
+
+
+def check_facts(*, factor: Any = 1, channels: Any = 1, sigma: Any = None) -> None:
+    """Check what a file or a caller says about a network: factor, channels and sigma, as for `Pretrained`.
+
+    Raises
+    ------
+    ValueError
+        The message names what was wanted and what came.
+    """
+    for name, value, most in (
+        ("factor", factor, _LARGEST_FACTOR),
+        ("number of channels", channels, _MOST_CHANNELS),
+    ):
+        if not _within(value, Integral, 1, most):
+            raise ValueError(f"the {name} must be a whole number from 1 to {most}, got {repr(value)}")
+    if sigma is not None and not _within(sigma, Real, 0, _LARGEST_SIGMA):
+        raise ValueError(f"sigma must be a number from 0 to {_LARGEST_SIGMA}, got {repr(sigma)}")
+
+
+def _within(value: Any, kind: Any, least: int, most: int) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool) and bool(least <= value <= most)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +62,11 @@ class Pretrained:
         0 to 255.
     metadata : dict
         How the network was trained, as plain JSON values.
+
+    Raises
+    ------
+    ValueError
+        The factor, the number of channels or sigma is beyond the limits of `check_facts`.
     """
 
     network: "nn.Module"
@@ -45,6 +77,9 @@ class Pretrained:
     pre_upsampled: bool = False
     sigma: float | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_facts(factor=self.factor, channels=self.channels, sigma=self.sigma)
 
     @classmethod
     def of_module(cls, module: "nn.Module", source: str, **facts: Any) -> Self:

@@ -84,8 +84,12 @@ def from_spandrel(candidates: Iterable[Mapping[str, Tensor]], path: Path) -> Pre
         if not isinstance(found, ImageModelDescriptor) or found.purpose not in ("SR", "Restoration"):
             raise FileError(f"{path} holds a network for another purpose: {found.architecture.name}")
         network = Padded(found.model, found.size_requirements, found.scale).eval()
+        try:
+            made = Pretrained(network, found.architecture.name, found.scale, found.input_channels, path.name)
+        except ValueError as error:
+            raise FileError(f"{path} is refused: {error}") from error
         _check_output(network, found.input_channels, found.scale, path)
-        return Pretrained(network, found.architecture.name, found.scale, found.input_channels, path.name)
+        return made
     raise FileError(f"{unknown}; spandrel does not know it either")
 
 

@@ -5,20 +5,24 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, is_dataclass, replace
 from textwrap import indent
+from types import NoneType
 from typing import Any
+
+import numpy as np
 
 from napari_dip.device import Device
 from napari_dip.image.axes import Axes, Channels
-from napari_dip.image.region import Region, written
-from napari_dip.methods import METHODS, FineTune, Method
+from napari_dip.image.region import Region
+from napari_dip.methods import FineTune, Method
 from napari_dip.optim.iterate import STOPPED_EARLY, Outcome
 from napari_dip.restoration.crop import factors, refined
-from napari_dip.restoration.legacy import updated
+from napari_dip.restoration.provenance import Provenance
+from napari_dip.restoration.result import FrameReport
 from napari_dip.restoration.series import Following
-from napari_dip.settings import from_dict, plain_fields
+from napari_dip.settings import plain_fields
 from napari_dip.tasks import Task
 
-_STOPPED = (Outcome.TIME_LIMIT.name, Outcome.STOPPED.name, Outcome.RULE.name)
+_STOPPED = (Outcome.TIME_LIMIT, Outcome.STOPPED, Outcome.RULE)
 OPTIONS = ("channels", "saturation_level", "series", "device", "seed", "stop_after")
 _WIDTH = 80  # of a line of a script, without its indent
 #: What the expressions for arrays may need.
@@ -92,42 +96,41 @@ class Recipe:
         Raises
         ------
         ValueError
-            Something is absent, or unknown to this version.
+            Something is absent, unknown to this version, or can't be used. Provenance may come from a
+            stranger's file, so each field is checked first (see `Provenance.of`).
         """
-        provenance = updated(provenance)
-        if absent := {"task", "method", "axes"} - provenance.keys():
-            raise ValueError(f"the provenance lacks {', '.join(sorted(absent))}")
-        source = provenance.get("source") or {}
-        roi, ratio = source.get("roi"), (source.get("psf") or {}).get("ratio")
+        found = Provenance.of(provenance)
+        source = found.source
         recipe = cls(
-            from_dict(Task, provenance["task"]),
-            from_dict(METHODS, provenance["method"]),
-            provenance["axes"],
-            roi=None if roi is None else tuple((start, stop) for start, stop in roi),
-            missing_label=(source.get("missing") or {}).get("label"),
-            psf_ratio=None if ratio is None else tuple(ratio),
-            **{name: provenance[name] for name in OPTIONS if name in provenance},
+            found.task,
+            found.method,
+            found.axes,
+            roi=source.region,
+            missing_label=None if source.missing is None else source.missing.label,
+            psf_ratio=None if source.psf is None else source.psf.ratio,
+            **{name: getattr(found, name) for name in OPTIONS},
         )
-        recipe = recipe._ending_as(provenance.get("frames", ()), provenance.get("shape"))
-        if (own := provenance.get("own_rules")) and recipe.stop_after is None:
-            caveat = f"Its stopping rule {', '.join(own)} is your own: give it again as stopping_rule."
+        recipe = recipe._ending_as(found.frames, found.shape)
+        if found.own_rules and recipe.stop_after is None:
+            names = ", ".join(found.own_rules)
+            caveat = f"Its stopping rule {names} is your own: give it again as stopping_rule."
             recipe = replace(recipe, caveats=(*recipe.caveats, caveat))
         return recipe
 
-    def _ending_as(self, frames: Sequence[Mapping[str, Any]], shape: Sequence[int] | None) -> "Recipe":
+    def _ending_as(self, frames: Sequence[FrameReport], shape: Sequence[int] | None) -> "Recipe":
         """Return the recipe with what follows from how the frames ended, and from how many there are."""
         frame_axes = Axes(self.axes, self.channels).frame_axes
         total = len(frames) if shape is None else math.prod(shape[axis] for axis in frame_axes)
-        done = [frame for frame in frames if frame["outcome"] != Outcome.FAILED.name]
-        ends = {frame["iterations"] if frame["outcome"] in _STOPPED else None for frame in done}
+        done = [frame for frame in frames if frame.outcome is not Outcome.FAILED]
+        ends = {frame.iterations if frame.outcome in _STOPPED else None for frame in done}
         stop_after, caveats = self.stop_after, []
         if isinstance(self.method, FineTune) and self.method.given:
             caveats.append(
-                f"Its network, the {self.method.weights}, is in no file: give it in Python, "
+                f"Its network, the {_module(self.method)}, is in no file: give it in Python, "
                 "by FineTune.of(network)."
             )
         if ends - {None}:
-            if any(frame.get("note", "").startswith(STOPPED_EARLY) for frame in done):
+            if any(frame.note.startswith(STOPPED_EARLY) for frame in done):
                 caveats.append(
                     "It was stopped before the fit began: repeated, its first estimate may differ."
                 )
@@ -160,6 +163,11 @@ class Recipe:
             Expression for the guide of the whole restored image.
         psf : str, optional
             Expression for the point spread function as it was measured.
+
+        Raises
+        ------
+        ValueError
+            One of these is no expression, or a setting is no plain value.
         """
         lines = [f"image = {image}"]
         index = _index(self.roi)
@@ -170,10 +178,11 @@ class Recipe:
             if self.missing_label is None:
                 lines.append(f"missing = {missing}")
             else:
-                lines += [f"labels = {missing}", f"missing = labels == {self.missing_label}"]
+                lines += [f"labels = {missing}", f"missing = labels == {_expression(self.missing_label)}"]
             if index and set(self.axes) != {"Y", "X"}:  # it may have fewer axes
                 needed.add("Axes")
-                lines.append(f'missing = Axes("{self.axes}").broadcast("missing", missing, image.shape)')
+                axes = f"Axes({_expression(self.axes)})"
+                lines.append(f'missing = {axes}.broadcast("missing", missing, image.shape)')
             arguments.append(f"missing=missing{index}")
         if guide is not None:
             lines.append(f"guide = {guide}")
@@ -184,13 +193,13 @@ class Recipe:
                     part = _index(refined(self.roi, finer))
                 else:  # it may have fewer axes
                     needed |= {"Axes", "guide_part"}
-                    place = f'image.shape, Axes("{self.axes}"), {finer}, {self.roi}'
-                    lines.append(f"guide = guide_part(guide, {place})")
+                    place = f"Axes({_expression(self.axes)}), {finer}, {_expression(self.roi)}"
+                    lines.append(f"guide = guide_part(guide, image.shape, {place})")
             arguments.append(f"guide=guide{part}")
         if psf is not None:
             if self.psf_ratio is not None:
                 needed.add("resampled")
-                psf = f"resampled({psf}, {self.psf_ratio})"
+                psf = f"resampled({psf}, {_expression(self.psf_ratio)})"
             arguments.append(f"psf={psf}")
         settings = changed(self)
         stop_after = settings.pop("stop_after", None)
@@ -198,7 +207,7 @@ class Recipe:
         arguments += [f"{name}={_expression(settings[name])}" for name in plain]
         if stop_after is not None:
             names.append("MaxIterations")
-            arguments.append(f"stopping_rule=MaxIterations({stop_after})")
+            arguments.append(f"stopping_rule=MaxIterations({_expression(stop_after)})")
         imports = [line for name, line in _IMPORTS.items() if name in needed]
         imports.append(f"from napari_dip import {', '.join(sorted(set(names)))}")
         imports.sort(key=lambda line: line.split()[1])
@@ -207,7 +216,15 @@ class Recipe:
 
 def _index(roi: Region | None) -> str:
     """Return the index of a region, as an expression."""
-    return "" if roi is None else f"[{written(roi).replace(',', ', ')}]"
+    if roi is None:
+        return ""
+    return f"[{', '.join(f'{_expression(start)}:{_expression(stop)}' for start, stop in roi)}]"
+
+
+def _module(method: FineTune) -> str:
+    """Return what to call a network that was given in Python."""
+    *_, name = (method.weights or "").split(" ", 1)
+    return f"module {name}" if name.isidentifier() else "module"
 
 
 def changed(settings: Any, usual: Any = None) -> dict[str, Any]:
@@ -226,10 +243,31 @@ def _classes(settings: Any) -> list[str]:
 
 
 def _expression(value: Any) -> str:
-    if not is_dataclass(value):
-        return f'"{value}"' if isinstance(value, str) else repr(value)
-    changes = changed(value).items()
-    return _call(type(value).__name__, [f"{name}={_expression(one)}" for name, one in changes])
+    """Return a value as Python writes it. Nothing but literals and the classes of settings can be written.
+
+    Raises
+    ------
+    ValueError
+        It is no plain value.
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        changes = changed(value).items()
+        return _call(type(value).__name__, [f"{name}={_expression(one)}" for name, one in changes])
+    if isinstance(value, str):
+        return _quoted(value)
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_expression, value))}{',' * (len(value) == 1)})"
+    plain = value.item() if isinstance(value, np.generic) else value
+    if not isinstance(plain, bool | int | float | NoneType) or (
+        isinstance(plain, float) and not math.isfinite(plain)
+    ):
+        raise ValueError(f"a script can hold finite numbers and text only, got {value!r}")
+    return repr(plain)
+
+
+def _quoted(text: str) -> str:
+    """Return text as Python writes it: in double quotes, unless it holds something that has to be escaped."""
+    return f'"{text}"' if repr(text) == f"'{text}'" and '"' not in text else repr(text)
 
 
 def _call(name: str, arguments: Sequence[str]) -> str:
@@ -242,4 +280,10 @@ def _call(name: str, arguments: Sequence[str]) -> str:
 
 
 def _names(expression: str) -> set[str]:
-    return {node.id for node in ast.walk(ast.parse(expression)) if isinstance(node, ast.Name)}
+    """Return the names in an expression, which has to be a single one also where it becomes an argument."""
+    try:
+        tree = ast.parse(expression, mode="eval")
+        ast.parse(f"({expression})", mode="eval")  # not so if it ends in a comment
+    except (SyntaxError, ValueError) as error:
+        raise ValueError(f"an array must be given as a Python expression, got {expression!r}") from error
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}

@@ -1,10 +1,12 @@
 """What a restoration hands over: the image, and how it came about."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from annotated_types import Ge
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from napari_dip.optim.iterate import Outcome, StoppingCriterion
@@ -38,11 +40,11 @@ class FrameReport:
         Why the frame could not be restored.
     """
 
-    index: tuple[int, ...]
+    index: tuple[Annotated[int, Ge(0)], ...]
     outcome: Outcome
-    iterations: int
-    score: float | None
-    seconds: float
+    iterations: Annotated[int, Ge(0)]
+    score: float | None = None
+    seconds: Annotated[float, Ge(0)] = 0.0
     criterion: StoppingCriterion | None = None
     note: str = ""
     error: str | None = None
@@ -50,7 +52,10 @@ class FrameReport:
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
         criterion = None if self.criterion is None else self.criterion.name
-        return {**asdict(self), "outcome": self.outcome.name, "criterion": criterion}
+        score = (
+            self.score if self.score is not None and math.isfinite(self.score) else None
+        )  # JSON has no NaN
+        return {**asdict(self), "outcome": self.outcome.name, "score": score, "criterion": criterion}
 
 
 @dataclass(frozen=True, eq=False)

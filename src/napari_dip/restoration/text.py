@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from napari_dip.optim.iterate import Outcome
@@ -54,3 +55,13 @@ def duration(seconds: float) -> str:
 def sentence(reason: str) -> str:
     """Return a reason with a capital and a full stop."""
     return reason[:1].upper() + reason[1:].rstrip(".") + "."
+
+
+def one_line(text: str) -> str:
+    """Return a text on one line: line breaks, and all else that does not print, become spaces."""
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())
+
+
+def comments(notes: Iterable[str]) -> str:
+    """Return notes as comments of Python or of a shell, each on a line of its own."""
+    return "".join(f"# {one_line(note)}\n" for note in notes)

@@ -6,7 +6,7 @@ from qtpy.QtWidgets import QMessageBox
 
 from napari_dip.errors import InputError
 from napari_dip.image.axes import Axes
-from napari_dip.methods import METHODS, Method
+from napari_dip.methods import Method
 from napari_dip.plugin.docks.job_dock import JobDock, details_of
 from napari_dip.plugin.docks.job_panel import JobPanel
 from napari_dip.plugin.docks.run_panel import RunPanel
@@ -22,9 +22,9 @@ from napari_dip.plugin.runs.run import Run
 from napari_dip.plugin.runs.runner import Job, Queue, RunWatch
 from napari_dip.restoration.cost import CostEstimate
 from napari_dip.restoration.progress import ProgressTracker
+from napari_dip.restoration.provenance import Provenance
 from napari_dip.restoration.recipe import Recipe
 from napari_dip.restoration.text import duration, memory, sentence
-from napari_dip.settings import from_dict
 from napari_dip.tasks import Task
 
 _CONFIRMED_ABOVE = 600.0  # seconds
@@ -212,31 +212,39 @@ class Dock(JobDock):
     def _repeat(self, provenance: dict[str, Any]) -> None:
         """Show the settings of an earlier run in the dock, and run them."""
         try:
-            recipe = Recipe.of(provenance)
             # The settings as they were: if the user stopped that run, this one is the user's to stop.
-            method = from_dict(METHODS, provenance["method"])
-        except (ValueError, TypeError) as error:
+            recipe, found = Recipe.of(provenance), Provenance.of(provenance)
+            if type(found.task) not in found.method.tasks:
+                pair = f"{type(found.method).__name__} for {type(found.task).__name__}"
+                raise ValueError(f"the dock has no {pair}: choose another method")
+        except ValueError as error:
             self._failed(error)
             return
-        source = provenance.get("source") or {}
+        source = found.source
         layers = {layer.name: layer for layer in self._viewer.layers}
-        names = {self.source.image: source.get("layer")}
-        for choice, part in (
-            (self.source.mask, "missing"),
-            (self.source.guide, "guide"),
-            (self.source.psf, "psf"),
+        names = {self.source.image: source.layer}
+        for choice, place in (
+            (self.source.mask, source.missing),
+            (self.source.guide, source.guide),
+            (self.source.psf, source.psf),
         ):
-            names[choice] = (source.get(part) or {}).get("layer")
+            names[choice] = None if place is None else place.layer
         absent = [name for name in names.values() if name and name not in layers]
-        self.task.show_task(recipe.task)
-        self.method.show_method(method, recipe.device, recipe.seed)
-        for choice, name in names.items():
-            choice.choose(layers.get(name))
-        axes = Axes(recipe.axes, recipe.channels)
-        self.source.show_image(axes, recipe.roi, recipe.missing_label, recipe.saturation_level, recipe.series)
+        try:
+            self.task.show_task(recipe.task)
+            self.method.show_method(found.method, recipe.device, recipe.seed)
+            for choice, name in names.items():
+                choice.choose(layers.get(name))
+            axes = Axes(recipe.axes, recipe.channels)
+            self.source.show_image(
+                axes, recipe.roi, recipe.missing_label, recipe.saturation_level, recipe.series
+            )
+        except (ValueError, OverflowError) as error:
+            self._failed(ValueError(f"the dock can't show these settings: {error}"))
+            return
         if absent:
             self._say(f"Choose the layer to use in place of “{absent[0]}”, then press Run.")
-        elif source.get("maps"):
+        elif source.maps:
             self._say("The parameters are predicted again. “Apply maps” uses the edited maps.")
         self._run_when_checked = not absent  # unless something is wrong
         self._changed()

@@ -1,5 +1,8 @@
 """What can be done with a restored layer."""
 
+import contextlib
+import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -23,8 +26,9 @@ from napari_dip.plugin.results.filter_panel import FilterPanel
 from napari_dip.plugin.results.result import Result
 from napari_dip.plugin.results.tuning_panel import TuningPanel
 from napari_dip.presentation import words_of_task
+from napari_dip.restoration.provenance import Place, Provenance, Source
 from napari_dip.restoration.recipe import Recipe
-from napari_dip.restoration.text import sentence
+from napari_dip.restoration.text import comments, one_line, sentence
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -183,27 +187,32 @@ class ResultPanel(QWidget):
         self._copy(command, _file)
 
     def _copy(self, write: Any, place: Any) -> None:
-        provenance = self._provenance or {}
-        source = provenance.get("source") or {}
-        notes = ["Its maps were edited: pass them as parameter maps."] if source.get("maps") else []
-        if (share := provenance.get("tuned", 1)) < 1:
-            notes.append(f"Its network uses {share:.0%} of what it learnt. A repeated run uses all of it.")
-        image = place(source, notes)
-        others = {}
-        for part, (name, of) in _OTHERS.items():
-            if source.get(part):
-                others[part] = place(source[part], notes)
-                if not source[part].get("same_grid", True):
-                    notes.append(f"The {name} has other pixels than the {of}: resample it to them first.")
         try:
-            recipe = Recipe.of(provenance)
-            notes += recipe.caveats
+            recipe, notes, image, others = _described(self._provenance, place)
             text = write(recipe, image, others)
         except ValueError as error:  # no script or command can say this
             self.said.emit(sentence(str(error)))
             return
-        QApplication.clipboard().setText("".join(f"# {note}\n" for note in notes) + text)
+        QApplication.clipboard().setText(comments(notes) + text)
         self.said.emit(" ".join(["Copied.", *notes]))
+
+
+def _described(values: Any, place: Any) -> tuple[Recipe, list[str], str, dict[str, str]]:
+    """Return a recipe, what the user should know about it, and the places of the image and of the others."""
+    found, recipe = Provenance.of(values), Recipe.of(values)
+    source = found.source
+    notes = ["Its maps were edited: pass them as parameter maps."] if source.maps else []
+    if found.tuned < 1:
+        notes.append(f"Its network uses {found.tuned:.0%} of what it learnt. A repeated run uses all of it.")
+    image = place(source, notes)
+    others = {}
+    for part, (name, of) in _OTHERS.items():
+        beside: Place | None = getattr(source, part)
+        if beside is not None:
+            others[part] = place(beside, notes)
+            if not beside.same_grid:
+                notes.append(f"The {name} has other pixels than the {of}: resample it to them first.")
+    return recipe, list(dict.fromkeys([*notes, *recipe.caveats])), image, others
 
 
 def _from_file(layer: "Layer") -> dict[str, Any] | None:
@@ -219,20 +228,22 @@ def _from_file(layer: "Layer") -> dict[str, Any] | None:
         return None
 
 
-def _expression(place: dict[str, Any], notes: list[str]) -> str:
+def _expression(place: Place | Source, notes: list[str]) -> str:
     """Return the Python expression for a layer's pixels."""
-    if not place.get("layer"):
-        return f"read(Path({place.get('path')!r})).data"
-    return f"viewer.layers[{place['layer']!r}].data" + "[0]" * bool(place.get("multiscale"))
+    if not place.layer:
+        return f"read(Path({place.path!r})).data"
+    return f"viewer.layers[{place.layer!r}].data" + "[0]" * place.multiscale
 
 
-def _file(place: dict[str, Any], notes: list[str]) -> str:
+def _file(place: Place | Source, notes: list[str]) -> str:
     """Return the file that holds a layer's pixels."""
-    if place.get("ratio"):
+    if isinstance(place, Place) and place.ratio:
         notes.append("Both files must state their pixel sizes, so that the PSF can be resampled.")
-    path = place.get("path")
-    if path is not None and Path(path).is_file():
-        return str(path)
-    layer = place.get("layer") or "image"
-    notes.append(f"Save the layer “{layer}” as {layer}.tif first.")
-    return f"{layer}.tif"
+    with contextlib.suppress(OSError):  # the name may be too long for a file
+        if place.path is not None and Path(place.path).is_file():
+            return place.path
+    layer = one_line(place.layer or "") or "image"
+    name = re.sub(r"[/\\]", "_", f"{layer}.tif")
+    # Quoted also in a comment: not every shell has comments at its prompt.
+    notes.append(f"Save the layer {shlex.quote(layer)} as {shlex.quote(name)} first.")
+    return name

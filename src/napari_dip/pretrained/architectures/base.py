@@ -38,7 +38,7 @@ class KnownArchitecture(nn.Module, ABC):
 
         Raises
         ------
-        KeyError, ValueError
+        KeyError, ValueError, TypeError, IndexError, RuntimeError
             A name is missing or a shape does not fit: the weights belong to another architecture.
         """
 
@@ -50,11 +50,12 @@ class KnownArchitecture(nn.Module, ABC):
     @classmethod
     def of(cls, weights: Weights) -> Self | None:
         """Return the network that has these weights, or None if they belong to another architecture."""
-        weights = cls.renamed(weights)
         try:
+            weights = cls.renamed(weights)
             with torch.device("meta"):  # the initial weights are replaced, so they need no memory
                 network = cls.sized(weights)
-        except (KeyError, ValueError):
+        # Shapes of another architecture: too few axes, or sizes that torch multiplies to too large a number.
+        except (KeyError, ValueError, TypeError, IndexError, RuntimeError):
             return None
         if _kinds(network.state_dict()) != _kinds(weights):
             return None

@@ -11,6 +11,7 @@ from napari_dip.pretrained.architectures.residual import Block
 
 #: Mean colour of the authors' training images, for a range from 0 to 1, and the range that the network uses.
 _MEAN, _RANGE = (0.4488, 0.4371, 0.4040), 255.0
+_MOST_CHANNELS = 1024
 
 
 class EDSR(KnownArchitecture):
@@ -73,6 +74,8 @@ class EDSR(KnownArchitecture):
         if "conv_after_body.weight" not in weights or "sub_mean.weight" in weights:
             return weights
         channels = len(weights["conv_last.bias"]) if "conv_last.bias" in weights else len(_MEAN)
+        if channels > _MOST_CHANNELS:  # the matrix below has its square
+            raise ValueError(f"{channels} channels are no image")
         same = torch.eye(channels, dtype=torch.float32)[:, :, None, None]
         mean = torch.tensor(_MEAN if channels == len(_MEAN) else [0.0] * channels, dtype=torch.float32)
         return {
