@@ -45,12 +45,17 @@ from napari_dip.settings import to_dict
 ALLOWED = {
     "napari_dip": set(napari_dip.__all__),
     "napari_dip.image.axes": {"Axes"},
-    "napari_dip.io": {"read", "read_mask"},
+    "napari_dip.io": {"read", "read_mask", "read_noise_std"},
     "napari_dip.psf.arrays": {"resampled"},
     "napari_dip.restoration.crop": {"guide_part"},
     "pathlib": {"Path"},
 }
-ARRAYS = {"missing": "the_missing", "guide": "the_guide", "psf": "the_psf"}
+ARRAYS = {
+    "missing": "the_missing",
+    "guide": "the_guide",
+    "psf": "the_psf",
+    "noise_std": "the_noise_std",
+}
 HOSTILE = [
     '__import__("os").system("touch OWNED")',
     "x\ntouch OWNED\n#",
@@ -220,7 +225,7 @@ def read_script(script):
     rest = [one for one in [*body, last] if one not in imports]
     assert all(isinstance(one, ast.Assign) for one in rest)
     names = [one.targets[0].id for one in rest]
-    assert set(names) <= {"image", "labels", "missing", "guide", "restored"}
+    assert set(names) <= {"image", "labels", "missing", "noise_std", "guide", "restored"}
     for one in rest:
         for call in (node for node in ast.walk(one.value) if isinstance(node, ast.Call)):
             called = call.func.id if isinstance(call.func, ast.Name) else call.func.attr

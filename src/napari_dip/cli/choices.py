@@ -80,9 +80,10 @@ def check_common(common: "Common", method: Method) -> None:
     ValueError
         Names the option, and what it needs.
     """
-    from napari_dip.restoration.checks import checked_seed
+    from napari_dip.restoration.checks import checked_seed, checked_threads
 
     checked_seed(common.seed)
+    checked_threads(common.threads)
     _ = common.stopping_rule  # refuses a negative number
     if common.overwrite and common.skip_existing:
         raise ValueError("--overwrite and --skip-existing exclude each other: leave one of them out")

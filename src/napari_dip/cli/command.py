@@ -10,7 +10,7 @@ from napari_dip.methods import DIP, PRESETS, Method
 from napari_dip.noise.models import NOISE_MODELS
 from napari_dip.presentation import words_of_method, words_of_task
 from napari_dip.psf.models import PSFS
-from napari_dip.restoration.recipe import OPTIONS, Recipe, changed
+from napari_dip.restoration.recipe import FILE_OPTIONS, OPTIONS, Recipe, changed
 from napari_dip.tasks import Task
 
 #: Unicode's categories of control characters, of line and paragraph separators, and of halves of a character.
@@ -24,6 +24,7 @@ def command_line(
     missing: str | None = None,
     guide: str | None = None,
     psf: str | None = None,
+    noise_std: str | None = None,
 ) -> str:
     """Return a command that repeats a run with files.
 
@@ -40,6 +41,8 @@ def command_line(
     psf : str, optional
         Path of the point spread function as it was measured. The command resamples it if this file and the
         image state their pixel sizes.
+    noise_std : str, optional
+        Path of the noise of each pixel of the whole image.
 
     Returns
     -------
@@ -51,11 +54,14 @@ def command_line(
     ValueError
         No options of the command line give these settings, or a name holds a line break.
     """
-    common = {name: value for name, value in changed(recipe).items() if name in ("axes", *OPTIONS)}
+    common = {
+        name: value for name, value in changed(recipe).items() if name in ("axes", *OPTIONS, *FILE_OPTIONS)
+    }
     if recipe.roi is not None:
         common["roi"] = written(recipe.roi)
     if missing is not None:
         common |= {"missing": _path(missing), "missing_label": recipe.missing_label}
+    common["noise_std"] = None if noise_std is None else _path(noise_std)
     common["guide"] = None if guide is None else _path(guide)
     values = {**common, **_task_values(recipe.task, psf), **_method_values(recipe.method)}
     command = words_of_task(type(recipe.task)).command

@@ -180,6 +180,7 @@ class FileRun:
                 parameter_maps=self.parameter_maps,
                 device=self.common.device,
                 seed=self.common.seed,
+                threads=self.common.threads,
                 stopping_rule=interruption if own is None else own | interruption,
                 callback=reporter.show,
                 return_maps=self.outputs.maps is not None,

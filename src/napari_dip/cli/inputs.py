@@ -13,6 +13,7 @@ from napari_dip.image.region import parsed
 from napari_dip.io import ImageFile, read
 from napari_dip.psf.arrays import resampled
 from napari_dip.restoration.crop import factors, guide_part
+from napari_dip.restoration.recipe import FILE_OPTIONS
 
 if TYPE_CHECKING:
     from napari_dip.cli.options import Common
@@ -68,8 +69,8 @@ def opened(path: Path, task: "Task", common: "Common", psf: Path | None = None) 
         origin["missing"] = {**_place(common.missing), "label": common.missing_label}
     if common.noise_std is not None:
         origin["noise_std"] = _place(common.noise_std)
-    for name in ("hdu", "dq_bits", "no_data"):
-        if getattr(common, name) is not None:
+    for name in FILE_OPTIONS:
+        if getattr(common, name) not in (None, "refuse"):
             origin[name] = getattr(common, name)
     if common.guide is not None:
         guide = read(common.guide)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_dip.tasks import Task
 
 #: Largest number of threads that may be asked for.
-_THREADS = 1024
+MOST_THREADS = 1024
 #: Working values beyond this one overflow when float32 squares them.
 _LARGEST = 1e15
 #: Standard deviation of the noise, as a share of the range of the image, which is least and most plausible.
@@ -52,8 +52,14 @@ def checked_threads(threads: Any) -> int | None:
     """Return a number of threads that torch takes, or refuse it."""
     if threads is None:
         return None
-    if isinstance(threads, bool) or not hasattr(threads, "__index__") or not 1 <= index(threads) <= _THREADS:
-        raise InputError("threads", f"threads must be a whole number from 1 to {_THREADS}, got {threads!r}")
+    if (
+        isinstance(threads, bool)
+        or not hasattr(threads, "__index__")
+        or not 1 <= index(threads) <= MOST_THREADS
+    ):
+        raise InputError(
+            "threads", f"threads must be a whole number from 1 to {MOST_THREADS}, got {threads!r}"
+        )
     return index(threads)
 
 

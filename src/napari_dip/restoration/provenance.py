@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from annotated_types import Ge, Gt, Interval, Len
 
@@ -10,6 +10,7 @@ from napari_dip.device import Device
 from napari_dip.image.axes import Axes, Channels
 from napari_dip.image.region import Region
 from napari_dip.methods import Method
+from napari_dip.restoration.checks import MOST_THREADS
 from napari_dip.restoration.legacy import updated
 from napari_dip.restoration.result import FrameReport
 from napari_dip.restoration.series import Following
@@ -60,10 +61,16 @@ class Source:
         As in `Place`.
     roi : tuple of (int, int), optional
         The region that was restored.
-    missing, guide, psf : Place, optional
-        The mask, the guide and the point spread function.
+    missing, noise_std, guide, psf : Place, optional
+        The mask, the noise of each pixel, the guide and the point spread function.
     maps : dict of str to str, optional
         The edited maps that were applied: their layers, or their file.
+    hdu, dq_bits : str, optional
+        Of a FITS file, the HDU that was read, and the flags of pixels that are missing.
+    mosaic : {"ignore"}, optional
+        Whether a colour-filter mosaic was restored like any other image.
+    no_data : float, optional
+        Grey level of pixels without data.
     """
 
     layer: str | None = None
@@ -71,9 +78,14 @@ class Source:
     multiscale: bool = False
     roi: tuple[Annotated[tuple[_Count, ...], Len(2, 2)], ...] | None = None
     missing: Place | None = None
+    noise_std: Place | None = None
     guide: Place | None = None
     psf: Place | None = None
     maps: dict[str, str] | None = None
+    hdu: str | None = None
+    mosaic: Literal["ignore"] | None = None
+    dq_bits: str | None = None
+    no_data: float | None = None
 
     @property
     def region(self) -> Region | None:
@@ -93,6 +105,10 @@ class Provenance:
         One letter for each axis.
     channels, saturation_level, series, device, seed
         Arguments of `restore`.
+    threads : int, optional
+        Number of threads in which torch computed.
+    noise_std : bool
+        Whether the noise of each pixel was given.
     stop_after : int, optional
         Iterations after which each frame was to stop.
     own_rules : tuple of str
@@ -119,6 +135,8 @@ class Provenance:
     series: Following = "warm_start"
     device: Device = "auto"
     seed: Annotated[int, Interval(ge=0, lt=2**63)] = 0
+    threads: Annotated[int, Interval(ge=1, le=MOST_THREADS)] | None = None
+    noise_std: bool = False
     stop_after: _Count | None = None
     own_rules: tuple[str, ...] = ()
     shape: tuple[Annotated[int, Ge(1)], ...] | None = None

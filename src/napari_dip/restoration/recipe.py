@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, is_dataclass, replace
 from textwrap import indent
 from types import NoneType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -23,7 +23,9 @@ from napari_dip.settings import plain_fields
 from napari_dip.tasks import Task
 
 _STOPPED = (Outcome.TIME_LIMIT, Outcome.STOPPED, Outcome.RULE)
-OPTIONS = ("channels", "saturation_level", "series", "device", "seed", "stop_after")
+OPTIONS = ("channels", "saturation_level", "series", "device", "seed", "threads", "stop_after")
+#: Facts about the file of the image that only the command line can repeat.
+FILE_OPTIONS = ("hdu", "mosaic", "dq_bits", "no_data")
 _WIDTH = 80  # of a line of a script, without its indent
 #: What the expressions for arrays may need.
 _IMPORTS = {
@@ -31,6 +33,7 @@ _IMPORTS = {
     "np": "import numpy as np",
     "read": "from napari_dip.io import read",
     "read_mask": "from napari_dip.io import read_mask",
+    "read_noise_std": "from napari_dip.io import read_noise_std",
     "Axes": "from napari_dip.image.axes import Axes",
     "guide_part": "from napari_dip.restoration.crop import guide_part",
     "resampled": "from napari_dip.psf.arrays import resampled",
@@ -59,6 +62,8 @@ class Recipe:
         Where to compute.
     seed : int
         Seed of all random numbers.
+    threads : int, optional
+        Number of threads in which torch computes.
     stop_after : int, optional
         Iterations after which each frame is stopped.
     roi : tuple of (int, int), optional
@@ -68,6 +73,8 @@ class Recipe:
         The value in the mask that marks missing pixels; any other than 0 where it is None.
     psf_ratio : tuple of float, optional
         Pixel size of the measured point spread function divided by the image's, along each spatial axis.
+    hdu, mosaic, dq_bits, no_data : optional
+        How the file of the image was read: options of the command line.
     caveats : tuple of str
         Sentences that say where the repeated run will differ.
     """
@@ -80,10 +87,15 @@ class Recipe:
     series: Following = "warm_start"
     device: Device = "auto"
     seed: int = 0
+    threads: int | None = None
     stop_after: int | None = None
     roi: Region | None = None
     missing_label: int | None = None
     psf_ratio: tuple[float, ...] | None = None
+    hdu: str | None = None
+    mosaic: Literal["ignore"] | None = None
+    dq_bits: str | None = None
+    no_data: float | None = None
     caveats: tuple[str, ...] = ()
 
     @classmethod
@@ -109,11 +121,21 @@ class Recipe:
             missing_label=None if source.missing is None else source.missing.label,
             psf_ratio=None if source.psf is None else source.psf.ratio,
             **{name: getattr(found, name) for name in OPTIONS},
+            **{name: getattr(source, name) for name in FILE_OPTIONS},
         )
         recipe = recipe._ending_as(found.frames, found.shape)
         if found.own_rules and recipe.stop_after is None:
             names = ", ".join(found.own_rules)
             caveat = f"Its stopping rule {names} is your own: give it again as stopping_rule."
+            recipe = replace(recipe, caveats=(*recipe.caveats, caveat))
+        if found.noise_std and source.noise_std is None:
+            caveat = "The noise of each pixel was an array: give it again as noise_std."
+            recipe = replace(recipe, caveats=(*recipe.caveats, caveat))
+        if any(getattr(source, name) is not None for name in FILE_OPTIONS):
+            caveat = (
+                "Options of the command line chose an image in its file, or missing pixels. A script has to do the "
+                "same itself."
+            )
             recipe = replace(recipe, caveats=(*recipe.caveats, caveat))
         return recipe
 
@@ -149,7 +171,12 @@ class Recipe:
         return replace(self, method=method, stop_after=stop_after, caveats=tuple(caveats))
 
     def python(
-        self, image: str, missing: str | None = None, guide: str | None = None, psf: str | None = None
+        self,
+        image: str,
+        missing: str | None = None,
+        guide: str | None = None,
+        psf: str | None = None,
+        noise_std: str | None = None,
     ) -> str:
         """Return a Python script that ends with ``restored = restore(...)``.
 
@@ -163,6 +190,8 @@ class Recipe:
             Expression for the guide of the whole restored image.
         psf : str, optional
             Expression for the point spread function as it was measured.
+        noise_std : str, optional
+            Expression for the noise of each pixel of the whole image.
 
         Raises
         ------
@@ -173,17 +202,20 @@ class Recipe:
         index = _index(self.roi)
         arguments = [f"image{index}", _expression(self.task), _expression(self.method)]
         names = ["restore", *_classes(self.task), *_classes(self.method)]
-        needed = {name for one in (image, missing, guide, psf) if one is not None for name in _names(one)}
-        if missing is not None:
-            if self.missing_label is None:
-                lines.append(f"missing = {missing}")
-            else:
-                lines += [f"labels = {missing}", f"missing = labels == {_expression(self.missing_label)}"]
+        arrays = (image, missing, guide, psf, noise_std)
+        needed = {name for one in arrays if one is not None for name in _names(one)}
+        if missing is not None and self.missing_label is not None:
+            lines.append(f"labels = {missing}")
+            missing = f"labels == {_expression(self.missing_label)}"
+        for name, array in (("missing", missing), ("noise_std", noise_std)):
+            if array is None:
+                continue
+            lines.append(f"{name} = {array}")
             if index and set(self.axes) != {"Y", "X"}:  # it may have fewer axes
                 needed.add("Axes")
                 axes = f"Axes({_expression(self.axes)})"
-                lines.append(f'missing = {axes}.broadcast("missing", missing, image.shape)')
-            arguments.append(f"missing=missing{index}")
+                lines.append(f'{name} = {axes}.broadcast("{name}", {name}, image.shape)')
+            arguments.append(f"{name}={name}{index}")
         if guide is not None:
             lines.append(f"guide = {guide}")
             part = ""

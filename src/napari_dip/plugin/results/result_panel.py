@@ -38,6 +38,7 @@ _STEPS = 100
 #: have to be on.
 _OTHERS = {
     "missing": ("mask", "image"),
+    "noise_std": ("noise of each pixel", "image"),
     "guide": ("guide", "restored image"),
     "psf": ("point spread function", "image"),
 }
@@ -209,7 +210,7 @@ def _described(values: Any, place: Any) -> tuple[Recipe, list[str], str, dict[st
     for part, (name, of) in _OTHERS.items():
         beside: Place | None = getattr(source, part)
         if beside is not None:
-            others[part] = place(beside, notes)
+            others[part] = place(beside, notes, part)
             if not beside.same_grid:
                 notes.append(f"The {name} has other pixels than the {of}: resample it to them first.")
     return recipe, list(dict.fromkeys([*notes, *recipe.caveats])), image, others
@@ -228,14 +229,16 @@ def _from_file(layer: "Layer") -> dict[str, Any] | None:
         return None
 
 
-def _expression(place: Place | Source, notes: list[str]) -> str:
+def _expression(place: Place | Source, notes: list[str], part: str = "image") -> str:
     """Return the Python expression for a layer's pixels."""
+    if part == "noise_std":
+        return f"read_noise_std(Path({place.path!r}))[0]"
     if not place.layer:
         return f"read(Path({place.path!r})).data"
     return f"viewer.layers[{place.layer!r}].data" + "[0]" * place.multiscale
 
 
-def _file(place: Place | Source, notes: list[str]) -> str:
+def _file(place: Place | Source, notes: list[str], part: str = "image") -> str:
     """Return the file that holds a layer's pixels."""
     if isinstance(place, Place) and place.ratio:
         notes.append("Both files must state their pixel sizes, so that the PSF can be resampled.")
