@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_dip.image.axes import Axes
+from napari_dip.errors import InputError
+from napari_dip.image.axes import AmbiguousAxesError, Axes
 from napari_dip.image.region import index, parsed
 from napari_dip.io import ImageFile, read, read_mask
 from napari_dip.psf.arrays import resampled
@@ -53,7 +54,10 @@ def opened(path: Path, task: "Task", common: "Common", psf: Path | None = None) 
     """Read the files of a run, and cut out the region that the options name."""
     whole = read(path)
     shape = whole.data.shape
-    axes = Axes.of(shape, whole.axes if common.axes is None else common.axes, common.channels)
+    try:
+        axes = Axes.of(shape, whole.axes if common.axes is None else common.axes, common.channels)
+    except AmbiguousAxesError as error:
+        raise InputError("axes", error.ask("--axes {}")) from error
     finer = factors(task, axes)
     roi = None if common.roi is None else parsed(common.roi, axes, shape)
     picture = whole if roi is None else whole.part(roi)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_dip.errors import FileError
 from napari_dip.io import read, replaceable
 from napari_dip.restoration.text import duration
 from napari_dip.tasks import Denoise
@@ -94,8 +95,11 @@ def train_from_files(
 
 def _planes(path: Path) -> list[np.ndarray]:
     """Return each plane of each channel of an image file."""
-    from napari_dip.image.axes import Axes
+    from napari_dip.image.axes import AmbiguousAxesError, Axes
 
     picture = read(path)
-    axes = Axes.of(picture.data.shape, picture.axes, "separate").plane_by_plane()
+    try:
+        axes = Axes.of(picture.data.shape, picture.axes, "separate").plane_by_plane()
+    except AmbiguousAxesError as error:
+        raise FileError(f"{path}: {error.question}: use a TIFF file that names its axes") from error
     return [np.asarray(picture.data[axes.at(frame)], np.float32) for frame in axes.frames(picture.data.shape)]
