@@ -35,6 +35,8 @@ def write(file: BinaryIO, data: np.ndarray, source: ImageFile, axes: str, proven
     """Write an OME-TIFF, or a TIFF with the axes in its description if OME has no word for one of them."""
     if data.dtype == bool:
         data = data.astype(np.uint8)  # many programs misread one bit per pixel
+    if axes[-1] in "CS" and data.shape[-1] == 1:  # TIFF has no axis for a single sample per pixel
+        axes, data = axes[:-1], data[..., 0]
     # In TIFF, interleaved channels are samples (S), and samples in separate planes are channels (C).
     axes = axes[:-1].replace("S", "C") + axes[-1].replace("C", "S")
     text = json.dumps(provenance)
