@@ -36,14 +36,19 @@ def write(file: BinaryIO, data: np.ndarray, source: ImageFile, axes: str, proven
     """Write a PNG file with the provenance as text."""
     info = PngImagePlugin.PngInfo()
     info.add_itxt("napari-dip", json.dumps(provenance))
-    Image.fromarray(data).save(file, "PNG", pnginfo=info)
+    _image(data).save(file, "PNG", pnginfo=info)
 
 
 def write_jpeg(
     file: BinaryIO, data: np.ndarray, source: ImageFile, axes: str, provenance: dict[str, Any]
 ) -> None:
     """Write a JPEG file of high quality with the provenance as its comment."""
-    Image.fromarray(data).save(file, "JPEG", quality=95, subsampling=0, comment=json.dumps(provenance))
+    _image(data).save(file, "JPEG", quality=95, subsampling=0, comment=json.dumps(provenance))
+
+
+def _image(data: np.ndarray) -> Image.Image:
+    """Return grey levels or RGB as an image; Pillow has no axis for a single channel."""
+    return Image.fromarray(data[..., 0] if data.shape[2:] == (1,) else data)
 
 
 def provenance(path: Path) -> str:
