@@ -10,6 +10,8 @@ from napari_dip.plugin.docks.training_dock import _planes
 from napari_dip.plugin.forms.axes_form import AxesForm
 from napari_dip.plugin.writer import write
 
+from ..conftest import SHORT
+
 
 @pytest.mark.parametrize(
     ("shape", "words"),
@@ -17,8 +19,7 @@ from napari_dip.plugin.writer import write
 )
 def test_a_narrow_layer_is_restored(viewer, user, random, shape, words):
     viewer.add_image(random.normal(100, 10, shape).astype(np.float32), name="line")
-    dock = user.opens()
-    user.sets(dock, iterations=4, initial_estimate=True, postfilter=True)
+    dock = user.opens("Denoise", SHORT)
     assert dock.source.axes.description.text() == words
     layer = user.restores(dock)
     assert layer.data.shape == shape
@@ -34,13 +35,13 @@ def answers(dock, at):
 
 @pytest.mark.parametrize(
     ("at", "letters", "words"),
-    [(1, "YXC", "24 x 24, 2 channels fitted together"), (2, "TYX", "24 x 2, 24 frames")],
+    [(1, "YXC", "12 x 12, 2 channels fitted together"), (2, "TYX", "12 x 2, 12 frames")],
 )
 def test_a_short_last_axis_is_asked_for_before_the_run(viewer, user, random, at, letters, words):
-    viewer.add_image(random.normal(100, 10, (24, 24, 2)).astype(np.float32), name="pairs")
+    viewer.add_image(random.normal(100, 10, (12, 12, 2)).astype(np.float32), name="pairs")
     dock = user.opens()
     user.sets(dock, iterations=2)
-    user.sees(lambda: "(24, 24, 2) may hold channels or be part of the image" in dock.source.axes.reason)
+    user.sees(lambda: "(12, 12, 2) may hold channels or be part of the image" in dock.source.axes.reason)
     assert not dock.run_button.isEnabled()
     answers(dock, 0)  # the heading of the list is no answer
     assert "choose what it is" in dock.source.axes.reason
