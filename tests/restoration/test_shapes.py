@@ -26,6 +26,7 @@ from napari_dip import (
     SuperResolve,
     Wiener,
     estimate_cost,
+    estimate_noise,
     residual,
     restore,
     solve,
@@ -240,6 +241,14 @@ def test_frames_that_are_lines_of_pixels_follow_each_other(shape, series):
     assert np.isfinite(restored.image).all()
 
 
+@pytest.mark.parametrize("form", [(12, 14), (12, 14, 1)])
+def test_a_mask_may_leave_out_a_channel_axis_of_length_1(form):
+    image, missing = values((12, 14, 1)), np.zeros(form, bool)
+    missing[3:6] = True
+    filled = follows_the_law(image, Inpaint(), SHORT, missing=missing)
+    np.testing.assert_array_equal(filled.image[6:], image[6:].astype(np.float32))
+
+
 def test_a_channel_axis_of_length_1_changes_no_pixel():
     """So an array of shape (H, W, 1) is an image, and not H frames of W x 1 pixels."""
     image = values((20, 22))
@@ -255,4 +264,6 @@ def test_a_last_axis_that_may_hold_channels_is_asked_for(shape):
     with pytest.raises(InputError, match=r'axes="T?YXC".* or axes="TP?YX"') as refused:
         restore(values(shape), Denoise(), SHORT)
     assert refused.value.argument == "axes"
+    with pytest.raises(InputError, match="may hold channels"):
+        estimate_noise(KNOWN, values(shape))
     assert restore(values((9, 9, 2)), Denoise(), SHORT, axes="YXC").shape == (9, 9, 2)
