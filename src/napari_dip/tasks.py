@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from napari_dip.operators import Operator
     from napari_dip.problem import Problem
 
+#: Fewest pixels of a point spread function by formula, along each axis.
+_NARROWEST = 3
+
 
 @dataclass(frozen=True)
 class Task(ABC):
@@ -266,10 +269,13 @@ def _blur(
     else:
         kernel = psf.refined(factors).kernel(len(shape))
         if any(k > n for k, n in zip(kernel.shape, fine, strict=True)):
+            advice = "give a smaller width, or restore a larger part"
+            if min(fine) < _NARROWEST:
+                advice = "give a measured one that has a single pixel along the short axis"
             raise InputError(
                 "psf",
                 f"a point spread function of this width has {format_shape(kernel.shape)} pixels, and the "
-                f"restored image only {format_shape(fine)}: give a smaller width, or restore a larger part",
+                f"restored image only {format_shape(fine)}: {advice}",
             )
     return Blur(torch.from_numpy(checked(kernel, fine)).to(torch.float32))
 

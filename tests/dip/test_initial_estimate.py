@@ -75,7 +75,9 @@ def test_each_channel_has_its_own_missing_pixels(phantom, random):
     assert psnr(first[0, 0], phantom) > 25
 
 
-@pytest.mark.parametrize("shape", [(1, 24, 40), (2, 5, 24, 20), (1, 1, 30)])
+@pytest.mark.parametrize(
+    "shape", [(1, 24, 40), (2, 5, 24, 20), (1, 1, 30), (1, 30, 1), (2, 30, 1), (1, 1, 1, 30), (2, 4, 1, 9)]
+)
 @pytest.mark.parametrize("noise", [UnknownNoise(), LaplaceNoise(10.0)], ids=["unknown", "outliers"])
 def test_it_has_the_shape_of_the_data(shape, noise, random):
     estimate = initial_estimate(problem(random.normal(100, 20, shape), noise=noise))
@@ -87,7 +89,9 @@ def test_it_has_the_shape_of_the_data(shape, noise, random):
 def test_axes_are_not_swapped():
     """A ramp along one axis only, of each shape that is not square."""
     ramp = np.broadcast_to(np.linspace(0, 200, 40, dtype=np.float32), (24, 40))
-    for data in (ramp[None], ramp.T[None], np.stack([ramp] * 3), np.stack([ramp] * 6)[None]):
+    line = ramp[:1]
+    shapes = (ramp[None], ramp.T[None], np.stack([ramp] * 3), np.stack([ramp] * 6)[None])
+    for data in (*shapes, line[None], line.T[None], np.stack([line.T] * 3), line[None, None]):
         np.testing.assert_allclose(initial_estimate(problem(data))[0], data, atol=5)
 
 

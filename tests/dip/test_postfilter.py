@@ -224,3 +224,11 @@ def test_it_is_used_for_denoising_and_inpainting_without_a_guide(operator, phant
     if operator == "identity":
         [*method.solve(made, guide=made.data)]
     assert len(asked) == (operator != "blur")
+
+
+def test_a_single_held_out_pixel_decides_nothing(random):
+    """It has no standard error, and no warning says so."""
+    data = random.normal(100, 10, (1, 3, 4))
+    tried = validation(data)
+    assert int(tried.held_out.weights.sum()) == 1
+    assert np.isfinite(filtered(data, tried)).all()

@@ -4,15 +4,68 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_dip.image.axes import Axes
+from napari_dip.image.axes import AmbiguousAxesError, Axes
 
 
 @pytest.mark.parametrize(
     ("shape", "letters"),
-    [((9, 9), "YX"), ((9, 9, 3), "YXC"), ((9, 9, 4), "YXC"), ((5, 9, 9), "TYX"), ((2, 5, 9, 9, 3), "TPYXC")],
+    [
+        ((9, 9), "YX"),
+        ((80, 1), "YX"),
+        ((1, 80), "YX"),
+        ((9, 9, 3), "YXC"),
+        ((9, 9, 4), "YXC"),
+        ((5, 9, 9), "TYX"),
+        ((2, 5, 9, 9, 3), "TPYXC"),
+        ((64, 64, 1), "YXC"),
+        ((1, 1, 1), "YXC"),
+        ((5, 64, 64, 1), "TYXC"),
+        ((20, 1, 40), "TYX"),
+        ((1, 64, 64), "TYX"),
+        ((3, 64, 64), "TYX"),
+        ((3, 9, 3), "TYX"),
+        ((10, 8, 8), "TYX"),
+        ((10, 9, 8), "TYX"),
+        ((2, 9, 2), "TYX"),
+        ((100, 64, 17), "TYX"),
+    ],
 )
 def test_axes_are_guessed_from_the_shape(shape, letters):
     assert Axes.guess(shape).letters == letters
+
+
+@pytest.mark.parametrize(
+    ("shape", "choices"),
+    [
+        ((64, 48, 2), ("YXC", "TYX")),
+        ((9, 9, 5), ("YXC", "TYX")),
+        ((3, 3, 2), ("YXC", "TYX")),
+        ((64, 64, 8), ("YXC", "TYX")),
+        ((64, 64, 16), ("YXC", "TYX")),
+        ((5, 64, 48, 2), ("TYXC", "TPYX")),
+    ],
+)
+def test_a_short_last_axis_is_ambiguous_and_the_error_names_both_choices(shape, choices):
+    for guess in (lambda: Axes.guess(shape), lambda: Axes.named([""] * len(shape), shape=shape)):
+        with pytest.raises(AmbiguousAxesError) as refused:
+            guess()
+        assert refused.value.choices == choices
+        for letters in choices:
+            assert f'axes="{letters}" for a {Axes(letters).describe(shape)}' in str(refused.value)
+            assert f"--axes {letters} for" in refused.value.ask("--axes {}")
+            assert Axes.of(shape, letters, "together").letters == letters
+
+
+@given(st.lists(st.integers(1, 40), min_size=2, max_size=7))
+def test_every_shape_has_axes_or_a_question(shape):
+    try:
+        choices = (Axes.guess(tuple(shape)).letters,)
+    except AmbiguousAxesError as error:
+        choices = error.choices
+    single = len(shape) > 2 and shape[-1] == 1
+    assert len(choices) == 1 or 1 < shape[-1] <= 16
+    assert {len(letters) for letters in choices} == {len(shape)}
+    assert (choices[0][-1] == "C") >= single
 
 
 def test_axes_are_described_in_words():
@@ -21,6 +74,7 @@ def test_axes_are_described_in_words():
         == "3-D volume of 5 x 64 x 32, 2 channels fitted together, 12 frames one after another"
     )
     assert Axes("YXC", "separate").describe((64, 32, 3)) == "2-D image of 64 x 32, 3 frames one after another"
+    assert Axes("TYXC").describe((1, 64, 32, 1)) == "2-D image of 64 x 32, 1 channel, 1 frame"
 
 
 @pytest.mark.parametrize(
@@ -97,6 +151,26 @@ def test_a_mask_of_one_plane_applies_to_every_plane(random):
 )
 def test_axes_are_guessed_from_their_names(labels, colour, letters):
     assert Axes.named(labels, colour=colour).letters == letters
+
+
+@pytest.mark.parametrize(
+    ("labels", "shape", "letters"),
+    [
+        (("", "", ""), (64, 64, 1), "YXC"),
+        (("", "", ""), (64, 64, 3), "YXC"),
+        (("t", "", "", ""), (5, 64, 64, 1), "TYXC"),
+        (("axis -3", "axis -2", "axis -1"), (10, 8, 8), "TYX"),
+        # The words tell what the last axis is, or leave no room for channels.
+        (("t", "", ""), (64, 64, 2), "TYX"),
+        (("z", "", ""), (64, 64, 1), "ZYX"),
+        (("", "y", "x"), (64, 64, 2), "TYX"),
+        (("y", "x", "c"), (64, 64, 2), "YXC"),
+        (("y", "x", ""), (64, 64, 2), "YXT"),
+        (("c", "", "", ""), (2, 64, 64, 1), "CTYX"),
+    ],
+)
+def test_the_shape_tells_what_names_leave_open(labels, shape, letters):
+    assert Axes.named(labels, shape=shape).letters == letters
 
 
 def test_planes_become_frames_however_many_frame_axes_there_are():

@@ -23,6 +23,17 @@ def test_maps_come_back_with_the_pixel_size_and_provenance_of_the_image(tmp_path
     assert provenance(tmp_path / "maps.tif")["seed"] == 3
 
 
+@pytest.mark.parametrize("shape", [(5, 6), (3, 5, 6), (1, 5, 6), (3, 1, 6)])
+def test_a_single_map_comes_back(tmp_path, random, shape):
+    """TIFF leaves out axes of length 1, that of the maps included."""
+    width = random.random(shape).astype(np.float32)
+    axes = Axes("TYX"[-len(shape) :])
+    write_maps(tmp_path / "maps.tif", {"width": width}, ImageFile(width), axes, {"napari-dip": "0.0"})
+    np.testing.assert_array_equal(
+        read_maps(tmp_path / "maps.tif", ["width"])["width"].squeeze(), width.squeeze()
+    )
+
+
 def test_planes_of_any_image_are_maps_in_the_order_of_the_names(tmp_path, maps):
     np.save(tmp_path / "maps.npy", np.stack(list(maps.values())))
     np.save(tmp_path / "one.npy", maps["width"][0])

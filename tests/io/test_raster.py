@@ -25,8 +25,15 @@ def test_png_round_trip(tmp_path, random, shape, dtype):
     assert json.loads(Image.open(tmp_path / "a.png").text["napari-dip"]) == PROVENANCE
 
 
-def test_jpeg_round_trip(tmp_path):
-    data = np.full((8, 8, 3), 100, np.uint8)
+def test_an_axis_for_a_single_channel_is_left_out(tmp_path, random):
+    data = random.integers(0, 255, (6, 7, 1)).astype(np.uint8)
+    save(tmp_path / "a.png", data.astype(np.float32), ImageFile(data), "YXC")
+    np.testing.assert_array_equal(read(tmp_path / "a.png").data, data[..., 0])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_jpeg_round_trip(tmp_path, channels):
+    data = np.full((8, 8, channels), 100, np.uint8)
     save(tmp_path / "a.jpg", data.astype(np.float32), ImageFile(data), "YXC")
     assert abs(read(tmp_path / "a.jpg").data.astype(int) - 100).max() < 3
 

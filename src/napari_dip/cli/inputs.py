@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_dip.cli.known_pixels import known_pixels, refuse_mosaic
-from napari_dip.image.axes import Axes
+from napari_dip.errors import InputError
+from napari_dip.image.axes import AmbiguousAxesError, Axes
 from napari_dip.image.region import parsed
 from napari_dip.io import ImageFile, read
 from napari_dip.psf.arrays import resampled
@@ -55,7 +56,10 @@ def opened(path: Path, task: "Task", common: "Common", psf: Path | None = None) 
     """Read the files of a run, and cut out the region that the options name."""
     whole = read(path, common.hdu)
     shape = whole.data.shape
-    axes = Axes.of(shape, whole.axes if common.axes is None else common.axes, common.channels)
+    try:
+        axes = Axes.of(shape, whole.axes if common.axes is None else common.axes, common.channels)
+    except AmbiguousAxesError as error:
+        raise InputError("axes", error.ask("--axes {}")) from error
     if common.mosaic == "refuse":
         refuse_mosaic(path, whole, axes)
     finer = factors(task, axes)

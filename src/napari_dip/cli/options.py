@@ -192,8 +192,8 @@ class Common:
     seed : int
         The same seed gives the same pixels on the same machine, with the same number of threads.
     threads : int
-        Number of threads in which to compute. Another number rounds differently, which changes the result of a
-        fit by about a tenth of the noise. [default: as many as torch chooses]
+        Number of threads in which to compute. Another number rounds differently, which changes the result of
+        a fit by about a tenth of the noise. [default: as many as torch chooses]
     save_maps : Path
         Write the parameters that were applied: a TIFF file, an existing folder, or a name with {stem} in it.
     save_weights : Path

@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_dip.cli.delivery import delivered
 from napari_dip.cli.failures import say
-from napari_dip.errors import RestorationError
+from napari_dip.errors import FileError, RestorationError
 from napari_dip.io import read, replaceable
 from napari_dip.io.tensors import reserved_tensors
 from napari_dip.restoration.text import duration
@@ -128,10 +128,13 @@ def _trained(
 
 def _planes(path: Path) -> list[np.ndarray]:
     """Return each plane of each channel of an image file."""
-    from napari_dip.image.axes import Axes
+    from napari_dip.image.axes import AmbiguousAxesError, Axes
 
     picture = read(path)
-    axes = Axes.of(picture.data.shape, picture.axes, "separate").plane_by_plane()
+    try:
+        axes = Axes.of(picture.data.shape, picture.axes, "separate").plane_by_plane()
+    except AmbiguousAxesError as error:
+        raise FileError(f"{path}: {error.question}: use a TIFF file that names its axes") from error
     return [
         np.asarray(picture.with_nan[axes.at(frame)], np.float32) for frame in axes.frames(picture.data.shape)
     ]

@@ -146,9 +146,10 @@ def _filtered(name: str, strength: float, image: np.ndarray) -> np.ndarray:
     settings = {"h": strength, "sigma": 1.0, "fast_mode": True}
     planar = image.ndim == 3
     settings |= {"patch_size": 5, "patch_distance": 9} if planar else {"patch_size": 3, "patch_distance": 3}
-    if len(image) == 1:  # scikit-image 0.26 transposes an image with a single channel
-        return denoise_nl_means(image[0], **settings)[None]
-    return denoise_nl_means(image, channel_axis=0, **settings)
+    last = np.moveaxis(image, 0, -1)
+    # scikit-image 0.26 drops axes of length 1, such as that of a single channel or of a line of pixels.
+    smooth = denoise_nl_means(last, channel_axis=-1, **settings).reshape(last.shape)
+    return np.moveaxis(smooth, -1, 0)
 
 
 def _filled(image: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -87,7 +87,8 @@ def postfilter(x: Tensor, validation: Validation) -> Generator[None, None, Tenso
     blind, after = (transform.inverse(sigmas * one) for one in filtered)
     errors = [((data - one) / (sigmas * transform.step(before))).square() for one in (before, blind)]
     gain = (errors[0] - errors[1])[observed & ~seen]
-    if gain.mean() < -_SIGNIFICANT * gain.std() / len(gain) ** 0.5:
+    # A single pixel has no standard error, and tells nothing.
+    if len(gain) > 1 and gain.mean() < -_SIGNIFICANT * gain.std() / len(gain) ** 0.5:
         return x
     return after[None].to(x)
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
+from napari_dip.errors import InputError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -25,6 +27,40 @@ _WORDS = {
     "P": ("p", "position", "scene", "field", "tile"),
 }
 _LETTER = {word: letter for letter, words in _WORDS.items() for word in words}
+#: Lengths of a last axis that holds colours, and of one that may hold channels, beside two longer axes.
+_COLOURS, _FEW = (3, 4), (2, 5)
+#: Greatest length of a last axis that may hold channels, if two axes are longer by at least this factor.
+_MANY, _LONGER = 16, 4
+
+
+class AmbiguousAxesError(InputError):
+    """The last axis may hold channels, or be part of the image: the shape does not tell.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the array.
+    choices : tuple of str
+        The axes if the last one holds channels, and if it does not.
+    """
+
+    def __init__(self, shape: tuple[int, ...], choices: tuple[str, str]) -> None:
+        self.shape, self.choices = shape, choices
+        super().__init__("axes", self.ask('axes="{}"'))
+
+    def ask(self, option: str) -> str:
+        """Return the question for the user, with an option such as ``axes="{}"`` for each answer."""
+        answers = (f"{option.format(letters)} for a {self.describe(letters)}" for letters in self.choices)
+        return f"{self.question}: give {', or '.join(answers)}"
+
+    @property
+    def question(self) -> str:
+        """What is not known, in words."""
+        return f"the last axis of the shape {self.shape} may hold channels or be part of the image"
+
+    def describe(self, letters: str) -> str:
+        """Return in words what the array is with these axes."""
+        return Axes(letters).describe(self.shape)
 
 
 @dataclass(frozen=True)
@@ -50,34 +86,57 @@ class Axes:
         letters = self.letters.upper()
         object.__setattr__(self, "letters", letters)
         if not letters.isalpha() or len(set(letters)) < len(letters):
-            raise ValueError(f"axes must be letters, each once, such as TZYX or YXC, got {self.letters!r}")
+            raise InputError(
+                "axes", f"axes must be letters, each once, such as TZYX or YXC, got {self.letters!r}"
+            )
         if not 2 <= len(self.spatial) <= 3:
-            raise ValueError(f"axes must name two or three of Z, Y and X, got {self.letters!r}")
+            raise InputError("axes", f"axes must name two or three of Z, Y and X, got {self.letters!r}")
         if len([letter for letter in letters if letter in _CHANNEL]) > 1:
-            raise ValueError(f"axes must name one channel axis at most, C or S, got {self.letters!r}")
+            raise InputError("axes", f"axes must name one channel axis at most, C or S, got {self.letters!r}")
         if self.channels not in ("together", "separate"):
-            raise ValueError(f"channels must be 'together' or 'separate', got {self.channels!r}")
+            raise InputError("channels", f"channels must be 'together' or 'separate', got {self.channels!r}")
 
     @classmethod
     def guess(cls, shape: tuple[int, ...], channels: Channels = "together") -> Self:
         """Guess the axes from the shape alone.
 
-        The last two axes are Y and X, unless the last one looks like RGB. All others are frame axes. A stack
+        The last two axes are Y and X, and all others are frame axes. But with three axes or more, a last axis
+        of length 1 is a channel, and one of length 3 or 4 beside two longer axes holds RGB or RGBA. A stack
         of planes is therefore a series of frames: for a volume, give the letters ``"ZYX"``.
+
+        Raises
+        ------
+        AmbiguousAxesError
+            The last axis is so short that it may hold channels.
+        InputError
+            There are too few axes, or too many.
         """
-        colour = len(shape) >= 3 and shape[-1] in (3, 4) and min(shape[-3:-1]) > 4
-        image = "YXC" if colour else "YX"
-        if len(shape) < len(image):
-            raise ValueError(f"the image must have at least two axes, got shape {shape}")
+        channel = _last_is_channel(shape)
+        if channel is None:
+            raise AmbiguousAxesError(shape, (cls._last(shape, "YXC").letters, cls._last(shape, "YX").letters))
+        return cls._last(shape, "YXC" if channel else "YX", channels)
+
+    @classmethod
+    def _last(cls, shape: tuple[int, ...], image: str, channels: Channels = "together") -> Self:
+        """Return axes that end with those of an image, after as many frame axes as the shape has."""
         extra = len(shape) - len(image)
+        if extra < 0:
+            raise InputError("image", f"the image must have at least two axes, got shape {shape}")
         if extra > len(_FRAME):
-            raise ValueError(
-                f"the image must have at most {len(image) + len(_FRAME)} axes, got shape {shape}"
+            raise InputError(
+                "image", f"the image must have at most {len(image) + len(_FRAME)} axes, got shape {shape}"
             )
         return cls(_FRAME[:extra] + image, channels)
 
     @classmethod
-    def named(cls, labels: Sequence[str], *, colour: bool = False, channels: Channels = "together") -> Self:
+    def named(
+        cls,
+        labels: Sequence[str],
+        *,
+        colour: bool = False,
+        channels: Channels = "together",
+        shape: tuple[int, ...] | None = None,
+    ) -> Self:
         """Guess the axes from their names, such as ``("time", "y", "x")``.
 
         Parameters
@@ -89,16 +148,37 @@ class Axes:
             The array has one more axis at the end: the samples of an RGB image.
         channels : {"together", "separate"}
             As in `Axes`.
+        shape : tuple of int, optional
+            Shape of the array. If no word tells what the last axis is, its length decides, as for `guess`.
 
         Raises
         ------
-        ValueError
+        AmbiguousAxesError
+            The last axis is so short that it may hold channels, and no word tells.
+        InputError
             There are too many axes.
         """
         letters = [_LETTER.get(label.strip().lower().removesuffix("s"), "") for label in labels]
         letters = ["" if letter in letters[:at] else letter for at, letter in enumerate(letters)]
         if colour:
             letters = ["" if letter == "C" else letter for letter in letters]
+        # Room for Y and X before the last axis, if that one holds channels.
+        room = letters[:-1].count("") + ("Y" in letters) >= 2
+        told = colour or letters[-1:] != [""] or not room or bool(set(letters) & {"X", "C"})
+        channel = False if shape is None or told else _last_is_channel(shape)
+        if channel:
+            letters[-1] = "C"
+        found = cls._completed(letters, colour, channels)
+        if channel is None:
+            assert shape is not None
+            with_channels = cls._completed([*letters[:-1], "C"], colour, channels)
+            raise AmbiguousAxesError(shape, (with_channels.letters, found.letters))
+        return found
+
+    @classmethod
+    def _completed(cls, letters: list[str], colour: bool, channels: Channels) -> Self:
+        """Return axes with the unknown letters filled in."""
+        letters = list(letters)
         for letter in "XY":
             if letter not in letters and "" in letters:
                 letters[len(letters) - 1 - letters[::-1].index("")] = letter
@@ -106,7 +186,7 @@ class Axes:
         try:
             filled = [letter or next(free) for letter in letters]
         except StopIteration:
-            raise ValueError(f"the image has too many axes: {len(labels)}") from None
+            raise InputError("image", f"the image has too many axes: {len(letters)}") from None
         return cls("".join(filled) + ("C" if colour else ""), channels)
 
     @classmethod
@@ -115,14 +195,15 @@ class Axes:
 
         Raises
         ------
-        ValueError
+        InputError
             The letters are no axes of an array of this shape.
         """
         if letters is None:
             return cls.guess(shape, channels)
         if len(letters) != len(shape):
-            raise ValueError(
-                f"axes must have one letter for each axis of the image, got {letters!r} for shape {shape}"
+            raise InputError(
+                "axes",
+                f"axes must have one letter for each axis of the image, got {letters!r} for shape {shape}",
             )
         return cls(letters, channels)
 
@@ -139,7 +220,7 @@ class Axes:
 
         Raises
         ------
-        ValueError
+        InputError
             No array can have axes with these roles.
         """
         if tuple(roles) == self.roles:
@@ -195,9 +276,11 @@ class Axes:
             f"{len(self.spatial)}-D {'volume' if len(self.spatial) == 3 else 'image'} of {size(self.spatial)}"
         ]
         if self.channel is not None:
-            words.append(f"{shape[self.channel]} channels fitted together")
+            count = shape[self.channel]
+            words.append("1 channel" if count == 1 else f"{count} channels fitted together")
         if self.frame_axes:
-            words.append(f"{math.prod(shape[axis] for axis in self.frame_axes)} frames one after another")
+            count = math.prod(shape[axis] for axis in self.frame_axes)
+            words.append("1 frame" if count == 1 else f"{count} frames one after another")
         return ", ".join(words)
 
     def frames(self, shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
@@ -254,7 +337,7 @@ class Axes:
 
         Raises
         ------
-        ValueError
+        InputError
             The shape fits none of these.
         """
         without_channel = tuple(a for a in range(len(shape)) if self.letters[a] not in _CHANNEL)
@@ -264,7 +347,7 @@ class Axes:
             if part == tuple(shape[axis] for axis in axes):
                 return axes
         wanted = " or ".join(dict.fromkeys(str(tuple(shape[axis] for axis in axes)) for axes in candidates))
-        raise ValueError(f"{name} must have the shape {wanted} to fit the image, got {part}")
+        raise InputError(name, f"{name} must have the shape {wanted} to fit the image, got {part}")
 
     def broadcast(self, name: str, mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         """Return a mask as a view with all axes of an image of this shape.
@@ -273,9 +356,20 @@ class Axes:
 
         Raises
         ------
-        ValueError
+        InputError
             The mask's shape doesn't fit the image.
         """
         axes = self.axes_of(name, mask.shape, shape)
         full = np.expand_dims(mask, tuple(a for a in range(len(shape)) if a not in axes))
         return np.broadcast_to(full, shape)
+
+
+def _last_is_channel(shape: tuple[int, ...]) -> bool | None:
+    """Return whether the last axis holds channels; None if that can't be told from its length."""
+    if len(shape) < 3:
+        return False
+    last, shorter = shape[-1], min(shape[-3:-1])
+    if last == 1 or last in _COLOURS:
+        return last == 1 or shorter > last
+    few, many = last in _FEW and shorter > last, 1 < last <= _MANY and shorter >= _LONGER * last
+    return None if few or many else False

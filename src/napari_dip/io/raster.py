@@ -77,16 +77,21 @@ def write(file: BinaryIO, data: np.ndarray, source: ImageFile, axes: str, proven
                 "PNG files can't hold colours that were multiplied by their alpha channel: choose .tif"
             )
         data, _ = source.alpha.added(data, axes)
-    Image.fromarray(_brightness(data, described)).save(file, "PNG", pnginfo=info, **_described(described))
+    _image(_brightness(data, described)).save(file, "PNG", pnginfo=info, **_described(described))
 
 
 def write_jpeg(
     file: BinaryIO, data: np.ndarray, source: ImageFile, axes: str, provenance: dict[str, Any]
 ) -> None:
     """Write a JPEG file of high quality with the provenance as its comment."""
-    image = Image.fromarray(_brightness(data, source.metadata))
+    image = _image(_brightness(data, source.metadata))
     comment = json.dumps(provenance)
     image.save(file, "JPEG", quality=95, subsampling=0, comment=comment, **_described(source.metadata))
+
+
+def _image(data: np.ndarray) -> Image.Image:
+    """Return grey levels or RGB as an image; Pillow has no axis for a single channel."""
+    return Image.fromarray(data[..., 0] if data.shape[2:] == (1,) else data)
 
 
 def provenance(path: Path) -> str | None:

@@ -49,6 +49,8 @@ def write(file: BinaryIO, data: np.ndarray, source: ImageFile, axes: str, proven
     if data.dtype == bool:
         data = data.astype(np.uint8)  # many programs misread one bit per pixel
     described, alpha = source.metadata, source.alpha
+    if alpha is None and axes[-1] in "CS" and data.shape[-1] == 1:  # TIFF has no axis for a single sample
+        axes, data = axes[:-1], data[..., 0]
     colours = data.shape[-1] if axes[-1] in "CS" else 1
     options: dict[str, Any] = {"photometric": "miniswhite" if described.white_is_zero else "minisblack"}
     if axes[-1] in "CS" and colours == 3:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 #: Largest number of planes that are measured, and the side of their middle.
-_PLANES, _SIDE = 8, 1024
+PLANES, SIDE = 8, 1024
 #: Mean of min(n², 4) for the second difference n of noise of variance 1, in calm neighbourhoods. For normal
 #: noise it has a closed form. For Laplace noise it lies between 0.875, where structure decides which
 #: neighbourhoods are calm, and 0.811, where noise does, since then most of the outliers lie elsewhere.
@@ -110,7 +110,7 @@ def estimating(
     """Do what `estimate_noise` does, in steps."""
     if isinstance(model, UnknownNoise):
         return model
-    planes = sampled_planes(image, missing, axes, count=_PLANES, side=_SIDE)
+    planes = sampled_planes(image, missing, axes, count=PLANES, side=SIDE)
     return (yield from _fitting(model, planes))
 
 
@@ -134,7 +134,7 @@ def finding(
     ValueError
         The noise can't be measured from this image, or there is none.
     """
-    planes = sampled_planes(image, missing, axes, count=_PLANES, side=_SIDE)
+    planes = sampled_planes(image, missing, axes, count=PLANES, side=SIDE)
     with contextlib.suppress(ValueError):
         return (yield from _fitting(PoissonNoise(), planes))
     return (yield from _fitting(GaussianNoise(1.0), planes))

@@ -70,12 +70,8 @@ class Neighbourhoods:
             yield _NOTE
             fields.append((yield from _measuring(values, valid, ends)))
         found = cls(*(np.concatenate(parts) for parts in zip(*fields, strict=True)))
-        if len(found.noise) < _ENOUGH:
-            raise ValueError(
-                f"only {len(found.noise)} neighbourhoods of 3 x 3 pixels have no missing pixel, and "
-                f"{_ENOUGH} are needed to measure the noise: use a larger image, or give the noise's "
-                "parameters yourself"
-            )
+        if reason := shortage(len(found.noise)):
+            raise ValueError(reason)
         return found
 
 
@@ -130,6 +126,16 @@ class Levels:
         clipped = found.clipped[order].mean(1)  # if all levels touch an end, the least clipped ones are used
         usable &= clipped <= max(_TOUCHING, np.quantile(clipped[usable], _CALM))
         return cls(found.mean[chosen].mean(1)[usable], variance[usable], count)
+
+
+def shortage(count: int) -> str | None:
+    """Return in words why so many neighbourhoods are too few, or None if they are enough."""
+    if count >= _ENOUGH:
+        return None
+    return (
+        f"only {count} neighbourhoods of 3 x 3 pixels have no missing pixel, and {_ENOUGH} are needed to "
+        "measure the noise: use a larger image, or give the noise's parameters yourself"
+    )
 
 
 def _measuring(values: np.ndarray, valid: np.ndarray, ends: list[float]) -> Steps[tuple[np.ndarray, ...]]:

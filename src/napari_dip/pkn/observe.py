@@ -7,8 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from napari_dip.errors import RestorationError
-from napari_dip.noise.estimate import estimating, finding
+from napari_dip.image.grid import middle
+from napari_dip.noise.estimate import PLANES, SIDE, estimating, finding
 from napari_dip.noise.models import GaussianNoise, NoiseModel
+from napari_dip.noise.neighbourhoods import shortage
 from napari_dip.operators import Blur
 from napari_dip.pkn.kernels.gaussian import covariance_of, log_precision
 from napari_dip.pkn.observation import Observation
@@ -66,6 +68,21 @@ def measured_noise(problem: Problem) -> NoiseModel:
         The noise can't be measured.
     """
     return finished(measuring(problem))
+
+
+def unmeasurable_reason(problem: Problem) -> str | None:
+    """Return in words that too few pixels are observed to measure the noise, or None.
+
+    It is None for noise that is known, too.
+    """
+    if problem.noise.known:
+        return None
+    part = middle(problem.weights, (SIDE, SIDE))
+    if min(part.shape[2:]) < 3:
+        return shortage(0)
+    seen = (part > 0).any(1, keepdim=True).float()
+    whole = int((-F.max_pool2d(-seen, 3, 1)).sum())
+    return shortage(whole * min(problem.data.shape[1], PLANES))
 
 
 def measuring(problem: Problem) -> Steps[NoiseModel]:

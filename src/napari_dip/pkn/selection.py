@@ -9,6 +9,7 @@ from napari_dip.noise.models import LaplaceNoise
 from napari_dip.operators import Blur, Compose, Identity, Operator, Resample
 from napari_dip.pkn.kernels.base import ProceduralKernel
 from napari_dip.pkn.kernels.registry import KERNELS, kernel_of
+from napari_dip.pkn.observe import unmeasurable_reason
 from napari_dip.pkn.predictors import Constant, StructureTensor
 from napari_dip.pkn.settings import KernelName
 from napari_dip.pkn.weights_file import bundled, load
@@ -122,6 +123,8 @@ def unsupported_reason(
     if smallest <= kernel.margin:
         return (
             f"{kernel.title} needs more than {kernel.margin} pixels along each axis, got {smallest}: "
-            "restore a larger part, or choose another kernel."
+            "restore a larger part, or choose another kernel or Deep Image Prior."
         )
+    if reason := unmeasurable_reason(problem):
+        return f"The noise can't be measured: {reason}."
     return None

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_dip.image.axes import Axes
+from napari_dip.image.axes import AmbiguousAxesError, Axes
 from napari_dip.io import ImageFile
 from napari_dip.io import write as write_image
 from napari_dip.io.colours import Alpha
@@ -31,13 +31,17 @@ def write(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     """
     pixels = np.asarray(data[0] if attributes.get("multiscale") else data)
     provenance = attributes.get("metadata", {}).get(KEY, {})
-    labels = attributes.get("axis_labels") or ("",) * (pixels.ndim - bool(attributes.get("rgb")))
+    rgb = bool(attributes.get("rgb"))
+    labels = attributes.get("axis_labels") or ("",) * (pixels.ndim - rgb)
     known = provenance.get("axes")
-    axes = (
-        Axes(known)
-        if isinstance(known, str) and len(known) == pixels.ndim
-        else Axes.named(labels, colour=bool(attributes.get("rgb")))
-    )
+    try:
+        axes = (
+            Axes(known)
+            if isinstance(known, str) and len(known) == pixels.ndim
+            else Axes.named(labels, colour=rgb, shape=pixels.shape)
+        )
+    except AmbiguousAxesError as error:
+        axes = Axes(error.choices[-1])  # as napari shows them
     sizes = zip(axes.letters, attributes.get("scale", ()), attributes.get("units") or (), strict=False)
     pixel_size = {
         letter: (float(size), f"{unit:~}")

@@ -34,8 +34,10 @@ class Measurement:
         Grey levels, any real dtype. NaN and infinite pixels are missing. It is not modified.
     axes : str, optional
         One letter for each axis: Z, Y, X are spatial; C or S holds channels; any other letter holds frames,
-        which are restored one after another. By default the last two axes are the image, or those before a
-        last axis of 3 or 4 (RGB).
+        which are restored one after another. By default the last two axes are the image, and the others
+        frames. With three axes or more, a last axis of length 1 is a channel, and one of 3 or 4 beside two
+        longer axes holds RGB or RGBA. Another last axis that is much shorter than the two before it is
+        refused, since it may hold channels or be part of the image.
     channels : {"together", "separate"}
         Restore channels together, or each as an image of its own.
     missing : array_like, optional

@@ -8,7 +8,8 @@ from napari.layers import Image
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QListWidget, QListWidgetItem, QPushButton
 
-from napari_dip.image.axes import Axes
+from napari_dip.errors import InputError
+from napari_dip.image.axes import AmbiguousAxesError, Axes
 from napari_dip.pkn.settings import Training
 from napari_dip.plugin.docks.job_dock import JobDock
 from napari_dip.plugin.docks.job_panel import JobPanel
@@ -204,8 +205,13 @@ class _ImageList(QListWidget):
 
 def _planes(layer: Any) -> list[np.ndarray]:
     """Return copies of all planes of a layer; each channel has planes of its own."""
-    data = finest(layer)
-    axes = Axes.named(layer.axis_labels, colour=layer.rgb, channels="separate").plane_by_plane()
+    data, labels = finest(layer), layer.axis_labels
+    try:
+        axes = Axes.named(labels, colour=layer.rgb, channels="separate", shape=tuple(data.shape))
+    except AmbiguousAxesError as error:
+        words = f'{error.question}: label the axes of the layer, as in layer.axis_labels = ("y", "x", "c")'
+        raise InputError("axes", words) from error
+    axes = axes.plane_by_plane()
     return [np.array(data[axes.at(frame)], np.float32) for frame in axes.frames(tuple(data.shape))]
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, get_args
 
 from qtpy.QtWidgets import QComboBox
 
-from napari_dip.image.axes import Axes, Channels, Role
+from napari_dip.image.axes import AmbiguousAxesError, Axes, Channels, Role
 from napari_dip.plugin.forms.fields import Choice, Field
 from napari_dip.plugin.forms.layout import Rows, WrappedLabel, fold
 from napari_dip.plugin.layers import shape_of
@@ -22,14 +22,22 @@ _SERIES: dict[str, Following] = {
 
 
 class AxesForm(Field):
-    """The axes of a layer in words, and a fold in which they can be changed."""
+    """The axes of a layer in words, and a fold in which they can be changed.
+
+    If the shape does not tell what the last axis is, the user is asked. There are no axes before the answer.
+    """
 
     def __init__(self) -> None:
         super().__init__("How the axes of the layer are restored. “Axes” changes their roles.")
         self._layer: Image | None = None
         self._axes: Axes | None = None
+        self._asked: AmbiguousAxesError | None = None
         self.description = WrappedLabel()
         self.row.addWidget(self.description)
+        self.answer = QComboBox()
+        self.answer.setToolTip("What the last axis is. Its length does not tell.")
+        self.answer.activated.connect(self._answered)
+        self.row.addWidget(self.answer)
         self.fold = fold("Axes")
         self.roles: list[QComboBox] = []
         self.rows, self._options = Rows(), Rows()
@@ -63,15 +71,18 @@ class AxesForm(Field):
 
     def set_layer(self, layer: "Image | None", axes: Axes | None = None) -> None:
         """Show another layer with given axes, or with a guess where none are given or they don't fit."""
-        self._layer, self._axes = layer, None
+        self._layer, self._axes, self._asked = layer, None, None
         self.description.setText("")
         if layer is not None:
+            shape = shape_of(layer)
             try:
-                self._axes = Axes.named(layer.axis_labels, colour=layer.rgb)
+                self._axes = Axes.named(layer.axis_labels, colour=layer.rgb, shape=shape)
+            except AmbiguousAxesError as error:
+                self._asked = error
             except ValueError as error:
                 self.description.setText(str(error))
-            if axes is not None and len(axes.letters) == len(shape_of(layer)):
-                self._axes = axes
+            if axes is not None and len(axes.letters) == len(shape):
+                self._axes, self._asked = axes, None
         self.refresh()
 
     def refresh(self) -> None:
@@ -79,6 +90,7 @@ class AxesForm(Field):
         while self.rows.rowCount():
             self.rows.removeRow(0)
         self.roles = []
+        self._ask()
         layer, axes = self._layer, self._axes
         self.fold.setVisible(axes is not None)
         if layer is None or axes is None:
@@ -105,10 +117,29 @@ class AxesForm(Field):
         ValueError
             No image can have axes with these roles.
         """
+        if self._asked is not None:
+            raise ValueError(f"{self._asked.question}: choose what it is")
         if self._axes is None:
             raise ValueError("the axes can't be guessed: choose an image with at least two axes")
         roles = [choice.currentData() for choice in self.roles]
         return self._axes.assigned(roles, self.channels.value)
+
+    def _ask(self) -> None:
+        """Offer the answers to the question what the last axis is, if there is one."""
+        self.answer.clear()
+        self.answer.setVisible(self._asked is not None)
+        self.description.setVisible(self._asked is None)
+        if self._asked is not None:
+            self.answer.addItem("choose what the last axis is")
+            for letters in self._asked.choices:
+                self.answer.addItem(self._asked.describe(letters), letters)
+
+    def _answered(self) -> None:
+        letters = self.answer.currentData()
+        if letters is not None:
+            self._axes, self._asked = Axes(letters), None
+            self.refresh()
+            self.changed.emit()
 
     def _chosen(self) -> None:
         try:
