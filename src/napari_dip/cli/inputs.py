@@ -69,28 +69,38 @@ def opened(path: Path, task: "Task", common: "Common", psf: Path | None = None) 
         beside["guide"] = guide if roi is None else guide_part(guide, shape, axes, finer, roi)
         origin["guide"] = _place(common.guide)
     if psf is not None:
-        beside["psf"], ratio, note = _psf(psf, whole, axes)
+        kernel, ratio, note = _psf(psf, whole, axes)
+        channel = Axes(axes.letters).channel
+        if roi is not None and channel is not None and kernel.ndim > len(axes.spatial):
+            kernel = kernel[slice(*roi[channel])]
+        beside["psf"] = kernel
         origin["psf"] = {**_place(psf), "ratio": ratio}
         notes += [note] if note else []
     return Source(picture, picture.refined(axes.letters, finer), axes, beside, origin, tuple(notes))
 
 
 def _psf(path: Path, image: ImageFile, axes: Axes) -> tuple[np.ndarray, list[float] | None, str | None]:
-    """Return a point spread function on the pixels of the image, the ratio of pixel sizes, and a note."""
+    """Return a point spread function on the pixels of the image, the ratio of pixel sizes, and a note.
+
+    Its channels, if the file has any, come first.
+    """
     picture = read(path)
+    data = picture.data
+    if data.ndim > len(axes.spatial) and (channels := {*(picture.axes or "")} & {*"CS"}):
+        data = np.moveaxis(data, (picture.axes or "").index(*channels), 0)
     letters = [axes.letters[axis] for axis in axes.spatial]
     ratio = picture.pixel_ratio(image, letters)
     if ratio is None:
         return (
-            picture.data,
+            data,
             None,
             f"{path}: assumed to have the pixels of the image, since not both files state their pixel size",
         )
     if all(math.isclose(r, 1, rel_tol=_SAME) for r in ratio):
-        return picture.data, None, None
+        return data, None, None
     times = ", ".join(f"{r:.4g} along {letter}" for r, letter in zip(ratio, letters, strict=True))
     note = f"{path}: resampled to the pixels of the image; its own are larger by a factor of {times}"
-    return resampled(picture.data, ratio), list(ratio), note
+    return resampled(data, ratio), list(ratio), note
 
 
 def _place(path: Path) -> dict[str, Any]:

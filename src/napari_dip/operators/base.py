@@ -29,6 +29,10 @@ class Operator(nn.Module, ABC):
             (adjoint,) = torch.autograd.grad(self(x), x, y)
         return adjoint
 
+    def of_channel(self, channel: int) -> "Operator":
+        """Return the operator for images that consist of one channel; the same, unless channels differ."""
+        return self
+
     def __matmul__(self, other: "Operator") -> "Operator":
         """Return the operator that applies `other` first."""
         return Compose(self, other)
@@ -62,6 +66,10 @@ class Compose(Operator):
     def adjoint(self, y: Tensor) -> Tensor:
         """Return Bᵀ (Aᵀ y)."""
         return self.inner.adjoint(self.outer.adjoint(y))
+
+    def of_channel(self, channel: int) -> Operator:
+        """Return the composition for images that consist of one channel."""
+        return Compose(self.outer.of_channel(channel), self.inner.of_channel(channel))
 
     def grid(self, data_shape: tuple[int, ...]) -> Grid:
         """Return the grid of B's input, in pixels of A's output."""

@@ -39,6 +39,11 @@ def kernel_for(operator: Operator, name: KernelChoice = "auto") -> ProceduralKer
         usual, wanted = "anisotropic", "denoise"
     elif isinstance(operator, Blur):
         usual, wanted = "anisotropic-reblur", "deblur"
+        if operator.per_channel:
+            raise ValueError(
+                "A kernel network removes the same blur from all channels, but here each has a point spread "
+                'function of its own: choose channels="separate", or another method.'
+            )
     elif isinstance(operator, Resample):
         usual, wanted, factor = "upsample", "refine", operator.factors[0]
         if len(set(operator.factors)) > 1 or factor not in (2, 3, 4):

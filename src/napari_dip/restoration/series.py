@@ -18,6 +18,7 @@ from napari_dip.restoration.checks import (
 )
 from napari_dip.restoration.guide import Guide
 from napari_dip.restoration.measurement import Measurement
+from napari_dip.restoration.point_spread import point_spread_function
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -64,7 +65,7 @@ class Series:
     axes : Axes
         The axes of the image as the method goes through them.
     operator : Operator
-        A, the same for all frames.
+        A, the same for all frames. If channels are frames, each may have a point spread function of its own.
     guide : Guide, optional
         The guide of the frames.
     following : {"warm_start", "drift", "independent"}
@@ -108,7 +109,7 @@ class Series:
                 "series", f"series must be one of {', '.join(get_args(Following))}, got {series!r}"
             )
         spatial = tuple(shape[axis] for axis in axes.spatial)
-        operator = task.operator(spatial, measurement.psf)
+        operator = task.operator(spatial, point_spread_function(measurement, axes))
         restored = restored_shape(shape, axes, task)
         if series == "drift" and operator.grid(spatial) != Grid.of_data(spatial):
             raise InputError(
@@ -141,7 +142,7 @@ class Series:
         channels = 1 if self.axes.channel is None else shape[self.axes.channel]
         size = (channels, *(shape[axis] for axis in self.axes.spatial))
         data = torch.zeros(()).expand(1, *size)
-        return self.task.problem(data, self.operator, torch.ones(()).expand(1, *size))
+        return self.task.problem(data, self._operator(self.frames[0]), torch.ones(()).expand(1, *size))
 
     def read(self, frame: tuple[int, ...], device: str = "cpu") -> "Problem":
         """Read a frame, and return what its restored image has to explain."""
@@ -153,7 +154,7 @@ class Series:
         if hidden.any():
             hidden = np.broadcast_to(hidden, values.shape).copy()
             weights[self.axes.to_batch(torch.from_numpy(hidden))] = 0
-        return self.task.problem(data.to(device), self.operator.to(device), weights.to(device))
+        return self.task.problem(data.to(device), self._operator(frame).to(device), weights.to(device))
 
     def problem(self, frame: tuple[int, ...], device: str = "cpu") -> "Problem":
         """Read a frame, check it, and return what its restored image has to explain.
@@ -194,6 +195,11 @@ class Series:
                 part = values[tuple(n for axis, n in enumerate(at) if axis != self.axes.channel)]
             maps[name] = torch.from_numpy(np.array(part, np.float32))
         return maps
+
+    def _operator(self, frame: tuple[int, ...]) -> "Operator":
+        """Return A of a frame."""
+        channel = self.axes.channel_of(frame)
+        return self.operator if channel is None else self.operator.of_channel(channel)
 
     def _refuse_arguments(self) -> None:
         """Refuse what can be told to be impossible for every frame."""
