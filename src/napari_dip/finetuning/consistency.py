@@ -26,8 +26,9 @@ _TOLERATED = 1.5
 _ALLOWED = 1.5
 #: Few pixels, such as stars, decide about the usual residual up to this multiple of that of most pixels.
 _UNUSUAL = 4.0
-#: Noise weaker than this share of the contrast is ignored, unless the noise model states it.
-_FOUND = 0.012
+#: A residual is negligible up to the first share of the contrast. Noise is ignored up to the second, unless
+#: the noise model states it.
+_NEGLIGIBLE, _FOUND = 0.002, 0.012
 #: Share of the estimated noise that is assumed, because an estimate that is too high does the most harm.
 _CAUTION = 0.95
 
@@ -141,7 +142,7 @@ def check_consistency(restorer: Restorer, sampler: PatchSampler, x: Tensor) -> P
         usual, most = (min(one, _ALLOWED * other) for one, other in zip((usual, most), known, strict=True))
     step = quantisation_step(problem.data[(problem.weights > 0).expand_as(problem.data)].cpu().numpy())
     rounding = step / 12**0.5
-    tolerance = _TOLERATED * max(step / 2, usual)
+    tolerance = _TOLERATED * max(step / 2, usual, _NEGLIGIBLE * sampler.contrast)
     sigma = sampler.sigma
     # Noise that the model states is believed. Otherwise it has to exceed the network's own residual, and what
     # texture may be taken for.

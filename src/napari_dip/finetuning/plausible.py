@@ -6,14 +6,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from napari_dip.finetuning.back_projection import back_projected, plan_back_projection
+from napari_dip.finetuning.back_projection import back_projected
 from napari_dip.finetuning.pieces import Pieces
-from napari_dip.operators import Identity
 from napari_dip.problem import Problem
 
 #: Side of the square over which the residual is averaged, in pixels, and its largest mean square in variances
 #: of the noise. Noise alone exceeds that in one of some 10⁵ squares.
 _SIDE, _LARGEST = 5, 2.5
+#: Most steps of conjugate gradients, and the root mean square of what they may leave, in standard deviations.
+_STEPS, _CLOSE = 12, 0.1
 
 
 def within_noise(problem: Problem, x: Tensor, sigma: Tensor) -> Pieces[Tensor]:
@@ -40,8 +41,8 @@ def within_noise(problem: Problem, x: Tensor, sigma: Tensor) -> Pieces[Tensor]:
         return x
     yield x
     wanted = replace(problem, data=predicted + (1 - share) * residual)
-    plan = None if isinstance(problem.operator, Identity) else (yield from plan_back_projection(wanted, x))
-    return (yield from back_projected(wanted, x, 1 if plan is None else plan.steps))
+    close = _CLOSE * float(sigma.square().mean().sqrt())
+    return (yield from back_projected(wanted, x, _STEPS, close))
 
 
 def _mean(values: Tensor, weights: Tensor) -> Tensor:

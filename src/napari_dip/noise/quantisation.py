@@ -2,8 +2,8 @@
 
 import numpy as np
 
-#: Differences below this multiple of float32's rounding error are no step.
-_ROUNDED = 8.0
+#: Rounding error of a difference, in the rounding of float32, and largest error of a step, as its share.
+_ROUNDED, _APART = 4.0, 0.2
 
 
 def quantisation_step(values: np.ndarray) -> float:
@@ -23,8 +23,9 @@ def quantisation_step(values: np.ndarray) -> float:
     left = np.diff(levels)
     step = float(left.min())
     while step > least:  # Euclid's algorithm, for all differences at once
-        rest = left - step * np.rint(left / step)
-        left = np.abs(rest[np.abs(rest) > least])
+        times = np.rint(left / step)
+        rest = np.abs(left - step * times)
+        left = rest[rest > np.minimum(least * (1 + times), _APART * step)]
         if not left.size:
             return step
         left = np.append(left, step)
