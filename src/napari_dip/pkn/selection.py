@@ -17,6 +17,8 @@ from napari_dip.problem import Problem
 #: Names of kernels that can be chosen, and names of predictors.
 KernelChoice = Literal["auto", KernelName]
 PredictorName = Literal["network", "structure-tensor", "constant"]
+#: Least number of observed pixels.
+_LEAST_OBSERVED = 4
 
 
 def kernel_for(operator: Operator, name: KernelChoice = "auto") -> ProceduralKernel:
@@ -116,6 +118,8 @@ def unsupported_reason(
         kernel = kernel_for(problem.operator, kernel_name)
     except ValueError as error:
         return str(error)
+    if int(problem.observed.sum()) < _LEAST_OBSERVED:
+        return f"A kernel network needs at least {_LEAST_OBSERVED} observed pixels."
     if guided and not kernel.guided:
         return f"{kernel.title} takes no guide: choose a bilateral filter or non-local means."
     if predictor == "structure-tensor" and not StructureTensor.suits(kernel):
