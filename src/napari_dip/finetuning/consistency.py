@@ -25,7 +25,7 @@ _TOLERATED = 1.5
 #: times.
 _ALLOWED = 1.5
 #: Few pixels, such as stars, decide about the usual residual up to this multiple of that of most pixels.
-_UNUSUAL = 4.0
+_UNUSUAL = 16.0
 #: A residual is negligible up to the first share of the contrast. Noise is ignored up to the second, unless
 #: the noise model states it.
 _NEGLIGIBLE, _FOUND = 0.002, 0.012
