@@ -78,7 +78,7 @@ def test_a_star_stays_where_it_is(method, profile, seed):
     size = random.integers(17, 25, 2)
     centre, star = size / 2 - random.uniform(0, 1, 2), random.uniform(19.5, 22.5, 2)
     exact = method is not UNCHANGED  # its few steps of conjugate gradients leave some of the blur
-    check_star(method, size, centre, star, (40, 45), (1.5, 1.2), profile, apart=0.05 if exact else 0.08)
+    check_star(method, size, centre, star, (40, 45), (1.5, 1.2), profile, apart=0.05 if exact else 0.15)
 
 
 @pytest.mark.parametrize("profile", [spot, asymmetric])
@@ -104,11 +104,30 @@ def test_a_kernel_network_does_not_depend_on_where_the_centre_lies():
         np.testing.assert_allclose(image, images[0], atol=0.01 * images[0].max())
 
 
+@pytest.mark.parametrize("factor", [1, 2, 3, 4])
+@pytest.mark.parametrize(("size", "centre"), [((15, 15), (7, 7)), ((14, 16), (6.5, 7.7))])
+def test_a_point_appears_where_it_is_on_any_grid(factor, size, centre, random):
+    psf = MeasuredPSF()
+    task = Deconvolve(psf=psf) if factor == 1 else SuperResolve(factor=factor, downsampling="area", psf=psf)
+    bead = asymmetric(size, np.array(centre), (1.3, 1.6))
+    operator = Series.of(Measurement(random.random((30, 32)), psf=bead), task, None).operator
+    grid = operator.grid((30, 32))
+    x = torch.zeros(1, 1, *grid.shape)
+    at = tuple(n // 2 + 1 for n in grid.shape)
+    x[(0, 0, *at)] = 1.0
+    place = [start + step * n for start, step, n in zip(grid.origin, grid.step, at, strict=True)]
+    np.testing.assert_allclose(centroid(operator(x)[0, 0].double().numpy()), place, atol=0.03)
+
+
 # Which axes it has.
 
 SHAPES = [
     ((16, 18), "YX", (5, 5), (5, 5)),
     ((16, 18), "YX", (1, 1, 5, 5), (5, 5)),
+    ((16, 18), "YX", (5, 5, 1), (5, 5)),
+    ((16, 18, 1), "YXC", (5, 5, 1), (5, 5)),
+    ((1, 16, 18), "CYX", (1, 5, 5), (5, 5)),
+    ((1, 16, 18), "ZYX", (1, 5, 5), (1, 5, 5)),
     ((6, 16, 18), "TYX", (5, 5), (5, 5)),
     ((6, 16, 18), "ZYX", (3, 5, 5), (3, 5, 5)),
     ((6, 16, 18), "ZYX", (5, 5), (1, 5, 5)),
@@ -219,4 +238,4 @@ def test_a_subtracted_background_does_not_inflate_the_flux():
         for background in ("keep", "subtract")
     )
     assert near(subtracted, (24, 24)).sum() == pytest.approx(data.sum(), rel=0.1)
-    assert near(kept, (24, 24)).sum() > 1.3 * data.sum()
+    assert np.max(kept) > 1.5 * np.max(subtracted)

@@ -155,16 +155,24 @@ def _kernel(values: NDArray[np.float64], shape: tuple[int, ...], treatment: Trea
     # Around 0, noise far from the light would add up. A background below 0 can't be light.
     around = values.min() < 0
     total = float((values - min(background.level, 0))[where].sum() if around else values.sum())
-    light = centred(not_negative(values, total) / total, centre)
-    kernel = _within(not_negative(light, float(light.sum())), shape)
-    left = float(kernel.sum())
-    if left < 1 - _LOSS:
+    largest = (np.array(shape) - 1) // 2
+    light = centred(not_negative(values, total) / total, centre, largest)
+    left = float(light.sum())
+    if left <= 0:
+        raise InputError(
+            "psf",
+            "All light of the point spread function lies farther from its centre than the image, of "
+            f"{format_shape(shape)} pixels, reaches.",
+        )
+    kernel = _trimmed(not_negative(light, left))
+    reach = np.maximum(centre, np.array(values.shape) - 1 - centre)
+    if left < 1 - _LOSS and (reach > largest + 0.5).any():
         warnings.warn(
             f"the point spread function is larger than the image: {1 - left:.1%} of its light lies farther "
             f"from its centre than the image, of {format_shape(shape)} pixels, reaches, and is cut off",
             stacklevel=4,
         )
-    return kernel / left
+    return kernel / kernel.sum()
 
 
 def not_negative(values: NDArray[np.float64], total: float) -> NDArray[np.float64]:
@@ -180,16 +188,8 @@ def not_negative(values: NDArray[np.float64], total: float) -> NDArray[np.float6
     return (values - excess[ordered > excess][-1]).clip(0)
 
 
-def _within(kernel: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Return the middle of a kernel: all of its light, but no more than an image of this shape can hold."""
+def _trimmed(kernel: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a kernel without margins of zeros, as far as its middle stays where it is."""
     middle = np.array(kernel.shape) // 2
-    reach = np.abs(np.argwhere(kernel) - middle).max(0)
-    half = np.minimum(reach, (np.array(shape) - 1) // 2)
-    inside = kernel[tuple(slice(m - h, m + h + 1) for m, h in zip(middle, half, strict=True))]
-    if not inside.any():
-        raise InputError(
-            "psf",
-            "All light of the point spread function lies farther from its centre than the image, of "
-            f"{format_shape(shape)} pixels, reaches.",
-        )
-    return inside
+    half = np.abs(np.argwhere(kernel) - middle).max(0)
+    return kernel[tuple(slice(m - h, m + h + 1) for m, h in zip(middle, half, strict=True))]

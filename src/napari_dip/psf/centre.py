@@ -56,8 +56,10 @@ def centroid(light: NDArray[np.float64], where: NDArray[np.bool_]) -> NDArray[np
     return np.asarray((weights @ np.argwhere(where)) / weights.sum())
 
 
-def centred(values: NDArray[np.float64], centre: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return an array of odd size with all values, in which the central pixel is the centre.
+def centred(
+    values: NDArray[np.float64], centre: NDArray[np.float64], largest: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Return an array of odd size whose central pixel is the centre.
 
     A centre between pixels is moved by cubic splines, which keep the sum, the centroid and the width.
 
@@ -67,18 +69,23 @@ def centred(values: NDArray[np.float64], centre: NDArray[np.float64]) -> NDArray
         Zero beyond its ends.
     centre : ndarray
         In pixels.
+    largest : ndarray of int
+        Distance from the centre, in pixels, beyond which values are cut off.
     """
     from scipy.ndimage import shift
 
     whole = np.floor(centre + 0.5).astype(int)
     fraction = centre - whole
     fraction[np.abs(fraction) < _ON_A_PIXEL] = 0
-    ends = np.array(values.shape) - 1
-    before, after = (np.maximum(whole, ends - whole) - side for side in (whole, ends - whole))
-    more = np.where(fraction, _ZEROS, 0)
-    wide = np.pad(values, list(zip(before + more, after + more, strict=True)))
-    if not fraction.any():
-        return wide
-    moved = shift(wide, -fraction, order=3)
-    cuts = np.where(fraction, _ZEROS - _WIDER, 0)
-    return moved[tuple(slice(cut, n - cut) for cut, n in zip(cuts, moved.shape, strict=True))]
+    after = np.array(values.shape) - 1 - whole
+    reach = np.minimum(np.maximum(whole, after), largest)
+    half = reach + np.where(fraction, _ZEROS, 0)
+    wide = np.pad(
+        values, [(max(0, h - b), max(0, h - a)) for h, b, a in zip(half, whole, after, strict=True)]
+    )
+    starts = np.maximum(whole, half) - half
+    box = wide[tuple(slice(start, start + 2 * h + 1) for start, h in zip(starts, half, strict=True))]
+    if fraction.any():
+        box = shift(box, -fraction, order=3)
+    cuts = half - np.minimum(reach + np.where(fraction, _WIDER, 0), largest)
+    return box[tuple(slice(cut, n - cut) for cut, n in zip(cuts, box.shape, strict=True))]

@@ -37,8 +37,8 @@ def point_spread_function(measurement: "Measurement", axes: Axes) -> np.ndarray 
     if psf is None:
         return None
     spatial, channel = len(layout.spatial), Axes(layout.letters).channel
-    while psf.ndim > spatial and psf.shape[0] == 1:
-        psf = psf[0]
+    while psf.ndim > spatial and 1 in (psf.shape[0], psf.shape[-1]):
+        psf = psf[0] if psf.shape[0] == 1 else psf[..., 0]
     channels = 1 if channel is None else measurement.shape[channel]
     if psf.ndim == spatial + 1:
         psf = _channels_first(psf, channels, last=channel == len(layout.letters) - 1)
