@@ -184,9 +184,11 @@ def test_a_wrong_point_spread_function_is_marked(viewer, user, small, bead, spoi
     assert dock.source.fields["psf"].reason == ""
 
 
-def test_a_background_of_the_point_spread_function_is_noted_before_the_run(viewer, user, small, bead):
+@pytest.mark.filterwarnings("default:the point spread function has a background")
+def test_a_background_of_the_point_spread_function_is_noted_before_the_run(viewer, user, small):
     viewer.add_image(small, name="cells")
-    points = viewer.add_image(bead / bead.max() + 0.1, name="bead")
+    rows, columns = np.indices((15, 15)) - 7
+    points = viewer.add_image(np.exp(-(rows**2 + columns**2) / 4) + 0.1, name="bead")
     viewer.layers.selection = {viewer.layers["cells"]}
     dock = user.opens("Deconvolve")
     dock.task.form.fields["psf"].choice.value = MeasuredPSF
