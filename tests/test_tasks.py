@@ -147,7 +147,7 @@ def test_a_deconvolved_image_is_not_shifted():
 # Missing pixels.
 
 
-MEASURED = np.array([[0, 1, 0], [1, 4, 2], [0, 1, 0.0]])
+MEASURED = np.array([[0, 1, 0.5], [2, 4, 2], [0.5, 1, 0]])
 
 
 @pytest.mark.parametrize(

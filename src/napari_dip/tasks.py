@@ -61,8 +61,9 @@ class Task(ABC):
         ----------
         shape : tuple of int
             Spatial shape of the data.
-        psf : ndarray, optional
-            The measured point spread function, if the task needs one.
+        psf : ndarray, shape ``(*kernel)`` or ``(C, *kernel)``, optional
+            The measured point spread function, if the task needs one; with one axis more than the data, that
+            of each channel.
 
         Raises
         ------
@@ -266,6 +267,7 @@ def _blur(
                 "or choose a shape and its width",
             )
         kernel = measured if max(factors) == 1 else resampled(measured, factors)
+        kernel = checked(kernel, fine, psf.background)
     else:
         kernel = psf.refined(factors).kernel(len(shape))
         if any(k > n for k, n in zip(kernel.shape, fine, strict=True)):
@@ -277,7 +279,7 @@ def _blur(
                 f"a point spread function of this width has {format_shape(kernel.shape)} pixels, and the "
                 f"restored image only {format_shape(fine)}: {advice}",
             )
-    return Blur(torch.from_numpy(checked(kernel, fine)).to(torch.float32))
+    return Blur(torch.from_numpy(kernel).to(torch.float32), per_channel=kernel.ndim > len(shape))
 
 
 #: All tasks, in the order in which they are offered to the user.

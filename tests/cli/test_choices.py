@@ -67,6 +67,8 @@ def test_a_formula_follows_from_its_kind_and_parameters(kind, given, expected):
 
 def test_a_file_holds_a_measured_point_spread_function():
     assert point_spread_function(Path("bead.tif"), None, None) == MeasuredPSF()
+    given = PSFOptions(psf_background="subtract")
+    assert point_spread_function(Path("bead.tif"), None, given) == MeasuredPSF(background="subtract")
 
 
 @pytest.mark.parametrize(
@@ -75,6 +77,14 @@ def test_a_file_holds_a_measured_point_spread_function():
         (None, None, {}, False, "--psf-fwhm PIXELS, its full width at half maximum, by --psf FILE"),
         (None, None, {"psf_fwhm": 3.0, "psf_beta": 2.0}, False, "only --psf-kind moffat does"),
         (Path("a.tif"), None, {"psf_fwhm": 3.0}, False, "--psf and --psf-fwhm exclude each other"),
+        (None, None, {"psf_background": "keep"}, False, "--psf-background needs --psf FILE"),
+        (
+            None,
+            "airy",
+            {"psf_fwhm": 3.0, "psf_background": "keep"},
+            False,
+            "--psf-background needs --psf FILE",
+        ),
         (Path("a.tif"), "airy", {}, False, "--psf and --psf-kind exclude each other"),
         (None, None, {"psf_fwhm": 3.0}, True, "leave out all other --psf options"),
     ],

@@ -15,8 +15,10 @@ from napari_dip import (
     SuperResolve,
     restore,
 )
+from napari_dip.cli.command import command_line
 from napari_dip.io import ImageFile, provenance, read, write
 from napari_dip.psf.arrays import resampled
+from napari_dip.restoration.recipe import Recipe
 
 from .running import FAST, METHOD, run
 
@@ -74,10 +76,11 @@ def test_a_region_keeps_its_place_in_the_sky(tmp_path, random):
 @pytest.mark.parametrize(
     ("psf", "message"),
     [
-        (np.ones((21, 5)), "must not be larger than the image: it has 21 x 5 pixels, the image 20 x 24"),
         (np.full((3, 3), np.nan), "must be finite, got NaN"),
-        (-np.ones((3, 3)), "must not be negative, got -1: subtract the background"),
-        (np.ones((3, 3, 3)), "must have 2 axes, as the image has, got 3"),
+        (-np.ones((3, 3)), "must not be negative, got -1 where its largest value is -1"),
+        (np.ones((3, 3, 3)), "with one more axis it holds kernels, but the image has no channels"),
+        (np.ones((1, 2, 3, 3)), "with one more axis it holds kernels, but the image has no channels"),
+        (np.ones((2, 2, 3, 3)), "must have 2 axes, as the image has, or one more for channels, got 4"),
     ],
 )
 @pytest.mark.parametrize("quiet", [[], ["--quiet"]])
@@ -184,3 +187,46 @@ def test_axial_super_resolution_adds_planes_only(tmp_path, random):
     picture = read(tmp_path / "out.tif")
     assert picture.data.shape == (16, 10, 12)
     assert picture.pixel_size == {"Z": (1.0, "µm"), "Y": (0.5, "µm"), "X": (0.5, "µm")}
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_background_of_a_measured_psf_is_noted_once_and_can_be_subtracted(image, tmp_path, capsys):
+    bead, out = tmp_path / "bead.npy", tmp_path / "out.tif"
+    at = np.indices((15, 15)) - 7
+    np.save(bead, np.exp(-(at**2).sum(0) / 4) + 0.1)
+    arguments = ("--psf", bead, "--method", "wiener", "--overwrite")
+    assert run("deconvolve", image, out, *arguments) == 0
+    assert (
+        capsys.readouterr().err.count("the point spread function has a background of 0.091 of its peak") == 1
+    )
+    assert run("deconvolve", image, out, *arguments, "--psf-background", "subtract") == 0
+    assert "has a background" not in capsys.readouterr().err
+    assert provenance(out)["task"]["psf"] == {"type": "MeasuredPSF", "background": "subtract"}
+    assert "--psf-background subtract" in command_line(
+        Recipe.of(provenance(out)), "in.tif", "out.tif", psf="b"
+    )
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_psf_larger_than_the_image_is_cut_with_a_note(image, tmp_path, capsys):
+    np.save(tmp_path / "psf.npy", np.ones((21, 5)))
+    arguments = ("--psf", tmp_path / "psf.npy", "--method", "wiener")
+    assert run("deconvolve", image, tmp_path / "out.tif", *arguments) == 0
+    assert "9.5% of its light lies farther from its centre than the image" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize(("roi", "kept"), [(None, slice(3)), ("1:3,2:18,:", slice(1, 3))])
+def test_a_psf_file_may_have_channels(tmp_path, random, last, roi, kept):
+    stack, psf = random.normal(100, 5, (3, 20, 24)).astype("f4"), random.random((3, 5, 5)).astype("f4")
+    write(tmp_path / "in.tif", stack, ImageFile(stack, "CYX", {}), axes="CYX", provenance={})
+    beside = np.moveaxis(psf, 0, -1) if last else psf
+    letters = "YXS" if last else "CYX"
+    write(tmp_path / "psf.tif", beside, ImageFile(beside, letters, {}), axes=letters, provenance={})
+    out = tmp_path / "out.tif"
+    region = () if roi is None else ("--roi", roi)
+    arguments = ("--psf", tmp_path / "psf.tif", "--method", "richardson-lucy", *region, "--quiet")
+    assert run("deconvolve", tmp_path / "in.tif", out, *arguments) == 0
+    rows = slice(None) if roi is None else slice(2, 18)
+    expected = restore(stack[kept, rows], Deconvolve(), RichardsonLucy(), psf=psf[kept], axes="CYX").image
+    np.testing.assert_allclose(tifffile.imread(out), expected, rtol=1e-4)

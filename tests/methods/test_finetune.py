@@ -10,6 +10,8 @@ import torch
 from torch import nn
 
 from napari_dip import (
+    DIP,
+    PKN,
     Deconvolve,
     Denoise,
     FineTune,
@@ -21,6 +23,7 @@ from napari_dip import (
     RestorationError,
     StopRequested,
     SuperResolve,
+    UnknownNoise,
     residual,
     restore,
     solve,
@@ -406,6 +409,16 @@ def test_a_stop_during_fine_tuning_keeps_the_best_weights(blurred):
 def test_unsuitable_data_are_refused_before_the_run(shape, task, method, words, random):
     with pytest.raises(ValueError, match=words):
         solve(random.normal(100, 20, shape), task, method)
+
+
+@pytest.mark.parametrize("noise", [UnknownNoise(), GaussianNoise(1.0)], ids=["unknown", "told"])
+@pytest.mark.parametrize("method", [FineTune(), PKN(), DIP(iterations=5)], ids=["FineTune", "PKN", "DIP"])
+@pytest.mark.parametrize("observed", [2, 3])
+def test_two_or_three_observed_pixels_are_too_few(noise, method, observed):
+    image = np.full((32, 32), np.nan)
+    image[3, 4 : 4 + observed] = 100 + np.arange(observed)
+    with pytest.raises(InputError, match="needs at least 4 observed pixels"):
+        restore(image, Denoise(noise), method)
 
 
 def test_too_little_memory_is_explained(blurred):

@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from scipy.ndimage import gaussian_filter
 from scipy.signal import convolve, correlate
 
-from napari_dip.operators import Blur
+from napari_dip.operators import Blur, Resample
+from napari_dip.psf.models import GaussianPSF
 
 SIZES = [((5, 3), (23, 30)), ((1, 7), (16, 17)), ((3, 5, 3), (9, 14, 11)), ((1, 1, 5), (4, 5, 6))]
 
@@ -63,3 +65,36 @@ def test_nothing_wraps_around(edge):
     expected = torch.zeros(14, 14)
     expected[at, at] = 1
     torch.testing.assert_close(operator(x)[0, 0], expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("kernel", [(5, 3), (3, 5, 3)])
+def test_each_channel_has_a_kernel_of_its_own(kernel, random):
+    psf, x = torch.from_numpy(random.random((3, *kernel))), torch.from_numpy(random.random((2, 3, 9, 12, 11)))
+    x = x if len(kernel) == 3 else x[:, :, 0]
+    operator = Blur(psf, per_channel=True)
+    blurred = operator(x)
+    for at in range(3):
+        expected = Blur(psf[at])(x[:, at : at + 1])
+        torch.testing.assert_close(blurred[:, at : at + 1], expected)
+        torch.testing.assert_close(operator.of_channels([at])(x[:, at : at + 1]), expected)
+        torch.testing.assert_close(
+            (Resample((2,) * len(kernel)) @ operator).of_channels([at]).inner.psf[0], psf[at], rtol=0, atol=0
+        )
+
+
+@pytest.mark.parametrize("kernel", [(5, 3), (3, 5, 3)])
+def test_with_a_kernel_for_each_channel_the_adjoint_passes_the_dot_test(kernel, random):
+    operator = Blur(torch.from_numpy(random.random((3, *kernel))), per_channel=True)
+    shape = (8, 9, 7)[: len(kernel)]
+    x = torch.from_numpy(random.normal(size=(2, 3, *operator.grid(shape).shape)))
+    y = torch.from_numpy(random.normal(size=(2, 3, *shape)))
+    both = (operator(x) * y).sum(), (x * operator.adjoint(y)).sum()
+    torch.testing.assert_close(*both, rtol=1e-12, atol=0)
+
+
+def test_the_widths_are_those_of_the_smallest_kernel():
+    small, large = (torch.from_numpy(GaussianPSF(fwhm).kernel(2)) for fwhm in (2.0, 6.0))
+    size = max(small.shape[0], large.shape[0])
+    small, large = (F.pad(k, ((size - k.shape[0]) // 2,) * 4) for k in (small, large))
+    both = Blur(torch.stack([large, small]), per_channel=True)
+    assert both.widths == Blur(small).widths

@@ -49,9 +49,12 @@ def point_spread_function(
             raise ValueError("--psf-estimate finds the blur in the image: leave out all other --psf options")
         return GaussianPSF()
     if path is not None:
-        if others := [*values, *([] if kind is None else ["kind"])]:
+        own = {name: value for name, value in values.items() if name in hints(MeasuredPSF)}
+        if others := [*(values.keys() - own.keys()), *([] if kind is None else ["kind"])]:
             raise ValueError(f"--psf and {_listed(others, 'psf_')} exclude each other: leave one of them out")
-        return MeasuredPSF()
+        return MeasuredPSF(**own)
+    if wrong := values.keys() & hints(MeasuredPSF).keys():
+        raise ValueError(f"{_listed(wrong, 'psf_')} needs --psf FILE, a measured point spread function")
     if "fwhm" not in values:
         raise ValueError(
             "describe the blur by --psf-fwhm PIXELS, its full width at half maximum, by --psf FILE, an "

@@ -91,16 +91,18 @@ def _task_values(task: Task, psf: str | None) -> dict[str, Any]:
     blur = getattr(task, "psf", None)
     if blur is not None:
         values.pop("psf", None)
-        values |= {"psf": _path(str(psf))} if task.needs_psf else _psf_values(blur)
+        values |= _psf_values(blur, psf)
     return values
 
 
-def _psf_values(psf: Any) -> dict[str, Any]:
-    """Return the options for a point spread function by formula; the width has no default."""
+def _psf_values(psf: Any, path: str | None) -> dict[str, Any]:
+    """Return the options for a point spread function; the width of a formula has no default."""
+    options = {f"psf_{name}": value for name, value in changed(psf).items()}
+    if psf.measured:
+        return {"psf": _path(str(path)), **options}
     name = _name(PSFS, psf)
     kind = {} if name == next(iter(PSFS)) else {"psf_kind": name}
-    sizes = {"fwhm": psf.fwhm, **changed(psf)}
-    return {**kind, **{f"psf_{name}": value for name, value in sizes.items()}}
+    return {**kind, "psf_fwhm": psf.fwhm, **options}
 
 
 def _method_values(method: Method) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from napari_dip.psf.estimate import estimate_psf
 from napari_dip.restoration.api import restore
 from napari_dip.restoration.collect import FailedFramesWarning
 from napari_dip.restoration.measurement import Measurement
+from napari_dip.restoration.point_spread import point_spread_function
 from napari_dip.restoration.series import Series, layout_for
 
 if TYPE_CHECKING:
@@ -154,7 +155,8 @@ class FileRun:
         from napari_dip.pkn.selection import kernel_for
 
         shape = tuple(self.measurement.shape[axis] for axis in self.layout.spatial)
-        operator = self.task.operator(shape, self.measurement.psf)
+        psf = point_spread_function(self.measurement, self.layout)
+        operator = self.task.operator(shape, psf)
         return [
             parameter.name for parameter in kernel_for(operator, cast("PKN", self.method).kernel).parameters
         ]

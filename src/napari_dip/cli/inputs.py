@@ -83,18 +83,27 @@ def opened(path: Path, task: "Task", common: "Common", psf: Path | None = None) 
         beside["guide"] = values if roi is None else guide_part(values, shape, axes, finer, roi)
         origin["guide"] = _place(common.guide)
     if psf is not None:
-        beside["psf"], ratio, note = _psf(psf, whole, axes)
+        kernel, ratio, note = _psf(psf, whole, axes)
+        channel = Axes(axes.letters).channel
+        if roi is not None and channel is not None and kernel.ndim > len(axes.spatial):
+            kernel = kernel[slice(*roi[channel])]
+        beside["psf"] = kernel
         origin["psf"] = {**_place(psf), "ratio": ratio}
         notes += [note] if note else []
     return Source(picture, picture.refined(axes.letters, finer), axes, beside, origin, tuple(notes))
 
 
 def _psf(path: Path, image: ImageFile, axes: Axes) -> tuple[np.ndarray, list[float] | None, str | None]:
-    """Return a point spread function on the pixels of the image, the ratio of pixel sizes, and a note."""
+    """Return a point spread function on the pixels of the image, the ratio of pixel sizes, and a note.
+
+    Its channels, if the file has any, come first.
+    """
     picture = read(path)
+    kernel = picture.with_nan
+    if kernel.ndim > len(axes.spatial) and (channels := {*(picture.axes or "")} & {*"CS"}):
+        kernel = np.moveaxis(kernel, (picture.axes or "").index(*channels), 0)
     letters = [axes.letters[axis] for axis in axes.spatial]
     ratio = picture.pixel_ratio(image, letters)
-    kernel = picture.with_nan
     if ratio is None:
         return (
             kernel,

@@ -74,9 +74,7 @@ def _options(
 
 
 NoiseOptions = _options("NoiseOptions", dict.fromkeys(NOISE_MODELS.values(), _NOISE))
-PSFOptions = _options(
-    "PSFOptions", dict.fromkeys(FORMULAS.values(), _TASK), prefix="psf_", required=("fwhm",)
-)
+PSFOptions = _options("PSFOptions", dict.fromkeys(PSFS.values(), _TASK), prefix="psf_", required=("fwhm",))
 InpaintOptions, SuperResolveOptions, DeconvolveOptions = (
     _options(f"{cls.__name__}Options", {cls: _TASK}) for cls in (Inpaint, SuperResolve, Deconvolve)
 )

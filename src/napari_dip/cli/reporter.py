@@ -47,6 +47,7 @@ class Reporter:
         self._last_line = time.monotonic()
         self._said: set[StoppingCriterion | str] = set()
         self._error = ""
+        self._noted: set[str] = set()  #: warnings about the present file
 
     def __enter__(self) -> Self:
         # Python itself would show a warning with the line of code that it comes from.
@@ -62,7 +63,9 @@ class Reporter:
         warnings.showwarning = self._show_warning
 
     def _note(self, message: Warning | str, *_: object) -> None:
-        self.say(f"note: {message}")
+        if f"{message}" not in self._noted:  # the estimate of the cost and the run find the same
+            self._noted.add(f"{message}")
+            self.say(f"note: {message}")
 
     def say(self, message: str) -> None:
         """Write a line."""
@@ -119,3 +122,4 @@ class Reporter:
             self.say(f"values clipped to the range of the file's data type: {clipped}")
         if target is not None:
             self.say(f"written: {target}")
+        self._noted.clear()

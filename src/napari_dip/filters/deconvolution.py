@@ -83,11 +83,12 @@ def _deconvolved(
     problem: "Problem", deconvolve: ChannelFilter
 ) -> Generator[list[Image] | None, None, list[Image]]:
     """Return the channels on the grid of x; yield them as they are so far."""
-    psf = np.asarray(problem.operator.psf.cpu(), np.float64)
+    kernels = np.asarray(problem.operator.kernels.cpu(), np.float64)
+    kernels = np.broadcast_to(kernels, (problem.data.shape[1], *kernels.shape[1:]))
     observed = (problem.weights.expand_as(problem.data) > 0)[0].cpu().numpy()
     channels = list(problem.widened(problem.complete_data)[0].double().cpu().numpy())
     for number, (channel, seen) in enumerate(zip(problem.data[0].double().cpu(), observed, strict=True)):
-        steps = deconvolve(filled(channel.numpy(), seen), psf)
+        steps = deconvolve(filled(channel.numpy(), seen), kernels[number])
         try:
             while True:
                 channels[number] = next(steps)

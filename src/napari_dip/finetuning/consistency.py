@@ -13,6 +13,7 @@ from napari_dip.finetuning.sampler import PatchSampler
 from napari_dip.finetuning.tiling import tiled
 from napari_dip.noise.lower_bound import noise_lower_bound
 from napari_dip.noise.models import weighted_mean
+from napari_dip.noise.quantisation import quantisation_step
 from napari_dip.operators import Identity, Operator, Resample
 from napari_dip.pretrained.bundled import bundled
 from napari_dip.problem import Problem
@@ -23,10 +24,11 @@ _TOLERATED = 1.5
 #: others had trained had up to 1.6 times as much, and one that was corrupted until it lost 1 dB more than 3
 #: times.
 _ALLOWED = 1.5
-#: Least number of grey levels of an image. A residual finer than one of them is no inconsistency.
-_LEVELS = 255
-#: Noise weaker than this share of the range is ignored, unless the noise model states it.
-_FOUND = 0.012
+#: Few pixels, such as stars, decide about the usual residual up to this multiple of that of most pixels.
+_UNUSUAL = 16.0
+#: A residual is negligible up to the first share of the contrast. Noise is ignored up to the second, unless
+#: the noise model states it.
+_NEGLIGIBLE, _FOUND = 0.002, 0.012
 #: Share of the estimated noise that is assumed, because an estimate that is too high does the most harm.
 _CAUTION = 0.95
 
@@ -57,7 +59,7 @@ class ConsistencyReport:
     sigma : float
         Standard deviation of the noise.
     rounding : float
-        Standard deviation of the error by which the grey levels are rounded.
+        Standard deviation of the error by which the grey levels are rounded; 0 for real numbers.
     """
 
     diagnosis: Diagnosis
@@ -134,15 +136,17 @@ def check_consistency(restorer: Restorer, sampler: PatchSampler, x: Tensor) -> P
     """
     problem = sampler.problem
     left = rms_residual(problem, x)
-    usual = yield from _usual_residual(restorer, sampler.data)
+    usual, most = yield from _usual_residual(restorer, sampler.data)
     if (reference := _reference(restorer)) is not None:
-        usual = min(usual, _ALLOWED * (yield from _usual_residual(reference, sampler.data)))
-    level = _least_difference(problem)
-    step, rounding = max(level, restorer.mapping.span / _LEVELS) / 2, level / 12**0.5
-    tolerance = _TOLERATED * max(step, usual)
+        known = yield from _usual_residual(reference, sampler.data)
+        usual, most = (min(one, _ALLOWED * other) for one, other in zip((usual, most), known, strict=True))
+    step = quantisation_step(problem.data[(problem.weights > 0).expand_as(problem.data)].cpu().numpy())
+    rounding = step / 12**0.5
+    tolerance = _TOLERATED * max(step / 2, usual, _NEGLIGIBLE * sampler.contrast)
     sigma = sampler.sigma
-    # Noise weaker than the network's own residual is ignored, unless the noise model states it.
-    least = step if problem.noise.known else max(step, usual, _FOUND * restorer.mapping.span)
+    # Noise that the model states is believed. Otherwise it has to exceed the network's own residual, and what
+    # texture may be taken for.
+    least = rounding if problem.noise.known else max(step / 2, most, _FOUND * sampler.contrast)
     if sigma > least:
         diagnosis = Diagnosis.NOISY
     elif left <= tolerance:
@@ -176,15 +180,21 @@ def _reference(restorer: Restorer) -> Restorer | None:
     return Restorer(replace(found, network=network), restorer.factor, mapping)
 
 
-def _usual_residual(restorer: Restorer, data: Tensor) -> Pieces[float]:
-    """Return the residual that a network leaves of its own output, degraded as in its training."""
+def _usual_residual(restorer: Restorer, data: Tensor) -> Pieces[tuple[float, float]]:
+    """Return the residual that a network leaves of its own output, degraded as in its training.
+
+    The first number is its root mean square. The second one is the standard deviation in most of the pixels,
+    whatever it is in the others.
+    """
     wanted, trained = restorer.factor, restorer.pretrained.factor
     factor = trained if min(wanted, trained) > 1 else wanted
     degradation: Operator = Resample((factor, factor), "bicubic") if factor > 1 else Identity()
     restorer = Restorer(restorer.pretrained, factor, restorer.mapping)
     first = yield from _degraded_output(restorer, data, degradation)
     again = yield from _degraded_output(restorer, first, degradation)
-    return float((again - first).square().mean().sqrt())
+    left = (again - first).abs()
+    most = float(left.median()) / 0.6745  # of normal noise of standard deviation 1
+    return min(float(left.square().mean().sqrt()), _UNUSUAL * most), most
 
 
 def _degraded_output(restorer: Restorer, data: Tensor, degradation: Operator) -> Pieces[Tensor]:
@@ -192,9 +202,3 @@ def _degraded_output(restorer: Restorer, data: Tensor, degradation: Operator) ->
     yield None
     with torch.no_grad():
         return degradation(x)
-
-
-def _least_difference(problem: Problem) -> float:
-    """Return the least difference between two grey levels of the data."""
-    values = problem.data[(problem.weights > 0).expand_as(problem.data)].unique()
-    return float(values.diff().amin()) if len(values) > 1 else 0.0

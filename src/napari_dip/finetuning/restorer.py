@@ -28,23 +28,33 @@ class Restorer(nn.Module):
         network, its output is resampled.
     mapping : IntensityMapping
         Relation between the grey levels of the data and those of the network.
+    limits : tuple of float, optional
+        Grey levels that a network of factor 1 sees. What lies beyond them is taken off before it, and put
+        back after it.
     """
 
-    def __init__(self, pretrained: Pretrained, factor: int, mapping: IntensityMapping) -> None:
+    def __init__(
+        self,
+        pretrained: Pretrained,
+        factor: int,
+        mapping: IntensityMapping,
+        limits: tuple[float, float] | None = None,
+    ) -> None:
         super().__init__()
         self.network = pretrained.network
-        self.pretrained, self.factor, self.mapping = pretrained, factor, mapping
+        self.pretrained, self.factor, self.mapping, self.limits = pretrained, factor, mapping, limits
         prepare_for_training(self.network)
 
     def with_mapping(self, mapping: IntensityMapping) -> Self:
         """Return a restorer with the same network and another mapping."""
-        return type(self)(self.pretrained, self.factor, mapping)
+        return type(self)(self.pretrained, self.factor, mapping, self.limits)
 
     def forward(self, data: Tensor) -> Tensor:
         """Return x, shape ``(N, C, factor * H, factor * W)``, for data of shape ``(N, C, H, W)``."""
         n, c, height, width = data.shape
         mapping, channels = self.mapping, self.pretrained.channels
-        unit = (data - mapping.low) * (mapping.scale / mapping.span)
+        seen = data if self.limits is None else data.clamp(*self.limits)
+        unit = (seen - mapping.low) * (mapping.scale / mapping.span)
         together = c == channels
         if not together:
             unit = unit.reshape(n * c, 1, height, width).expand(-1, channels, -1, -1)
@@ -61,7 +71,8 @@ class Restorer(nn.Module):
             x = x.mean(1).reshape(n, c, *size)
         elif mapping.reversed_channels:
             x = x.flip(1)
-        return mapping.low + x.float() * (mapping.span / mapping.scale)
+        x = mapping.low + x.float() * (mapping.span / mapping.scale)
+        return x if self.limits is None else x + (data - seen)
 
     @property
     def weights(self) -> dict[str, Tensor]:

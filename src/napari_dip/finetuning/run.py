@@ -187,7 +187,9 @@ class Run:
         x = yield from monitor.insist(session.output(ensemble=ensemble), cut_short=ensemble)
         if self._settings.self_ensemble and monitor.pressed:
             note += " The self-ensemble was cut short."
-        if not session.noisy:
+        if session.noisy:
+            x = yield from monitor.insist(session.sampler.within_noise(x))
+        else:
             steps = session.steps if monitor.pressed else None
             x = yield from monitor.insist(session.back_projected(x, steps=steps))
         if tuner.best > 0:

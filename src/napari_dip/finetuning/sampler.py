@@ -12,6 +12,8 @@ from torch import Generator, Tensor
 
 from napari_dip.finetuning.intensity_mapping import IntensityMapping
 from napari_dip.finetuning.patches import EVERYTHING, Patch, padded, whole_patch, x_margins
+from napari_dip.finetuning.pieces import Pieces
+from napari_dip.finetuning.plausible import within_noise
 from napari_dip.image.fill import filled_planes
 from napari_dip.image.grid import middle
 from napari_dip.noise.clipping import clipping_levels, near_clipping
@@ -32,6 +34,9 @@ _BATCH = 4
 _LEAST_SIDE, _HELD_OUT = 16, 1 / 3
 #: Stein's estimate is used if the noise of more than this share of the pixels is not clipped.
 _UNCLIPPED = 0.1
+#: Standard deviations of the noise from the median to the grey levels that a denoiser need not see: at most,
+#: at least, and such that this share of the pixels lies between them.
+_WIDEST, _NARROWEST, _MOST = 128.0, 32.0, 0.97
 #: Side of the square over which data are averaged to lose most of their noise, in pixels.
 _SMOOTHED = 5
 
@@ -95,12 +100,37 @@ class PatchSampler:
         """The mapping that suits most networks."""
         return IntensityMapping.of(self.smoothed, self.problem.weights > 0)
 
+    @cached_property
+    def limits(self) -> tuple[float, float]:
+        """The grey levels between which the noise is strong enough, next to the contrast, to be removed."""
+        around, sigma = self.smoothed.median(), self._sigmas.median()
+        away = ((self.smoothed - around).abs() / sigma).flatten()
+        reach = _WIDEST
+        if float(away.max()) > _WIDEST:  # a few pixels are much brighter than the others
+            reach = min(max(float(away.sort().values[int(_MOST * (len(away) - 1))]), _NARROWEST), _WIDEST)
+        return float(around - reach * sigma), float(around + reach * sigma)
+
+    @cached_property
+    def limited_mapping(self) -> IntensityMapping:
+        """The mapping that suits a denoiser which sees grey levels between the limits only."""
+        return IntensityMapping.of(self.smoothed.clamp(*self.limits), self.problem.weights > 0)
+
+    @property
+    def contrast(self) -> float:
+        """Standard deviation of the smoothed data, whatever a few of the pixels are, times that of a ramp."""
+        low, high = self.smoothed.flatten().quantile(self.smoothed.new_tensor((0.1, 0.9)))
+        return float(high - low) / 0.8
+
     @property
     def levels(self) -> tuple[float, float]:
         """The grey levels between which the smoothed data lie, except for a hundredth at either end."""
         values = self.smoothed.flatten().sort().values
         few = len(values) // 100
         return float(values[few]), float(values[-1 - few])
+
+    def within_noise(self, x: Tensor) -> Pieces[Tensor]:
+        """Return an image near x whose residual is nowhere stronger than noise can be."""
+        return within_noise(replace(self.problem, weights=self._weights), x, self._sigmas)
 
     @cached_property
     def whole(self) -> Patch:

@@ -21,6 +21,8 @@ NAMES = ("compact", "vdsr", "dncnn")
 _VDSR_FACTOR = 4
 #: Least number of pixels of the data along each axis.
 _LEAST_SIDE = 16
+#: Least number of observed pixels.
+_LEAST_OBSERVED = 4
 
 
 def unsupported_reason(
@@ -54,6 +56,8 @@ def unsupported_reason(
             f"A pretrained network needs at least {_LEAST_SIDE} pixels along each axis, got "
             f"{format_shape(sides)}: restore a larger region."
         )
+    if int(problem.observed.sum()) < _LEAST_OBSERVED:
+        return f"A pretrained network needs at least {_LEAST_OBSERVED} observed pixels."
     try:
         pretrained(problem)
     except ValueError as error:

@@ -91,6 +91,10 @@ class Session:
             yield None
         usual = restorer.mapping
         if report.diagnosis is Diagnosis.NOISY and sampler.only_noise:
+            restorer.limits = sampler.limits
+            if sampler.limited_mapping != sampler.mapping:
+                restorer.mapping = sampler.limited_mapping
+                restorer.mapping = yield from find_mapping(restorer, sampler)
             restorer.mapping = yield from match_contrast(restorer, sampler)
         return cls(sampler, restorer, output.x, report, usual)
 
@@ -125,10 +129,11 @@ class Session:
         """
         if not self.noisy:
             x = yield from self.back_projected(self.network_output)
-        elif self.restorer.mapping == self.usual_mapping:
-            x = self.network_output
         else:
-            x = yield from self.output()
+            x = self.network_output
+            if self.restorer.mapping != self.usual_mapping:
+                x = yield from self.output()
+            x = yield from self.sampler.within_noise(x)
         return x
 
     def output(self, *, ensemble: bool = False) -> Pieces[Tensor]:
@@ -161,7 +166,7 @@ class Session:
     def final_image(self, *, ensemble: bool) -> Pieces[Tensor]:
         """Return the restored image with the present weights of the network."""
         x = yield from self.output(ensemble=ensemble)
-        return x if self.noisy else (yield from self.back_projected(x))
+        return (yield from (self.sampler.within_noise(x) if self.noisy else self.back_projected(x)))
 
 
 def open_session(pretrained: Pretrained, problem: Problem) -> Session:

@@ -92,7 +92,8 @@ class Tuner:
     def prepare(self) -> Pieces[None]:
         """Make the synthetic images, and draw the samples for the score."""
         sampler = self._sampler
-        ranges = [(sampler.mapping.low, sampler.mapping.high)]
+        mapping = sampler.limited_mapping if sampler.only_noise else sampler.mapping
+        ranges = [(mapping.low, mapping.high)]
         if sampler.noisy:  # dark images must be learnt from dark images, but not from these alone
             ranges.append(sampler.levels)
         for at, (low, high) in zip(range(_IMAGES), cycle(ranges), strict=False):

@@ -292,6 +292,11 @@ class Axes:
         letters = [self.letters[axis] for axis in self.frame_axes]
         return tuple(at for letter, at in zip(letters, frame, strict=True) if letter in _CHANNEL + "P")
 
+    def channel_of(self, frame: tuple[int, ...]) -> int | None:
+        """Return the channel that a frame consists of, or None if it is no frame of one channel."""
+        letters = [self.letters[axis] for axis in self.frame_axes]
+        return next((at for letter, at in zip(letters, frame, strict=True) if letter in _CHANNEL), None)
+
     def at(self, frame: tuple[int, ...]) -> tuple[int | slice, ...]:
         """Return the index of a frame in an array with all axes."""
         index: list[int | slice] = [slice(None)] * len(self.letters)

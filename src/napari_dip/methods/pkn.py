@@ -43,6 +43,9 @@ class PKN:
         means can't leave the image unchanged: even at 0 they average very similar pixels.
     weights : str, optional
         File of your own network, from `napari-dip train-pkn`; by default the bundled network.
+    self_ensemble : bool
+        Average the parameters over the eight ways to rotate and mirror the image, so that a mirrored image
+        gives the mirrored result. The parameters are then predicted eight times.
 
     Examples
     --------
@@ -65,6 +68,7 @@ class PKN:
     predictor: Literal["network", "structure-tensor", "constant"] = "network"
     strength: Annotated[float, Interval(ge=0, le=3)] = 1.0
     weights: str | None = None
+    self_ensemble: bool = False
 
     def __post_init__(self) -> None:
         check(self)

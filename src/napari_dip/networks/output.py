@@ -32,7 +32,7 @@ class Sieve(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x without its finest details, of the same shape ``(N, C, *spatial)``."""
-        margins = [k // 2 for k in reversed(self.blur.psf.shape) for _ in range(2)]
+        margins = [k // 2 for k in reversed(self.blur.size) for _ in range(2)]
         return self.blur(F.pad(x, margins, mode="replicate"))
 
 

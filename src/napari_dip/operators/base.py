@@ -30,7 +30,7 @@ class Operator(nn.Module, ABC):
         return adjoint
 
     def of_channels(self, channels: list[int]) -> "Operator":
-        """Return A for some of the channels. By default A treats all channels alike."""
+        """Return A for images that consist of some channels; the same, unless channels differ."""
         return self
 
     def __matmul__(self, other: "Operator") -> "Operator":
@@ -68,7 +68,7 @@ class Compose(Operator):
         return self.inner.adjoint(self.outer.adjoint(y))
 
     def of_channels(self, channels: list[int]) -> Operator:
-        """Return A B for some of the channels."""
+        """Return A B for images that consist of some channels."""
         return Compose(self.outer.of_channels(channels), self.inner.of_channels(channels))
 
     def grid(self, data_shape: tuple[int, ...]) -> Grid:

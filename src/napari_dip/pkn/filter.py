@@ -31,7 +31,12 @@ class Filter(nn.Module):
 
 
 def decoded(kernel: ProceduralKernel, raw: Tensor, rows: slice, columns: slice) -> Tensor:
-    """Return the decoded parameters of a part of the result.
+    """Return the decoded parameters of a part of the result, as `interpolated` does."""
+    return kernel.decode(interpolated(kernel, raw, rows, columns))
+
+
+def interpolated(kernel: ProceduralKernel, raw: Tensor, rows: slice, columns: slice) -> Tensor:
+    """Return the encoded parameters of a part of the result.
 
     Parameters
     ----------
@@ -45,9 +50,8 @@ def decoded(kernel: ProceduralKernel, raw: Tensor, rows: slice, columns: slice) 
     Returns
     -------
     Tensor, shape ``(N, P, rows, columns)``
-        In the parameters' units.
     """
-    return kernel.decode(_interpolated(raw, kernel.stride * kernel.factor, (rows, columns)))
+    return _interpolated(raw, kernel.stride * kernel.factor, (rows, columns))
 
 
 def _interpolated(raw: Tensor, step: int, part: tuple[slice, slice]) -> Tensor:

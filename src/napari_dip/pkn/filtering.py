@@ -10,10 +10,11 @@ from torch import Tensor
 
 from napari_dip.errors import InputError
 from napari_dip.image.fill import nearest
-from napari_dip.pkn.filter import decoded
+from napari_dip.pkn.filter import decoded, interpolated
 from napari_dip.pkn.kernels.base import ProceduralKernel
 from napari_dip.pkn.network import ParameterNetwork
 from napari_dip.pkn.observation import Observation
+from napari_dip.pkn.orientations import ORIENTATIONS
 from napari_dip.pkn.predictors import Predictor, StructureTensor
 from napari_dip.steps import Steps, finished
 
@@ -35,6 +36,8 @@ class Filtering:
     strength : float
         Distance of the applied parameters from those that leave the image unchanged: 0 is no filter, 1
         applies the parameters as they were predicted.
+    self_ensemble : bool
+        Whether a mirrored image gives the mirrored result, down to pixels that several others are nearest to.
     """
 
     kernel: ProceduralKernel
@@ -42,6 +45,7 @@ class Filtering:
     raw: Tensor | None = None
     maps: Tensor | None = None
     strength: float = 1.0
+    self_ensemble: bool = False
 
     @classmethod
     def predicted(
@@ -53,19 +57,35 @@ class Filtering:
     @classmethod
     @torch.no_grad()
     def predicting(
-        cls, kernel: ProceduralKernel, observation: Observation, predictor: Predictor, strength: float = 1.0
+        cls,
+        kernel: ProceduralKernel,
+        observation: Observation,
+        predictor: Predictor,
+        strength: float = 1.0,
+        *,
+        self_ensemble: bool = False,
     ) -> Steps[Self]:
-        """Do what `predicted` does, in steps."""
+        """Do what `predicted` does, in steps.
+
+        With `self_ensemble`, the encoded parameters are averaged over the eight orientations of the image.
+        """
         observation = _filled(kernel, observation)
         whole = replace(observation, seen=None)  # it is filled already, a predictor need not do it again
-        yield "Predicting the parameters."
-        if not isinstance(predictor, ParameterNetwork | StructureTensor):
-            return cls(kernel, observation, predictor(whole).detach(), strength=strength)
-        strips = []
-        for strip in predictor.strips(whole):
-            strips.append(strip)
-            yield "Predicting the parameters."
-        return cls(kernel, observation, torch.cat(strips, 2), strength=strength)
+        if not self_ensemble:
+            raw = yield from _predicting(predictor, whole)
+            return cls(kernel, observation, raw, strength=strength)
+        filtering, mean = cls(kernel, observation, strength=strength, self_ensemble=True), None
+        size = [slice(0, n) for n in filtering.shape]
+        for orientation in ORIENTATIONS:
+            raw = yield from _predicting(predictor, orientation.of_observation(whole))
+            # Predictions that lie some pixels apart lie elsewhere in each orientation.
+            rows, columns = reversed(size) if orientation.transposed else size
+            found = orientation.undone(interpolated(kernel, raw, rows, columns))
+            signs = [orientation.sign(parameter.name) for parameter in kernel.parameters]
+            found = found * found.new_tensor(signs).view(1, -1, 1, 1) / len(ORIENTATIONS)
+            mean = found if mean is None else mean.add_(found)
+        assert mean is not None
+        return replace(filtering, maps=kernel.decode(mean))
 
     @classmethod
     def given(
@@ -154,7 +174,11 @@ class Filtering:
             return image, 0
         blind = image.isnan()
         count = int(blind.any(1).sum())
-        return (nearest(image, ~blind) if count else image), count
+        if not count:
+            return image, 0
+        ways = ORIENTATIONS if self.self_ensemble else ORIENTATIONS[:1]
+        found = [way.undone(nearest(way.of(image), way.of(~blind))) for way in ways]
+        return torch.stack(found).mean(0) if len(found) > 1 else found[0], count
 
     def image(self) -> tuple[Tensor, int]:
         """Return the filtered image, shape ``(1, C, factor H, factor W)``, as `completed` does."""
@@ -174,6 +198,18 @@ class Filtering:
     def weights_at(self, row: int, column: int) -> Tensor:
         """Return the weights of the image's pixels in one pixel of the result, as the kernel does."""
         return self.kernel.weights_at(self.observation, self.parameters, row, column)
+
+
+def _predicting(predictor: Predictor, observation: Observation) -> Steps[Tensor]:
+    """Return encoded parameters, in steps."""
+    yield "Predicting the parameters."
+    if not isinstance(predictor, ParameterNetwork | StructureTensor):
+        return predictor(observation).detach()
+    strips = []
+    for strip in predictor.strips(observation):
+        strips.append(strip)
+        yield "Predicting the parameters."
+    return torch.cat(strips, 2)
 
 
 def enlarged(image: Tensor, factor: int) -> Tensor:

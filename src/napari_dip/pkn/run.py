@@ -33,6 +33,7 @@ def preparing(
     predictor: PredictorName,
     weights: str | None,
     strength: float,
+    self_ensemble: bool,
 ) -> Steps[Filtering]:
     """Return, in steps, the kernel that suits a problem with its parameters at each pixel.
 
@@ -40,15 +41,18 @@ def preparing(
     ----------
     problem, guide, maps
         As for `PKN.solve`.
-    kernel, predictor, weights, strength
+    kernel, predictor, weights, strength, self_ensemble
         The settings of `PKN`.
     """
     chosen = kernel_for(problem.operator, kernel)
     observation = yield from observing(problem, guide)
     if maps:
-        return Filtering.given(chosen, observation, maps, strength)
+        given = Filtering.given(chosen, observation, maps, strength)
+        return replace(given, self_ensemble=self_ensemble)
     found = predictor_for(chosen, predictor, weights).to(problem.data.device)
-    return (yield from Filtering.predicting(chosen, observation, found, strength))
+    return (
+        yield from Filtering.predicting(chosen, observation, found, strength, self_ensemble=self_ensemble)
+    )
 
 
 def run(problem: Problem, preparation: Steps[Filtering], rule: StoppingRule | None) -> Iterator[Iterate]:

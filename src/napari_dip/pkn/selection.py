@@ -18,6 +18,8 @@ from napari_dip.problem import Problem
 #: Names of kernels that can be chosen, and names of predictors.
 KernelChoice = Literal["auto", KernelName]
 PredictorName = Literal["network", "structure-tensor", "constant"]
+#: Least number of observed pixels.
+_LEAST_OBSERVED = 4
 
 
 def kernel_for(operator: Operator, name: KernelChoice = "auto") -> ProceduralKernel:
@@ -40,6 +42,11 @@ def kernel_for(operator: Operator, name: KernelChoice = "auto") -> ProceduralKer
         usual, wanted = "anisotropic", "denoise"
     elif isinstance(operator, Blur):
         usual, wanted = "anisotropic-reblur", "deblur"
+        if operator.per_channel:
+            raise ValueError(
+                "A kernel network removes the same blur from all channels, but here each has a point spread "
+                'function of its own: choose channels="separate", or another method.'
+            )
     elif isinstance(operator, Resample):
         usual, wanted, factor = "upsample", "refine", operator.factors[0]
         if len(set(operator.factors)) > 1 or factor not in (2, 3, 4):
@@ -112,6 +119,8 @@ def unsupported_reason(
         kernel = kernel_for(problem.operator, kernel_name)
     except ValueError as error:
         return str(error)
+    if int(problem.observed.sum()) < _LEAST_OBSERVED:
+        return f"A kernel network needs at least {_LEAST_OBSERVED} observed pixels."
     if guided and not kernel.guided:
         return f"{kernel.title} takes no guide: choose a bilateral filter or non-local means."
     if predictor == "structure-tensor" and not StructureTensor.suits(kernel):

@@ -14,6 +14,7 @@ from annotated_types import Gt, Unit
 from numpy.typing import NDArray
 
 from napari_dip.errors import InputError
+from napari_dip.psf.background import Treatment
 from napari_dip.settings import check
 
 #: A kernel keeps this share of the light, unless it would have to be larger than this radius in FWHM.
@@ -213,6 +214,15 @@ class MoffatPSF(_Formula):
 class MeasuredPSF(PSF):
     """The averaged image of beads or stars: an array, a layer or a file.
 
+    Its centre is the centroid of its light, so that the result is not shifted. A centre between pixels is
+    moved to a pixel by cubic splines.
+
+    Parameters
+    ----------
+    background : {"keep", "subtract"}
+        Whether to subtract the background, the level in the corners of the array. If it is kept, it counts as
+        light, and a warning says how much there is.
+
     Examples
     --------
     >>> import numpy as np
@@ -224,6 +234,7 @@ class MeasuredPSF(PSF):
     """
 
     measured: ClassVar[bool] = True
+    background: Treatment = "keep"
 
     def kernel(self, ndim: int) -> NDArray[np.float64]:
         """Refuse, since there is no formula.

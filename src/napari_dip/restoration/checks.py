@@ -99,13 +99,15 @@ def with_psf(task: "Task", measurement: Measurement) -> "Task":
         return task
     own = getattr(task, "psf", None)
     usual = getattr(type(task), "psf", None)
-    if not hasattr(task, "psf") or own not in (None, usual, MeasuredPSF()):
+    if not hasattr(task, "psf") or not (own in (None, usual) or isinstance(own, MeasuredPSF)):
         advice = (
             "takes no point spread function: leave psf out"
             if own is None
             else f"already has the point spread function {own}: leave out that or psf"
         )
         raise InputError("psf", f"{type(task).__name__} {advice}")
+    if isinstance(own, MeasuredPSF):
+        return task
     return replace(task, psf=MeasuredPSF())  # type: ignore[call-arg]
 
 

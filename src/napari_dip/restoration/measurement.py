@@ -55,7 +55,7 @@ class Measurement:
         of the restored image. Grey levels that are not finite are replaced by the mean.
     psf : array_like, optional
         The measured point spread function, in pixels of the image. It has as many axes as the image has
-        spatial ones. Its centre is the centroid of what lies above half of its maximum.
+        spatial ones, or one more for channels. Its centre is the centroid of its light.
 
     Raises
     ------

@@ -20,6 +20,7 @@ from napari_dip.restoration.checks import (
 )
 from napari_dip.restoration.guide import Guide
 from napari_dip.restoration.measurement import Measurement
+from napari_dip.restoration.point_spread import point_spread_function
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -69,7 +70,7 @@ class Series:
     axes : Axes
         The axes of the image as the method goes through them.
     operator : Operator
-        A, the same for all frames.
+        A, the same for all frames. If channels are frames, each may have a point spread function of its own.
     guide : Guide, optional
         The guide of the frames.
     following : {"warm_start", "drift", "independent"}
@@ -113,7 +114,7 @@ class Series:
                 "series", f"series must be one of {', '.join(get_args(Following))}, got {series!r}"
             )
         spatial = tuple(shape[axis] for axis in axes.spatial)
-        operator = task.operator(spatial, measurement.psf)
+        operator = task.operator(spatial, point_spread_function(measurement, axes))
         restored = restored_shape(shape, axes, task)
         if series == "drift" and operator.grid(spatial) != Grid.of_data(spatial):
             raise InputError(
@@ -145,7 +146,7 @@ class Series:
         shape = self.measurement.shape
         size = (self._channels, *(shape[axis] for axis in self.axes.spatial))
         data, weights = (torch.tensor(n, dtype=torch.float32).expand(1, *size) for n in (0, 1))
-        return self.task.problem(data, self.operator, weights)
+        return self.task.problem(data, self._operator(self.frames[0]), weights)
 
     def read(self, index: tuple[int, ...], device: str = "cpu") -> "Frame":
         """Read a frame.
@@ -162,7 +163,7 @@ class Series:
             index,
             self.axes,
             self.task,
-            self.operator,
+            self._operator(index),
             with_offset=self._keeps_constants,
             device=device,
         )
@@ -193,9 +194,9 @@ class Series:
 
         spatial = tuple(self.measurement.shape[axis] for axis in self.axes.spatial)
         with torch.no_grad():
-            image = self.operator(
-                torch.ones(1, self._channels, *self.operator.grid(spatial).shape, dtype=torch.float32)
-            )
+            operator = self._operator(self.frames[0])
+            shape = (1, self._channels, *operator.grid(spatial).shape)
+            image = operator(torch.ones(shape, dtype=torch.float32))
         return bool((image - 1).abs().max() < _CONSTANT)
 
     @property
@@ -225,6 +226,11 @@ class Series:
                 part = values[tuple(n for axis, n in enumerate(at) if axis != self.axes.channel)]
             maps[name] = torch.from_numpy(np.array(part, np.float32))
         return maps
+
+    def _operator(self, frame: tuple[int, ...]) -> "Operator":
+        """Return A of a frame."""
+        channel = self.axes.channel_of(frame)
+        return self.operator if channel is None else self.operator.of_channels([channel])
 
     def _refuse_arguments(self) -> None:
         """Refuse what can be told to be impossible for every frame."""

@@ -127,7 +127,8 @@ class Dock(JobDock):
         self.run_button.setEnabled(True)
         axes = self.source.axes.axes
         slicewise = self.method.value.slicewise and axes is not None and len(axes.spatial) > 2
-        remarks = [*found.remarks, *["The planes are restored one after another."] * slicewise]
+        notes = [sentence(note) for note in self._check.notes]
+        remarks = [*found.remarks, *notes, *["The planes are restored one after another."] * slicewise]
         self.status.say(" ".join([*remarks, self._cost(found)]))
         if self._run_when_checked:
             self._run_when_checked = False

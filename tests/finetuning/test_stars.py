@@ -1,0 +1,90 @@
+"""Skies with stars: noise that is told, or found, is removed, and bright stars leave no rings."""
+
+import numpy as np
+import pytest
+import torch
+
+from napari_dip import Denoise, FineTune, GaussianNoise, SuperResolve, UnknownNoise, restore
+from napari_dip.finetuning.plausible import within_noise
+from napari_dip.operators import Resample
+from napari_dip.problem import Problem
+from napari_dip.steps import finished
+
+SIGMA, LEVEL = 10.0, 100.0
+QUICK = FineTune(iterations=3, learning_rate=1e-4, self_ensemble=False)
+
+
+def sky(peak, dtype=np.float32, n=64):
+    """Return noisy data, and the sky without noise."""
+    rows, columns = np.indices((n, n))
+    truth = LEVEL + peak * np.exp(-((rows - 30) ** 2 + (columns - 33) ** 2) / (2 * 1.5**2))
+    data = truth + np.random.default_rng(0).normal(0, SIGMA, truth.shape)
+    return (data if dtype == np.float32 else np.rint(data).clip(0)).astype(dtype), truth
+
+
+def check(data, truth, restored):
+    restored = np.asarray(restored, float)
+    residual = data - restored
+    far = truth - LEVEL < SIGMA / 10
+    assert 0.85 * SIGMA < residual.std() < 1.2 * SIGMA
+    assert np.abs(residual).max() < 6 * SIGMA
+    assert restored.min() > LEVEL - 4 * SIGMA
+    assert np.std((restored - truth)[far]) < 0.4 * SIGMA
+
+
+@pytest.mark.parametrize("noise", [GaussianNoise(SIGMA), UnknownNoise()], ids=["told", "unknown"])
+@pytest.mark.parametrize(
+    ("peak", "dtype"),
+    [(300, np.float32), (3000, np.float32), (60_000, np.float32), (3000, np.uint16), (60_000, np.int32)],
+)
+def test_the_noise_of_a_sky_is_removed_whatever_its_stars(peak, dtype, noise):
+    data, truth = sky(peak, dtype)
+    result = restore(data, Denoise(noise), QUICK)
+    assert result.frames[0].note.startswith("Noisy")
+    check(data, truth, result.image)
+
+
+def test_a_negative_hole_is_as_harmless_as_a_star():
+    data, truth = sky(-30_000)
+    restored = np.asarray(restore(data, Denoise(GaussianNoise(SIGMA)), QUICK).image, float)
+    assert np.abs(data - restored).max() < 6 * SIGMA
+    assert restored.max() < LEVEL + 4 * SIGMA
+    assert np.std((restored - truth)[truth > LEVEL - 1]) < 0.4 * SIGMA
+
+
+@pytest.mark.parametrize("sigma", [0.5, 2.0])
+def test_noise_that_is_told_is_believed_however_weak_it_is(sigma, random):
+    """A 16-bit image with a range of which it is a small part."""
+    rows, columns = np.indices((64, 64))
+    truth = 20_000 + 15_000 * np.sin(rows / 20) * np.cos(columns / 15)
+    data = truth + random.normal(0, sigma, truth.shape)
+    result = restore(data, Denoise(GaussianNoise(sigma)), QUICK)
+    assert result.frames[0].note.startswith("Noisy")
+    residual = data - np.asarray(result.image, float)
+    assert np.sqrt(np.mean(residual**2)) < 2 * sigma
+
+
+def test_a_finer_image_explains_a_star_as_well():
+    data, _ = sky(60_000)
+    task = SuperResolve(GaussianNoise(SIGMA), factor=2)
+    restored = torch.from_numpy(np.asarray(restore(data, task, QUICK).image))[None, None]
+    residual = data - task.operator(data.shape)(restored)[0, 0].numpy()
+    assert residual.std() < 3 * SIGMA
+
+
+@pytest.mark.parametrize(
+    "operator", [Denoise().operator((32, 32)), Resample((2, 2), "area")], ids=["same", "finer"]
+)
+def test_only_what_noise_cannot_explain_is_moved(operator, generator):
+    side = operator.grid((32, 32)).shape[0]
+    truth = torch.full((1, 1, side, side), 100.0)
+    data = operator(truth) + SIGMA * torch.randn(1, 1, 32, 32, generator=generator)
+    problem = Problem(data, operator, GaussianNoise(SIGMA), torch.ones_like(data))
+    sigma = torch.full((1, 1, 1, 1), SIGMA)
+    assert finished(within_noise(problem, truth, sigma)) is truth
+    wrong = truth.clone()
+    wrong[..., side // 2 - 4 : side // 2 + 4, side // 2 - 4 : side // 2 + 4] -= 800
+    moved = finished(within_noise(problem, wrong, sigma))
+    residual = (data - operator(moved))[0, 0]
+    assert float(residual.abs().max()) < 8 * SIGMA
+    assert torch.allclose(moved[..., :4, :], truth[..., :4, :], atol=1.0)
