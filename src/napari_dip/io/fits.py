@@ -87,7 +87,7 @@ def write_gz(
     """Write a FITS file that is compressed with gzip."""
     plain = BytesIO()
     write(plain, data, source, axes, provenance)
-    with gzip.GzipFile(fileobj=file, mode="wb", mtime=0) as packed:
+    with gzip.GzipFile("", fileobj=file, mode="wb", mtime=0) as packed:  # no name, no time
         packed.write(plain.getvalue())
 
 
