@@ -21,6 +21,18 @@ def test_the_summary_says_why_and_how_many():
     )
 
 
+def test_the_summary_says_which_frames_a_note_is_about():
+    def words(*notes):
+        frames = [
+            FrameReport((i,), Outcome.UNCHANGED, 0, None, 0.0, note=note) for i, note in enumerate(notes)
+        ]
+        return summary(Restoration(None, tuple(frames), {}))
+
+    assert words("Blank.", "Blank.").startswith("Blank. There was nothing to restore.")
+    assert words("", "Blank.", "Dark.", "Blank.").startswith("Frames 1, 3: Blank. Frame 2: Dark. There was")
+    assert words(*(f"Note {n}." for n in range(9))).startswith("There was nothing to restore.")
+
+
 def test_frames_that_failed_are_counted():
     frames = [FrameReport((i,), Outcome.MAX_ITERATIONS, 70, 1.0, 30.0) for i in range(2)]
     failed = FrameReport((2,), Outcome.FAILED, 0, None, 0.0, error="constant")

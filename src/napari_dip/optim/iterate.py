@@ -33,6 +33,7 @@ class Outcome(Enum):
     RISK = "The estimated error stopped falling; the best weights were kept."
     CONSISTENT = "The output of the network agrees with the data; nothing was changed."
     COMPUTED = "The result was computed in one step."
+    UNCHANGED = "There was nothing to restore."
     TIME_LIMIT = "The time limit was reached."
     STOPPED = "You stopped the run."
     RULE = "Your stopping rule ended the run."

@@ -245,7 +245,7 @@ class SeriesRun:
         x = frame.restored(frame.problem.data if frame.channels else None)
         note = frame.note or "No pixel of this frame is missing: it was left as it was measured."
         loss = torch.tensor(0.0, dtype=torch.float32)
-        return Iterate(0, x, loss, outcome=Outcome.COMPUTED, frame=index, note=note)
+        return Iterate(0, x, loss, outcome=Outcome.UNCHANGED, frame=index, note=note)
 
     def _failed(self, index: Index, error: Exception) -> Iterate:
         """Return a frame of NaN that says why it failed."""

@@ -2,10 +2,13 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from napari_dip.optim.iterate import Outcome
+
+#: Different notes that a summary repeats.
+_NOTES = 3
 
 if TYPE_CHECKING:
     from napari_dip.restoration.result import Restoration
@@ -20,7 +23,7 @@ def summary(result: "Restoration") -> str:
         for outcome, count in ends.items()
     )
     time = duration(sum(frame.seconds for frame in result.frames))
-    if set(ends) <= {Outcome.COMPUTED, Outcome.CONSISTENT}:
+    if set(ends) <= {Outcome.COMPUTED, Outcome.CONSISTENT, Outcome.UNCHANGED}:
         end = f"{why.rstrip('.')}, in {time}."
     elif reached == 1 and result.frames[0].iterations:
         end = f"{why} Iteration {result.frames[0].iterations} was kept, after {time}."
@@ -30,8 +33,37 @@ def summary(result: "Restoration") -> str:
         end = f"{why} {len(done)} frames are restored, after {time}."
     if len(done) < reached:
         end += f" {reached - len(done)} of {reached} frames could not be restored."
-    notes = dict.fromkeys(frame.note for frame in done if frame.note)
-    return " ".join([*notes, end]) if len(notes) == 1 else end
+    return " ".join([*_notes(result), end])
+
+
+def _notes(result: "Restoration") -> list[str]:
+    """Return the notes of all frames, if there are few of them, and what they apply to."""
+    noted: dict[str, list[tuple[int, ...]]] = {}
+    for frame in result.frames:
+        if frame.note and frame.error is None:
+            noted.setdefault(frame.note, []).append(frame.index)
+    if len(noted) > _NOTES:
+        return []
+    return [
+        note if len(frames) == len(result.frames) else f"{sentence(numbered(frames))[:-1]}: {note}"
+        for note, frames in noted.items()
+    ]
+
+
+def numbered(frames: Sequence[tuple[int, ...]]) -> str:
+    """Return the numbers of frames, such as ``frames 2, 5-7``."""
+    ranges: list[list[tuple[int, ...]]] = []
+    for frame in frames:
+        if ranges and frame == (*ranges[-1][-1][:-1], ranges[-1][-1][-1] + 1):
+            ranges[-1].append(frame)
+        else:
+            ranges.append([frame])
+    numbers = [_number(one[0]) + (f"-{_number(one[-1])}" if len(one) > 1 else "") for one in ranges]
+    return f"frame{'s' if len(frames) > 1 else ''} {', '.join(numbers)}"
+
+
+def _number(frame: tuple[int, ...]) -> str:
+    return str(frame[0] if len(frame) == 1 else frame)
 
 
 def frame_name(frame: tuple[int, ...]) -> str:
