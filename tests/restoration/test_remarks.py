@@ -110,3 +110,10 @@ def test_channels_are_named(image):
     other[:, 40] += 100
     (remark,) = said(np.stack([image, other]), axes="CYX")
     assert remark.startswith("Channel 1: Column 40 differs")
+
+
+@pytest.mark.parametrize("brightness", [300, 6000, 60_000])
+def test_a_smooth_bright_object_is_not_striped(brightness):
+    rows, columns = np.mgrid[:64, :64]
+    galaxy = brightness * np.exp(-((rows - 32) ** 2 + (columns - 32) ** 2) / 200)
+    assert said(galaxy + np.random.default_rng(0).normal(0, 3, (64, 64)), GaussianNoise(3.0)) == []

@@ -16,6 +16,8 @@ _LINE, _STRIPED = 10.0, 3.0
 #: Share by which the parts of a line may differ from all of it, their number, and the least agreement
 #: (correlation) between the two halves of striped lines.
 _UNLIKE, _PARTS, _AGREEMENT = 0.5, 8, 0.7
+#: Largest correlation between neighbouring lines of a striped image; it is −2/3 for independent stripes.
+_ROUGH = -0.3
 #: The median of the magnitude of normal numbers, and the ratio of the standard errors of median and mean.
 _MAGNITUDE, _MEDIAN = 0.6745, 1.2533
 
@@ -88,7 +90,9 @@ def odd_lines(image: np.ndarray, axis: int) -> Lines | None:
     if float(np.median(np.abs(typical))) / _MAGNITUDE > _STRIPED * error:
         half = lines.shape[1] // 2
         first, second = (np.median(part, axis=1) for part in (apart[:, :half], apart[:, half:]))
-        striped = float(np.corrcoef(first, second)[0, 1]) > _AGREEMENT
+        alike = float(np.corrcoef(first, second)[0, 1]) > _AGREEMENT
+        # Where a smooth scene is curved, neighbouring lines differ in the same way.
+        striped = alike and float(np.corrcoef(typical[:-1], typical[1:])[0, 1]) < _ROUGH
         return Lines((), striped=True, step=float(np.median(np.abs(typical)))) if striped else None
     parts = np.stack([np.median(part, axis=1) for part in np.array_split(apart, _PARTS, axis=1)])
     alike = (np.abs(parts - typical) <= _UNLIKE * np.abs(typical)).all(0)

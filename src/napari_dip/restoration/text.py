@@ -23,7 +23,9 @@ def summary(result: "Restoration") -> str:
         for outcome, count in ends.items()
     )
     time = duration(sum(frame.seconds for frame in result.frames))
-    if set(ends) <= {Outcome.COMPUTED, Outcome.CONSISTENT, Outcome.UNCHANGED}:
+    if set(ends) == {Outcome.UNCHANGED}:
+        end = why
+    elif set(ends) <= {Outcome.COMPUTED, Outcome.CONSISTENT, Outcome.UNCHANGED}:
         end = f"{why.rstrip('.')}, in {time}."
     elif reached == 1 and result.frames[0].iterations:
         end = f"{why} Iteration {result.frames[0].iterations} was kept, after {time}."
