@@ -44,8 +44,8 @@ def test_only_what_is_missing_is_done(batch, capsys):
         name: first[name] for name in ("b.npy", "in.tif")
     }
     said = capsys.readouterr().err
-    assert f"{batch[0]}: {out / 'in.tif'} exists and is left alone" in said
-    assert said.count("left alone") == 2
+    assert f"{batch[0]}: {out / 'in.tif'} exists and is kept" in said
+    assert said.count("exists and is kept") == 2
     assert said.count("written: ") == 1
 
 
@@ -98,7 +98,7 @@ def test_the_result_of_a_run_that_was_stopped_is_replaced_by_a_whole_one(
 @pytest.mark.parametrize("suffix", [".tif", ".npy"])
 def test_a_series_with_frames_that_failed_is_restored_again(suffix, tmp_path, random, monkeypatch):
     np.save(tmp_path / "in.npy", random.normal(100, 10, (3, 20, 24)).astype(np.float32))
-    out, read_frame = tmp_path / f"out{suffix}", Series.problem
+    out, read_frame = tmp_path / f"out{suffix}", Series.frame
 
     def fail(self, frame, *arguments):
         if frame == (1,):
@@ -106,7 +106,7 @@ def test_a_series_with_frames_that_failed_is_restored_again(suffix, tmp_path, ra
         return read_frame(self, frame, *arguments)
 
     with monkeypatch.context() as failing:
-        failing.setattr(Series, "problem", fail)
+        failing.setattr(Series, "frame", fail)
         assert run("denoise", tmp_path / "in.npy", out, "--quiet", *FAST) == 1
     assert run("denoise", tmp_path / "in.npy", out, "--quiet", *SKIP) == 0
     data = np.load(out) if suffix == ".npy" else tifffile.imread(out)

@@ -45,7 +45,7 @@ def kernel_for(operator: Operator, name: KernelChoice = "auto") -> ProceduralKer
         if operator.per_channel:
             raise ValueError(
                 "A kernel network removes the same blur from all channels, but here each has a point spread "
-                'function of its own: choose channels="separate", or another method.'
+                'function of its own: choose channels="separate" (--channels separate), or another method.'
             )
     elif isinstance(operator, Resample):
         usual, wanted, factor = "upsample", "refine", operator.factors[0]

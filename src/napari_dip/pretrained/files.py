@@ -95,7 +95,7 @@ def _built(weights: Mapping[str, Tensor], header: Mapping[str, Any], path: Path)
     try:
         check_facts(factor=factor, sigma=sigma)
     except ValueError as error:
-        raise FileError(f"{path} is broken: its header can't be read, {error}") from error
+        raise FileError(f"{path} is broken: in its header, {error}") from error
     if any(_too_high(name, len(weights)) for name in weights):
         raise FileError(f"{path} is broken: the numbers of its layers have gaps")
     candidates = list(without_prefixes(weights))
