@@ -134,7 +134,8 @@ class Common:
     Parameters
     ----------
     missing : Path
-        Image file that is non-zero where a pixel is missing. NaN and infinite pixels are always missing.
+        Image file that is non-zero where a pixel is missing; brackets choose an HDU of a FITS file, as in
+        sky.fits[MASK]. NaN and infinite pixels are always missing.
     missing_label : int
         Only the pixels of the --missing file that have this value are missing.
     saturation_level : float
