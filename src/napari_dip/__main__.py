@@ -4,7 +4,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command line; Ctrl-C ends it in words also while it is loaded.
+    """Run the command line. If Ctrl-C comes while it is being loaded, say so instead of showing a traceback.
 
     Raises
     ------

@@ -67,8 +67,8 @@ class FileError(ValueError):
 
 #: What the file system reports, by the name of its code; not every system has all of them.
 _REASONS = {
-    "EACCES": "you don't have the permission",
-    "EPERM": "you don't have the permission",
+    "EACCES": "you don't have permission",
+    "EPERM": "you don't have permission",
     "EROFS": "the disk is read-only (Read-only file system)",
     "ENOSPC": "the disk is full (No space left on device)",
     "EDQUOT": "your disk quota is used up",
@@ -76,8 +76,8 @@ _REASONS = {
     "ENOENT": "there is no such file or folder",
     "ENOTDIR": "a part of the path is a file, not a folder",
     "EISDIR": "it is a folder",
-    "ENAMETOOLONG": "File name too long",
-    "ELOOP": "its symbolic links lead in a circle",
+    "ENAMETOOLONG": "its name is too long (File name too long)",
+    "ELOOP": "its symbolic links form a loop",
     "EIO": "the disk or the connection to it failed",
     "ENXIO": "the disk or the connection to it failed",
     "ENODEV": "the disk or the connection to it failed",

@@ -186,7 +186,8 @@ def test_mosaics_are_refused_unless_they_are_to_be_ignored(tmp_path, random, cap
     np.save(tmp_path / "seen.npy", mosaic(random))
     fits.PrimaryHDU(flat, fits.Header({"BAYERPAT": "RGGB"})).writeto(tmp_path / "stated.fits")
     tifffile.imwrite(tmp_path / "stated.tif", flat, photometric="cfa")
-    for name, why in {"seen.npy": "each second pixel", "stated.fits": "RGGB", "stated.tif": "CFA"}.items():
+    reasons = {"seen.npy": "every two rows and columns", "stated.fits": "RGGB", "stated.tif": "CFA"}
+    for name, why in reasons.items():
         assert run("denoise", tmp_path / name, tmp_path / "out.npy", *FAST) == 2
         said = capsys.readouterr().err
         assert f"{name} is a colour-filter mosaic (" in said

@@ -158,7 +158,7 @@ def test_stop_after_counts_the_iterations_of_all_networks(image, tmp_path, capsy
         ),
         (["denoise", "IN", "OUT", "--stop-after", "-1"], "MaxIterations.iterations must be >= 0, got -1"),
         (["denoise", "IN", "OUT", "--roi", "1:9"], "must have 2 ranges"),
-        (["denoise", "IN", "x" * 300 + ".tif"], "File name too long"),
+        (["denoise", "IN", "x" * 300 + ".tif"], "its name is too long"),
         (["denoise", "BROKEN", "OUT"], "can't read"),
         (["sharpen", "IN", "OUT"], "Unknown command"),
         (["denoise", "IN", "OUT", "--guide", "MASK", "--roi", ":9,:9"], "must have the shape (20, 24)"),

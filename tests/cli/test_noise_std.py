@@ -58,6 +58,6 @@ def test_pixels_without_a_standard_deviation_are_missing(tmp_path, sky, sigma, c
     np.save(tmp_path / "sigma.npy", spoilt)
     arguments = ("--noise-std", tmp_path / "sigma.npy", *FAST)
     assert run("denoise", tmp_path / "a.npy", tmp_path / "out.npy", *arguments) == 0
-    assert "4 pixels have no positive, finite value and are missing" in capsys.readouterr().err
+    assert "4 pixels have no positive, finite value and count as missing" in capsys.readouterr().err
     expected = restored(sky, np.where(bad, np.median(sigma[~bad]), sigma), missing=bad)
     np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), expected)

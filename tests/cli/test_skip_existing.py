@@ -44,8 +44,8 @@ def test_only_what_is_missing_is_done(batch, capsys):
         name: first[name] for name in ("b.npy", "in.tif")
     }
     said = capsys.readouterr().err
-    assert f"{batch[0]}: {out / 'in.tif'} exists and is left alone" in said
-    assert said.count("left alone") == 2
+    assert f"{batch[0]}: {out / 'in.tif'} exists and is kept" in said
+    assert said.count("exists and is kept") == 2
     assert said.count("written: ") == 1
 
 

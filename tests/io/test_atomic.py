@@ -188,7 +188,7 @@ def test_a_device_is_not_replaced(tmp_path):
     [
         ("nowhere/a", "can't write .*: there is no folder .*nowhere"),
         ("file/a", "can't write .*: a part of the path is a file"),
-        ("x" * 300, "can't write .*: File name too long"),
+        ("x" * 300, "can't write .*: its name is too long"),
     ],
 )
 @pytest.mark.parametrize("overwrite", [False, True])

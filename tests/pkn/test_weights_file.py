@@ -121,7 +121,7 @@ def test_weights_beyond_all_use_are_refused(value, file):
     values = load_file(file)["first.bias"].double()
     values[0] = value
     changed(file, **{"first.bias": values})
-    with pytest.raises(FileError, match="contains NaN or infinite weights, as float32"):
+    with pytest.raises(FileError, match="or some that float32 can't hold"):
         load(file, Anisotropic())
 
 
@@ -129,7 +129,7 @@ def test_weights_beyond_all_use_are_refused(value, file):
 @pytest.mark.parametrize("name", ["first.bias", "setting"])
 def test_weights_that_are_no_real_numbers_are_refused(name, kind, file):
     changed(file, **{name: load_file(file)[name].to(kind)})
-    with pytest.raises(FileError, match="its weights are no floating-point numbers"):
+    with pytest.raises(FileError, match="its weights are not floating-point numbers"):
         load(file, Anisotropic())
 
 

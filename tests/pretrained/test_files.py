@@ -288,7 +288,7 @@ def test_nan_and_infinite_weights_are_refused(ending, value, weights, tmp_path):
 )
 def test_a_broken_header_is_refused(header, weights, tmp_path):
     save_file(weights, tmp_path / "a.safetensors", {files._FORMAT: header})
-    with pytest.raises(FileError, match="header can't be read"):
+    with pytest.raises(FileError, match="header can't be used"):
         load(tmp_path / "a.safetensors")
 
 
@@ -370,7 +370,7 @@ def test_a_missing_file_is_named_in_the_same_way(tmp_path):
 @pytest.mark.parametrize("ending", ["pth", "safetensors"])
 @pytest.mark.parametrize(
     ("value", "words"),
-    [(1e300, "NaN or infinite weights, as float32"), (-1e300, "infinite"), (1e30, r"weights beyond 1e\+15")],
+    [(1e300, "or some that float32 can't hold"), (-1e300, "infinite"), (1e30, r"weights larger than 1e\+15")],
 )
 def test_weights_beyond_all_use_are_refused(value, words, ending, weights, tmp_path):
     weights = {name: one.double() for name, one in weights.items()}
@@ -427,7 +427,7 @@ def test_a_file_larger_than_any_network_is_refused_unread(ending, tmp_path):
     path = tmp_path / f"a.{ending}"
     with path.open("wb") as file:
         file.truncate(2**32 + 1)  # a hole, which takes no space
-    with pytest.raises(FileError, match=rf"a\.{ending} is refused: it has more than 4 GiB"):
+    with pytest.raises(FileError, match=rf"a\.{ending} is refused: it is larger than 4 GiB"):
         load(path)
 
 

@@ -377,7 +377,7 @@ def test_a_psf_is_enough_without_settings_beside_it(random):
         (np.array([[0, 1, np.nan]]), "must be finite"),
         (np.array([[-0.9, 1, 0]]), "must not be negative, got -0.9"),
         (np.zeros((3, 3)), "is zero everywhere"),
-        (np.ones((3, 3, 3)), "with one more axis it holds kernels, but the image has no channels"),
+        (np.ones((3, 3, 3)), "one more axis would hold a kernel for each channel, but the image has no"),
         (np.ones(3), "must have 2 axes"),
         (np.ones((3, 3), complex), "must be real numbers"),
     ],

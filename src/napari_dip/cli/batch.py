@@ -74,7 +74,7 @@ def _restore_file(
     if job.common.skip_existing:
         outputs = outputs.keeping_existing()
         for kept in sorted(outputs.kept):
-            reporter.say(f"{path}: {kept} exists and is left alone")
+            reporter.say(f"{path}: {kept} exists and is kept")
         if not outputs.missing:
             return "", []
     run = FileRun.of(job, path, outputs)

@@ -57,7 +57,9 @@ def run(folder: Path, reporter: "Reporter", interruption: "Interruption") -> str
     words = folder / "summary.txt"
     earlier = _is_summary(words)
     if not earlier and any(path.exists() for path in (*pictures.values(), words)):
-        raise FileError(f"{folder} holds files of the same names by somebody else: choose another --output")
+        raise FileError(
+            f"{folder} has files of the same names that are not from a demonstration: choose another --output"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:

@@ -21,8 +21,8 @@ FAILED, UNUSABLE = 1, 2
 EXIT_CODES = (
     f"Exit codes: 0 if all went well; {FAILED} if a run, one of several files or a frame of a series failed, "
     f"or if a result could not be written where it was asked for; {UNUSABLE} if an option or a file can't be "
-    "used; 130 after Ctrl-C, 143 after SIGTERM and 129 after SIGHUP. Each of these writes the best result so "
-    "far. A second Ctrl-C ends at once."
+    "used; 130 after Ctrl-C, 143 after SIGTERM and 129 after SIGHUP, which stop the run and write its best "
+    "result so far. A second Ctrl-C ends at once and writes nothing."
 )
 
 

@@ -11,7 +11,7 @@ from napari_dip.optim.stopping import StopRequested
 
 #: Ctrl-C, a request to end such as that of a queue whose time is up, and the end of a terminal.
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-_STOPPING = b"napari-dip: stopping, and writing the best result so far; Ctrl-C again ends at once\n"
+_STOPPING = b"napari-dip: stopping, and writing the best result so far; a second Ctrl-C ends at once\n"
 
 
 class Interrupted(KeyboardInterrupt):

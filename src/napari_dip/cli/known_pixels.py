@@ -87,7 +87,9 @@ def known_pixels(
         if useless.any():
             masks.append(useless)
             count = np.count_nonzero(useless)
-            notes.append(f"{common.noise_std}: {count} pixels have no positive, finite value and are missing")
+            notes.append(
+                f"{common.noise_std}: {count} pixels have no positive, finite value and count as missing"
+            )
             sigma = np.where(useless, np.nanmedian(sigma), sigma)
         beside["noise_std"] = sigma
     if masks:
@@ -128,12 +130,12 @@ def refuse_mosaic(path: Path, image: ImageFile, axes: Axes) -> None:
     if not why and axes.letters.endswith("YX") and not set(axes.letters) & set("CSZ"):
         plane = image.with_nan[(0,) * (image.data.ndim - 2)]
         if looks_like_mosaic(plane):
-            why = "each second pixel of each second row has a brightness of its own"
+            why = "its brightness repeats every two rows and columns"
     if why:
         raise FileError(
             f"{path} is a colour-filter mosaic ({why}): neighbouring pixels show different colours. Convert "
-            "it to colour first, or save its four planes, image[0::2, 0::2] and so on, as images. If this is "
-            "no mosaic, give --mosaic ignore"
+            "it to colour first, or save its four planes, image[0::2, 0::2] and so on, as separate images. "
+            "If it is not a mosaic, give --mosaic ignore"
         )
 
 

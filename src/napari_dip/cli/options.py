@@ -134,7 +134,8 @@ class Common:
     Parameters
     ----------
     missing : Path
-        Image file that is non-zero where a pixel is missing. NaN and infinite pixels are always missing.
+        Image file that is non-zero where a pixel is missing; brackets choose an HDU of a FITS file, as in
+        sky.fits[MASK]. NaN and infinite pixels are always missing.
     missing_label : int
         Only the pixels of the --missing file that have this value are missing.
     saturation_level : float
@@ -142,18 +143,18 @@ class Common:
     no_data : float
         Pixels of exactly this grey level are missing, such as -9999.
     dq_bits : str
-        Pixels are missing whose data-quality plane has one of these flags: a number, or several such as
-        1,4,0x800. The plane is the one that belongs to the image in its FITS file.
+        Flags in the data-quality plane of a FITS file: a number, or several such as 1,4,0x800. Pixels that
+        have at least one of them are missing.
     noise_std : Path
-        Image file with the standard deviation of the noise in each pixel, in grey levels. A FITS file may
-        hold variances or inverse variances instead; a name or number in brackets chooses one of its planes,
-        as in sky.fits[ERR].
+        Image file with the standard deviation of the noise in each pixel, in grey levels, in place of the
+        noise options above. Pixels without a positive, finite value are missing. A FITS file may hold
+        variances or inverse variances instead; brackets choose one of its HDUs, as in sky.fits[ERR].
     hdu : str
-        The HDU of FITS files to restore: its name, its name and version such as SCI,2, or its number.
-        [default: the first image that is no mask, weight or uncertainty; SCI if there is one]
+        The HDU of a FITS file to restore: its name, its name and version such as SCI,2, or its number.
+        [default: SCI if there is one, else the first image that is not a mask, a weight or an uncertainty]
     mosaic : {"refuse", "ignore"}
-        What to do with an image whose pixels lie behind filters of different colours: refuse it, or restore
-        it like any other image.
+        What to do with a colour-filter mosaic, whose neighbouring pixels show different colours: refuse it,
+        or restore it like any other image.
     guide : Path
         Another image file of the same scene that shows its structures better, such as a photograph with flash
         or a brighter channel. It must have as many pixels as the restored image; channels come last.
@@ -190,8 +191,8 @@ class Common:
     seed : int
         The same seed gives the same pixels on the same machine, with the same number of threads.
     threads : int
-        Number of threads in which to compute. Another number rounds differently, which changes the result of
-        a fit by about a tenth of the noise. [default: as many as torch chooses]
+        Number of CPU threads. Another number rounds differently, which changes the result of a fit by about a
+        tenth of the noise. [default: chosen by torch, usually one for each core]
     save_maps : Path
         Write the parameters that were applied: a TIFF file, an existing folder, or a name with {stem} in it.
     save_weights : Path
@@ -201,8 +202,8 @@ class Common:
         Round the result to the data type of the source. Values outside its range are clipped, and their
         number is printed.
     skip_existing : bool
-        Leave outputs alone that exist, and restore only what is missing. Results of runs that were
-        interrupted, or in which frames failed, count as missing.
+        Keep outputs that exist, and restore only what is missing. Results of runs that were interrupted, or
+        in which frames failed, count as missing.
     """
 
     missing: Annotated[Path | None, Parameter(group=_IMAGE)] = None

@@ -34,7 +34,7 @@ class Outputs:
     weights : Path, optional
         The fine-tuned network.
     kept : frozenset of Path
-        Those that exist and are left alone.
+        Those that exist and are kept.
     outdated : frozenset of Path
         Those that exist and are replaced by a complete result.
     """

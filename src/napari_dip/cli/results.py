@@ -84,7 +84,7 @@ class _Writing:
         """Write the parameters that were applied."""
         names, found = self._run.parameter_names, self._result.parameter_maps
         if not found.keys() >= set(names):
-            self._reporter.say("no maps are written: the run was stopped before there were any")
+            self._reporter.say("no maps were written: the run was stopped before there were any")
             return
         maps = {name: found[name].values for name in names}
         source, provenance = self._run.source, self._result.provenance

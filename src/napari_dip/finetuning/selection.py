@@ -57,7 +57,8 @@ def unsupported_reason(
             f"{format_shape(sides)}: restore a larger region."
         )
     if int(problem.observed.sum()) < _LEAST_OBSERVED:
-        return f"A pretrained network needs at least {_LEAST_OBSERVED} observed pixels."
+        wanted = f"at least {_LEAST_OBSERVED} observed pixels"
+        return f"A pretrained network needs {wanted}: mark fewer pixels as missing."
     try:
         pretrained(problem)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Writes a file whole or not at all: under a temporary name, which is exchanged for its own at the end."""
+"""Writes a file whole or not at all: under a temporary name, which is replaced by its own at the end."""
 
 import contextlib
 import errno
@@ -178,9 +178,7 @@ def _place_error(path: Path, error: OSError) -> PlaceError:
     if error.errno == errno.ENOENT and not folder.is_dir():
         return PlaceError(f"can't write {path}: there is no folder {folder}")
     if error.errno in (errno.EACCES, errno.EPERM):
-        return PlaceError(
-            f"can't write {path}: you don't have the permission to write to the folder {folder}"
-        )
+        return PlaceError(f"can't write {path}: you don't have permission to write to the folder {folder}")
     return PlaceError(f"can't write {path}: {reason(error)}")
 
 

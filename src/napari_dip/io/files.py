@@ -182,7 +182,7 @@ def read_noise_std(path: Path) -> tuple[np.ndarray, str]:
         sigma = standard_deviation(read(file, hdu, "noise").with_nan, "standard deviation")
         note = "it is read as the standard deviation of each pixel"
     if not np.isfinite(sigma).any():
-        raise FileError(f"{path} must hold the standard deviation of each pixel, but no number is positive")
+        raise FileError(f"{path} must hold the standard deviation of each pixel, but has no positive number")
     return sigma, note
 
 
@@ -268,7 +268,7 @@ def refuse_no_file(path: Path) -> None:
         mode = path.stat().st_mode
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
-            linked = ", but a link to one that is gone" if path.is_symlink() else ""
+            linked = " is a link, and its target does not exist" if path.is_symlink() else ""
             raise FileError(f"no such file: {path}{linked}") from error
         raise FileError(f"can't read {path}: {reason(error)}") from error
     if stat.S_ISDIR(mode):

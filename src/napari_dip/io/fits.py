@@ -51,7 +51,8 @@ def _axes(header: Any, shape: tuple[int, ...]) -> tuple[str | None, tuple[str, .
     if len(shape) == 3 and kind.startswith(("TIME", "UTC")):
         return "TYX", ()
     if len(shape) == 3 and shape[0] == 3 and min(shape[1:]) > 4 and kind in _COLOUR:
-        return "CYX", ("its three planes are read as red, green and blue; with --axes TYX they are frames",)
+        note = "its three planes are read as red, green and blue; give --axes TYX if they are frames"
+        return "CYX", (note,)
     return None, ()
 
 

@@ -126,7 +126,7 @@ def _named(hdus: Sequence[Any], wanted: str, images: Sequence[int]) -> int:
         same = str(hdu.name).strip().upper() == name and (not version or str(hdu.ver) == version)
         if (same and name) or name == str(at):
             if at not in images:
-                raise FileError(f"its HDU {label(hdus, at)} is no image with two or more axes")
+                raise FileError(f"its HDU {label(hdus, at)} is not an image with two or more axes")
             return at
     there = ", ".join(label(hdus, at) for at in images)
     raise FileError(f"it has no HDU {wanted}; its images are {there}")

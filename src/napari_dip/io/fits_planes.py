@@ -34,8 +34,8 @@ def read_flagged(path: Path, hdu: str | None, bits: int) -> np.ndarray:
         at = companion(hdus, image, "flags")
         if at is None:
             raise FileError(
-                f"no data-quality plane of its shape belongs to its HDU {label(hdus, image)}, which "
-                "--dq-bits needs"
+                "--dq-bits needs a data-quality plane of the shape of the image, but its HDU "
+                f"{label(hdus, image)} has none"
             )
         flags = pixels(hdus[at])
         if flags.dtype.kind not in "bui":
@@ -94,9 +94,8 @@ def _marks(path: Path, hdus: Any, at: int) -> str:
     mask = f'--missing "{path}[{address(hdus, at)}]"'
     if flags.dtype.kind not in "iu" or (names := flags_set(flags)) == [1]:
         return f"{note}{mask}"
-    return (
-        f"{note}--dq-bits with the flags that make a pixel useless (there are {', '.join(map(str, names))})"
-    )
+    listed = ", ".join(map(str, names))
+    return f"{note}--dq-bits with the flags that make a pixel useless (the plane has {listed})"
 
 
 def flags_set(flags: np.ndarray) -> list[int]:

@@ -64,7 +64,7 @@ def plausible(stated: Mapping[str, tuple[Any, Any]]) -> tuple[dict[str, Size], t
     if not wrong:
         return sizes, ()
     return sizes, (
-        f"the pixel size that the file states is ignored, since no pixel has it: {_listed(wrong)}",
+        f"the pixel size that the file states is ignored, since no pixel can have it: {_listed(wrong)}",
     )
 
 

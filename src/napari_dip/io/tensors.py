@@ -96,7 +96,7 @@ def read_tensors(path: Path, kind: str) -> tuple[dict[str, "Tensor"], dict[str, 
 
     if path.stat().st_size > LARGEST:
         raise FileError(
-            f"{path} is refused: it has more than {LARGEST // 2**30} GiB, the limit for a network"
+            f"{path} is refused: it is larger than {LARGEST // 2**30} GiB, the limit for a network"
         )
     try:
         with safe_open(path, "pt") as file:
@@ -143,7 +143,9 @@ def checked_weights(weights: Mapping[str, "Tensor"], path: Path) -> dict[str, "T
         if not value.numel():
             raise FileError(f"{path} is broken: one of its weights has no values")
         if value.is_floating_point() and not value.isfinite().all():
-            raise FileError(f"{path} is broken: it contains NaN or infinite weights, as float32")
+            raise FileError(
+                f"{path} is broken: it contains NaN or infinite weights, or some that float32 can't hold"
+            )
         if value.is_floating_point() and value.abs().max() > _HIGHEST:
-            raise FileError(f"{path} is refused: it contains weights beyond {_HIGHEST:g}")
+            raise FileError(f"{path} is refused: it contains weights larger than {_HIGHEST:g}")
     return found

@@ -45,7 +45,7 @@ def kernel_for(operator: Operator, name: KernelChoice = "auto") -> ProceduralKer
         if operator.per_channel:
             raise ValueError(
                 "A kernel network removes the same blur from all channels, but here each has a point spread "
-                'function of its own: choose channels="separate", or another method.'
+                'function of its own: choose channels="separate" (--channels separate), or another method.'
             )
     elif isinstance(operator, Resample):
         usual, wanted, factor = "upsample", "refine", operator.factors[0]
@@ -120,7 +120,8 @@ def unsupported_reason(
     except ValueError as error:
         return str(error)
     if int(problem.observed.sum()) < _LEAST_OBSERVED:
-        return f"A kernel network needs at least {_LEAST_OBSERVED} observed pixels."
+        wanted = f"at least {_LEAST_OBSERVED} observed pixels"
+        return f"A kernel network needs {wanted}: mark fewer pixels as missing."
     if guided and not kernel.guided:
         return f"{kernel.title} takes no guide: choose a bilateral filter or non-local means."
     if predictor == "structure-tensor" and not StructureTensor.suits(kernel):

@@ -67,7 +67,7 @@ def load(path: Path, kernel: ProceduralKernel) -> TrainedNetwork:
     if found != expected or setting is None or setting.shape != (len(kernel.parameters),):
         raise FileError(f"{path} is broken: its weights are not those of a network for {kernel.name}")
     if not all(value.is_floating_point() for value in values.values()):
-        raise FileError(f"{path} is broken: its weights are no floating-point numbers")
+        raise FileError(f"{path} is broken: its weights are not floating-point numbers")
     values = checked_weights(values, path)
     setting = values[_SETTING]
     for value, parameter in zip(setting.tolist(), kernel.parameters, strict=True):

@@ -47,7 +47,7 @@ def load(path: Path) -> Pretrained:
             f"{', '.join(PICKLED[:-1])} or {PICKLED[-1]}"
         )
     if header is None:
-        raise FileError(f"{path} is broken: its header can't be read")
+        raise FileError(f"{path} is broken: its header can't be used")
     return _built(checked_weights(weights, path), header, path)
 
 
@@ -91,11 +91,11 @@ def _built(weights: Mapping[str, Tensor], header: Mapping[str, Any], path: Path)
     factor, sigma = header.get("factor", 1), header.get("sigma")
     metadata = header.get("record", {})
     if not isinstance(metadata, dict):
-        raise FileError(f"{path} is broken: its header can't be read")
+        raise FileError(f"{path} is broken: its header can't be used")
     try:
         check_facts(factor=factor, sigma=sigma)
     except ValueError as error:
-        raise FileError(f"{path} is broken: its header can't be read, {error}") from error
+        raise FileError(f"{path} is broken: its header can't be used: {error}") from error
     if any(_too_high(name, len(weights)) for name in weights):
         raise FileError(f"{path} is broken: the numbers of its layers have gaps")
     candidates = list(without_prefixes(weights))

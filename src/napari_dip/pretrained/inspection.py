@@ -35,7 +35,7 @@ def inspect(path: Path) -> frozenset[str]:
         Any other, because the file is broken.
     """
     if path.stat().st_size > LARGEST:
-        raise TooLargeError(f"it has more than {LARGEST // 2**30} GiB, the limit for a network")
+        raise TooLargeError(f"it is larger than {LARGEST // 2**30} GiB, the limit for a network")
     with path.open("rb") as file:
         stream = io.BytesIO(file.read(_LONGEST_PICKLE))
     if bytes(stream.getbuffer()[:4]) == b"PK\x03\x04":  # as torch tells its formats apart
@@ -59,7 +59,9 @@ def _inspect_archive(path: Path) -> frozenset[str]:
         _check_archive(path, archive)
         (name,) = (one for one in archive.namelist() if one.partition("/")[2] == "data.pkl")
         if sizes[name.lower()] > _LONGEST_PICKLE:
-            raise TooLargeError(f"its description unpacks to more than {_LONGEST_PICKLE // 2**20} MiB")
+            raise TooLargeError(
+                f"the pickle that describes its weights unpacks to more than {_LONGEST_PICKLE // 2**20} MiB"
+            )
         inspector = Inspector(io.BytesIO(archive.read(name)))
     inspector.load()
     folder = name.partition("/")[0].lower()

@@ -61,9 +61,9 @@ def solve(
     seed : int
         The same seed gives the same pixels on the same machine, with the same number of threads.
     threads : int, optional
-        Number of threads in which torch computes; the caller's number is back at each iterate. By default it
-        is the caller's. Other numbers round differently, which changes the result of a fit by about a tenth
-        of the noise.
+        Number of CPU threads in which torch computes the run. By default torch's present number is used.
+        Another number rounds differently, which changes the result of a fit by about a tenth of the noise.
+        Torch's own setting is restored at each iterate.
     initial_state : dict, optional
         What an earlier `solve` with the same method returned: a warm start.
     stopping_rule : StoppingRule, optional

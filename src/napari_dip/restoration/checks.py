@@ -119,7 +119,7 @@ def refuse_values(problem: "Problem") -> None:
         raise InputError(
             "image",
             f"single pixels of the image reach {level:g}, more than {_LARGEST:.0e} times as far as all "
-            "others: mark them as missing, for example by the grey level from which pixels are saturated",
+            "others: mark them as missing, for example by a saturation level",
         )
 
 
@@ -158,13 +158,14 @@ def refuse_noise_std(std: np.ndarray, task: "Task") -> None:
     if task.noise.known:
         raise InputError(
             "noise_std",
-            f"the noise is given twice, as noise_std and as {type(task.noise).__name__}: leave out one",
+            f"the noise is given twice, as noise_std and as {type(task.noise).__name__}: leave out one of "
+            "the two",
         )
     if wrong := int(np.count_nonzero(std <= 0)):
         raise InputError(
             "noise_std",
-            f"noise_std must be above 0 wherever a pixel is observed, and {wrong} pixels have "
-            f"{float(std.min()):g}: mark them as missing, or give the noise that they have",
+            f"noise_std must be above 0 wherever a pixel is observed, but {wrong} of these pixels have 0 or "
+            f"less (the lowest is {float(std.min()):g}): mark them as missing, or give their noise",
         )
 
 

@@ -48,14 +48,14 @@ class Measurement:
     noise_std : array_like, optional
         Standard deviation of the noise of each pixel in grey levels, such as the uncertainty plane of a
         pipeline. It has the image's shape, or leaves out channels, frames and Z. Pixels where it is NaN or
-        infinite are missing. It takes the place of the task's noise model.
+        infinite are missing. The noise of the task must then be left unknown.
     guide : array_like, optional
         Another image of the same scene that shows its structures better, such as one with flash or a brighter
         channel. It has the spatial shape of the restored image, with or without channels last, or all axes
         of the restored image. Grey levels that are not finite are replaced by the mean.
     psf : array_like, optional
-        The measured point spread function, in pixels of the image. It has as many axes as the image has
-        spatial ones, or one more for channels. Its centre is the centroid of its light.
+        The measured point spread function, in pixels of the image. It has the spatial axes of the image, or
+        one more for channels; in a volume, Z may be absent. Its centre is the centroid of its light.
 
     Raises
     ------

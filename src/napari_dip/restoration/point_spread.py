@@ -55,26 +55,26 @@ def point_spread_function(measurement: "Measurement", axes: Axes) -> np.ndarray 
             raise InputError(
                 "psf",
                 "This method restores planes one after another, but the point spread function has "
-                f"{psf.shape[-3]} planes: give that of a plane, or choose Deep Image Prior, Richardson-Lucy "
-                "or the Wiener filter.",
+                f"{psf.shape[-3]} planes: give one with a single plane, or choose Deep Image Prior, "
+                "Richardson-Lucy or the Wiener filter.",
             )
         psf = psf[..., 0, :, :]
     return psf
 
 
 def _channels_first(psf: np.ndarray, channels: int, *, last: bool) -> np.ndarray:
-    """Return a point spread function whose first axis are the channels."""
+    """Return a point spread function whose first axis holds the channels."""
     if psf.shape[0] == channels > 1:
         return psf
     if last and psf.shape[-1] == channels > 1:
         return np.moveaxis(psf, -1, 0)
     wanted = (
-        f"one for each of the image's {channels} channels"
+        f"one more axis must hold a kernel for each of the image's {channels} channels"
         if channels > 1
-        else "but the image has no channels"
+        else "one more axis would hold a kernel for each channel, but the image has no channels"
     )
     raise InputError(
         "psf",
-        f"The point spread function must have the axes of the image, got {psf.ndim} "
-        f"({format_shape(psf.shape)}): with one more axis it holds kernels, {wanted}.",
+        f"The point spread function must have the spatial axes of the image, got {psf.ndim} axes "
+        f"({format_shape(psf.shape)}): {wanted}.",
     )

@@ -133,8 +133,8 @@ class Recipe:
             recipe = replace(recipe, caveats=(*recipe.caveats, caveat))
         if any(getattr(source, name) is not None for name in FILE_OPTIONS):
             caveat = (
-                "Options of the command line chose an image in its file, or missing pixels. A script has to "
-                "do the same itself."
+                "Options of the command line chose the image in its file, or marked pixels as missing. A "
+                "script has to do the same itself."
             )
             recipe = replace(recipe, caveats=(*recipe.caveats, caveat))
         return recipe

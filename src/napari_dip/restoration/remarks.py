@@ -18,7 +18,7 @@ _SIDE, _NAMED = 1024, 5
 
 
 class SuspectDataWarning(UserWarning):
-    """Something in the data will harm their restoration."""
+    """Something in the data may spoil the result. The message says what, and what to do."""
 
 
 def remarks(frame: "Frame") -> Iterator[str]:
@@ -51,7 +51,7 @@ def _below_offset(frame: "Frame") -> str | None:
     offset = noise.rescaled(-problem.units.offset / problem.units.scale, 1 / problem.units.scale).offset
     far = " by more than the read noise explains" if isinstance(noise, PoissonGaussianNoise) else ""
     return (
-        f"{share:.0%} of the pixels lie below the offset {offset:.4g}{far}, where no photon count can lie. "
+        f"{share:.0%} of the pixels lie below the offset {offset:.4g}{far}, where no photon count can be. "
         "If a background was subtracted, restore the image as it was before, or give a lower offset; "
         "otherwise choose Gaussian noise."
     )
@@ -80,8 +80,8 @@ def _defects(image: np.ndarray, seen: np.ndarray, corner: tuple[int, int]) -> It
         lines = f"{one} {numbers[0]} differs" if len(numbers) == 1 else f"{several} {_listed(numbers)} differ"
         yield (
             f"{lines[0].upper()}{lines[1:]} from the neighbouring {several} by about {found.step:.3g} grey "
-            "levels over the whole length. Mark defective lines of the detector as missing; otherwise they "
-            "are taken for structure."
+            "levels over the whole length. Mark defective lines of the detector as missing (the first "
+            f"{one} has the number 0); otherwise they are taken for structure."
         )
 
 

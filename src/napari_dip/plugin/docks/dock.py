@@ -217,7 +217,7 @@ class Dock(JobDock):
             recipe, found = Recipe.of(provenance), Provenance.of(provenance)
             if type(found.task) not in found.method.tasks:
                 pair = f"{type(found.method).__name__} for {type(found.task).__name__}"
-                raise ValueError(f"the dock has no {pair}: choose another method")
+                raise ValueError(f"{pair} is not available: choose another method")
         except ValueError as error:
             self._failed(error)
             return

@@ -35,7 +35,7 @@ class AxesForm(Field):
         self.description = WrappedLabel()
         self.row.addWidget(self.description)
         self.answer = QComboBox()
-        self.answer.setToolTip("What the last axis is. Its length does not tell.")
+        self.answer.setToolTip("What the last axis holds. Its length does not tell.")
         self.answer.activated.connect(self._answered)
         self.row.addWidget(self.answer)
         self.fold = fold("Axes")

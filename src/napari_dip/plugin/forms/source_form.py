@@ -98,8 +98,8 @@ class SourceForm(QWidget):
                 self.guide,
             ),
             "psf": _LayerField(
-                "The image of a single point, such as a bead or a star, with its background subtracted. It "
-                "is resampled to the pixel size of the image, by the scales and units of both layers.",
+                "The image of a single point, such as a bead or a star. Its background has to be subtracted. "
+                "It is resampled to the pixel size of the image, by the scales and units of both layers.",
                 self.psf,
             ),
         }
