@@ -145,6 +145,13 @@ def test_an_image_within_a_fits_file_is_named_with_its_file(opened, tmp_path):
         np.testing.assert_array_equal(names[part], planes[name])
 
 
+def test_noise_that_is_in_no_file_is_a_layer(opened):
+    dock, _ = opened(source={"layer": "cells", "noise_std": {"layer": "noise"}})
+    script, command = copied(dock)
+    assert "noise_std = viewer.layers['noise'].data" in script
+    assert shlex.split(command.splitlines()[-1])[-2:] == ["--noise-std", "noise.tif"]
+
+
 def test_settings_that_the_dock_has_no_field_for_are_refused_in_words(opened, user):
     dock, layer = opened(source={"layer": "cells", "missing": {"layer": "m", "label": 2**40}})
     user.clicks(dock.result_panel.repeat)
