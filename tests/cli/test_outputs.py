@@ -40,6 +40,15 @@ def test_several_images_go_to_a_folder_or_a_pattern(output, options, places):
 
 
 @pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("keep_dtype", [False, True])
+@pytest.mark.parametrize(("name", "place"), [("sky.fits", "sky.fits"), ("sky.fits.gz", "sky.fits.gz")])
+def test_an_image_within_a_file_goes_to_a_file_of_the_same_name(name, place, keep_dtype):
+    Path(name).write_bytes(b"image")
+    (outputs,) = plan(f"{name}[SCI,2]", output="out", keep_dtype=keep_dtype, save_maps=Path("out")).values()
+    assert outputs == Outputs(Path("out", place), Path("out/sky maps.tif"))
+
+
+@pytest.mark.usefixtures("here")
 def test_what_is_saved_beside_an_image_goes_to_a_folder_too():
     options = {"save_maps": Path("out"), "save_weights": Path("out/{stem}.safetensors")}
     assert plan("a.tif", output="out", **options) == {

@@ -137,6 +137,17 @@ def test_premultiplied_colours_do_not_go_to_a_png_file(tmp_path, samples):
         writable(tmp_path / "a.png", image, "YXS", keep_dtype=False)
 
 
+@pytest.mark.parametrize(("suffix", "channels"), [(".png", 2), (".png", 4), (".jpg", 2), (".jpg", 4)])
+def test_a_channel_that_is_no_opacity_does_not_become_one(tmp_path, random, suffix, channels):
+    data = random.integers(0, 255, (6, 7, channels)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", data, photometric="minisblack", planarconfig="contig")
+    image = read(tmp_path / "a.tif")
+    with pytest.raises(
+        FileError, match=f"{channels} channels are neither grey levels nor red, green and blue"
+    ):
+        writable(tmp_path / f"b{suffix}", image, image.axes, keep_dtype=True)
+
+
 def test_palettes_of_tiffs_become_the_colours_that_they_stand_for(tmp_path, samples, random):
     table = random.integers(0, 65_535, (3, 256)).astype(np.uint16)
     tifffile.imwrite(tmp_path / "a.tif", samples[..., 0], photometric="palette", colormap=table)

@@ -242,3 +242,10 @@ def test_provenance_that_is_no_provenance_is_none(tmp_path):
     info.add_text("comment", "of another program")
     Image.fromarray(np.zeros((4, 5), np.uint8)).save(tmp_path / "a.png", pnginfo=info)
     assert provenance(tmp_path / "a.png") is None
+
+
+@pytest.mark.parametrize("dtype", [np.complex64, "<U1", "M8[s]", [("a", "f4")]])
+def test_what_is_no_real_number_is_refused_when_it_is_read(tmp_path, dtype):
+    np.save(tmp_path / "a.npy", np.zeros((5, 6), dtype))
+    with pytest.raises(FileError, match=r"a\.npy: it must hold real numbers, got"):
+        read(tmp_path / "a.npy")

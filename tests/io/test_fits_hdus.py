@@ -223,6 +223,7 @@ def test_planes_of_red_green_and_blue_are_channels(tmp_path, random):
         ("XBAYROFF", 0, True),
         ("BAYERPAT", "NONE", False),
         ("COLORTYP", "MONO", False),
+        ("COLORTYP", "GREY", False),
         ("FILTER", "RGGB", False),
     ],
 )
@@ -247,6 +248,43 @@ def test_flags_are_those_of_the_image_and_of_the_bits_that_are_asked_for(tmp_pat
     note = " ".join(read(path).notes)
     assert "HDU 2 (DQ,1) marks 3 pixels" in note
     assert "--dq-bits with the flags that make a pixel useless (the plane has 1, 4, 1024)" in note
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.int32, np.int64])
+def test_the_sign_of_a_flag_is_one_flag(tmp_path, dtype):
+    planes = [hdu(1, "SCI"), hdu(np.iinfo(dtype).min, "DQ", dtype=dtype)]
+    path = written(tmp_path / "a.fits", *planes)
+    highest = 8 * np.dtype(dtype).itemsize - 1
+    assert f"(there are {1 << highest})" in " ".join(read(path).notes)
+    if highest < 63:
+        assert read_flagged(path, None, 1 << highest).all()
+    for other in {highest - 1, min(highest + 1, 62)}:
+        assert not read_flagged(path, None, 1 << other).any()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_scaled_floats_are_what_their_header_says(tmp_path, dtype):
+    path = written(tmp_path / "a.fits", hdu(3, dtype=dtype, BSCALE=2.0, BZERO=5.0))
+    image = read(path)
+    assert image.data.dtype == dtype
+    assert (image.data == 2 * 3 + 5).all()
+    save(tmp_path / "b.fits", image.data, image, "YX")
+    np.testing.assert_array_equal(read(tmp_path / "b.fits").data, image.data)
+
+
+@pytest.mark.parametrize("value", ["much", 0.0])
+def test_a_scale_that_is_none_is_refused_in_words(tmp_path, value):
+    path = written(tmp_path / "a.fits", hdu(3, dtype=np.int16, BSCALE=value))
+    with pytest.raises(FileError, match="its BSCALE must be a finite number"):
+        read(path)
+
+
+@pytest.mark.parametrize("value", [3.5, "none"])
+def test_a_blank_value_that_no_integer_has_marks_nothing_and_says_nothing(tmp_path, value):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        path = written(tmp_path / "a.fits", hdu(3, dtype=np.int16, BLANK=value))
+    assert read(path).missing is None  # and no warning
 
 
 def test_masks_are_offered_as_masks(tmp_path):

@@ -112,6 +112,20 @@ def test_metadata_of_imagej_files_are_carried_over(tmp_path, random):
 
 
 @pytest.mark.parametrize(
+    ("tables", "colours"),
+    [
+        ([np.stack([np.arange(256), np.zeros(256), np.zeros(256)])], [0xFF0000FF]),
+        ([np.arange(256)], []),
+        ([np.zeros((2, 256))], []),
+    ],
+)
+def test_the_lookup_table_of_a_single_channel_is_read_and_a_faulty_one_ignored(tmp_path, tables, colours):
+    data, tables = np.zeros((16, 18), np.uint16), [table.astype(np.uint8) for table in tables]
+    tifffile.imwrite(tmp_path / "a.tif", data, imagej=True, metadata={"LUTs": tables})
+    assert [one["Color"] & 0xFFFFFFFF for one in read(tmp_path / "a.tif").metadata.channels] == colours
+
+
+@pytest.mark.parametrize(
     "text", ["by hand", "Grüße, 5 µm", "tab\tand\nline", "bad \x01\x1b control", "{}<&>\"'"]
 )
 def test_descriptions_come_back(tmp_path, text):

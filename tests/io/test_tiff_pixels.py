@@ -260,3 +260,27 @@ def test_what_nobody_here_decodes_names_the_extra(tmp_path, frames):
         FileError, match=r'compression \(ZSTD\) needs imagecodecs: pip install "napari-dip\[codecs\]"'
     ):
         read(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "level", "text", "found"),
+    [
+        (np.uint64, 2**64 - 1, str(2**64 - 1), True),
+        (np.int64, 2**63 - 1, str(2**63 - 1), True),
+        (np.int64, -(2**63), "-9223372036854775808", True),
+        (np.int16, -9999, "-9.999e3", True),
+        (np.uint8, 0, "0.5", False),
+        (np.int16, -9999, "-9999.7", False),
+        (np.uint8, 255, "-1", False),
+        (np.int16, 0, "1e999999999", False),
+        (np.int16, 0, "nan", False),
+        (bool, True, "1", True),
+        (np.float32, 0, "-1.797e308", False),
+    ],
+)
+def test_a_value_without_data_is_the_one_that_is_stated(tmp_path, dtype, level, text, found):
+    data = np.full((16, 18), 7 * (dtype is not bool), dtype)
+    data[2, 3:6] = level
+    tifffile.imwrite(tmp_path / "a.tif", data, extratags=[(42113, "s", 0, text, True)])
+    missing = read(tmp_path / "a.tif").missing
+    assert (0 if missing is None else np.count_nonzero(missing)) == (3 if found else 0)

@@ -112,7 +112,7 @@ def planned_outputs(
 
 def _planned(source: Path, output: Path, protected: Collection[object], common: "Common") -> Outputs:
     """Return what is written for an input, once all is checked that can be known before it is read."""
-    file_of(source)
+    file = file_of(source)  # without the HDU that the name of the source may choose
 
     def checked(place: Path, suffixes: Collection[str]) -> Path:
         if _identity(place) in protected:
@@ -120,12 +120,12 @@ def _planned(source: Path, output: Path, protected: Collection[object], common: 
         replaceable(place, overwrite=common.overwrite or common.skip_existing, suffixes=suffixes)
         return place
 
-    image = checked(_place(source, output, common.keep_dtype), SUFFIXES)
+    image = checked(_place(file, output, common.keep_dtype), SUFFIXES)
     maps = weights = None
     if common.save_maps is not None:
-        maps = checked(_beside(source, common.save_maps, " maps.tif"), MAPS_SUFFIXES)
+        maps = checked(_beside(file, common.save_maps, " maps.tif"), MAPS_SUFFIXES)
     if common.save_weights is not None:
-        weights = checked(_beside(source, common.save_weights, ".safetensors"), _NETWORKS)
+        weights = checked(_beside(file, common.save_weights, ".safetensors"), _NETWORKS)
     return Outputs(image, maps, weights)
 
 

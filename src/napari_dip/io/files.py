@@ -107,7 +107,10 @@ def read(path: Path, hdu: str | None = None, role: Role = "image") -> ImageFile:
     known = _FORMATS.get(suffix_of(path))
     reader = known.function(known.reader) if known else import_module("napari_dip.io.plugins").read
     with _decoding(path):
-        return reader(path, hdu, role) if _is_fits(path) else reader(path)
+        image = reader(path, hdu, role) if _is_fits(path) else reader(path)
+        if image.data.dtype.kind not in "buif":
+            raise FileError(f"it must hold real numbers, got {image.data.dtype}")
+        return image
 
 
 def read_mask(path: Path, label: int | None = None) -> np.ndarray:

@@ -60,7 +60,7 @@ def _mosaic(header: Any) -> str:
     """Return what a header says of a colour-filter mosaic."""
     for name in _MOSAIC_PATTERNS:
         pattern = str(header.get(name, "")).strip().upper()
-        if re.fullmatch(r"[RGBCMYEW]{4,}", pattern) and len(set(pattern)) > 1:
+        if re.fullmatch(r"[RGBCMYEW]{4,}", pattern) and len(set(pattern)) > 1 and pattern != "GREY":
             return f"{name} is {pattern}"
     return next((f"{name} is {header[name]}" for name in _MOSAIC_OFFSETS if name in header), "")
 
@@ -88,7 +88,8 @@ def write_gz(
     """Write a FITS file that is compressed with gzip."""
     plain = BytesIO()
     write(plain, data, source, axes, provenance)
-    with gzip.GzipFile("", fileobj=file, mode="wb", mtime=0) as packed:  # no name, no time
+    # The same pixels give the same file: neither the time nor the temporary name of the file goes into it.
+    with gzip.GzipFile("", fileobj=file, mode="wb", mtime=0) as packed:
         packed.write(plain.getvalue())
 
 

@@ -29,8 +29,8 @@ def opened(path: Path) -> Any:
     if stored[:2] == b"\x1f\x8b":
         stored = gzip.decompress(stored)
     with warnings.catch_warnings():
-        # In images of floats the card is a mistake that does no harm.
-        warnings.filterwarnings("ignore", "Invalid 'BLANK' keyword")
+        # In images of floats the card is a mistake that does no harm; of any other, `pixels` takes care.
+        warnings.filterwarnings("ignore", "Invalid .*'BLANK' keyword")
         hdus = astropy_fits().open(BytesIO(stored), do_not_scale_image_data=True)
         len(hdus)  # reads all headers
         return hdus
@@ -40,12 +40,24 @@ def pixels(hdu: Any) -> np.ndarray:
     """Return the pixels of an HDU that was opened without scaling, masked where they have the value of BLANK.
 
     Unsigned integers, which FITS stores as signed ones and an offset, are returned as such.
+
+    Raises
+    ------
+    FileError
+        The scale is no number, or 0.
     """
     header, raw = hdu.header, np.asarray(hdu.data)
     raw = raw.astype(raw.dtype.newbyteorder("="))
-    if raw.dtype.kind == "f":
-        return raw
     scale, zero, blank = header.get("BSCALE", 1), header.get("BZERO", 0), header.get("BLANK")
+    for name, number in (("BSCALE", scale), ("BZERO", zero)):
+        if (
+            not isinstance(number, int | float)
+            or not np.isfinite(number)
+            or (name == "BSCALE" and not number)
+        ):
+            raise FileError(f"its {name} must be a finite number, and no scale can be 0, got {number!r}")
+    if raw.dtype.kind == "f":
+        return raw if (scale, zero) == (1, 0) else raw * raw.dtype.type(scale) + raw.dtype.type(zero)
     bits = 8 * raw.dtype.itemsize
     if scale == 1 and zero == (-128 if bits == 8 else 1 << (bits - 1)):
         other_sign = np.dtype(f"{'i' if bits == 8 else 'u'}{raw.dtype.itemsize}")

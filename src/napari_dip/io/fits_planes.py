@@ -40,7 +40,8 @@ def read_flagged(path: Path, hdu: str | None, bits: int) -> np.ndarray:
         flags = pixels(hdus[at])
         if flags.dtype.kind not in "bui":
             raise FileError(f"its HDU {label(hdus, at)} must hold integers for --dq-bits, got {flags.dtype}")
-        return (np.ma.getdata(flags).astype(np.int64) & bits) != 0
+        stored = _unsigned(flags)
+        return (stored & np.asarray(bits & int(np.iinfo(stored.dtype).max), stored.dtype)) != 0
 
 
 def read_noise_std(path: Path, hdu: str | None = None) -> tuple[np.ndarray, str]:
@@ -100,5 +101,11 @@ def _marks(path: Path, hdus: Any, at: int) -> str:
 
 def flags_set(flags: np.ndarray) -> list[int]:
     """Return all flags that are set in any pixel of a data-quality plane, as powers of two."""
-    bits = int(np.bitwise_or.reduce(flags, axis=None))
+    bits = int(np.bitwise_or.reduce(_unsigned(flags), axis=None))
     return [1 << n for n in range(64) if bits >> n & 1]
+
+
+def _unsigned(flags: np.ndarray) -> np.ndarray:
+    """Return flags as unsigned integers, in which the sign of a number is a flag like all others."""
+    stored = np.ma.getdata(flags)
+    return stored.astype(np.uint8) if stored.dtype.kind == "b" else stored.view(f"u{stored.dtype.itemsize}")

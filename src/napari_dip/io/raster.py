@@ -24,7 +24,9 @@ def read(path: Path) -> ImageFile:
         start = stream.read(26)
     # Pillow would read these with 8 bits per channel, without a warning.
     if len(start) == 26 and start[:4] == b"\x89PNG" and start[24] == 16 and start[25] != 0:
-        raise FileError(f"can't read {path}: it is a colour PNG with 16 bits per channel; save it as TIFF")
+        raise FileError(
+            f"can't read {path}: it is a PNG of several channels with 16 bits per channel; save it as TIFF"
+        )
     with Image.open(path) as file:
         notes = []
         if (frames := getattr(file, "n_frames", 1)) > 1:
@@ -63,6 +65,7 @@ def read_gif(path: Path) -> ImageFile:
 
 def write(file: BinaryIO, data: np.ndarray, source: ImageFile, axes: str, provenance: dict[str, Any]) -> None:
     """Write a PNG file with the provenance as text."""
+    _refuse_other_channels(data)
     described, info = source.metadata, PngImagePlugin.PngInfo()
     if described.gamma is not None:
         info.add(b"gAMA", struct.pack(">I", round(described.gamma * 100_000)))
@@ -84,14 +87,21 @@ def write_jpeg(
     file: BinaryIO, data: np.ndarray, source: ImageFile, axes: str, provenance: dict[str, Any]
 ) -> None:
     """Write a JPEG file of high quality with the provenance as its comment."""
+    _refuse_other_channels(data)
     image = _image(_brightness(data, source.metadata))
     comment = json.dumps(provenance)
     image.save(file, "JPEG", quality=95, subsampling=0, comment=comment, **_described(source.metadata))
 
 
 def _image(data: np.ndarray) -> Image.Image:
-    """Return grey levels or RGB as an image; Pillow has no axis for a single channel."""
+    """Return grey levels or colours as an image; Pillow has no axis for a single channel."""
     return Image.fromarray(data[..., 0] if data.shape[2:] == (1,) else data)
+
+
+def _refuse_other_channels(data: np.ndarray) -> None:
+    """Refuse channels of which Pillow would make an opacity."""
+    if data.ndim == 3 and data.shape[-1] not in (1, 3):
+        raise ValueError(f"{data.shape[-1]} channels are neither grey levels nor red, green and blue")
 
 
 def provenance(path: Path) -> str | None:

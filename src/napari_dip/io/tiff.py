@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO
 from xml.etree import ElementTree
@@ -109,10 +110,9 @@ def _without_no_data(image: ImageFile, page: Any) -> ImageFile:
     if tag is None:
         return image
     text = str(tag.value).strip("\0 ")
-    try:
-        value = image.data.dtype.type(float(text) if image.data.dtype.kind == "f" else int(float(text)))
-    except (ValueError, OverflowError):
-        note = f"its value for pixels without data, {text[:20]}, is ignored: no pixel can have it"
+    value = _grey_level(text, image.data.dtype)
+    if value is None:
+        note = f"its value for pixels without data, {text[:20]!r}, is ignored: no pixel can have it"
         return replace(image, notes=(*image.notes, note))
     hidden = image.data == value
     if not hidden.any():  # NaN is missing in any case
@@ -125,6 +125,19 @@ def _without_no_data(image: ImageFile, page: Any) -> ImageFile:
         data=np.ma.MaskedArray(image.data, hidden),
         notes=(*image.notes, f"{note}: they are missing"),
     )
+
+
+def _grey_level(text: str, dtype: np.dtype) -> Any:
+    """Return the grey level that a text stands for, or None if no pixel of this data type can have it."""
+    try:
+        if dtype.kind == "f":
+            with np.errstate(over="ignore"):  # it becomes infinite, and such pixels are missing in any case
+                return dtype.type(float(text))
+        level = Decimal(text)  # a float would round the largest integers
+        low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+        return dtype.type(int(level)) if low <= level <= high and level % 1 == 0 else None
+    except (ArithmeticError, ValueError):
+        return None
 
 
 def _coloured(image: ImageFile, table: np.ndarray, *, false_colours: bool) -> ImageFile:

@@ -88,10 +88,13 @@ def _imagej_size(described: Mapping[str, Any], dots: Mapping[str, float]) -> _Si
 def _imagej(described: Mapping[str, Any]) -> Metadata:
     """Return the metadata of an ImageJ file. The brightest colour of each lookup table names its channel."""
     step, unit = number_in(described.get("finterval")), str(described.get("tunit", "s"))
+    tables = described.get("LUTs", [])
+    tables = [
+        np.asarray(one) for one in (tables if isinstance(tables, list) else [tables])
+    ]  # one has no list
     colours = []
-    for table in described.get("LUTs", ()):
-        r, g, b = (int(level) for level in np.asarray(table)[:, -1])
-        colours.append(ome_colour(r, g, b))
+    if all(table.ndim == 2 and table.shape[0] == 3 and table.shape[1] for table in tables):
+        colours = [ome_colour(*(int(level) for level in table[:, -1])) for table in tables]
     text = {key: described[key] for key in ("Info",) if isinstance(described.get(key), str)}
     if "Ranges" in described:
         text["Ranges"] = " ".join(map(str, described["Ranges"]))

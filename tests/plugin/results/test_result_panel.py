@@ -3,13 +3,14 @@
 import json
 import shlex
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
 from qtpy.QtWidgets import QApplication
 
 from napari_dip import DIP, Denoise, Wiener
-from napari_dip.io import ImageFile, write
+from napari_dip.io import ImageFile, read, read_noise_std, write
 from napari_dip.plugin.layers import KEY
 from napari_dip.settings import to_dict
 
@@ -32,8 +33,8 @@ def opened(viewer, user, tmp_path):
         path = tmp_path / "restored.tif"
         record = json.loads(json.dumps({**RECORD, **changes}))
         write(path, data, ImageFile(data), axes="YX", provenance=record)
-        dock = user.opens("Denoise")
         (layer,) = viewer.open(path, plugin="napari")
+        dock = user.opens("Denoise")
         return dock, layer
 
     return opened
@@ -122,6 +123,33 @@ def test_names_of_layers_stay_names(opened, viewer, tmp_path):
         shell = {"cwd": tmp_path, "env": {"PATH": "/usr/bin:/bin"}, "capture_output": True}
         subprocess.run(["sh", "-c", as_commands], check=False, **shell)
         assert not (tmp_path / "OWNED").exists()
+
+
+def test_an_image_within_a_fits_file_is_named_with_its_file(opened, tmp_path):
+    fits = pytest.importorskip("astropy.io.fits")
+    path = tmp_path / "sky.fits"
+    planes = {"SCI": np.ones((20, 30)), "ERR": np.full((20, 30), 3.0), "DQ": np.eye(20, 30, dtype=np.int16)}
+    images = [fits.ImageHDU(values, name=name) for name, values in planes.items()]
+    fits.HDUList([fits.PrimaryHDU(), *images]).writeto(path)
+    dock, layer = opened()
+    places = {"missing": "DQ", "noise_std": "ERR", "guide": "SCI"}
+    source = {part: {"layer": "sky", "path": f"{path}[{name}]"} for part, name in places.items()}
+    layer.metadata[KEY] = {**RECORD, "source": {"layer": "sky", "path": str(path), **source}}
+    script, command = copied(dock)
+    words = shlex.split(command.splitlines()[-1])
+    for part, name in places.items():
+        assert words[words.index(f"--{part.replace('_', '-')}") + 1] == f"{path}[{name}]"
+        (line,) = [line for line in script.splitlines() if line.startswith(f"{part} = ")]
+        names = {"read": read, "read_noise_std": read_noise_std, "Path": Path}
+        exec(line, names)
+        np.testing.assert_array_equal(names[part], planes[name])
+
+
+def test_noise_that_is_in_no_file_is_a_layer(opened):
+    dock, _ = opened(source={"layer": "cells", "noise_std": {"layer": "noise"}})
+    script, command = copied(dock)
+    assert "noise_std = viewer.layers['noise'].data" in script
+    assert shlex.split(command.splitlines()[-1])[-2:] == ["--noise-std", "noise.tif"]
 
 
 def test_settings_that_the_dock_has_no_field_for_are_refused_in_words(opened, user):

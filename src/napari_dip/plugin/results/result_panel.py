@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 
 from napari_dip.cli.command import command_line
 from napari_dip.errors import FileError
+from napari_dip.io import file_of
 from napari_dip.plugin.forms.layout import Rows, WrappedLabel, beside, vertical
 from napari_dip.plugin.layers import KEY
 from napari_dip.plugin.results.filter_panel import FilterPanel
@@ -231,9 +232,9 @@ def _from_file(layer: "Layer") -> dict[str, Any] | None:
 
 def _expression(place: Place | Source, notes: list[str], part: str = "image") -> str:
     """Return the Python expression for a layer's pixels."""
-    if part == "noise_std":
+    if part == "noise_std" and place.path is not None:
         return f"read_noise_std(Path({place.path!r}))[0]"
-    if not place.layer:
+    if not place.layer or _names_hdu(place.path):  # layers have the names of whole files
         return f"read(Path({place.path!r})).data"
     return f"viewer.layers[{place.layer!r}].data" + "[0]" * place.multiscale
 
@@ -243,10 +244,17 @@ def _file(place: Place | Source, notes: list[str], part: str = "image") -> str:
     if isinstance(place, Place) and place.ratio:
         notes.append("Both files must state their pixel sizes, so that the PSF can be resampled.")
     with contextlib.suppress(OSError):  # the name may be too long for a file
-        if place.path is not None and Path(place.path).is_file():
+        if place.path is not None and (Path(place.path).is_file() or _names_hdu(place.path)):
             return place.path
     layer = one_line(place.layer or "") or "image"
     name = re.sub(r"[/\\]", "_", f"{layer}.tif")
     # Quoted also in a comment: not every shell has comments at its prompt.
     notes.append(f"Save the layer {shlex.quote(layer)} as {shlex.quote(name)} first.")
     return name
+
+
+def _names_hdu(path: str | None) -> bool:
+    """Return whether a path is that of a FITS file and, in brackets, of an image in it."""
+    with contextlib.suppress(OSError, ValueError):  # there is no such file
+        return path is not None and file_of(Path(path)) != Path(path)
+    return False
