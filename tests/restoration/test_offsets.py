@@ -1,5 +1,6 @@
 """A pedestal and a scale change nothing: restore(a y + b) = a restore(y) + b."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -159,3 +160,17 @@ def test_one_frame_that_needs_float64_makes_all_of_the_series_so(image):
     result = restore(stack, Denoise(GaussianNoise(SIGMA)), PKN(), axes="TYX")
     assert result.dtype == np.float64
     np.testing.assert_allclose(result.image[1] - 2**40, result.image[0], atol=1e-3)
+
+
+@pytest.mark.parametrize("level", [1e30, -1e300])
+def test_a_pixel_that_is_refused_is_named_with_its_grey_level(level, image):
+    far = image + 1000.0
+    far[3, 4] = level
+    with pytest.raises(ValueError, match=re.escape(f"reach {level:g}, more than")):
+        restore(far, Denoise(), PKN())
+
+
+def test_a_note_about_the_noise_is_in_grey_levels(image):
+    usual, small = (restore(f * image, Denoise(), FineTune(action="network")) for f in (1, 2.0**-20))
+    sigma, other = (float(one.frames[0].note.split("σ = ")[1].split(")")[0]) for one in (usual, small))
+    assert other == pytest.approx(2.0**-20 * sigma, rel=0.01)
