@@ -63,7 +63,8 @@ def solve(
     threads : int, optional
         Number of threads in which torch computes; the caller's number is back at each iterate. By default it
         is the caller's. Other numbers round differently, which changes the result of a fit by about a tenth
-        of the noise.
+        of the noise. Torch has one number for the whole process, so runs in several Python threads at once
+        repeat exactly only if that number is never changed: leave `threads` out, or use processes.
     initial_state : dict, optional
         What an earlier `solve` with the same method returned: a warm start.
     stopping_rule : StoppingRule, optional
