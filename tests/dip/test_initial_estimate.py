@@ -248,3 +248,12 @@ def test_a_plain_estimate_explains_the_data_where_x_has_other_pixels(operator, p
     assert estimate.shape == (1, 1, 64, 64)
     left = (operator(estimate) - data).square().mean().sqrt()
     assert left < 0.1 * data.std()
+
+
+def test_a_bright_star_does_not_change_the_estimate_of_its_sky(random):
+    sky = random.normal(100, 10, (1, 64, 64))
+    sky[:, 10:24, 10:24] += 25
+    with_star = sky.copy()
+    with_star[:, 50:52, 50:52] += 60_000
+    one, other = (np.asarray(initial_estimate(problem(image)))[0, :, :36, :36] for image in (sky, with_star))
+    assert np.sqrt(np.mean((one - other) ** 2)) < 3

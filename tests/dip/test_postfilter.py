@@ -232,3 +232,15 @@ def test_a_single_held_out_pixel_decides_nothing(random):
     tried = validation(data)
     assert int(tried.held_out.weights.sum()) == 1
     assert np.isfinite(filtered(data, tried)).all()
+
+
+def test_a_bright_star_does_not_change_what_is_made_of_its_sky(random):
+    truth = np.full((1, 64, 64), 100.0)
+    truth[:, 10:24, 10:24] += 40
+    data = truth + random.normal(0, 10, truth.shape)
+    pilot = gaussian_filter(truth, (0, 1, 1))
+    plain = filtered(pilot, validation(data))
+    for image in (data, pilot):
+        image[:, 50:52, 50:52] += 1e6
+    away = (slice(None), slice(36), slice(36))
+    assert error(filtered(pilot, validation(data))[away], plain[away]) < 4

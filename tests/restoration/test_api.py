@@ -480,8 +480,9 @@ def test_a_stop_early_in_the_second_run_keeps_the_first(phantom):
     np.testing.assert_array_equal(result.image, seen[60].numpy())
 
 
-def test_a_loss_that_never_was_finite_is_an_error(phantom):
-    with pytest.raises(RestorationError, match="Lower the learning rate"):
+def test_a_result_that_never_was_finite_is_an_error(phantom):
+    """It has no advice about a learning rate, because the method has none."""
+    with pytest.raises(RestorationError, match="Copy gave infinite values or NaN"):
         restore(phantom, Denoise(), Copy(diverges=True))
 
 

@@ -192,3 +192,22 @@ def test_a_constant_frame_is_exact_where_float32_is_not():
     stack[1] = 2**30 + 1
     result = restore(stack, Denoise(), PKN(), axes="TYX")
     np.testing.assert_array_equal(result.image[1], 2**30 + 1)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=name)
+def test_a_colour_image_without_noise_goes_through(method):
+    image = np.stack([steps(), steps().T, ramp()], -1)
+    result = restore(image, Denoise(), method, axes="YXC")
+    np.testing.assert_array_equal(result, image.astype(np.float32))
+    assert result.frames[0].note.startswith("No noise was found")
+    assert estimate_cost(image, Denoise(), SMALL).seconds > 0
+
+
+def test_a_clean_channel_beside_one_that_is_missing_goes_through():
+    image = np.stack([EMPTY["NaN"], steps()])
+    np.testing.assert_array_equal(restore(image, Denoise(), SMALL, axes="CYX"), image.astype(np.float32))
+
+
+def test_what_is_said_of_an_image_is_true_of_one_of_its_channels():
+    with pytest.raises(ValueError, match=r"constant \(7.25\)"):
+        restore(np.stack([EMPTY["NaN"], EMPTY["constant"]]), Denoise(), SMALL, axes="CYX")

@@ -74,6 +74,15 @@ def test_a_setting_of_torch_makes_no_difference(name, usual):
             estimate_cost(IMAGE, task, method)
 
 
+@pytest.mark.parametrize("task", [Denoise(), SuperResolve()])
+def test_maps_of_parameters_are_computed_without_the_callers_autocast(task):
+    usual = restore(IMAGE, task, PKN(), threads=1, return_maps=True).parameter_maps
+    with setting("autocast"):
+        maps = restore(IMAGE, task, PKN(), threads=1, return_maps=True).parameter_maps
+    for key, one in usual.items():
+        np.testing.assert_array_equal(maps[key].values, one.values)
+
+
 def test_the_state_of_others_is_left_as_it_was():
     torch.manual_seed(7)
     np.random.seed(7)  # noqa: NPY002  it is others that use it

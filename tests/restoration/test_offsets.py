@@ -1,5 +1,6 @@
 """A pedestal and a scale change nothing: restore(a y + b) = a restore(y) + b."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -25,6 +26,7 @@ from napari_dip import (
     restore,
     solve,
 )
+from napari_dip.restoration.remarks import SuspectDataWarning
 
 SIGMA = 10.0
 SMALL = DIP(iterations=8, precision="float32", input_channels=2, network=Hourglass(widths=(4,), skips=(2,)))
@@ -114,13 +116,15 @@ def test_inpainting_changes_no_observed_pixel(low, high, dtype):
 
 def test_integers_at_the_end_of_64_bits_are_not_wrapped():
     image = np.uint64(2**64 - 1) - np.random.default_rng(0).integers(0, 2**20, (24, 24)).astype(np.uint64)
-    result = restore(image, Denoise(), PKN())
+    with pytest.warns(SuspectDataWarning, match="multiples of 2048"):
+        result = restore(image, Denoise(), PKN())
     assert abs(result.image - image.astype(np.float64)).max() < 2**20
 
 
 def test_saturation_is_compared_in_the_images_own_type():
     image = np.full((16, 16), 2**60, np.int64) + np.arange(256).reshape(16, 16)
-    result = restore(image, Inpaint(), SMALL, saturation_level=2**60 + 250)
+    with pytest.warns(SuspectDataWarning, match="multiples of 256"):
+        result = restore(image, Inpaint(), SMALL, saturation_level=2**60 + 250)
     assert result.frames[0].error is None
     with pytest.raises(ValueError, match="needs missing pixels"):
         restore(image, Inpaint(), SMALL, saturation_level=2**60 + 300)
@@ -159,3 +163,17 @@ def test_one_frame_that_needs_float64_makes_all_of_the_series_so(image):
     result = restore(stack, Denoise(GaussianNoise(SIGMA)), PKN(), axes="TYX")
     assert result.dtype == np.float64
     np.testing.assert_allclose(result.image[1] - 2**40, result.image[0], atol=1e-3)
+
+
+@pytest.mark.parametrize("level", [1e30, -1e300])
+def test_a_pixel_that_is_refused_is_named_with_its_grey_level(level, image):
+    far = image + 1000.0
+    far[3, 4] = level
+    with pytest.raises(ValueError, match=re.escape(f"reach {level:g}, more than")):
+        restore(far, Denoise(), PKN())
+
+
+def test_a_note_about_the_noise_is_in_grey_levels(image):
+    usual, small = (restore(f * image, Denoise(), FineTune(action="network")) for f in (1, 2.0**-20))
+    sigma, other = (float(one.frames[0].note.split("σ = ")[1].split(")")[0]) for one in (usual, small))
+    assert other == pytest.approx(2.0**-20 * sigma, rel=0.01)

@@ -45,6 +45,17 @@ def test_structure_is_no_defect(seed, sigma):
     assert said(clean + np.random.default_rng(seed).normal(0, sigma, clean.shape), GaussianNoise(sigma)) == []
 
 
+@pytest.mark.parametrize("sigma", [0.5, 8.0])
+def test_smooth_scenes_edges_and_borders_are_no_defect(sigma):
+    rows, columns = np.mgrid[:96, :96]
+    smooth = 20_000 + 15_000 * np.sin(rows / 20) * np.cos(columns / 15)
+    scenes = smooth, 100 + 300.0 * (columns > 40), np.pad(150 + 0.0 * smooth[:64, :64], 16), 9.0 * columns
+    random = np.random.default_rng(0)
+    for scene in scenes:
+        noisy = scene + random.normal(0, sigma, scene.shape)
+        assert said(noisy, GaussianNoise(sigma)) == []
+
+
 def test_few_photons_and_a_sky_of_stars_have_no_dead_pixels():
     random = np.random.default_rng(0)
     assert said(random.poisson(0.3, (64, 64)), PoissonNoise()) == []
@@ -117,3 +128,10 @@ def test_a_smooth_bright_object_is_not_striped(brightness):
     rows, columns = np.mgrid[:64, :64]
     galaxy = brightness * np.exp(-((rows - 32) ** 2 + (columns - 32) ** 2) / 200)
     assert said(galaxy + np.random.default_rng(0).normal(0, 3, (64, 64)), GaussianNoise(3.0)) == []
+
+
+def test_integers_that_float64_rounds_are_noticed(image):
+    levels = np.rint(image).astype(np.int64)
+    (remark,) = said(levels + 2**60)
+    assert "rounded to multiples of 256" in remark
+    assert said(levels + 2**52) == []

@@ -10,6 +10,7 @@ from torch import Tensor
 from napari_dip.filters.nonlocal_bayes import nonlocal_bayes
 from napari_dip.filters.vst import Stabiliser
 from napari_dip.image.fill import filled
+from napari_dip.noise.absence import positive_sigma
 from napari_dip.noise.models import LaplaceNoise
 from napari_dip.noise.second_difference import immerkaer_sigma
 from napari_dip.operators import Blur, Identity, Operator, Resample
@@ -25,8 +26,6 @@ _CANDIDATES = (("tv", 4.8), ("tv", 2.4), ("nlm", 1.0), ("nlm", 0.6), ("tv", 1.2)
 _TOLERANCE = 1.001
 #: Side of the central part of a large image on which the filters are compared, in pixels, by number of axes.
 _SIDE = {2: 512, 3: 64}
-#: Least standard deviation of the noise, as a share of the range of the image.
-_LEAST_NOISE = 1e-3
 #: Steps of conjugate gradients towards A x = smoothed data: few, since every further step amplifies noise.
 _STEPS = 4
 
@@ -157,8 +156,8 @@ def _filled(image: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 def _sigma(channel: np.ndarray) -> float:
-    """Return the standard deviation of the noise, never 0: where there is none, a share of the range."""
-    return max(immerkaer_sigma(channel), _LEAST_NOISE * float(channel.max() - channel.min())) or 1.0
+    """Return the standard deviation of the noise, never 0."""
+    return positive_sigma(immerkaer_sigma(channel), channel.ravel())
 
 
 def _back_projected(problem: Problem, data: Tensor, gain: float = 1.0) -> Tensor:

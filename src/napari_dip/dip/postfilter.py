@@ -9,6 +9,7 @@ from torch import Tensor
 from napari_dip.dip.validation import Validation
 from napari_dip.filters.nonlocal_bayes import nonlocal_bayes, nonlocal_bayes_completion
 from napari_dip.filters.vst import Stabiliser
+from napari_dip.noise.absence import positive_sigma
 from napari_dip.noise.models import LaplaceNoise
 from napari_dip.noise.residual import residual_sigma
 from napari_dip.optim.background import always, in_background
@@ -22,8 +23,6 @@ _ROUNDS = 2
 _NOISE_SHARE = 0.5
 #: Standard deviations from which a pixel is an outlier, where the noise model expects some.
 _OUTLIER = 4.0
-#: Least standard deviation of the noise, as a share of the range of the image.
-_LEAST_NOISE = 1e-4
 
 
 def postfiltered(iterates: Iterable[Iterate], validation: Validation) -> Iterator[Iterate]:
@@ -79,9 +78,9 @@ def postfilter(x: Tensor, validation: Validation) -> Generator[None, None, Tenso
         apart = (noisy - pilot).abs()
         likely = apart < _OUTLIER * apart[seen].median() / 0.6745
         observed, seen = observed & likely, seen & likely
-    axes = tuple(range(1, pilot.ndim))
-    least = _LEAST_NOISE * (pilot.amax(axes, keepdim=True) - pilot.amin(axes, keepdim=True))
-    sigmas = residual_sigma(noisy - pilot, seen).maximum(least).clamp_min(1e-30)
+    measured = residual_sigma(noisy - pilot, seen)
+    each = zip(measured.flatten().tolist(), pilot.flatten(1).numpy(), strict=True)
+    sigmas = measured.new_tensor([positive_sigma(*one) for one in each]).view_as(measured)
     act = _completed if problem.only_missing else _denoised
     filtered = yield from act(pilot / sigmas, noisy / sigmas, (seen, observed))
     blind, after = (transform.inverse(sigmas * one) for one in filtered)

@@ -43,7 +43,7 @@ class Diagnosis(Enum):
 
 @dataclass(frozen=True, eq=False)
 class ConsistencyReport:
-    """The diagnosis, and the numbers behind it: root mean squares in grey levels.
+    """The diagnosis, and the numbers behind it: root mean squares in working units.
 
     Parameters
     ----------
@@ -60,6 +60,8 @@ class ConsistencyReport:
         Standard deviation of the noise.
     rounding : float
         Standard deviation of the error by which the grey levels are rounded; 0 for real numbers.
+    scale : float
+        Grey levels per working unit.
     """
 
     diagnosis: Diagnosis
@@ -68,6 +70,7 @@ class ConsistencyReport:
     tolerance: float
     sigma: float
     rounding: float
+    scale: float = 1.0
 
     @property
     def target(self) -> float:
@@ -75,7 +78,7 @@ class ConsistencyReport:
         return max(self.sigma, self.rounding)
 
     def describe(self, back_projected: float | None = None, *, improved: bool | None = None) -> str:
-        """Return the report as a sentence.
+        """Return the report as a sentence, with its numbers in grey levels.
 
         Parameters
         ----------
@@ -84,22 +87,25 @@ class ConsistencyReport:
         improved : bool, optional
             Whether fine-tuning has improved the network; by default it has not been tried.
         """
-        numbers = f"the residual A f(y) − y has an rms of {self.residual:.3g}"
+        residual, tolerance, sigma = (
+            self.scale * number for number in (self.residual, self.tolerance, self.sigma)
+        )
+        numbers = f"the residual A f(y) − y has an rms of {residual:.3g}"
         match self.diagnosis:
             case Diagnosis.CONSISTENT:
-                return f"Consistent: nothing to correct ({numbers}; up to {self.tolerance:.3g} is usual)."
+                return f"Consistent: nothing to correct ({numbers}; up to {tolerance:.3g} is usual)."
             case Diagnosis.NOISY:
-                return f"Noisy (σ = {self.sigma:.3g}): using Stein's estimate of the error ({numbers})."
+                return f"Noisy (σ = {sigma:.3g}): using Stein's estimate of the error ({numbers})."
         if back_projected is None:
-            return f"Inconsistent: {numbers}, above {self.tolerance:.3g}."
+            return f"Inconsistent: {numbers}, above {tolerance:.3g}."
         tuning = {
             None: "fine-tuning may improve the image further",
             True: "the network was then fine-tuned",
             False: "fine-tuning did not improve the network",
         }
         return (
-            f"Inconsistent: back-projection reduces the residual from {self.residual:.3g} to "
-            f"{back_projected:.3g}; {tuning[improved]}."
+            f"Inconsistent: back-projection reduces the residual from {residual:.3g} to "
+            f"{self.scale * back_projected:.3g}; {tuning[improved]}."
         )
 
 
@@ -157,7 +163,7 @@ def check_consistency(restorer: Restorer, sampler: PatchSampler, x: Tensor) -> P
         plan = yield from plan_back_projection(problem, x, rounding)
         if plan.noisy and not problem.noise.known and _CAUTION * plan.error > least:
             diagnosis, sigma = Diagnosis.NOISY, _CAUTION * plan.error
-    return ConsistencyReport(diagnosis, left, usual, tolerance, sigma, rounding)
+    return ConsistencyReport(diagnosis, left, usual, tolerance, sigma, rounding, problem.units.scale)
 
 
 def rms_residual(problem: Problem, x: Tensor) -> float:

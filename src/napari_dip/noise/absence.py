@@ -5,8 +5,8 @@ import numpy as np
 from napari_dip.image.units import Units
 from napari_dip.noise.second_difference import immerkaer_sigma
 
-#: Standard deviation, as a share of the range, which rounding alone explains.
-_ROUNDING = 1e-6
+#: Standard deviation, as a share of the range, which rounding alone explains, and what is taken in its place.
+_ROUNDING, _NOISELESS = 1e-6, 1e-3
 #: Share of pixels that stand out from all of their neighbours, which few pixels of a scene do.
 _STRAY = 1e-3
 
@@ -33,3 +33,19 @@ def shows_noise(image: np.ndarray) -> bool:
     above = image > maximum_filter(image, footprint=around) + tolerance
     below = image < minimum_filter(image, footprint=around) - tolerance
     return float((above | below).mean()) > _STRAY
+
+
+def positive_sigma(sigma: float, values: np.ndarray) -> float:
+    """Return the standard deviation of the noise if there is any, or else a thousandth of the range.
+
+    Few pixels, such as bright stars, don't change the range.
+
+    Parameters
+    ----------
+    sigma : float
+        The standard deviation as it was measured, perhaps 0.
+    values : ndarray of float, 1-D
+        The observed pixels.
+    """
+    span = Units.of(values).range
+    return sigma if sigma > _ROUNDING * span else _NOISELESS * span

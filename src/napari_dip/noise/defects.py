@@ -13,6 +13,9 @@ _DEEP, _BRIGHT, _AROUND, _MANY = 8.0, 0.1, 5, 0.2
 #: Standard errors by which a line differs from its neighbours, and those by which most lines differ in a
 #: striped image.
 _LINE, _STRIPED = 10.0, 3.0
+#: Least share of the lines that differ from both neighbours in the same way in a striped image. Of stripes
+#: that are drawn at random, two thirds do so, and half of them clearly.
+_EXTREME = 0.2
 #: Share by which the parts of a line may differ from all of it, their number, and the least agreement
 #: (correlation) between the two halves of striped lines.
 _UNLIKE, _PARTS, _AGREEMENT = 0.5, 8, 0.7
@@ -68,8 +71,9 @@ def dead_pixels(image: np.ndarray, seen: np.ndarray) -> int:
 def odd_lines(image: np.ndarray, axis: int) -> Lines | None:
     """Return the lines across an axis that differ from their neighbours; None if there are none.
 
-    Each pixel is compared with the mean of its two neighbours along the axis. A structure of the scene hardly
-    ever differs from both of them in the same way along a whole line.
+    Each pixel is compared with its two neighbours along the axis. A structure of the scene hardly ever
+    differs from both of them in the same way along a whole line. Where the scene is smooth, or has an edge
+    along a line, that line lies between its neighbours.
 
     Parameters
     ----------
@@ -83,11 +87,13 @@ def odd_lines(image: np.ndarray, axis: int) -> Lines | None:
     lines = image if axis == 0 else image.T
     apart = lines[1:-1] - (lines[:-2] + lines[2:]) / 2
     typical = np.median(apart, axis=1)
+    before, after = (np.median(lines[1:-1] - beside, axis=1) for beside in (lines[:-2], lines[2:]))
+    extreme = (before * after > 0) & (np.minimum(np.abs(before), np.abs(after)) > _UNLIKE * np.abs(typical))
     spread = float(np.median(np.abs(apart - typical[:, None]))) / _MAGNITUDE
     error = _MEDIAN * spread / lines.shape[1] ** 0.5
     if error == 0:
         return None
-    if float(np.median(np.abs(typical))) / _MAGNITUDE > _STRIPED * error:
+    if extreme.mean() > _EXTREME and float(np.median(np.abs(typical))) / _MAGNITUDE > _STRIPED * error:
         half = lines.shape[1] // 2
         first, second = (np.median(part, axis=1) for part in (apart[:, :half], apart[:, half:]))
         alike = float(np.corrcoef(first, second)[0, 1]) > _AGREEMENT
@@ -99,7 +105,7 @@ def odd_lines(image: np.ndarray, axis: int) -> Lines | None:
     # A line that differs makes both of its neighbours seem to differ, half as much.
     beside = np.pad(np.abs(typical), 1)
     largest = np.abs(typical) >= np.maximum(beside[:-2], beside[2:])
-    odd = (np.abs(typical) > _LINE * error) & alike & largest
+    odd = (np.abs(typical) > _LINE * error) & alike & largest & extreme
     if not odd.any():
         return None
     numbers = tuple(int(n) + 1 for n in np.flatnonzero(odd))

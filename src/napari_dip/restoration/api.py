@@ -63,7 +63,9 @@ def solve(
     threads : int, optional
         Number of CPU threads in which torch computes the run. By default torch's present number is used.
         Another number rounds differently, which changes the result of a fit by about a tenth of the noise.
-        Torch's own setting is restored at each iterate.
+        Torch's own setting is restored at each iterate. Torch has one number for the whole process, so runs
+        in several Python threads at once repeat exactly only if that number is never changed: leave `threads`
+        out, or use processes.
     initial_state : dict, optional
         What an earlier `solve` with the same method returned: a warm start.
     stopping_rule : StoppingRule, optional

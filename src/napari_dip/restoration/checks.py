@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari_dip.methods import Method
     from napari_dip.noise.models import NoiseModel
     from napari_dip.problem import Problem
+    from napari_dip.restoration.frame import Frame
     from napari_dip.tasks import Task
 
 #: Largest number of threads that may be asked for.
@@ -111,11 +112,11 @@ def with_psf(task: "Task", measurement: Measurement) -> "Task":
     return replace(task, psf=MeasuredPSF())  # type: ignore[call-arg]
 
 
-def refuse_values(problem: "Problem") -> None:
-    """Refuse a problem with single values that lie too far from all others for float32."""
-    largest = float(problem.data.abs().max())
-    if largest > _LARGEST:
-        level = float(problem.units.to_grey(problem.data.abs().max()))
+def refuse_values(frame: "Frame") -> None:
+    """Refuse a frame with single values that lie too far from all others for float32."""
+    apart = frame.problem.data.abs().flatten()
+    if float(apart.max()) > _LARGEST:
+        level = float(frame.values[frame.channels].flat[int(apart.argmax())])
         raise InputError(
             "image",
             f"single pixels of the image reach {level:g}, more than {_LARGEST:.0e} times as far as all "

@@ -12,6 +12,7 @@ from napari_dip.device import release
 from napari_dip.errors import RestorationError, translated_errors
 from napari_dip.optim.iterate import Iterate
 from napari_dip.optim.stopping import MaxIterations, StoppingRule, StopRequested
+from napari_dip.restoration.environment import own_environment
 from napari_dip.restoration.result import FrameReport, Restoration, RestoredMap
 from napari_dip.restoration.text import frame_name
 from napari_dip.settings import to_dict
@@ -131,7 +132,8 @@ class _Collector:
                 values = np.full(whole, np.nan, np.float32)
                 self._maps[name] = RestoredMap(values, one.meaning, one.unit, one.low, one.high, one.neutral)
             place = tuple(n for axis, n in enumerate(axes.at(answer.frame)) if axis != axes.channel)
-            self._maps[name].values[place] = one.compute().cpu().numpy()
+            with own_environment(self._run.threads):
+                self._maps[name].values[place] = one.compute().cpu().numpy()
 
 
 def _put(image: np.ndarray, at: tuple[int | slice, ...], x: "Tensor") -> np.ndarray:

@@ -111,16 +111,25 @@ def estimate_cost(
 
 
 def _first_problem(series: Series) -> "Problem":
-    """Return the problem of the first frame that can be restored; if none can, raise the first reason."""
+    """Return the problem of the first frame that can be restored; if none can, raise the first reason.
+
+    Frames without noise go through, and take less than they would if they had any.
+    """
     reason: InputError | None = None
+    noiseless: Problem | None = None
     for frame in series.frames:
         try:
             found = series.frame(frame)
             if found.channels:
                 return found.problem
-            reason = reason or nothing_to_restore(found.empty[0], found.whole)
+            if found.blank is None:
+                noiseless = noiseless or found.whole
+            else:
+                reason = reason or nothing_to_restore(found.blank, found.whole)
         except InputError as error:
             reason = reason or error
+    if noiseless is not None:
+        return noiseless
     assert reason is not None
     raise reason
 

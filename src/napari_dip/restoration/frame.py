@@ -9,6 +9,7 @@ import torch
 
 from napari_dip.image.axes import Axes
 from napari_dip.image.units import Units, float32_suffices
+from napari_dip.noise.absence import positive_sigma
 from napari_dip.noise.lower_bound import noise_lower_bound
 from napari_dip.noise.per_pixel import PerPixelNoise
 from napari_dip.noise.second_difference import immerkaer_sigma
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from napari_dip.restoration.measurement import Measurement
     from napari_dip.tasks import Task
 
-#: Noise weaker than this share of the range is rounding, and the share that is taken in its place.
-_ROUNDING, _NOISELESS = 1e-6, 1e-3
 #: Side of the middle of a frame in which the noise is measured, in pixels.
 _SIDE = 512
 
@@ -235,7 +234,7 @@ def _noise(problem: "Problem") -> float:
 
 def _channel_noise(data: np.ndarray, seen: np.ndarray) -> float:
     """Return the standard deviation of the noise in the middle of a channel, never 0."""
-    span = Units.of(data[seen]).range
+    observed = data[seen]
     inner = tuple(slice(max(0, n - _SIDE) // 2, (n + _SIDE) // 2) for n in data.shape)
     data, seen = data[inner], seen[inner]
     if seen.all():
@@ -243,4 +242,4 @@ def _channel_noise(data: np.ndarray, seen: np.ndarray) -> float:
     else:
         plane = (data.shape[0] // 2,) * (data.ndim - 2)
         sigma = noise_lower_bound(data[plane], seen[plane])
-    return sigma if sigma > _ROUNDING * span else _NOISELESS * span
+    return positive_sigma(sigma, observed)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: Share of the pixels that may lie below the offset by chance, and standard deviations of the read noise.
 _SOME, _FAR = 0.01, 4.0
+#: Largest integer up to which float64 holds all of them.
+_EXACT = 2**53
 #: Side of the part of an image that is looked at, in pixels, and lines that are named one by one.
 _SIDE, _NAMED = 1024, 5
 
@@ -29,6 +31,8 @@ def remarks(frame: "Frame") -> Iterator[str]:
     frame : Frame
         A frame with at least one channel that can be restored.
     """
+    if rounded := _rounded(frame):
+        yield rounded
     below = _below_offset(frame)
     if below:
         yield below
@@ -36,6 +40,18 @@ def remarks(frame: "Frame") -> Iterator[str]:
         name = f"Channel {channel}: " if len(frame.values) > 1 else ""
         for sentence in _defects(*frame.middle_plane(channel, _SIDE)):
             yield name + sentence
+
+
+def _rounded(frame: "Frame") -> str | None:
+    if frame.values.dtype.kind not in "iu":
+        return None
+    largest = max(abs(int(end)) for end in (frame.values.min(), frame.values.max()))
+    if largest <= _EXACT:
+        return None
+    return (
+        f"The grey levels reach {largest}, but a result in float64 holds integers exactly up to 2**53 only. "
+        f"They are rounded to multiples of {int(np.spacing(float(largest)))}. Subtract an offset to keep them."
+    )
 
 
 def _below_offset(frame: "Frame") -> str | None:

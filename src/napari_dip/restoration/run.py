@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from napari_dip.device import Device, choose
-from napari_dip.errors import DivergenceError, translated_errors
+from napari_dip.errors import DivergenceError, RestorationError, translated_errors
 from napari_dip.image.units import Units
 from napari_dip.optim.iterate import Iterate, Outcome, StoppingCriterion
 from napari_dip.restoration.checks import (
@@ -173,7 +173,7 @@ class SeriesRun:
                 if left_out:
                     break
                 if answer is None or answer.outcome is None:
-                    raise DivergenceError
+                    raise _no_result(self.method)
                 succeeded = True
             except Exception as error:
                 if len(series.frames) == 1:
@@ -257,6 +257,16 @@ class SeriesRun:
         x = torch.full(shape, torch.nan, dtype=torch.float32)
         loss = torch.tensor(torch.nan, dtype=torch.float32)
         return Iterate(0, x, loss, outcome=Outcome.FAILED, frame=index, error=error)
+
+
+def _no_result(method: "Method") -> RestorationError:
+    """Return the error for a frame of which a method has found no finite image."""
+    if getattr(method, "learning_rate", None) is not None:
+        return DivergenceError()
+    return RestorationError(
+        f"{type(method).__name__} gave infinite values or NaN. Mark pixels that lie far from all others as "
+        "missing, or choose another method."
+    )
 
 
 def _score(iterate: Iterate, units: Units) -> float | None:

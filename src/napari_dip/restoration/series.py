@@ -178,13 +178,13 @@ class Series:
         """
         frame = self.read(index, device)
         if frame.channels:
-            refuse_values(frame.problem)
+            refuse_values(frame)
             if self.method is not None:
                 reason = self.method.unsupported_reason(frame.problem, guided=self.guide is not None)
                 if reason:
                     raise InputError("image", reason)
-        elif len(self.frames) == 1:
-            raise nothing_to_restore(frame.empty[0], frame.whole)
+        elif len(self.frames) == 1 and frame.blank is not None:
+            raise nothing_to_restore(frame.blank, frame.whole)
         return frame
 
     @cached_property
