@@ -41,7 +41,7 @@ class Ome:
         try:
             self.root = ElementTree.fromstring(xml)
         except (ElementTree.ParseError, ValueError) as error:
-            raise ValueError(f"it is no XML ({error})") from error
+            raise ValueError(f"it is not valid XML ({error})") from error
         self.path = path
         images = [
             (one, pixels)
