@@ -143,6 +143,10 @@ def check_consistency(restorer: Restorer, sampler: PatchSampler, x: Tensor) -> P
     problem = sampler.problem
     left = rms_residual(problem, x)
     usual, most = yield from _usual_residual(restorer, sampler.data)
+    if sampler.only_noise and not problem.noise.known:
+        # A few bright pixels would make the network's own residual large. The denoiser will not see them.
+        denoiser = Restorer(restorer.pretrained, restorer.factor, sampler.limited_mapping, sampler.limits)
+        _, most = yield from _usual_residual(denoiser, sampler.data)
     if (reference := _reference(restorer)) is not None:
         known = yield from _usual_residual(reference, sampler.data)
         usual, most = (min(one, _ALLOWED * other) for one, other in zip((usual, most), known, strict=True))
@@ -195,7 +199,7 @@ def _usual_residual(restorer: Restorer, data: Tensor) -> Pieces[tuple[float, flo
     wanted, trained = restorer.factor, restorer.pretrained.factor
     factor = trained if min(wanted, trained) > 1 else wanted
     degradation: Operator = Resample((factor, factor), "bicubic") if factor > 1 else Identity()
-    restorer = Restorer(restorer.pretrained, factor, restorer.mapping)
+    restorer = Restorer(restorer.pretrained, factor, restorer.mapping, restorer.limits)
     first = yield from _degraded_output(restorer, data, degradation)
     again = yield from _degraded_output(restorer, first, degradation)
     left = (again - first).abs()

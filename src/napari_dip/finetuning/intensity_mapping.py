@@ -5,11 +5,6 @@ from typing import Self
 
 from torch import Tensor
 
-#: Upper ends of the usual ranges: numbers from 0 to 1, 8 bits, 16 bits.
-_USUAL = (1.0, 255.0, 65535.0)
-#: Data are taken to have such a range if their brightest pixel reaches at least this share of it.
-_FILLED = 0.2
-
 
 @dataclass(frozen=True)
 class IntensityMapping:
@@ -32,7 +27,7 @@ class IntensityMapping:
 
     @classmethod
     def of(cls, data: Tensor, observed: Tensor) -> Self:
-        """Return the usual range that the data fill, or else the range of the data.
+        """Return the range of the data.
 
         Parameters
         ----------
@@ -43,10 +38,6 @@ class IntensityMapping:
         """
         values = data[observed.expand_as(data)]
         low, high = float(values.min()), float(values.max())
-        for end in _USUAL:
-            # Noise may lead somewhat beyond the ends.
-            if low >= -_FILLED * end and _FILLED * end <= high <= (1 + _FILLED) * end:
-                return cls(0.0, end)
         return cls(low, high if high > low else low + 1)
 
     @property

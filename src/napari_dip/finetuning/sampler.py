@@ -91,14 +91,19 @@ class PatchSampler:
     @cached_property
     def smoothed(self) -> Tensor:
         """The data without most of their noise and their finest detail."""
+        return self._smooth(self.data)
+
+    def _smooth(self, data: Tensor) -> Tensor:
         if not self.noisy:
-            return self.data
-        return F.avg_pool2d(self.data, _SMOOTHED, 1, _SMOOTHED // 2, count_include_pad=False)
+            return data
+        return F.avg_pool2d(data, _SMOOTHED, 1, _SMOOTHED // 2, count_include_pad=False)
 
     @cached_property
     def mapping(self) -> IntensityMapping:
-        """The mapping that suits most networks."""
-        return IntensityMapping.of(self.smoothed, self.problem.weights > 0)
+        """The mapping that suits most networks: the range of the data, but for single pixels."""
+        # A hot pixel that is brighter than all others does not last through a median, and a star does.
+        calm = _median(self.data)
+        return IntensityMapping.of(self._smooth(calm), self.problem.weights > 0)
 
     @cached_property
     def limits(self) -> tuple[float, float]:
@@ -262,6 +267,12 @@ class PatchSampler:
     def _coarse_side(self, n: int, axis: int) -> int:
         """Return how many pixels A makes of n pixels of the data, at most as many as in a patch."""
         return min(_SIDE // self.factor, (n - 2 * self._margins[axis]) // self.factor)
+
+
+def _median(data: Tensor) -> Tensor:
+    """Return the median of 3 x 3 pixels around each pixel, shape ``(1, C, H, W)``."""
+    wide = F.pad(data, (1, 1, 1, 1), mode="replicate")
+    return wide.unfold(2, 3, 1).unfold(3, 3, 1).flatten(4).median(4).values
 
 
 def _unclipped(data: Tensor, observed: Tensor, *, counts: bool) -> tuple[Tensor, tuple[float, float]]:

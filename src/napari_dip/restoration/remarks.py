@@ -48,9 +48,10 @@ def _rounded(frame: "Frame") -> str | None:
     largest = max(abs(int(end)) for end in (frame.values.min(), frame.values.max()))
     if largest <= _EXACT:
         return None
+    step = int(np.spacing(float(largest)))
     return (
-        f"The grey levels reach {largest}, but a result in float64 holds integers exactly up to 2**53 only. "
-        f"They are rounded to multiples of {int(np.spacing(float(largest)))}. Subtract an offset to keep them."
+        f"The grey levels reach {largest}, but a result in float64 holds all integers up to 2**53 only. "
+        f"They are rounded to multiples of {step}. Subtract an offset to keep them."
     )
 
 
