@@ -28,6 +28,7 @@ from napari_dip.operators import Blur, Resample
 from napari_dip.optim.iterate import Outcome
 from napari_dip.pkn.kernels.registry import KERNELS, kernel_of
 from napari_dip.pkn.maps import NOISE_GAIN
+from napari_dip.restoration.remarks import SuspectDataWarning
 
 STRUCTURE = PKN(predictor="structure-tensor")
 SIGMA = 25.0
@@ -131,7 +132,9 @@ class TestQuality:
             PoissonNoise(gain=2.0, offset=110.0),
             PoissonGaussianNoise(offset=110.0, read_noise=0.0),
         ):
-            assert np.isfinite(restore(data, Denoise(noise), STRUCTURE).image).all()
+            with pytest.warns(SuspectDataWarning, match="below the offset"):
+                result = restore(data, Denoise(noise), STRUCTURE)
+            assert np.isfinite(result.image).all()
 
     @pytest.mark.parametrize(("kernel", "decibels"), [("bilateral", 2.0), ("nlm", 1.0)])
     @pytest.mark.parametrize("own", [0.0, 5.0])
@@ -456,7 +459,7 @@ def test_a_large_image_can_be_stopped_between_its_tiles(random, monkeypatch):
     (report,) = result.frames
     assert report.outcome is Outcome.STOPPED
     assert report.note.startswith("Only 75% of the image was filtered")
-    assert np.mean(result.image == image) == pytest.approx(0.25, abs=0.01)
+    assert np.isclose(result.image, image, rtol=0, atol=1e-4).mean() == pytest.approx(0.25, abs=0.01)
 
 
 def test_maps_of_signed_parameters_have_a_neutral_value(random):
