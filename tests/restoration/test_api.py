@@ -297,7 +297,7 @@ def test_the_answer_is_the_last_iterate_of_each_frame(random):
     image = random.random((2, 10, 10)).astype(np.float32)
     seen = []
     result = restore(image, Denoise(), Copy(), axes="TYX", callback=seen.append)
-    np.testing.assert_array_equal(result.image, image + 2)
+    np.testing.assert_allclose(result.image, image + 2, atol=1e-6)
     assert len(seen) == 6
 
 
@@ -322,8 +322,9 @@ def test_bad_images_are_refused_in_words(phantom):
     refused(np.zeros((0, 9)), "must not be empty")
     refused(np.zeros(9), "at least two axes")
     refused(phantom[:5, :5], "at least 8 pixels along one axis, got 5 x 5")
-    refused(phantom * 1e18, "power of ten")
-    refused(phantom * 1e-20, "power of ten")
+    absurd = phantom.astype(np.float64)
+    absurd[3, 3] = 1e300
+    refused(absurd, r"single pixels of the image reach 1e\+300")
     refused(phantom[:1, :1], "at least 8 pixels")
 
 
@@ -356,12 +357,6 @@ def test_bad_arguments_are_refused_in_words(phantom):
         restore(phantom, Denoise(), DIP(), callback=7)
     if not torch.cuda.is_available():
         refused(phantom, "not available on this machine", device="cuda")
-
-
-def test_a_channel_that_is_missing_everywhere_is_named(random):
-    image = random.random((16, 16, 3))
-    image[..., 1] = np.nan
-    refused(image, "every pixel of channel 1 is missing")
 
 
 @pytest.mark.parametrize("seed", [-1, 2**63, 1.5, "x", True])

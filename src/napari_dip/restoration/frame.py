@@ -211,12 +211,9 @@ class Frame:
         levels = self._measured[seen]
         if not levels.numel():
             return True
-        # What is given back as it was measured must not be rounded.
-        kept = (
-            levels
-            if self.whole.only_missing
-            else self._measured[:, list(self.empty)][seen[:, list(self.empty)]]
-        )
+        # Inpainting gives observed pixels back exactly, and what passes through is a number of the image.
+        passing = list(self.empty) if self.values.dtype.kind in "iu" else []
+        kept = levels if self.whole.only_missing else self._measured[:, passing][seen[:, passing]]
         if bool((kept.float().double() != kept).any()):
             return False
         sigma = _noise(self.whole) * self.whole.units.scale
