@@ -152,11 +152,11 @@ def test_the_operator_has_the_axes_of_the_image(shape, axes, size, kernel, rando
 @pytest.mark.parametrize(
     ("shape", "axes", "size", "message"),
     [
-        ((3, 16, 18), "CYX", (2, 5, 5), "one for each of the image's 3 channels"),
-        ((16, 18, 2), "YXC", (5, 5, 3), "one for each of the image's 2 channels"),
+        ((3, 16, 18), "CYX", (2, 5, 5), "a kernel for each of the image's 3 channels"),
+        ((16, 18, 2), "YXC", (5, 5, 3), "a kernel for each of the image's 2 channels"),
         ((3, 16, 18), "TYX", (3, 5, 5), "but the image has no channels"),
         ((3, 16, 18), "TYX", (5,), "must have 2 axes"),
-        ((2, 6, 16, 18), "CZYX", (3, 3, 5, 5), "one for each of the image's 2 channels"),
+        ((2, 6, 16, 18), "CZYX", (3, 3, 5, 5), "a kernel for each of the image's 2 channels"),
         ((6, 16, 18), "ZYX", (5,), "must have 3 axes"),
     ],
 )

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_dip.image.units import Units
+
 #: Least side of an image in which defects are looked for, in pixels.
 _SIDE = 24
 #: What makes a pixel of value 0 a dead one: standard deviations of the noise by which it lies below its
@@ -84,7 +86,8 @@ def odd_lines(image: np.ndarray, axis: int) -> Lines | None:
     """
     if min(image.shape) < _SIDE:
         return None
-    lines = image if axis == 0 else image.T
+    units = Units.of(image.ravel())  # products of extreme grey levels would overflow
+    lines = units.to_working(image if axis == 0 else image.T).astype(np.float64)
     apart = lines[1:-1] - (lines[:-2] + lines[2:]) / 2
     typical = np.median(apart, axis=1)
     before, after = (np.median(lines[1:-1] - beside, axis=1) for beside in (lines[:-2], lines[2:]))
@@ -96,10 +99,11 @@ def odd_lines(image: np.ndarray, axis: int) -> Lines | None:
     if extreme.mean() > _EXTREME and float(np.median(np.abs(typical))) / _MAGNITUDE > _STRIPED * error:
         half = lines.shape[1] // 2
         first, second = (np.median(part, axis=1) for part in (apart[:, :half], apart[:, half:]))
-        alike = float(np.corrcoef(first, second)[0, 1]) > _AGREEMENT
+        agree = float(np.corrcoef(first, second)[0, 1]) > _AGREEMENT
         # Where a smooth scene is curved, neighbouring lines differ in the same way.
-        striped = alike and float(np.corrcoef(typical[:-1], typical[1:])[0, 1]) < _ROUGH
-        return Lines((), striped=True, step=float(np.median(np.abs(typical)))) if striped else None
+        striped = agree and float(np.corrcoef(typical[:-1], typical[1:])[0, 1]) < _ROUGH
+        step = units.scale * float(np.median(np.abs(typical)))
+        return Lines((), striped=True, step=step) if striped else None
     parts = np.stack([np.median(part, axis=1) for part in np.array_split(apart, _PARTS, axis=1)])
     alike = (np.abs(parts - typical) <= _UNLIKE * np.abs(typical)).all(0)
     # A line that differs makes both of its neighbours seem to differ, half as much.
@@ -109,4 +113,4 @@ def odd_lines(image: np.ndarray, axis: int) -> Lines | None:
     if not odd.any():
         return None
     numbers = tuple(int(n) + 1 for n in np.flatnonzero(odd))
-    return Lines(numbers, striped=False, step=float(np.abs(typical[odd]).mean()))
+    return Lines(numbers, striped=False, step=units.scale * float(np.abs(typical[odd]).mean()))

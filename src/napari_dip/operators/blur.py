@@ -47,7 +47,10 @@ class Blur(Operator):
 
     def of_channels(self, channels: list[int]) -> "Blur":
         """Return the operator for images that consist of some channels."""
-        return Blur(self.psf[channels], per_channel=True) if self.per_channel else self
+        if not self.per_channel:
+            return self
+        alone = len(channels) == 1
+        return Blur(self.psf[channels[0]]) if alone else Blur(self.psf[channels], per_channel=True)
 
     @property
     def kernels(self) -> Tensor:

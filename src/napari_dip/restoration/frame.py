@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from napari_dip.restoration.measurement import Measurement
     from napari_dip.tasks import Task
 
+#: Share of the range that counts as noise in any case.
+_CURVATURE = 2e-5
 #: Side of the middle of a frame in which the noise is measured, in pixels.
 _SIDE = 512
 
@@ -239,4 +241,5 @@ def _channel_noise(data: np.ndarray, seen: np.ndarray) -> float:
     else:
         plane = (data.shape[0] // 2,) * (data.ndim - 2)
         sigma = noise_lower_bound(data[plane], seen[plane])
-    return positive_sigma(sigma, observed)
+    # Where an image has no noise, what looks like it is curvature, which float32 holds well.
+    return max(positive_sigma(sigma, observed), _CURVATURE * Units.of(observed).range)

@@ -48,7 +48,7 @@ def _rounded(frame: "Frame") -> str | None:
     largest = max(abs(int(end)) for end in (frame.values.min(), frame.values.max()))
     if largest <= _EXACT:
         return None
-    step = int(np.spacing(float(largest)))
+    step = int(np.spacing(np.nextafter(float(largest), 0)))
     return (
         f"The grey levels reach {largest}, but a result in float64 holds all integers up to 2**53 only. "
         f"They are rounded to multiples of {step}. Subtract an offset to keep them."
