@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from napari_dip.restoration.frame import Frame
 
 #: Share of the pixels that may lie below the offset by chance, and standard deviations of the read noise.
-_SOME, _FAR = 0.01, 4.0
+_SOME, _FAR = 0.02, 4.0
 #: Largest integer up to which float64 holds all of them.
 _EXACT = 2**53
 #: Side of the part of an image that is looked at, in pixels, and lines that are named one by one.
