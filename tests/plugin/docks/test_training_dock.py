@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from napari_dip import Denoise, GaussianNoise
 from napari_dip.methods import PKN
@@ -75,6 +76,7 @@ class START:
     from napari_dip.pkn.network import ParameterNetwork
 
     network = ParameterNetwork(kernel_of("isotropic"))
+    network.initialise(torch.Generator().manual_seed(0))
 
 
 def test_stop_keeps_and_cancel_does_not(viewer, user, clean, quick):

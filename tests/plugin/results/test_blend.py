@@ -15,7 +15,8 @@ def pair(random):
 def test_a_blend_lies_on_the_way_from_one_to_the_other(strength, seed):
     original, restored = np.random.default_rng(seed).normal(100, 30, (2, 4, 5))
     blend = blended(original, restored, strength)
-    assert blend.dtype == np.float32
+    assert blend.dtype == restored.dtype
+    assert blended(original, restored.astype(np.float32), strength).dtype == np.float32
     np.testing.assert_allclose(blend, original + strength * (restored - original), rtol=1e-5, atol=1e-3)
 
 
@@ -55,7 +56,8 @@ def test_a_frame_that_was_not_reached_is_the_original(pair):
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e300])
 def test_what_is_not_finite_is_missing(bad):
     original, restored = np.array([[1.0, bad, 3.0]]), np.array([[2.0, 5.0, 7.0]])
-    np.testing.assert_array_equal(blended(original, restored, 0.5), [[1.5, 5, 5]])
+    blend = blended(original, restored.astype(np.float32), 0.5)
+    np.testing.assert_array_equal(blend, [[1.5, 5, 5]])
 
 
 @pytest.mark.parametrize("strength", [-0.1, 1.1, np.nan])

@@ -158,5 +158,5 @@ def test_settings_that_the_dock_has_no_field_for_are_refused_in_words(opened, us
     assert dock.message.text().startswith("The dock can't show these settings: ")
     layer.metadata[KEY] = {**RECORD, "method": to_dict(Wiener())}
     user.clicks(dock.result_panel.repeat)
-    assert dock.message.text() == "The dock has no Wiener for Denoise: choose another method."
+    assert dock.message.text() == "Wiener for Denoise is not available: choose another method."
     assert not dock._panels
