@@ -121,7 +121,7 @@ def test_an_hdu_can_be_chosen_and_the_others_are_said(tmp_path, sky, capsys):
         assert ("HDU 1 (ERR)" if options else "HDU 2 (SCI)") + " is read; left out: " in said
     (tmp_path / "out").mkdir()
     assert run("denoise", f"{tmp_path / 'a.fits'}[ERR]", tmp_path / "out", "--quiet", *FAST) == 0
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.tif"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.fits"]
 
 
 @pytest.mark.parametrize(

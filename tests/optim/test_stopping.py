@@ -138,7 +138,8 @@ def test_a_rule_of_your_own_ends_each_frame_as_the_page_says(phantom):
         for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
         if "StoppingRule" in block
     )
-    names = {"stack": np.stack([phantom[:32, :32]] * 2)}
+    noise = np.random.default_rng(0).normal(0, 10, (2, 32, 32))
+    names = {"stack": phantom[:32, :32] + noise}
     exec(compile(code, str(PAGE), "exec"), names)
     clean = names["clean"]
     assert [frame.outcome for frame in clean.frames] == [Outcome.RULE] * 2

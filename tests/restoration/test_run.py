@@ -289,3 +289,17 @@ def test_a_quick_filter_stops_between_two_frames(stack, method):
         frames, Deconvolve(), method, axes="TYX", stopping_rule=StopRequested(event), callback=stop
     )
     assert [report.index for report in result.frames] == [(0,), (1,)]
+
+
+def test_a_rule_of_ones_own_sees_grey_levels(stack):
+    """Also where the run itself works in other units."""
+    seen = []
+
+    class Watch(StoppingRule):
+        def start(self):
+            return lambda iterate: seen.append(float(iterate.x.mean()))
+
+    restore(1e9 * stack[0] + 1e12, Denoise(), SMALL, stopping_rule=Watch())
+    assert seen
+    assert all(abs(one - 1e12) < 1e12 for one in seen)
+    assert all(one > 1e11 for one in seen)

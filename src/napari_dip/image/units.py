@@ -83,6 +83,7 @@ class Units:
 
     def to_grey(self, x: "Tensor") -> "Tensor":
         """Return working values as grey levels, in float64."""
+        x = x.cpu() if x.device.type == "mps" else x  # which has no float64
         return x.double() * self.scale + float(self.offset)
 
     def level(self, grey: float) -> float:

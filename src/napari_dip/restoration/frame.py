@@ -142,8 +142,7 @@ class Frame:
         parts: dict[int, Tensor] = {}
         if x is not None:
             finished = self.task.finish(x, self.problem)
-            # There is no float64 on "mps".
-            grey = self.whole.units.to_grey(finished.cpu() if x.device.type == "mps" else finished)
+            grey = self.whole.units.to_grey(finished)
             if self.whole.only_missing:
                 seen = (self.problem.weights > 0).to(grey.device)
                 grey = torch.where(seen, self._measured[:, self.channels].to(grey.device), grey)

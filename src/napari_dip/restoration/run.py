@@ -4,7 +4,7 @@ import logging
 import math
 import warnings
 from collections import defaultdict
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
@@ -210,7 +210,7 @@ class SeriesRun:
                 guide=moved,
                 initial_state=state or None,
                 parameter_maps=series.maps_of(index) or None,
-                stopping_rule=self.stopping_rule,
+                stopping_rule=_in_grey_levels(self.stopping_rule, frame),
             )
             try:
                 while True:
@@ -267,6 +267,24 @@ def _no_result(method: "Method") -> RestorationError:
         f"{type(method).__name__} gave infinite values or NaN. Mark pixels that lie far from all others as "
         "missing, or choose another method."
     )
+
+
+def _in_grey_levels(rule: "StoppingRule | None", frame: "Frame") -> "StoppingRule | None":
+    """Return a rule that sees the iterates of a frame in grey levels, as far as the user wrote it."""
+    from napari_dip.optim.stopping import StoppingRule
+
+    if rule is None or all(type(part).__module__ == StoppingRule.__module__ for part in rule.parts()):
+        return rule
+    own, units, dtype = rule, frame.problem.units, frame.dtype
+
+    class InGreyLevels(StoppingRule):
+        def start(self) -> "Callable[[Iterate], Outcome | None]":
+            check = own.start()
+            return lambda iterate: check(
+                replace(iterate, x=units.to_grey(iterate.x).to(dtype), score=_score(iterate, units))
+            )
+
+    return InGreyLevels()
 
 
 def _score(iterate: Iterate, units: Units) -> float | None:
