@@ -7,6 +7,7 @@ import shutil
 import stat
 import sys
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -216,14 +217,16 @@ def test_a_folder_that_is_gone_at_the_end_is_named(tmp_path):
         put(folder / "a", meanwhile=lambda: shutil.rmtree(folder))
 
 
-@pytest.fixture
+@contextmanager
 def small_files():
     """Files of at most 50 kB; this stands for a disk that is full at some point of the writing."""
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def encode_with_words_of_its_own(file):
@@ -243,13 +246,13 @@ def encode_in_a_buffer(file):
         file.write(bytes(1000))
 
 
-@pytest.mark.usefixtures("small_files")
 @pytest.mark.parametrize(
     "encode", [encode_with_words_of_its_own, encode_without_a_reason, encode_in_a_buffer]
 )
 @pytest.mark.parametrize("manager", [new_file, trial_file])
 def test_the_reason_is_that_of_the_file_system_whatever_the_encoder_says(tmp_path, encode, manager):
     with (
+        small_files(),  # no longer than this: the output of the tests may be a file too
         pytest.raises(PlaceError, match="the file is larger than the disk or"),
         manager(tmp_path / "a") as file,
     ):

@@ -99,7 +99,7 @@ def test_an_hdu_that_is_not_there_is_refused_with_those_that_are(tmp_path, wante
 
 
 def test_an_hdu_without_an_image_is_refused(tmp_path):
-    with pytest.raises(FileError, match=r"its HDU 0 \(PRIMARY\) is no image"):
+    with pytest.raises(FileError, match=r"its HDU 0 \(PRIMARY\) is not an image"):
         read(written(tmp_path / "a.fits", hdu(1, "SCI")), "0")
 
 
@@ -255,7 +255,7 @@ def test_the_sign_of_a_flag_is_one_flag(tmp_path, dtype):
     planes = [hdu(1, "SCI"), hdu(np.iinfo(dtype).min, "DQ", dtype=dtype)]
     path = written(tmp_path / "a.fits", *planes)
     highest = 8 * np.dtype(dtype).itemsize - 1
-    assert f"(there are {1 << highest})" in " ".join(read(path).notes)
+    assert f"(the plane has {1 << highest})" in " ".join(read(path).notes)
     if highest < 63:
         assert read_flagged(path, None, 1 << highest).all()
     for other in {highest - 1, min(highest + 1, 62)}:

@@ -31,12 +31,12 @@ def read_maps(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
         The file holds another number of maps, or maps of other parameters, or does not name them.
     """
     data = read(path).data
-    recorded = (provenance(path) or {}).get("maps")
-    stated = list(names) if recorded is None else recorded
+    record = provenance(path) or {}
+    stated = record.get("maps", list(names))
     if not isinstance(stated, list) or not all(isinstance(name, str) for name in stated):
         raise FileError(f"{path} is broken: the names of its maps can't be read")
     # TIFF leaves out an axis of length 1.
-    alone = data.ndim == 2 or (recorded is not None and data.shape[0] != 1)
+    alone = data.ndim == 2 or ("maps" in record and data.shape[0] != 1)
     if len(names) == 1 and stated == list(names) and alone:
         data = data[None]
     if stated != list(names) or data.shape[0] != len(names):
