@@ -109,7 +109,7 @@ class Recipe:
         ------
         ValueError
             Something is absent, unknown to this version, or can't be used. Provenance may come from a
-            stranger's file, so each field is checked first (see `Provenance.of`).
+            stranger's file, so each field is checked first.
         """
         found = Provenance.of(provenance)
         source = found.source
