@@ -86,6 +86,10 @@ class Units:
         x = x.cpu() if x.device.type == "mps" else x  # which has no float64
         return x.double() * self.scale + float(self.offset)
 
+    def to_grey_level(self, value: float) -> float:
+        """Return the grey level of a working value."""
+        return float(value * self.scale + self.offset)
+
     def level(self, grey: float) -> float:
         """Return the working value of a grey level."""
         return float((grey - self.offset) / self.scale)

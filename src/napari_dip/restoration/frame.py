@@ -182,12 +182,17 @@ class Frame:
         (ndarray of float64, ndarray of bool, (int, int))
             Grey levels, where they are observed, and the place of the first pixel in the plane.
         """
-        seen = (self.whole.weights > 0).expand_as(self.whole.data)[0, channel].cpu().numpy()
+        seen = self._seen[0, channel].numpy()
         plane = tuple(n // 2 for n in seen.shape[:-2])
         top, left = (max(0, n - side) // 2 for n in seen.shape[-2:])
         part = (slice(top, top + side), slice(left, left + side))
         values = self.values[channel][plane][part].astype(np.float64)
         return values, seen[plane][part], (top, left)
+
+    @property
+    def _seen(self) -> "Tensor":
+        """Where pixels are observed, on the CPU, shape ``(1, C, *spatial)``."""
+        return (self.whole.weights > 0).expand_as(self.whole.data).cpu()
 
     @cached_property
     def _measured(self) -> "Tensor":
@@ -202,13 +207,12 @@ class Frame:
         one = (1,) * values.ndim
         if kind is Empty.MISSING:
             return torch.full(one, torch.nan, dtype=torch.float64)
-        seen = (self.whole.weights.expand_as(self.whole.data)[:, [channel]] > 0).cpu()
-        return values[seen][0].reshape(one)
+        return values[self._seen[:, [channel]]][0].reshape(one)
 
     @property
     def _float32_suffices(self) -> bool:
         """Whether float32 holds the restored image: as finely as the noise asks for, or exactly."""
-        seen = (self.whole.weights > 0).expand_as(self.whole.data).cpu()
+        seen = self._seen
         levels = self._measured[seen]
         if not levels.numel():
             return True

@@ -33,8 +33,7 @@ def remarks(frame: "Frame") -> Iterator[str]:
     """
     if rounded := _rounded(frame):
         yield rounded
-    below = _below_offset(frame)
-    if below:
+    if below := _below_offset(frame):
         yield below
     for channel in frame.channels:
         name = f"Channel {channel}: " if len(frame.values) > 1 else ""
@@ -65,7 +64,7 @@ def _below_offset(frame: "Frame") -> str | None:
     share = float((seen < least - 1e-6 * noise.gain).float().mean())
     if share <= _SOME:
         return None
-    offset = noise.rescaled(-problem.units.offset / problem.units.scale, 1 / problem.units.scale).offset
+    offset = problem.units.to_grey_level(noise.offset)
     far = " by more than the read noise explains" if isinstance(noise, PoissonGaussianNoise) else ""
     return (
         f"{share:.0%} of the pixels lie below the offset {offset:.4g}{far}, where no photon count can be. "

@@ -295,9 +295,8 @@ def _score(iterate: Iterate, units: Units) -> float | None:
         case StoppingCriterion.HELD_OUT:  # nats: the density of y is that of the working value over the scale
             return iterate.score + math.log(units.scale)
         case StoppingCriterion.VARIANCE | StoppingCriterion.RISK | StoppingCriterion.CROSS_SCALE:
-            return (
-                iterate.score * units.scale * units.scale
-            )  # a square overflows to infinity, without an error
+            # The product of two floats may become infinite, whereas a power would raise an error.
+            return iterate.score * units.scale * units.scale
     return iterate.score
 
 
