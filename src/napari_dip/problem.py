@@ -13,6 +13,9 @@ from napari_dip.noise.models import NoiseModel, weighted_mean
 from napari_dip.noise.per_pixel import PerPixelNoise
 from napari_dip.operators import Grid, Operator
 
+#: Least number of observed pixels.
+_LEAST_OBSERVED = 4
+
 
 @dataclass(frozen=True, eq=False)
 class Problem:
@@ -102,6 +105,12 @@ class Problem:
     def observed(self) -> Tensor:
         """Where at least one channel is observed; bool, shape ``(1, 1, *spatial)``."""
         return (self.weights > 0).any(1, keepdim=True)
+
+    def too_sparse(self, method: str) -> str | None:
+        """Return why a method can't restore from so few pixels, as a sentence that begins with its name."""
+        if int(self.observed.sum()) >= _LEAST_OBSERVED:
+            return None
+        return f"{method} needs at least {_LEAST_OBSERVED} observed pixels: mark fewer pixels as missing."
 
     def rolled(self, shifts: tuple[int, ...]) -> "Problem":
         """Return the problem with its pixels shifted along the spatial axes, periodically."""

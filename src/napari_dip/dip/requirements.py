@@ -30,8 +30,8 @@ def unmet_requirement(
         return f"Deep Image Prior needs 2 or 3 spatial axes, got {len(shape)}."
     if max(shape) < 8:
         return f"Deep Image Prior needs at least 8 pixels along one axis, got {format_shape(shape)}."
-    if int(problem.observed.sum()) < 4:
-        return "Deep Image Prior needs at least 4 observed pixels: mark fewer pixels as missing."
+    if reason := problem.too_sparse("Deep Image Prior"):
+        return reason
     if guide_only and not guided:
         return (
             'The setting input="guide" needs a guide, but none is given: give one, or choose input="noise".'

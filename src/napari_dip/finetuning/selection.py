@@ -21,8 +21,6 @@ NAMES = ("compact", "vdsr", "dncnn")
 _VDSR_FACTOR = 4
 #: Least number of pixels of the data along each axis.
 _LEAST_SIDE = 16
-#: Least number of observed pixels.
-_LEAST_OBSERVED = 4
 
 
 def unsupported_reason(
@@ -56,9 +54,8 @@ def unsupported_reason(
             f"A pretrained network needs at least {_LEAST_SIDE} pixels along each axis, got "
             f"{format_shape(sides)}: restore a larger region."
         )
-    if int(problem.observed.sum()) < _LEAST_OBSERVED:
-        wanted = f"at least {_LEAST_OBSERVED} observed pixels"
-        return f"A pretrained network needs {wanted}: mark fewer pixels as missing."
+    if reason := problem.too_sparse("A pretrained network"):
+        return reason
     try:
         pretrained(problem)
     except ValueError as error:

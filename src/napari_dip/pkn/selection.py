@@ -18,8 +18,6 @@ from napari_dip.problem import Problem
 #: Names of kernels that can be chosen, and names of predictors.
 KernelChoice = Literal["auto", KernelName]
 PredictorName = Literal["network", "structure-tensor", "constant"]
-#: Least number of observed pixels.
-_LEAST_OBSERVED = 4
 
 
 def kernel_for(operator: Operator, name: KernelChoice = "auto") -> ProceduralKernel:
@@ -119,9 +117,8 @@ def unsupported_reason(
         kernel = kernel_for(problem.operator, kernel_name)
     except ValueError as error:
         return str(error)
-    if int(problem.observed.sum()) < _LEAST_OBSERVED:
-        wanted = f"at least {_LEAST_OBSERVED} observed pixels"
-        return f"A kernel network needs {wanted}: mark fewer pixels as missing."
+    if reason := problem.too_sparse("A kernel network"):
+        return reason
     if guided and not kernel.guided:
         return f"{kernel.title} takes no guide: choose a bilateral filter or non-local means."
     if predictor == "structure-tensor" and not StructureTensor.suits(kernel):
