@@ -1,0 +1,1 @@
+"""What a restored image is worth: measured on arrays and noise models, whatever method restored it."""
