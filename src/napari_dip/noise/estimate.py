@@ -166,11 +166,19 @@ def estimate_noise(
 
 
 def estimating(
-    model: NoiseModel, image: "ArrayLike", *, missing: "ArrayLike | None" = None, axes: str | None = None
+    model: NoiseModel,
+    image: "ArrayLike",
+    *,
+    missing: "ArrayLike | None" = None,
+    axes: str | None = None,
+    strict: bool = False,
 ) -> Steps[EstimatedNoise]:
-    """Do what `estimate_noise` does in steps, without warnings, and however large the standard errors are."""
+    """Do what `estimate_noise` does in steps and without warnings; unless strict, with errors of any size."""
     planes = sampled_planes(image, missing, axes, count=PLANES, side=SIDE)
-    return (yield from _fitting(model, planes)).found
+    fit = yield from _fitting(model, planes)
+    if strict and fit.refusal is not None:
+        raise ValueError(fit.refusal)
+    return fit.found
 
 
 @dataclass(frozen=True)
