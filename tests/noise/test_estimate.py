@@ -266,6 +266,14 @@ def test_standard_errors_are_those_of_repeated_measurements(model):
         assert 0.7 * spread < stated < 4 * spread
 
 
+def test_an_offset_on_a_high_pedestal_is_not_rounded_away():
+    noisy = drawn(PoissonNoise(4.0, 123_456.0), 123_456 + ramp(4, 900, 256))
+    found = estimate_noise(PoissonNoise(), noisy)
+    error = found.standard_errors["offset"]
+    assert error < 10
+    assert found.model.offset == pytest.approx(123_456, abs=3 * error)
+
+
 def test_larger_images_have_smaller_errors():
     small, large = (
         estimate_noise(PHOTONS, drawn(PHOTONS, ramp(100, 900, size))).standard_errors["gain"]

@@ -244,7 +244,9 @@ def _fit(
             "the noise can't be told from the image's own structure, which is nearly everywhere, or it is "
             f"correlated between neighbouring pixels: use an image with smoother parts, {own}"
         )
-    values = {name: _rounded(value, 4) for name, (value, _) in measured.items()}
+    values = {
+        name: _rounded(value, max(4, _places(value, error) + 2)) for name, (value, error) in measured.items()
+    }
     errors = {name: _rounded(error, 2) for name, (_, error) in measured.items()}
     return _Fit(EstimatedNoise(replace(model, **values), errors), refusal)
 
@@ -273,8 +275,15 @@ def _correlation(planes: Sequence[Plane]) -> str | None:
 
 
 def _rounded(value: float, digits: int) -> float:
-    """Return a value with so many digits, which is more than it is worth."""
+    """Return a value with so many digits."""
     return float(f"{value:.{digits}g}")
+
+
+def _places(value: float, error: float) -> int:
+    """Return the number of digits of a value down to the first digit of its error."""
+    if not (value and 0 < error < math.inf):
+        return 0
+    return math.floor(math.log10(abs(value))) - math.floor(math.log10(error)) + 1
 
 
 def _with_error(value: float, error: float) -> str:
