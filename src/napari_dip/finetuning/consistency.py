@@ -1,5 +1,6 @@
 """Whether a network's output is consistent with the data."""
 
+import math
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -19,6 +20,7 @@ from napari_dip.noise.quantisation import quantisation_step
 from napari_dip.operators import Identity, Operator, Resample
 from napari_dip.pretrained.bundled import bundled
 from napari_dip.problem import Problem
+from napari_dip.steps import silently
 
 #: A consistent output has a residual of at most this multiple of the usual one.
 _TOLERATED = 1.5
@@ -151,17 +153,13 @@ def noise_strength(problem: Problem) -> Pieces[NoiseStrength]:
 
 def _measured_sigma(image: np.ndarray, there: np.ndarray) -> Pieces[float | None]:
     """Return the standard deviation of the noise in a plane; None if it is uncertain."""
-    steps = estimating(GaussianNoise(1.0), image, missing=~there, axes="YX", strict=True)
     try:
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                found: float = end.value.model.sigma
-                return found
-            yield None
+        found = yield from silently(
+            estimating(GaussianNoise(1.0), image, missing=~there, axes="YX", strict=True)
+        )
     except ValueError:
         return None
+    return math.sqrt(found.model.variance(torch.zeros(())))
 
 
 def check_consistency(

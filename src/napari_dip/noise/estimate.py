@@ -181,6 +181,26 @@ def estimating(
     return fit.found
 
 
+def photon_transfer(
+    image: "ArrayLike", *, missing: "ArrayLike | None" = None, axes: str | None = None
+) -> Steps[PhotonTransfer]:
+    """Return, in steps, how the variance of the noise depends on brightness, clearly or not.
+
+    Parameters
+    ----------
+    image, missing, axes
+        As for `estimate_noise`.
+
+    Raises
+    ------
+    ValueError
+        There are too few pixels or too few levels of brightness, or there is no noise.
+    """
+    planes = sampled_planes(image, missing, axes, count=PLANES, side=SIDE)
+    found = yield from Neighbourhoods.measuring(planes, counts=True)
+    return PhotonTransfer.through((yield from Levels.measuring(found)))
+
+
 @dataclass(frozen=True)
 class _Fit:
     """Measured noise, why it should be refused, and what the user should know otherwise."""
@@ -209,12 +229,12 @@ def _fitting(model: NoiseModel, planes: Sequence[Plane]) -> Steps[_Fit]:
             measured = {"sigma": _root(variance, error)}
             return _fit(model, measured, error / variance, levels)
         case PoissonNoise():
-            line = PhotonTransfer.through(levels)
+            line = PhotonTransfer.of_photons(levels)
             gain = (line.slope, line.slope_error)
             measured = {"gain": gain, "offset": (line.root, line.root_error)}
             return _fit(model, measured, gain[1] / gain[0], levels)
         case PoissonGaussianNoise():
-            line = PhotonTransfer.through(levels)
+            line = PhotonTransfer.of_photons(levels)
             gain, (variance, error) = (line.slope, line.slope_error), line.at(model.offset)
             measured = {"gain": gain, "read_noise": _root(variance, error)}
             fit = _fit(model, measured, gain[1] / gain[0], levels)

@@ -55,7 +55,7 @@ class PhotonTransfer:
         Raises
         ------
         ValueError
-            There are too few levels, or the noise does not grow with brightness.
+            There are too few levels.
         """
         if len(levels.mean) < _LEAST_LEVELS:
             raise ValueError(
@@ -66,15 +66,28 @@ class PhotonTransfer:
         centre, width = float(levels.mean.mean()), float(np.ptp(levels.mean)) or 1.0
         terms = np.stack([(levels.mean - centre) / width, np.ones_like(levels.mean)], axis=1)
         line, covariance = _fitted(levels, terms)
-        if line[0] <= SIGNIFICANT * math.sqrt(covariance[0, 0]):
-            dark, bright = line[1] + line[0] * terms[[0, -1], 0]
-            raise ValueError(
-                "the noise doesn't grow with brightness, as photon noise does, or not clearly: its variance "
-                f"goes from {dark:.3g} to {bright:.3g} between grey levels {levels.mean[0]:.4g} and "
-                f"{levels.mean[-1]:.4g}. Choose Gaussian noise, or give the gain yourself"
-            )
         scale = np.array([1 / width, 1])
         return cls(float(line[0]) / width, float(line[1]), centre, covariance * np.outer(scale, scale))
+
+    @classmethod
+    def of_photons(cls, levels: Levels) -> Self:
+        """Fit the line, and refuse one that does not grow clearly.
+
+        Raises
+        ------
+        ValueError
+            There are too few levels, or the noise does not grow with brightness.
+        """
+        line = cls.through(levels)
+        if line.slope <= SIGNIFICANT * line.slope_error:
+            ends = levels.mean[[0, -1]]
+            dark, bright = (line.at(end)[0] for end in ends)
+            raise ValueError(
+                "the noise doesn't grow with brightness, as photon noise does, or not clearly: its variance "
+                f"goes from {dark:.3g} to {bright:.3g} between grey levels {ends[0]:.4g} and {ends[1]:.4g}. "
+                "Choose Gaussian noise, or give the gain yourself"
+            )
+        return line
 
     @property
     def slope_error(self) -> float:
