@@ -1,7 +1,7 @@
 """Simulated skies and micrographs with known truth: what a referee would try.
 
-Grey levels are photoelectrons over a camera's offset. Every scene is made from a seed. "SNR" is the signal-to-noise
-ratio that a matched filter with the true shape reaches on a source.
+Grey levels are photoelectrons over a camera's offset. Every scene is made from a seed. "SNR" is the
+signal-to-noise ratio that a matched filter with the true shape reaches on a source.
 """
 
 from collections.abc import Callable

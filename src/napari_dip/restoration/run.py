@@ -220,9 +220,11 @@ class SeriesRun:
                     if iterate.outcome is not None and not iterate.x.sum().isfinite():
                         continue  # the best iterate until then follows, if there is one
                     note = iterate.note if iterate.outcome is None else f"{iterate.note} {frame.note}".strip()
+                    sources = iterate.sources
                     yield replace(
                         iterate,
                         x=frame.restored(rolled(iterate.x, offset)),
+                        sources=None if sources is None else frame.difference(rolled(sources, offset)),
                         score=_score(iterate, problem.units),
                         frame=index,
                         note=note,
