@@ -40,7 +40,7 @@ def filtered(x, tried):
         try:
             next(steps)
         except StopIteration as end:
-            return end.value[0].numpy()
+            return end.value[0][0].numpy()
 
 
 def error(image, truth):

@@ -40,12 +40,13 @@ def postfiltered(iterates: Iterable[Iterate], validation: Validation) -> Iterato
     for iterate in iterates:
         if iterate.outcome is not None and iterate.x.isfinite().all():
             waiting = always(replace(iterate, outcome=None))
-            x = yield from in_background(postfilter(iterate.x, validation), waiting)
-            iterate = replace(iterate, x=x)
+            x, blind = yield from in_background(postfilter(iterate.x, validation), waiting)
+            unseen = None if iterate.unseen is None else replace(iterate.unseen, x=blind)
+            iterate = replace(iterate, x=x, unseen=unseen)
         yield iterate
 
 
-def postfilter(x: Tensor, validation: Validation) -> Generator[None, None, Tensor]:
+def postfilter(x: Tensor, validation: Validation) -> Generator[None, None, tuple[Tensor, Tensor]]:
     """Filter the data by non-local Bayes, with a restored image as the pilot.
 
     With the help of similar patches, the filter recovers details that are in the data but that the fit has
@@ -66,8 +67,9 @@ def postfilter(x: Tensor, validation: Validation) -> Generator[None, None, Tenso
 
     Returns
     -------
-    Tensor, shape ``(1, C, *spatial)``
-        The filtered image, or x if the held-out pixels prefer it.
+    (Tensor, Tensor), each of shape ``(1, C, *spatial)``
+        The filtered image, and what the filter makes without the held-out pixels. Both are x if the held-out
+        pixels prefer it.
     """
     problem, transform = validation.problem, Stabiliser.of(validation.fitted)
     yield
@@ -88,8 +90,8 @@ def postfilter(x: Tensor, validation: Validation) -> Generator[None, None, Tenso
     gain = (errors[0] - errors[1])[observed & ~seen]
     # A single pixel has no standard error, and tells nothing.
     if len(gain) > 1 and gain.mean() < -_SIGNIFICANT * gain.std() / len(gain) ** 0.5:
-        return x
-    return after[None].to(x)
+        return x, x
+    return after[None].to(x), blind[None].to(x)
 
 
 def _denoised(pilot: Tensor, data: Tensor, parts: tuple[Tensor, ...]) -> Generator[None, None, Tensor]:

@@ -6,6 +6,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from napari_dip.device import Device, choose
@@ -27,10 +28,12 @@ from napari_dip.restoration.series import Following, Series
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from napari_dip.diagnostics.report import Diagnostics
     from napari_dip.image.registration import Drift
     from napari_dip.methods import Method
     from napari_dip.methods.base import State
     from napari_dip.optim.stopping import StoppingRule
+    from napari_dip.problem import Problem
     from napari_dip.restoration.frame import Frame
     from napari_dip.restoration.measurement import Measurement
     from napari_dip.tasks import Task
@@ -220,12 +223,15 @@ class SeriesRun:
                     if iterate.outcome is not None and not iterate.x.sum().isfinite():
                         continue  # the best iterate until then follows, if there is one
                     note = iterate.note if iterate.outcome is None else f"{iterate.note} {frame.note}".strip()
+                    iterate = _moved(iterate, offset)
                     yield replace(
                         iterate,
-                        x=frame.restored(rolled(iterate.x, offset)),
+                        x=frame.restored(iterate.x),
                         score=_score(iterate, problem.units),
                         frame=index,
                         note=note,
+                        unseen=None,
+                        diagnose=None if iterate.outcome is None else partial(_diagnosis, problem, iterate),
                     )
             except StopIteration as end:
                 learnt: State = end.value
@@ -257,6 +263,22 @@ class SeriesRun:
         x = torch.full(shape, torch.nan, dtype=torch.float32)
         loss = torch.tensor(torch.nan, dtype=torch.float32)
         return Iterate(0, x, loss, outcome=Outcome.FAILED, frame=index, error=error)
+
+
+def _moved(iterate: Iterate, shifts: tuple[int, ...]) -> Iterate:
+    """Return an iterate with its pixels shifted along the spatial axes, periodically."""
+    from napari_dip.problem import rolled
+
+    if not any(shifts):
+        return iterate
+    unseen = None if iterate.unseen is None else iterate.unseen.mapped(lambda x: rolled(x, shifts))
+    return replace(iterate, x=rolled(iterate.x, shifts), unseen=unseen)
+
+
+def _diagnosis(problem: "Problem", answer: Iterate) -> "Diagnostics":
+    from napari_dip.diagnostics.diagnosis import diagnosis
+
+    return diagnosis(problem, answer)
 
 
 def _no_result(method: "Method") -> RestorationError:

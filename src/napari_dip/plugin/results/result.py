@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from napari.layers import Image, Layer
 
-    from napari_dip.restoration.result import Restoration
+    from napari_dip.restoration.result import FrameReport, Restoration
 
 
 class Result:
@@ -60,6 +60,8 @@ class Result:
         self.baseline: BaselineLayers | None = None
         self.layer: Image | None = None
         self._selected: list[Layer] = []
+        #: Whether the restored image was changed after the run, so that its diagnostics are of another image.
+        self.changed = False
         #: The share of the restored image in what is shown, from 0 to 1.
         self.strength = 1.0
         #: The share of what a network learnt that its weights have, from 0 to 1.
@@ -187,9 +189,21 @@ class Result:
     def _update(self, restored: np.ndarray, **facts: Any) -> None:
         """Show another restored image, and note in its provenance what is different."""
         assert self.layer is not None
-        self._restored = restored
-        self.layer.metadata[KEY] = {**self.layer.metadata[KEY], **facts}
+        self._restored, self.changed = restored, True
+        known = self.layer.metadata[KEY]
+        frames = [{**frame, "diagnostics": None} for frame in known["frames"]]
+        self.layer.metadata[KEY] = {**known, "frames": frames, **facts}
         self.blend(self.strength)
+
+    @property
+    def report(self) -> "FrameReport | None":
+        """How the run of the frame ended that the viewer shows."""
+        if self.restoration is None or not self.ours:
+            return None
+        place = self.pixel_at(self._viewer.dims.point)
+        frames = self.run.inputs.axes.frame_axes
+        shown = None if place is None else tuple(place[axis] for axis in frames)
+        return next((one for one in self.restoration.frames if one.index == shown), None)
 
     def pixel_at(self, world: tuple[float, ...]) -> tuple[int, ...] | None:
         """Return the index of the restored pixel at a world position, or None outside the image."""

@@ -1,0 +1,117 @@
+"""The residual of a restored image, in blocks of the data."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from torch import Tensor
+
+from napari_dip.diagnostics.background import background
+from napari_dip.diagnostics.blocks import blocks_of
+
+#: Width of the Gaussian derivative that measures the gradient, and of the blur that fine structure lacks, in
+#: pixels.
+_GRADIENT, _FINE = 1.0, 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """One channel of a block: the data, what the restored image says of them, and the noise.
+
+    Parameters
+    ----------
+    data : ndarray of float, shape ``(*spatial)``
+        Data y.
+    explained : ndarray of float, the same shape
+        A x for the restored image x.
+    sigma : ndarray of float, the same shape
+        Standard deviation of the noise in each pixel, above 0.
+    observed : ndarray of bool, the same shape
+        False where a pixel is missing.
+    background : float
+        Grey level of the background of A x.
+    """
+
+    data: np.ndarray
+    explained: np.ndarray
+    sigma: np.ndarray
+    observed: np.ndarray
+    background: float = 0.0
+
+    @cached_property
+    def residual(self) -> np.ndarray:
+        """(y − A x) / σ, and 0 where a pixel is missing."""
+        return np.where(self.observed, (self.data - self.explained) / self.sigma, 0.0)
+
+    @cached_property
+    def brightness(self) -> np.ndarray:
+        """A x above its background, in σ."""
+        return (self.explained - self.background) / self.sigma
+
+    @cached_property
+    def gradient(self) -> np.ndarray:
+        """Magnitude of the gradient of A x, in σ per pixel."""
+        from scipy.ndimage import gaussian_gradient_magnitude
+
+        return gaussian_gradient_magnitude(self.explained, _GRADIENT, truncate=3) / self.sigma
+
+    @cached_property
+    def fine(self) -> np.ndarray:
+        """A x less a blurred copy of it, in σ."""
+        from scipy.ndimage import gaussian_filter
+
+        return (self.explained - gaussian_filter(self.explained, _FINE)) / self.sigma
+
+
+def observed_of(blocks: Sequence[Block], name: str) -> np.ndarray:
+    """Return what blocks have by a name, at all observed pixels, as one 1-D array."""
+    return np.concatenate([getattr(block, name)[block.observed] for block in blocks])
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """The part of some data in which residuals are measured.
+
+    Parameters
+    ----------
+    data : Tensor, shape ``(C, *spatial)``
+        The channels that are measured.
+    observed : Tensor of bool, the same shape
+        False where a pixel is missing.
+    sigma : Tensor, the same shape
+        Standard deviation of the noise in each pixel, above 0.
+    """
+
+    data: Tensor
+    observed: Tensor
+    sigma: Tensor
+
+    @cached_property
+    def _places(self) -> list[tuple[slice, ...]]:
+        return blocks_of(self.data.shape[1:], len(self.data))
+
+    def blocks(self, explained: Tensor) -> list[Block]:
+        """Return the blocks of each channel in turn for A x, shape ``(C, *spatial)``."""
+        arrays = [self._cut(one) for one in (self.data, explained, self.sigma, self.observed)]
+        found = []
+        for channel in zip(*arrays, strict=True):
+            blocks = [Block(*parts) for parts in zip(*channel, strict=True)]
+            values = observed_of(blocks, "explained")
+            level = background(values) if values.size else 0.0
+            found += [replace(block, background=level) for block in blocks]
+        return found
+
+    def at(self, mask: Tensor, blocks: Sequence[Block]) -> np.ndarray:
+        """Return a mask, shape ``(C, *spatial)``, at the observed pixels of blocks, as a 1-D array."""
+        parts = [part for channel in self._cut(mask) for part in channel]
+        return np.concatenate([part[block.observed] for part, block in zip(parts, blocks, strict=True)])
+
+    def _cut(self, image: Tensor) -> list[list[np.ndarray]]:
+        """Return the blocks of each channel of an image."""
+        return [[_array(channel[place]) for place in self._places] for channel in image]
+
+
+def _array(part: Tensor) -> np.ndarray:
+    array = part.cpu().numpy()
+    return array if array.dtype == bool else array.astype(np.float64)
