@@ -1,6 +1,7 @@
 """What is measured of a large image."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def test_blocks_are_spread_over_the_image_and_limited(shape, channels):
         ranges = sorted({(block[axis].start, block[axis].stop) for block in blocks})
         assert ranges[0][0] >= 0
         assert ranges[-1][1] <= n
-        assert all(first[1] <= second[0] for first, second in zip(ranges, ranges[1:], strict=False))
+        assert all(first[1] <= second[0] for first, second in pairwise(ranges))
     assert len({tuple((part.start, part.stop) for part in block) for block in blocks}) == len(blocks)
 
 

@@ -172,7 +172,7 @@ def _runs(
         # Only held-out pixels tell when a network has learnt enough to join the others.
         waits = bool(answers) and validation.held_out is None
         length = 0
-        last: Tensor | None = None
+        end: Tensor | None = None  # the fit at the end, which may be worse than the best one
         with closing(_run(settings, validation, network, outputs, number, answers, weights)) as run:
             for iterate in run:
                 length = max(length, iterate.index)
@@ -186,8 +186,8 @@ def _runs(
                         criterion=validation.criterion,
                         unseen=validation.unseen(x),
                     )
-                elif last is None:
-                    last = iterate.x
+                elif end is None:
+                    end = iterate.x
         own = (len(answers) + 1) * iterate.x - sum(answers)
         untrained = iterate.outcome is Outcome.DIVERGED and iterate.index == 0
         better = validation.held_out is None or iterate.score is None or iterate.score < lowest
@@ -204,7 +204,7 @@ def _runs(
                 score=_finite(lowest),
                 outcome=iterate.outcome if last else None,
                 criterion=validation.criterion,
-                unseen=validation.unseen(x, None if last is None else (iterate.x, last)),
+                unseen=validation.unseen(x, None if end is None else (iterate.x, end)),
             )
             yield answer
             waiting = answer
