@@ -108,6 +108,7 @@ class ResultPanel(QWidget):
             column.addWidget(panel)
             panel.said.connect(self.said)
             panel.failed.connect(self.failed)
+            panel.changed.connect(lambda: self.diagnostics.show_result(self._result))
             panel.run_requested.connect(self.run_requested)
         self.blend.valueChanged.connect(self._blend)
         self.residual.clicked.connect(self._add_residual)
