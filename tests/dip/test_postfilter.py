@@ -169,7 +169,7 @@ def slow(monkeypatch):
         yield
         release.wait()
         yield
-        return x + 1
+        return x + 1, x + 2
 
     monkeypatch.setattr("napari_dip.dip.postfilter.postfilter", filter_)
     yield release
@@ -186,6 +186,7 @@ def test_the_fitted_image_is_repeated_while_the_filter_works(wide, slow):
     *_, answer = iterates
     assert answer.outcome is Outcome.NO_IMPROVEMENT
     assert torch.equal(answer.x, x + 1)
+    assert torch.equal(answer.unseen.x, x + 2)
 
 
 def test_a_stop_while_the_filter_works_keeps_the_fitted_image(wide, slow):

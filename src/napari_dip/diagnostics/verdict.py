@@ -14,6 +14,7 @@ _UNSEEN, _UNSEEN_PLACE = 1.25, 1.5
 _FITTED, _FITTED_PLACE = 1.05, 1.25
 #: χ² below which the noise is weaker than stated, or the restored image has followed it.
 _WEAK, _FOLLOWED = 0.85, 0.5
+_MARGIN = 0.1  # below what is expected
 #: Factor for all of these bounds if the noise was measured in the data, which may be wrong.
 _MEASURED = 1.25
 #: Correlation, loss of contrast and loss of light that matter.
@@ -21,6 +22,8 @@ _CORRELATION, _CONTRAST, _LIGHT = 0.05, 0.05, 0.01
 #: Change from the best to the last fit, in standard deviations of the noise, that matters.
 _CHANGE = 0.25
 
+_STEEP = "at the steepest edges, which are too smooth"
+_BRIGHT = "in the brightest places, whose level is wrong or whose photon noise is not in the noise model"
 _LIMITS = {
     Outcome.MAX_ITERATIONS: ("maximum number of iterations", "allow more iterations"),
     Outcome.TIME_LIMIT: ("time limit", "allow more time"),
@@ -103,31 +106,34 @@ def _misfits(found: Diagnostics) -> Iterator[str]:
     """Yield where the residual is stronger or weaker than the noise."""
     slack = _MEASURED if found.noise_from == "data" else 1.0
     misfit, whole, place = found.fitted, _FITTED, _FITTED_PLACE
-    where = "The mean square of the residual"
+    subject, noise = "The mean square of the residual", "the variance of the noise"
     if found.unseen is not None:
         misfit, whole, place = found.unseen, _UNSEEN, _UNSEEN_PLACE
-        where = "On pixels that the fit has not seen, the mean square of the residual"
+        subject = "On pixels that the fit has not seen, the mean square of the residual"
     if misfit is not None:
         much = f"{misfit.whole.value:.2f} times the variance of the noise"
         if _above(misfit.whole, whole * slack):
             yield (
-                f"{where} is {much}: structure is missing from the restored image, or the noise is stronger "
-                f"than {_stated(found)}."
+                f"{subject} is {much}: structure is missing from the restored image, or the noise is "
+                f"stronger than {_stated(found)}."
             )
+            subject, noise = "It", "that variance"
         elif found.unseen is not None and _below(misfit.whole, _WEAK / slack):
-            yield f"{where} is {much}: the noise is weaker than {_stated(found)}."
-        if misfit.steep is not None and _above(misfit.steep, place * slack):
-            yield (
-                f"At the steepest edges it is {misfit.steep.value:.1f} times that variance: they are too "
-                "smooth."
-            )
-        if misfit.bright is not None and _above(misfit.bright, place * slack):
-            yield (
-                f"In the brightest places it is {misfit.bright.value:.1f} times that variance: their "
-                "brightness is wrong, or the noise grows with brightness, which a model of photon noise says."
-            )
-    least = _FOLLOWED if found.expected is None else found.expected[0] - 0.1
-    if found.fitted is not None and _below(found.fitted.whole, min(least, 0.9) / slack):
+            yield f"{subject} is {much}: the noise is weaker than {_stated(found)}."
+        places = [
+            f"{one.value:.1f} times {noise} {where}"
+            for one, where in ((misfit.steep, _STEEP), (misfit.bright, _BRIGHT))
+            if one is not None and _above(one, place * slack)
+        ]
+        if places:
+            yield f"{subject} is {' and '.join(places)}."
+    yield from _followed(found, slack)
+
+
+def _followed(found: Diagnostics, slack: float) -> Iterator[str]:
+    """Yield whether the restored image has followed the noise by more than it errs."""
+    least = _FOLLOWED if found.expected is None else max(found.expected[0] - _MARGIN, 0)
+    if found.fitted is not None and _below(found.fitted.whole, least / slack):
         yield (
             f"The residual has only {found.fitted.whole.value:.0%} of the variance of the noise: the "
             f"restored image still holds noise, or the noise is weaker than {_stated(found)}."

@@ -41,8 +41,8 @@ def postfiltered(iterates: Iterable[Iterate], validation: Validation) -> Iterato
         if iterate.outcome is not None and iterate.x.isfinite().all():
             waiting = always(replace(iterate, outcome=None))
             x, blind = yield from in_background(postfilter(iterate.x, validation), waiting)
-            unseen = None if iterate.unseen is None else replace(iterate.unseen, x=blind)
-            iterate = replace(iterate, x=x, unseen=unseen)
+            fits = None if iterate.unseen is None else iterate.unseen.fits
+            iterate = replace(iterate, x=x, unseen=validation.unseen(blind, fits))
         yield iterate
 
 
