@@ -149,6 +149,8 @@ class Iterate:
         Why the frame could not be restored.
     state : mapping of str to Tensor, optional
         On an answer: the weights of the network, if they are worth keeping.
+    sources : Tensor, optional
+        On an answer: faint sources that were put back, which `x` contains; of its shape, in grey levels.
     preparing : bool
         The fit has not begun; `x` is the best estimate so far by other means, and `index` is 0. A run yields
         such iterates while it waits for slow work, so that it can be stopped.
@@ -182,6 +184,7 @@ class Iterate:
     note: str = ""
     error: Exception | None = None
     state: "Mapping[str, Tensor] | None" = None
+    sources: "Tensor | None" = None
     preparing: bool = False
     unseen: Unseen | None = None
     diagnose: "Callable[[], Diagnostics] | None" = None

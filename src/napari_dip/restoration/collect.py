@@ -73,6 +73,7 @@ class _Collector:
         self._image = np.full(run.series.restored_shape, np.nan, np.float32)
         kept = run.method.yields_network_output
         self._network_output = np.full_like(self._image, np.nan) if kept else None
+        self._sources: np.ndarray | None = None
         self._reports: list[FrameReport] = []
         self._maps: dict[str, RestoredMap] = {}
         self._states: dict[tuple[int, ...], Any] = {}
@@ -96,6 +97,10 @@ class _Collector:
         if self._reports and self._reports[-1].index == iterate.frame:
             self._reports.pop()
         self._image = _put(self._image, axes.at(iterate.frame), iterate.x)
+        if iterate.sources is not None:
+            if self._sources is None:
+                self._sources = np.zeros_like(self._image, np.float32)
+            self._sources[axes.at(iterate.frame)] = iterate.sources.cpu().numpy()
         self._reports.append(self._report(iterate))
         self._diagnose = iterate.diagnose
         if iterate.state is not None:
@@ -114,6 +119,7 @@ class _Collector:
             self._maps,
             self._network_output,
             self._states,
+            self._sources,
         )
 
     def _report(self, answer: Iterate) -> FrameReport:

@@ -112,6 +112,9 @@ class Restoration(NDArrayOperatorsMixin):
         The output of a pretrained network before anything was corrected, of the image's shape.
     states : mapping of tuple of int to mapping of str to Tensor
         The weights that a pretrained network came to, by the index of the frame.
+    recovered_sources : ndarray of float32, optional
+        Faint sources that were put back, of the image's shape, in grey levels; the image contains them. None
+        if nothing was put back.
     """
 
     image: "NDArray[np.floating]"
@@ -120,6 +123,7 @@ class Restoration(NDArrayOperatorsMixin):
     parameter_maps: Mapping[str, RestoredMap] = field(default_factory=dict)
     network_output: "NDArray[np.floating] | None" = None
     states: "Mapping[tuple[int, ...], Mapping[str, Tensor]]" = field(default_factory=dict)
+    recovered_sources: "NDArray[np.float32] | None" = None
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.image, dtype=dtype, copy=copy)

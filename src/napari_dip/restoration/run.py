@@ -224,9 +224,11 @@ class SeriesRun:
                         continue  # the best iterate until then follows, if there is one
                     note = iterate.note if iterate.outcome is None else f"{iterate.note} {frame.note}".strip()
                     iterate = _moved(iterate, offset)
+                    sources = iterate.sources
                     yield replace(
                         iterate,
                         x=frame.restored(iterate.x),
+                        sources=None if sources is None else frame.difference(sources),
                         score=_score(iterate, problem.units),
                         frame=index,
                         note=note,
@@ -272,7 +274,8 @@ def _moved(iterate: Iterate, shifts: tuple[int, ...]) -> Iterate:
     if not any(shifts):
         return iterate
     unseen = None if iterate.unseen is None else iterate.unseen.mapped(lambda x: rolled(x, shifts))
-    return replace(iterate, x=rolled(iterate.x, shifts), unseen=unseen)
+    sources = None if iterate.sources is None else rolled(iterate.sources, shifts)
+    return replace(iterate, x=rolled(iterate.x, shifts), unseen=unseen, sources=sources)
 
 
 def _diagnosis(problem: "Problem", answer: Iterate) -> "Diagnostics":
