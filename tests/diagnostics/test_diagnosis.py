@@ -128,6 +128,39 @@ def test_light_that_is_missing_is_counted(truth):
     assert "less light" in found.verdict
 
 
+def star(place, height, shape=(SIDE, SIDE)):
+    rows, columns = np.indices(shape)
+    y, x = place
+    return tensor(height * np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / 2 / 1.4**2))
+
+
+@pytest.mark.parametrize(("height", "word"), [(18.0, "bright"), (-18.0, "dark")])
+def test_a_star_that_is_missing_is_left_at_its_place(height, word, truth):
+    """So is one that was invented."""
+    place = (30, 107)
+    given = problem(truth + star(place, height))
+    found = diagnosis(given, answer(truth))
+    (peak,) = found.peaks
+    assert found.peak_count == 1
+    assert max(abs(a - b) for a, b in zip(peak.position, place, strict=True)) <= 1
+    assert np.sign(peak.significance) == np.sign(height)
+    assert 5 < abs(peak.significance) < 12
+    assert peak.width in (1.0, 1.3, 1.7)
+    assert f"One place stands out of the residual: it is {word}" in found.verdict
+    assert found.consistent is False
+
+
+def test_peaks_of_a_large_image_lie_at_their_places():
+    shape, place = (1100, 1100), (1090, 1060)
+    flat = torch.full((1, 2, *shape), 50.0)
+    with_star = flat.clone()
+    with_star[:, 1:] += star(place, 40.0, shape)
+    found = diagnosis(problem(with_star), answer(flat))
+    (peak,) = found.peaks
+    assert peak.position == place
+    assert peak.channel == 1
+
+
 def test_structure_that_is_missing_correlates_neighbours(truth):
     given = problem(truth)
     found = diagnosis(given, answer(truth - 4 * torch.sin(torch.arange(SIDE) / 5)))
@@ -222,7 +255,7 @@ def test_no_residual_is_not_judged(truth):
 def test_pixels_that_were_left_as_they_were_are_not_judged(truth):
     found = diagnosis(problem(truth, only_missing=True), answer(truth))
     assert found.consistent is None
-    assert found.to_dict().keys() == {"verdict", "noise", "noise_from", "correlations"}
+    assert found.to_dict().keys() == {"verdict", "noise", "noise_from", "correlations", "peaks"}
 
 
 def test_missing_pixels_have_no_influence(truth):

@@ -91,6 +91,8 @@ DIAGNOSTICS = {
     "correlations": [{"lag_1": NUMBER, "lag_2": NUMBER}] * 2,
     "contrast_loss": NUMBER,
     "flux_ratio": NUMBER,
+    "peaks": [{"position": [3, 4], "channel": 0, "significance": -7.5, "width": 1.3}],
+    "peak_count": 1,
     "minimum": {"rise": NUMBER, "change": 0.3},
 }
 

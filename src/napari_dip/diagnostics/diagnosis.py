@@ -12,16 +12,20 @@ from napari_dip.diagnostics.blocks import chosen_channels
 from napari_dip.diagnostics.minimum import minimum
 from napari_dip.diagnostics.misfit import misfit, rms_error
 from napari_dip.diagnostics.noise import ComparedNoise, middle
+from napari_dip.diagnostics.peaks import peaks_left
 from napari_dip.diagnostics.report import Diagnostics, Misfit
 from napari_dip.diagnostics.residual import Block, Sample, observed_of
 from napari_dip.diagnostics.structure import contrast_loss, flux_ratio
 from napari_dip.diagnostics.verdict import NO_RESIDUAL, ONLY_MISSING, judged
+from napari_dip.noise.models import LaplaceNoise
 from napari_dip.noise.whiteness import whiteness
 from napari_dip.optim.iterate import Iterate, Unseen
 from napari_dip.problem import Problem
 
 #: Mean square of a residual in units of its own variance, below which it is rounding.
 _ROUNDING = 0.5
+#: Number of peaks whose places are kept.
+_MOST = 100
 
 
 @torch.no_grad()
@@ -41,7 +45,7 @@ def diagnosis(problem: Problem, answer: Iterate) -> Diagnostics:
     problem = problem.of_channels(channels)
     explained = problem.operator(answer.x[:, channels])
     noise = ComparedNoise.of(problem, explained)
-    sample = Sample(problem.data[0], _observed(problem)[0], noise.sigma[0])
+    sample = Sample(problem.data[0], _observed(problem)[0], noise.sigma[0], noise.skewness[0])
     blocks = sample.blocks(explained[0])
     residual = observed_of(blocks, "residual")
     if noise.origin == "nothing" and np.square(residual).mean() < _ROUNDING:
@@ -50,15 +54,24 @@ def diagnosis(problem: Problem, answer: Iterate) -> Diagnostics:
         "",
         noise=noise.in_words,
         noise_from=noise.origin,
-        white=whiteness(middle(problem.data), middle(problem.weights)).white,
+        white=whiteness(middle(problem.data), middle(_observed(problem)).float()).white,
         correlations=autocorrelations(blocks),
         flux_ratio=flux_ratio(blocks),
     )
+    if not isinstance(problem.noise, LaplaceNoise):  # which expects outliers
+        found = _with_peaks(found, blocks, channels)
     if noise.origin != "nothing":
         found = replace(found, fitted=_misfit(blocks, np.ones(len(residual), bool)))
     if answer.unseen is not None:
         found = _with_unseen(found, problem, sample, blocks, answer.unseen, channels)
     return judged(found, answer.outcome, answer.criterion)
+
+
+def _with_peaks(found: Diagnostics, blocks: Sequence[Block], channels: Sequence[int]) -> Diagnostics:
+    """Return a diagnosis with the peaks that are left in the residual."""
+    left = peaks_left(blocks)
+    peaks = tuple(replace(one, channel=channels[one.channel]) for one in left[:_MOST])
+    return replace(found, peaks=peaks, peak_count=len(left))
 
 
 def _with_unseen(

@@ -25,6 +25,8 @@ class ComparedNoise:
     ----------
     sigma : Tensor, shape ``(1, C, *spatial)``
         Its standard deviation in each pixel, above 0. If it is unknown, that of the residual.
+    skewness : Tensor, the same shape
+        Its skewness in each pixel; 0 if it is unknown.
     origin : {"task", "data", "nothing"}
         Whether it was told, measured in the data, or is unknown.
     in_words : str
@@ -32,6 +34,7 @@ class ComparedNoise:
     """
 
     sigma: Tensor
+    skewness: Tensor
     origin: Literal["task", "data", "nothing"]
     in_words: str
 
@@ -47,17 +50,22 @@ class ComparedNoise:
             A x.
         """
         if problem.noise.known:
-            sigma = problem.noise.variance(explained).sqrt().expand_as(explained)
-            return cls(sigma, "task", problem.described(problem.noise))
+            return cls(*_of_model(problem.noise, explained), "task", problem.described(problem.noise))
         channels = explained.split(1, 1)
         models = [_measured(problem, channel) for channel in range(len(channels))]
         found = [model for model in models if model is not None]
         if len(found) == len(models):
-            each = zip(found, channels, strict=True)
-            sigmas = [model.variance(u).sqrt().expand_as(u) for model, u in each]
+            each = [_of_model(model, u) for model, u in zip(found, channels, strict=True)]
+            sigma, skewness = (torch.cat(one, 1) for one in zip(*each, strict=True))
             words = dict.fromkeys(problem.described(model) for model in found)
-            return cls(torch.cat(sigmas, 1), "data", "; ".join(words))
-        return cls(_of_residual(problem, explained).expand_as(explained), "nothing", "unknown")
+            return cls(sigma, skewness, "data", "; ".join(words))
+        sigma = _of_residual(problem, explained).expand_as(explained)
+        return cls(sigma, torch.zeros_like(sigma), "nothing", "unknown")
+
+
+def _of_model(noise: NoiseModel, u: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the standard deviation and the skewness of noise around u."""
+    return noise.variance(u).sqrt().expand_as(u), noise.skewness(u).expand_as(u)
 
 
 def middle(image: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge
+from annotated_types import Ge, Gt
 
 #: Digits of a number: more than any of them is worth.
 _DIGITS = 4
@@ -96,6 +96,28 @@ class Minimum:
         return self.rise.value > 2 * self.rise.error
 
 
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """A place where the residual stands out from its surroundings.
+
+    Parameters
+    ----------
+    position : tuple of int
+        Its pixel along the spatial axes of the data.
+    channel : int
+        Its channel.
+    significance : float
+        Its height in standard errors; negative if the residual is darker there.
+    width : float
+        Standard deviation of the Gaussian that fits it best, in pixels.
+    """
+
+    position: tuple[Annotated[int, Ge(0)], ...]
+    channel: Annotated[int, Ge(0)]
+    significance: float
+    width: Annotated[float, Gt(0)]
+
+
 @dataclass(frozen=True)
 class Diagnostics:
     """How far a restored image can be trusted, as far as its residual y − A x tells.
@@ -132,6 +154,11 @@ class Diagnostics:
         residual on A x less a blurred copy of it, where that exceeds the noise.
     flux_ratio : Estimate, optional
         The light in A x divided by the light in the data, both above the background.
+    peaks : tuple of Peak
+        Places where the residual stands out by more than 5 standard errors, the most significant first; at
+        most a hundred of them.
+    peak_count : int, optional
+        The number of all such places. None if they were not looked for.
     minimum : Minimum, optional
         Whether the run had passed a clear minimum of the error on held-out pixels.
     """
@@ -148,6 +175,8 @@ class Diagnostics:
     correlations: tuple[Correlation, ...] = ()
     contrast_loss: Estimate | None = None
     flux_ratio: Estimate | None = None
+    peaks: tuple[Peak, ...] = ()
+    peak_count: Annotated[int, Ge(0)] | None = None
     minimum: Minimum | None = None
 
     def to_dict(self) -> dict[str, Any]:

@@ -29,6 +29,12 @@ class Block:
         Standard deviation of the noise in each pixel, above 0.
     observed : ndarray of bool, the same shape
         False where a pixel is missing.
+    skewness : ndarray of float, the same shape
+        Skewness of the noise in each pixel.
+    channel : int
+        Number of the channel among those that are measured.
+    start : tuple of int
+        The block's first pixel along each spatial axis.
     background : float
         Grey level of the background of A x.
     """
@@ -37,6 +43,9 @@ class Block:
     explained: np.ndarray
     sigma: np.ndarray
     observed: np.ndarray
+    skewness: np.ndarray
+    channel: int
+    start: tuple[int, ...]
     background: float = 0.0
 
     @cached_property
@@ -79,13 +88,14 @@ class Sample:
         The channels that are measured.
     observed : Tensor of bool, the same shape
         False where a pixel is missing.
-    sigma : Tensor, the same shape
-        Standard deviation of the noise in each pixel, above 0.
+    sigma, skewness : Tensor, the same shape
+        Standard deviation of the noise in each pixel, above 0, and its skewness.
     """
 
     data: Tensor
     observed: Tensor
     sigma: Tensor
+    skewness: Tensor
 
     @cached_property
     def _places(self) -> list[tuple[slice, ...]]:
@@ -93,10 +103,11 @@ class Sample:
 
     def blocks(self, explained: Tensor) -> list[Block]:
         """Return the blocks of each channel in turn for A x, shape ``(C, *spatial)``."""
-        arrays = [self._cut(one) for one in (self.data, explained, self.sigma, self.observed)]
+        arrays = (self.data, explained, self.sigma, self.observed, self.skewness)
         found = []
-        for channel in zip(*arrays, strict=True):
-            blocks = [Block(*parts) for parts in zip(*channel, strict=True)]
+        for number, channel in enumerate(zip(*(self._cut(one) for one in arrays), strict=True)):
+            parts = zip(self._places, zip(*channel, strict=True), strict=True)
+            blocks = [Block(*part, number, tuple(one.start for one in place)) for place, part in parts]
             values = observed_of(blocks, "explained")
             level = background(values) if values.size else 0.0
             found += [replace(block, background=level) for block in blocks]

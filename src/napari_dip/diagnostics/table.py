@@ -93,6 +93,14 @@ def _rows(found: Diagnostics) -> Iterator[Row]:
             "100 %",
             "Light in the restored image over light in the data, both above the background.",
         )
+    if found.peak_count is not None:
+        yield Row(
+            "Peaks left",
+            str(found.peak_count),
+            "0",
+            "Number of places where the residual stands out from its surroundings by more than 5 standard "
+            "errors.",
+        )
     if found.minimum is not None:
         yield Row(
             "Minimum of the error",

@@ -73,6 +73,7 @@ def judged(found: Diagnostics, outcome: Outcome | None, criterion: StoppingCrite
 def _findings(found: Diagnostics) -> Iterator[str]:
     """Yield what is in the residual besides noise, and what to do about it."""
     yield from _misfits(found)
+    yield from _peaks(found)
     lags = [lag for one in found.correlations for lag in (one.lag_1, one.lag_2) if _above(lag, _CORRELATION)]
     if found.white is False:
         yield (
@@ -138,6 +139,22 @@ def _followed(found: Diagnostics, slack: float) -> Iterator[str]:
             f"The residual has only {found.fitted.whole.value:.0%} of the variance of the noise: the "
             f"restored image still holds noise, or the noise is weaker than {_stated(found)}."
         )
+
+
+def _peaks(found: Diagnostics) -> Iterator[str]:
+    """Yield how many sources are left in the residual."""
+    if not found.peaks:
+        return
+    first = found.peaks[0]
+    count, strongest = found.peak_count, f"{abs(first.significance):.1f} standard errors"
+    much = "dark" if first.significance < 0 else "bright"
+    where = ", ".join(map(str, first.position))
+    places = "One place stands" if count == 1 else f"{count} places stand"
+    most = "it is" if count == 1 else "the strongest is"
+    yield (
+        f"{places} out of the residual: {most} {much}, by {strongest}, at pixel ({where}). Sources there are "
+        "missing, or too weak or too strong in the restored image: detect and measure them in the data."
+    )
 
 
 def _warnings(

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from napari_dip.methods import Method
     from napari_dip.methods.base import State
     from napari_dip.optim.stopping import StoppingRule
-    from napari_dip.problem import Problem
     from napari_dip.restoration.frame import Frame
     from napari_dip.restoration.measurement import Measurement
     from napari_dip.tasks import Task
@@ -233,7 +232,7 @@ class SeriesRun:
                         frame=index,
                         note=note,
                         unseen=None,
-                        diagnose=None if iterate.outcome is None else partial(_diagnosis, problem, iterate),
+                        diagnose=None if iterate.outcome is None else partial(_diagnosis, frame, iterate),
                     )
             except StopIteration as end:
                 learnt: State = end.value
@@ -278,10 +277,13 @@ def _moved(iterate: Iterate, shifts: tuple[int, ...]) -> Iterate:
     return replace(iterate, x=rolled(iterate.x, shifts), unseen=unseen, sources=sources)
 
 
-def _diagnosis(problem: "Problem", answer: Iterate) -> "Diagnostics":
+def _diagnosis(frame: "Frame", answer: Iterate) -> "Diagnostics":
+    """Return what the answer of a frame is worth, with the channels of the image."""
     from napari_dip.diagnostics.diagnosis import diagnosis
 
-    return diagnosis(problem, answer)
+    found = diagnosis(frame.problem, answer)
+    peaks = tuple(replace(peak, channel=frame.channels[peak.channel]) for peak in found.peaks)
+    return replace(found, peaks=peaks)
 
 
 def _no_result(method: "Method") -> RestorationError:

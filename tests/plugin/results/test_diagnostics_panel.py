@@ -1,10 +1,13 @@
 """What a result says of itself, in the dock."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from qtpy.QtWidgets import QLabel
 
 from napari_dip import Denoise, GaussianNoise
+from napari_dip.diagnostics.report import Peak
 from napari_dip.plugin.layers import KEY
 
 
@@ -12,8 +15,8 @@ from napari_dip.plugin.layers import KEY
 def restored(viewer, user, image):
     """Return a function that restores an image or a series with a filter; it returns dock and result."""
 
-    def restored(data):
-        viewer.add_image(data, name="cells")
+    def restored(data, **place):
+        viewer.add_image(data, name="cells", **place)
         dock = user.opens_filter()
         dock.task.noise.set(GaussianNoise(10.0))
         return dock, user.finishes(dock)
@@ -63,3 +66,22 @@ def test_an_image_that_was_changed_is_no_longer_judged(restored, user, image):
     user.sees(lambda: "changed after the run" in panel.verdict.text())
     assert not panel.details.isVisible()
     assert result.layer.metadata[KEY]["frames"][0]["diagnostics"] is None
+
+
+def test_peaks_become_points_on_the_image(restored, viewer, user, image):
+    """Each lies on its pixel and its frame, whatever the scale of the image."""
+    series = np.stack([image, image.T]) + 5
+    dock, result = restored(series, scale=(2, 0.5, 0.25))
+    (first, second), places = result.restoration.frames, [(3, 4), (30, 21), (60, 2)]
+    peaks = tuple(Peak(place, 0, 7.5, 1.3) for place in places)
+    reports = (first, replace(second, diagnostics=replace(second.diagnostics, peaks=peaks)))
+    result.restoration = replace(result.restoration, frames=reports)
+    viewer.dims.set_current_step(0, 0)
+    viewer.dims.set_current_step(0, 1)
+    panel = dock.result_panel.diagnostics
+    panel.details.expand(animate=False)
+    user.clicks(panel.peaks)
+    points = viewer.layers["cells denoised: peaks of the residual"]
+    np.testing.assert_array_equal(points.data, [(1, *place) for place in places])
+    np.testing.assert_array_equal(points.scale, (2, 0.5, 0.25))
+    assert list(points.features["significance"]) == [7.5] * 3

@@ -3,7 +3,7 @@
 from typing import Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
+from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QWidget
 
 from napari_dip.diagnostics.report import Diagnostics
 from napari_dip.diagnostics.table import rows_of
@@ -37,6 +37,13 @@ class DiagnosticsPanel(QWidget):
         self._grid.setVerticalSpacing(2)
         self._grid.setColumnStretch(2, 1)
         self.details.addWidget(table)
+        self.peaks = QPushButton("Show peaks")
+        self.peaks.setToolTip(
+            "<qt>Add a points layer that marks where the residual stands out from the noise, in all "
+            "frames.</qt>"
+        )
+        self.peaks.clicked.connect(self._show_peaks)
+        self.details.addWidget(self.peaks)
         column = vertical(self)
         column.addWidget(self.verdict)
         column.addWidget(self.details)
@@ -63,6 +70,7 @@ class DiagnosticsPanel(QWidget):
             return
         self.verdict.setText(_CHANGED if result.changed else found.verdict)
         self.details.setVisible(not result.changed and bool(found.noise))
+        self.peaks.setVisible(bool(found.peaks))
         if found is not self._shown:
             self._shown = found
             self._fill(found)
@@ -83,3 +91,7 @@ class DiagnosticsPanel(QWidget):
                 cell.setToolTip(f"<qt>{row.meaning}</qt>")
                 last = column + 1 == len(cells)
                 grid.addWidget(cell, line, column, 1, 3 - column if last else 1)
+
+    def _show_peaks(self) -> None:
+        if self._result is not None:
+            self._result.add_peaks()

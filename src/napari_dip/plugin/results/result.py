@@ -23,9 +23,13 @@ from napari_dip.settings import to_dict
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from napari.layers import Image, Layer
+    from napari.layers import Image, Layer, Points
 
     from napari_dip.restoration.result import FrameReport, Restoration
+
+
+#: Diameter of the ring around a peak, in standard deviations of the peak.
+_RING = 8
 
 
 class Result:
@@ -240,6 +244,32 @@ class Result:
             name=f"{self.name}: residual{self.run.residual_remark}",
             **appearance(span(left)),
             **self.run.inputs.placement,
+        )
+
+    def add_peaks(self) -> "Points":
+        """Add a layer with the places where the residual stands out from the noise, of all frames."""
+        assert self.restoration is not None
+        inputs = self.run.inputs
+        places, widths, heights = [], [], []
+        for report in self.restoration.frames:
+            for peak in report.diagnostics.peaks if report.diagnostics is not None else ():
+                place = dict(enumerate(inputs.axes.at(report.index)))
+                place.update(zip(inputs.axes.spatial, peak.position, strict=True))
+                if inputs.axes.channel is not None:
+                    place[inputs.axes.channel] = peak.channel
+                places.append([place[axis] for axis in range(len(inputs.to_world) - 1)])
+                widths.append(peak.width)
+                heights.append(peak.significance)
+        return self._viewer.add_points(
+            np.array(places, float).reshape(-1, len(inputs.to_world) - 1),
+            name=f"{self.name}: peaks of the residual",
+            size=np.multiply(widths, _RING) if widths else 1,
+            features={"significance": heights, "width (px)": widths},
+            face_color="transparent",
+            border_color="orange",
+            border_width=1,
+            border_width_is_relative=False,
+            **inputs.placement,
         )
 
     @cached_property
