@@ -41,7 +41,7 @@ def _weakness(peak: Peak) -> float:
 
 def _of_block(block: Block) -> list[Peak]:
     filters = MatchedFilters(block.observed / block.sigma**2, block.skewness, _WIDTHS)
-    residual = np.where(block.observed, block.data - block.explained, 0.0)
+    residual = np.where(block.observed, block.left, 0.0)
     peaks = filters.peaks(finished(filters.significance(residual)))
     return [
         Peak(

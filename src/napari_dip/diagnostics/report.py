@@ -153,7 +153,7 @@ class Diagnostics:
         The share of the contrast of fine structure that is missing: on unseen pixels, the regression of the
         residual on A x less a blurred copy of it, where that exceeds the noise.
     flux_ratio : Estimate, optional
-        The light in A x divided by the light in the data, both above the background.
+        The light of bright places in A x divided by their light in the data, both above the background.
     peaks : tuple of Peak
         Places where the residual stands out by more than 5 standard errors, the most significant first; at
         most a hundred of them.

@@ -1,13 +1,13 @@
 """The residual of a restored image, in blocks of the data."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 from torch import Tensor
 
-from napari_dip.diagnostics.background import background
+from napari_dip.diagnostics.background import Background
 from napari_dip.diagnostics.blocks import blocks_of
 
 #: Width of the Gaussian derivative that measures the gradient, and of the blur that fine structure lacks, in
@@ -35,8 +35,8 @@ class Block:
         Number of the channel among those that are measured.
     start : tuple of int
         The block's first pixel along each spatial axis.
-    background : float
-        Grey level of the background of A x.
+    background : Background
+        The background of A x in this channel.
     """
 
     data: np.ndarray
@@ -46,17 +46,22 @@ class Block:
     skewness: np.ndarray
     channel: int
     start: tuple[int, ...]
-    background: float = 0.0
+    background: Background = field(default_factory=Background)
+
+    @property
+    def left(self) -> np.ndarray:
+        """The residual y − A x, in grey levels."""
+        return self.data - self.explained
 
     @cached_property
     def residual(self) -> np.ndarray:
         """(y − A x) / σ, and 0 where a pixel is missing."""
-        return np.where(self.observed, (self.data - self.explained) / self.sigma, 0.0)
+        return np.where(self.observed, self.left / self.sigma, 0.0)
 
     @cached_property
     def brightness(self) -> np.ndarray:
         """A x above its background, in σ."""
-        return (self.explained - self.background) / self.sigma
+        return (self.explained - self.background.level) / self.sigma
 
     @cached_property
     def gradient(self) -> np.ndarray:
@@ -108,9 +113,8 @@ class Sample:
         for number, channel in enumerate(zip(*(self._cut(one) for one in arrays), strict=True)):
             parts = zip(self._places, zip(*channel, strict=True), strict=True)
             blocks = [Block(*part, number, tuple(one.start for one in place)) for place, part in parts]
-            values = observed_of(blocks, "explained")
-            level = background(values) if values.size else 0.0
-            found += [replace(block, background=level) for block in blocks]
+            background = Background.of(observed_of(blocks, "explained"))
+            found += [replace(block, background=background) for block in blocks]
         return found
 
     def at(self, mask: Tensor, blocks: Sequence[Block]) -> np.ndarray:

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from napari_dip.diagnostics.report import Estimate
-from napari_dip.diagnostics.residual import Block
+from napari_dip.diagnostics.residual import Block, observed_of
 
 #: Standard deviations of the noise above which fine structure counts, and the fewest pixels that have it.
 _STRONG, _FEWEST = 2.0, 50
-#: Standard errors by which the data have to be brighter than their background for a ratio to be stated.
+#: Standard errors that the light above the background has to have for a ratio to be stated.
 _BRIGHT = 10.0
 
 
@@ -43,7 +43,10 @@ def contrast_loss(residual: np.ndarray, fine: np.ndarray) -> Estimate | None:
 
 
 def flux_ratio(blocks: Sequence[Block]) -> Estimate | None:
-    """Return the light in A x divided by the light in the data, both above the background of A x.
+    """Return the light of bright places in A x divided by their light in the data.
+
+    Bright places stand out of the background of A x. In both images, their light counts above the mean level
+    of the background in the same channel.
 
     Parameters
     ----------
@@ -53,13 +56,21 @@ def flux_ratio(blocks: Sequence[Block]) -> Estimate | None:
     Returns
     -------
     Estimate or None
-        None if the data are hardly brighter than the background on the whole.
+        None if there is no background, or hardly any light above it.
     """
     lost = light = variance = 0.0
-    for block in blocks:
-        seen = block.observed
-        lost += float((block.data - block.explained)[seen].sum())
-        light += float((block.data[seen] - block.background).sum())
-        variance += float(np.square(block.sigma[seen]).sum())
+    for channel in {block.channel for block in blocks}:
+        own = [block for block in blocks if block.channel == channel]
+        height = np.concatenate([(one.explained - one.background.level)[one.observed] for one in own])
+        left, noise = (observed_of(own, name) for name in ("left", "sigma"))
+        reach = own[0].background.reach
+        bright, dim = height > reach, np.abs(height) <= reach
+        if not dim.any():
+            return None
+        offset = left[dim].mean()
+        lost += float((left[bright] - offset).sum())
+        light += float((height[bright] + left[bright] - offset).sum())
+        of_offset = np.square(noise[dim]).mean() / dim.sum()
+        variance += float(np.square(noise[bright]).sum() + bright.sum() ** 2 * of_offset)
     error = variance**0.5
     return Estimate.of(1 - lost / light, error / light) if light > _BRIGHT * error else None

@@ -91,7 +91,8 @@ def _rows(found: Diagnostics) -> Iterator[Row]:
             "Light kept",
             _percent(found.flux_ratio.value, found.flux_ratio.error),
             "100 %",
-            "Light in the restored image over light in the data, both above the background.",
+            "Light of bright places in the restored image over their light in the data, both above the "
+            "background.",
         )
     if found.peak_count is not None:
         yield Row(

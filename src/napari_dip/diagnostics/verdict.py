@@ -98,8 +98,8 @@ def _findings(found: Diagnostics) -> Iterator[str]:
     if flux is not None and (_below(flux, 1 - _LIGHT) or _above(flux, 1 + _LIGHT)):
         much = "less" if flux.value < 1 else "more"
         yield (
-            f"The restored image has {abs(1 - flux.value):.1%} {much} light than the data: measure "
-            "brightnesses in the data."
+            f"Bright places have {abs(1 - flux.value):.1%} {much} light than in the data: measure their "
+            "brightness in the data."
         )
 
 
