@@ -14,6 +14,7 @@ from napari_dip._version import __version__ as __version__
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 if TYPE_CHECKING:
+    from napari_dip.diagnostics.report import Diagnostics as Diagnostics
     from napari_dip.errors import FileError as FileError
     from napari_dip.errors import RestorationError as RestorationError
     from napari_dip.methods import DIP as DIP
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "errors": ("FileError", "RestorationError"),
+    "diagnostics.report": ("Diagnostics",),
     "restoration.cost": ("CostEstimate", "estimate_cost"),
     "methods": ("DIP", "PKN", "PRESETS", "FineTune"),
     "methods.classic": ("RichardsonLucy", "Wiener"),

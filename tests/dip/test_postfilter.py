@@ -40,7 +40,7 @@ def filtered(x, tried):
         try:
             next(steps)
         except StopIteration as end:
-            return end.value[0].numpy()
+            return end.value[0][0].numpy()
 
 
 def error(image, truth):
@@ -182,7 +182,7 @@ def slow(monkeypatch):
         yield
         release.wait()
         yield
-        return x + 1
+        return x + 1, x + 2
 
     monkeypatch.setattr("napari_dip.dip.postfilter.postfilter", filter_)
     yield release
@@ -199,6 +199,7 @@ def test_the_fitted_image_is_repeated_while_the_filter_works(wide, slow):
     *_, answer = iterates
     assert answer.outcome is Outcome.NO_IMPROVEMENT
     assert torch.equal(answer.x, x + 1)
+    assert torch.equal(answer.unseen.x, x + 2)
 
 
 def test_a_stop_while_the_filter_works_keeps_the_fitted_image(wide, slow):

@@ -84,10 +84,7 @@ class MatchedFilters:
     @cached_property
     def threshold(self) -> float:
         """The significance that noise alone exceeds at less than 0.1 places of an image, on average."""
-        from scipy.stats import norm
-
-        trials = 2 * np.count_nonzero(self.weights) * max(1, len(self.usable))
-        return float(norm.isf(FALSE_SOURCES / max(trials, 1)))
+        return threshold(np.count_nonzero(self.weights), len(self.usable))
 
     @cached_property
     def _known(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -160,6 +157,13 @@ class MatchedFilters:
             limit = np.maximum(limit, _ECHO * maximum_filter(height, window, mode="constant"))
         found: np.ndarray = limit[tuple(peaks.places.T)]
         return found
+
+
+def threshold(pixels: int, widths: int) -> float:
+    """Return the significance that noise exceeds at less than 0.1 places, over all widths and signs."""
+    from scipy.stats import norm
+
+    return float(norm.isf(FALSE_SOURCES / (2 * max(pixels, 1) * max(widths, 1))))
 
 
 def profile(width: float) -> np.ndarray:

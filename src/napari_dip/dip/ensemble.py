@@ -184,17 +184,22 @@ def _runs(
         # Only held-out pixels tell when a network has learnt enough to join the others.
         waits = bool(answers) and validation.held_out is None
         length = 0
+        end: Tensor | None = None  # the fit at the end, which may be worse than the best one
         with closing(_run(settings, validation, network, outputs, number, answers, weights)) as run:
             for iterate in run:
                 length = max(length, iterate.index)
                 if iterate.outcome is None:
+                    x = mean(answers) if waits else iterate.x
                     yield replace(
                         iterate,
                         index=iterations + iterate.index,
-                        x=mean(answers) if waits else iterate.x,
+                        x=x,
                         score=_finite(lowest) if waits else iterate.score,
                         criterion=validation.criterion,
+                        unseen=validation.unseen(x),
                     )
+                elif end is None:
+                    end = iterate.x
         own = (len(answers) + 1) * iterate.x - sum(answers)
         untrained = iterate.outcome is Outcome.DIVERGED and iterate.index == 0
         better = validation.held_out is None or iterate.score is None or iterate.score < lowest
@@ -203,13 +208,15 @@ def _runs(
             lowest = lowest if iterate.score is None else min(lowest, iterate.score)
         last = number + 1 == settings.ensemble_size
         if answers:
+            x = mean(answers)
             answer = replace(
                 iterate,
                 index=iterations + iterate.index,
-                x=mean(answers),
+                x=x,
                 score=_finite(lowest),
                 outcome=iterate.outcome if last else None,
                 criterion=validation.criterion,
+                unseen=validation.unseen(x, None if end is None else (iterate.x, end)),
             )
             yield answer
             waiting = answer

@@ -44,12 +44,14 @@ def postfiltered(iterates: Iterable[Iterate], validation: Validation) -> Iterato
     """
 
     def refine(answer: Iterate) -> Generator[None, None, Iterate]:
-        return replace(answer, x=(yield from postfilter(answer.x, validation)))
+        x, blind = yield from postfilter(answer.x, validation)
+        fits = None if answer.unseen is None else answer.unseen.fits
+        return replace(answer, x=x, unseen=validation.unseen(blind, fits))
 
     return refined(iterates, refine)
 
 
-def postfilter(x: Tensor, validation: Validation) -> Generator[None, None, Tensor]:
+def postfilter(x: Tensor, validation: Validation) -> Generator[None, None, tuple[Tensor, Tensor]]:
     """Filter the data by non-local Bayes, with a restored image as the pilot.
 
     With the help of similar patches, the filter recovers details that are in the data but that the fit has
@@ -72,8 +74,9 @@ def postfilter(x: Tensor, validation: Validation) -> Generator[None, None, Tenso
 
     Returns
     -------
-    Tensor, shape ``(1, C, *spatial)``
-        The mean of x and the filtered image, with the weights that held-out pixels prefer.
+    (Tensor, Tensor), each of shape ``(1, C, *spatial)``
+        The mean of x and the filtered image, with the weights that held-out pixels prefer; and the same
+        without the held-out pixels.
     """
     problem, transform = validation.problem, Stabiliser.of(validation.fitted)
     yield
@@ -96,10 +99,12 @@ def postfilter(x: Tensor, validation: Validation) -> Generator[None, None, Tenso
         gain = (errors[0] - errors[1])[judged]
         # A single pixel has no standard error, and tells nothing.
         rejected = len(gain) > 1 and gain.mean() < -_SIGNIFICANT * gain.std() / len(gain) ** 0.5
-        return x if rejected else after[None].to(x)
+        return (x, x) if rejected else (after[None].to(x), blind[None].to(x))
     blind, after = filtered
     share = _share(pilot / sigmas, blind, noisy / sigmas, judged)
-    return transform.inverse(sigmas * torch.lerp(pilot / sigmas, after, share))[None].to(x)
+    means = (torch.lerp(pilot / sigmas, one, share) for one in (after, blind))
+    answer, unseeing = (transform.inverse(sigmas * one)[None].to(x) for one in means)
+    return answer, unseeing
 
 
 def _share(fitted: Tensor, blind: Tensor, data: Tensor, judged: Tensor) -> Tensor:

@@ -2,7 +2,8 @@
 
 import time
 import warnings
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ from napari_dip.settings import to_dict
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from napari_dip.diagnostics.report import Diagnostics
     from napari_dip.restoration.run import SeriesRun
 
 #: Frames that a warning names one by one.
@@ -76,6 +78,7 @@ class _Collector:
         self._maps: dict[str, RestoredMap] = {}
         self._states: dict[tuple[int, ...], Any] = {}
         self._frame: tuple[int, ...] | None = None
+        self._diagnose: Callable[[], Diagnostics] | None = None  # the answer of the present frame
         self._output_taken = False
         self._began = self._ended = time.monotonic()
 
@@ -83,6 +86,7 @@ class _Collector:
         """Keep what is worth keeping of an iterate."""
         axes = self._run.series.axes
         if iterate.frame != self._frame:
+            self._diagnose_frame()
             self._frame, self._began, self._output_taken = iterate.frame, self._ended, False
         if self._network_output is not None and not (self._output_taken or iterate.preparing):
             self._network_output = _put(self._network_output, axes.at(iterate.frame), iterate.x)
@@ -98,6 +102,7 @@ class _Collector:
                 self._sources = np.zeros_like(self._image, np.float32)
             self._sources[axes.at(iterate.frame)] = iterate.sources.cpu().numpy()
         self._reports.append(self._report(iterate))
+        self._diagnose = iterate.diagnose
         if iterate.state is not None:
             self._states[iterate.frame] = iterate.state
         if self._return_maps:
@@ -105,6 +110,7 @@ class _Collector:
 
     def restoration(self) -> Restoration:
         """Return all that was collected."""
+        self._diagnose_frame()
         reports = tuple(self._reports)
         return Restoration(
             self._image,
@@ -129,6 +135,19 @@ class _Collector:
             answer.note,
             None if answer.error is None else str(answer.error) or type(answer.error).__name__,
         )
+
+    def _diagnose_frame(self) -> None:
+        """Add to the report of the present frame what its answer is worth, once no better one can follow."""
+        diagnose, self._diagnose = self._diagnose, None
+        if diagnose is None:
+            return
+        try:
+            with translated_errors(), own_environment(self._run.threads):
+                found = diagnose()
+        except Exception as error:  # noqa: BLE001  the image is worth more than what can be said of it
+            warnings.warn(f"the residual could not be measured: {error}", stacklevel=2)
+        else:
+            self._reports[-1] = replace(self._reports[-1], diagnostics=found)
 
     def _take_maps(self, answer: Iterate) -> None:
         axes = self._run.series.axes

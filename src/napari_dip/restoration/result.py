@@ -9,6 +9,7 @@ import numpy as np
 from annotated_types import Ge
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from napari_dip.diagnostics.report import Diagnostics
 from napari_dip.optim.iterate import Outcome, StoppingCriterion
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class FrameReport:
         What else the user should know about it, in a sentence.
     error : str, optional
         Why the frame could not be restored.
+    diagnostics : Diagnostics, optional
+        How far the restored frame can be trusted; None if nothing was restored.
     """
 
     index: tuple[Annotated[int, Ge(0)], ...]
@@ -48,6 +51,7 @@ class FrameReport:
     criterion: StoppingCriterion | None = None
     note: str = ""
     error: str | None = None
+    diagnostics: Diagnostics | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
@@ -55,7 +59,8 @@ class FrameReport:
         score = (
             self.score if self.score is not None and math.isfinite(self.score) else None
         )  # JSON has no NaN
-        return {**asdict(self), "outcome": self.outcome.name, "score": score, "criterion": criterion}
+        own = {**asdict(self), "outcome": self.outcome.name, "score": score, "criterion": criterion}
+        return {**own, "diagnostics": None if self.diagnostics is None else self.diagnostics.to_dict()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,6 +162,16 @@ class Restoration(NDArrayOperatorsMixin):
     def failed(self) -> tuple[FrameReport, ...]:
         """The reports of the frames that could not be restored."""
         return tuple(report for report in self.frames if report.error is not None)
+
+    @property
+    def diagnostics(self) -> "Diagnostics | tuple[Diagnostics | None, ...] | None":
+        """How far the image can be trusted: for a series, one for each frame that was reached.
+
+        None stands for what was not restored.
+        """
+        if len(self.frames) == 1 and not self.frames[0].index:
+            return self.frames[0].diagnostics
+        return tuple(frame.diagnostics for frame in self.frames)
 
     @property
     def outcome(self) -> Outcome:
