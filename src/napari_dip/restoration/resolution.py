@@ -218,7 +218,7 @@ def measure_resolution(
         pair = Pair.of_exposures(whole, second, task)
     data_spacing, spacing = _spacings(pixel_size, whole, task)
     first, last = (observed(one) for one in pair.measurements)
-    data = _sums(first, last, whole.layout, data_spacing)  # refuses what is too small before the run
+    data = compared(first, last, whole.layout, data_spacing)  # refuses what is too small before the run
     one, other = (
         restore(
             measurement,
@@ -233,7 +233,7 @@ def measure_resolution(
         )
         for place, (measurement, its_task) in enumerate(zip(pair.measurements, pair.tasks, strict=True))
     )
-    found = _sums(one.image, other.image, whole.layout, spacing)
+    found = compared(one.image, other.image, whole.layout, spacing)
     return Resolution(
         found.correlation(halves=pair.halves),
         data.correlation(halves=pair.halves),
@@ -244,8 +244,17 @@ def measure_resolution(
     )
 
 
-def _sums(first: np.ndarray, second: np.ndarray, layout: Axes, spacing: tuple[float, ...]) -> RingSums:
-    """Return the sums over the rings of all frames and channels.
+def compared(first: np.ndarray, second: np.ndarray, layout: Axes, spacing: tuple[float, ...]) -> RingSums:
+    """Return the sums over the rings of all frames and channels together.
+
+    Parameters
+    ----------
+    first, second : ndarray of float
+        Two images of one scene, of the same shape; NaN where a pixel is missing.
+    layout : Axes
+        Their axes.
+    spacing : tuple of float
+        Pixel size along each spatial axis.
 
     Raises
     ------
