@@ -77,14 +77,14 @@ def decorrelation_analysis(image: "ArrayLike") -> Decorrelation:
 
     Notes
     -----
-    Let I be the Fourier transform of the image, Iₙ = I / |I| the same with all amplitudes made equal, and M
-    the mask of the frequencies below r. Their correlation is [1]_, equation 1
+    Let I be the Fourier transform of the image, Iₙ the same with all amplitudes set to 1, and M the mask of
+    the frequencies below r. Their correlation is (equation 1 of [1]_)::
 
         d(r) = Σ Re(I Iₙ* M) / √(Σ |I|² · Σ |Iₙ M|²) = Σ_{|k| < r} |I| / √(Σ |I|² · n(r))
 
     for n(r) frequencies below r. As r grows, signal raises the curve, and noise, whose amplitudes are small,
-    lowers it. The peak is therefore where signal ends. High-pass filters 1 − exp(−2 π² s² |k|²), of widths s
-    from a quarter of the image to 0.15 pixels, remove more and more of the strong low frequencies. The
+    lowers it. The peak is therefore where signal ends. High-pass filters ``1 − exp(−2 π² s² |k|²)`` of widths
+    s from a quarter of the image to 0.15 pixels remove more and more of the strong low frequencies. The
     resolution is that of the peak at the highest frequency over all filters, in two rounds, the second with
     radii and widths that lie closer together.
 

@@ -47,7 +47,7 @@ class FourierRingCorrelation:
 
     Notes
     -----
-    With the Fourier transforms F₁ and F₂ of the two images,
+    With the Fourier transforms F₁ and F₂ of the two images::
 
         FRC(q) = Re Σ F₁ F₂* / √(Σ |F₁|² · Σ |F₂|²),
 
