@@ -121,7 +121,7 @@ def test_halves_are_corrected_to_the_light_of_the_whole():
         for spread, halves in ((noise, False), (np.sqrt(2) * noise, True))
     )
     assert whole == pytest.approx(half, abs=0.09)
-    assert doubled_light(np.array([-0.2, 0.0, 0.5, 1.0])) == pytest.approx([-0.2, 0, 2 / 3, 1])
+    assert doubled_light(np.array([-0.5, 0.0, 0.5, 1.0])) == pytest.approx([-2 / 3, 0, 2 / 3, 1])
 
 
 def test_shells_of_a_volume_and_pixel_sizes():

@@ -179,3 +179,11 @@ def test_what_cannot_be_measured_is_refused(arguments, message):
     given = {"image": NOISE, "task": Denoise(), "method": PKN(), **arguments}
     with pytest.raises(ValueError, match=message):
         measure_resolution(**given)
+
+
+def test_a_constant_and_a_factor_change_nothing():
+    image = np.random.default_rng(0).poisson(scene())
+    plain = measure_resolution(image, Denoise(PoissonNoise()), PKN())
+    moved = measure_resolution(4 * image + 1024, Denoise(PoissonNoise(4.0, 1024.0)), PKN())
+    assert moved.curve.correlation == pytest.approx(plain.curve.correlation, abs=1e-4)
+    assert moved.value() == pytest.approx(plain.value(), rel=1e-3)

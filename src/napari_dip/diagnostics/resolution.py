@@ -261,10 +261,15 @@ def fourier_ring_correlation(
 
 
 def doubled_light(correlation: "NDArray[np.float64]") -> "NDArray[np.float64]":
-    """Return the correlation of two whole measurements from that of two halves, 2F / (1 + F).
+    """Return the correlation of two whole measurements from that of two halves, 2F / (1 + |F|).
 
     If the halves hold the power S of the scene and N of the noise, F = S / (S + N), and twice the light
-    halves N. This is exact for data and for linear filters. Negative values are left as they are.
+    halves N. This is exact for data and for linear filters. Negative values are chance, and are treated as
+    positive ones are, so that the mean of chance stays 0.
+
+    Parameters
+    ----------
+    correlation : ndarray
+        F in each ring.
     """
-    positive = correlation.clip(min=0)
-    return np.where(correlation > 0, 2 * positive / (1 + positive), correlation)
+    return 2 * correlation / (1 + np.abs(correlation))
