@@ -19,7 +19,7 @@ Criterion = Literal["1/7", "3-sigma"]
 #: Width of a ring, in steps of the shortest axis's discrete frequencies.
 _WIDTH = 2
 #: Fewest pixels along each axis: with fewer, no ring holds enough frequencies.
-_FEWEST = 16
+FEWEST = 16
 #: Standard deviations of the correlation of independent noise that count as significant.
 _SIGNIFICANT = 3.0
 #: Value of 3σ from which on a ring has too few frequencies to end a curve.
@@ -52,10 +52,10 @@ class FourierRingCorrelation:
         FRC(q) = Re Σ F₁ F₂* / √(Σ |F₁|² · Σ |F₂|²),
 
     where the sums run over the frequencies of ring q [1]_. The resolution is one over the frequency where the
-    curve falls below a criterion in two neighbouring rings. The fixed criterion 1/7 is that of [2]_. The
-    3σ criterion is 3 / √(n/2) for n independent frequencies in the ring [1]_. Both show a resolution only if
-    the mean correlation of all rings up to there is above 3σ for all of their frequencies. So two images of
-    nothing show none.
+    curve falls below a criterion, and stays below it in the mean of three rings. The fixed criterion 1/7 is
+    that of [2]_. The 3σ criterion is 3 / √(n/2) for n independent frequencies in the ring [1]_. Both show a
+    resolution only if the mean correlation of all rings up to there is above 3σ for all of their frequencies.
+    So two images of nothing show none.
 
     References
     ----------
@@ -97,14 +97,14 @@ class FourierRingCorrelation:
         if criterion not in ("1/7", "3-sigma"):
             raise InputError("criterion", f"criterion must be '1/7' or '3-sigma', got {criterion!r}")
         least = np.full(len(self.frequency), 1 / 7) if criterion == "1/7" else self.three_sigma
-        below = (self.correlation <= least) & (self.three_sigma < _TOO_FEW)
-        ends = np.flatnonzero(below & np.append(below[1:], True))
+        above = self.correlation - least
+        low = (above <= 0) & (_ahead(above) <= 0)  # a single ring may be low by chance
+        ends = np.flatnonzero(low & (self.three_sigma < _TOO_FEW))
         end = int(ends[0]) if len(ends) else len(self.frequency)
         if end == 0 or not self.significant[end - 1]:
             return None
         if end == len(self.frequency):
             return self.finest
-        above = self.correlation - least
         share = above[end - 1] / (above[end - 1] - above[end]) if above[end - 1] > 0 else 1.0
         crossing = self.frequency[end - 1] + share * (self.frequency[end] - self.frequency[end - 1])
         return max(1 / float(crossing), self.finest)
@@ -121,6 +121,11 @@ class RingSums:
         leaves independent.
     cross, first, second : ndarray, shape ``(R,)``
         Sums of Re F₁ F₂*, |F₁|² and |F₂|².
+    chance : ndarray, shape ``(R,)``
+        Variance of `cross` if the two images are unrelated and all frequencies independent: `first` times
+        `second` divided by `number`, for each frame. Bright frames count for more.
+    finest : float
+        Smallest resolution that the pixels allow.
     """
 
     frequency: "NDArray[np.float64]"
@@ -129,6 +134,7 @@ class RingSums:
     cross: "NDArray[np.float64]"
     first: "NDArray[np.float64]"
     second: "NDArray[np.float64]"
+    chance: "NDArray[np.float64]"
     finest: float
 
     @classmethod
@@ -151,10 +157,10 @@ class RingSums:
         if arrays[1].shape != shape:
             sizes = " and ".join(format_shape(one.shape) for one in arrays)
             raise InputError("second", f"both images must have the same shape, got {sizes}")
-        if len(shape) not in (2, 3) or min(shape) < _FEWEST:
+        if len(shape) not in (2, 3) or min(shape) < FEWEST:
             raise InputError(
                 "first",
-                f"the resolution is measured on images of two or three axes with at least {_FEWEST} pixels "
+                f"the resolution is measured on images of two or three axes with at least {FEWEST} pixels "
                 f"along each, got {format_shape(shape)}",
             )
         steps = (1.0,) * len(shape) if spacing is None else tuple(spacing)
@@ -176,19 +182,22 @@ class RingSums:
             return np.bincount(where, values[inside], rings).astype(np.float64)
 
         one, other = transforms
+        number = np.bincount(where, minlength=rings).astype(np.float64)
+        first_power, second_power = (summed(np.abs(transform) ** 2) for transform in transforms)
         return cls(
             summed(frequency),
-            np.bincount(where, minlength=rings).astype(np.float64),
+            number,
             float(np.mean(weights**2) ** 2 / np.mean(weights**4)),
             summed((one * other.conj()).real),
-            summed(np.abs(one) ** 2),
-            summed(np.abs(other) ** 2),
+            first_power,
+            second_power,
+            first_power * second_power / number.clip(min=1),
             2 * min(steps),
         )
 
     def __add__(self, other: "RingSums") -> "RingSums":
         """Return the sums for two pairs of images together."""
-        names = ("frequency", "number", "cross", "first", "second")
+        names = ("frequency", "number", "cross", "first", "second", "chance")
         totals = {name: getattr(self, name) + getattr(other, name) for name in names}
         return RingSums(**totals, independent=self.independent, finest=self.finest)
 
@@ -202,10 +211,12 @@ class RingSums:
         """
         there = self.number > 0
         frequency = self.frequency[there] / self.number[there]
-        number = self.number[there] * self.independent / 2
         powers = np.stack([self.first[there], self.second[there]])
-        scale = np.sqrt(powers.prod(0))
-        found = np.divide(self.cross[there], scale, out=np.zeros(len(scale)), where=scale > 0)
+        product, chance = powers.prod(0), self.chance[there]
+        known = chance > 0
+        found = np.divide(self.cross[there], np.sqrt(product), out=np.zeros(len(chance)), where=known)
+        # Frames of different brightness count as fewer.
+        number = np.divide(product, chance, out=self.number[there], where=known) * self.independent / 2
         mean = powers / self.number[there]
         counts = number * (mean >= _LEAKED * mean.max(1, initial=0, keepdims=True)).all(0)
         significant = (counts * found).cumsum() > _SIGNIFICANT * np.sqrt(counts.cumsum())
@@ -258,6 +269,12 @@ def fourier_ring_correlation(
     True
     """
     return RingSums.of(first, second, spacing).correlation(halves=halves)
+
+
+def _ahead(values: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    """Return the mean of each value and the next two, as far as there are any."""
+    kernel = np.ones(3)
+    return np.convolve(values, kernel)[2:] / np.convolve(np.ones(len(values)), kernel)[2:]
 
 
 def doubled_light(correlation: "NDArray[np.float64]") -> "NDArray[np.float64]":

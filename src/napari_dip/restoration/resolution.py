@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dip.device import Device
-from napari_dip.diagnostics.resolution import Criterion, FourierRingCorrelation, RingSums
+from napari_dip.diagnostics.resolution import FEWEST, Criterion, FourierRingCorrelation, RingSums
 from napari_dip.errors import InputError
 from napari_dip.image.axes import Axes, Channels
 from napari_dip.noise.models import NoiseModel
@@ -168,7 +168,8 @@ def measure_resolution(
     Returns
     -------
     Resolution
-        Its `value` is the resolution, or None if none is shown. Frames and channels are taken together.
+        Its `value` is the resolution, or None if none is shown. Frames and channels are taken together, and
+        so are the planes of a volume that has fewer than 16 of them.
 
     Raises
     ------
@@ -262,6 +263,8 @@ def compared(first: np.ndarray, second: np.ndarray, layout: Axes, spacing: tuple
         They are too small, or no frame has pixels in both.
     """
     spatial = layout.spatial
+    if first.shape[spatial[0]] < FEWEST:  # too few planes for shells: each is an image of its own
+        spatial, spacing = spatial[-2:], spacing[-2:]
     images = []
     for array in (first, second):
         moved = np.moveaxis(array, spatial, range(-len(spatial), 0))
