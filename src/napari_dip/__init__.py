@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from napari_dip.restoration.resolution import measure_resolution as measure_resolution
     from napari_dip.restoration.result import FrameReport as FrameReport
     from napari_dip.restoration.result import Restoration as Restoration
+    from napari_dip.restoration.uncertainty import Uncertainty as Uncertainty
     from napari_dip.tasks import Deconvolve as Deconvolve
     from napari_dip.tasks import Denoise as Denoise
     from napari_dip.tasks import Inpaint as Inpaint
@@ -79,6 +80,7 @@ _HOMES = {
     "restoration.recipe": ("Recipe",),
     "restoration.resolution": ("Resolution", "measure_resolution"),
     "restoration.result": ("FrameReport", "Restoration"),
+    "restoration.uncertainty": ("Uncertainty",),
     "restoration.api": ("residual", "restore", "solve"),
     "restoration.measurement": ("Measurement",),
     "optim.iterate": ("Iterate", "StoppingCriterion", "Outcome"),

@@ -52,7 +52,7 @@ class ComparedNoise:
         if problem.noise.known:
             return cls(*_of_model(problem.noise, explained), "task", problem.described(problem.noise))
         channels = explained.split(1, 1)
-        models = [_measured(problem, channel) for channel in range(len(channels))]
+        models = [measured_noise(problem, channel) for channel in range(len(channels))]
         found = [model for model in models if model is not None]
         if len(found) == len(models):
             each = [_of_model(model, u) for model, u in zip(found, channels, strict=True)]
@@ -75,7 +75,7 @@ def middle(image: Tensor) -> Tensor:
     return image[(..., *(slice(at, at + side) for at in begins))]
 
 
-def _measured(problem: Problem, channel: int) -> NoiseModel | None:
+def measured_noise(problem: Problem, channel: int) -> NoiseModel | None:
     """Return the noise as measured in the middle of a channel, or None if it can't be measured."""
     seen = (problem.weights > 0).expand_as(problem.data)
     image, seen = (middle(one)[0, channel].cpu().numpy() for one in (problem.data, seen))

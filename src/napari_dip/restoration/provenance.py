@@ -109,6 +109,8 @@ class Provenance:
         Number of threads in which torch computed.
     noise_std : bool
         Whether the noise of each pixel was given.
+    uncertainty : bool
+        Whether the uncertainty of the pixels was measured, which keeps some of them from the run.
     stop_after : int, optional
         Iterations after which each frame was to stop.
     own_rules : tuple of str
@@ -139,6 +141,7 @@ class Provenance:
     seed: Annotated[int, Interval(ge=0, lt=2**63)] = 0
     threads: Annotated[int, Interval(ge=1, le=MOST_THREADS)] | None = None
     noise_std: bool = False
+    uncertainty: bool = False
     stop_after: _Count | None = None
     own_rules: tuple[str, ...] = ()
     shape: tuple[Annotated[int, Ge(1)], ...] | None = None

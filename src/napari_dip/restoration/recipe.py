@@ -23,7 +23,16 @@ from napari_dip.settings import plain_fields
 from napari_dip.tasks import Task
 
 _STOPPED = (Outcome.TIME_LIMIT, Outcome.STOPPED, Outcome.RULE)
-OPTIONS = ("channels", "saturation_level", "series", "device", "seed", "threads", "stop_after")
+OPTIONS = (
+    "channels",
+    "saturation_level",
+    "series",
+    "device",
+    "seed",
+    "threads",
+    "stop_after",
+    "uncertainty",
+)
 #: Facts about the file of the image that only the command line can repeat.
 FILE_OPTIONS = ("hdu", "mosaic", "dq_bits", "no_data")
 _WIDTH = 80  # of a line of a script, without its indent
@@ -66,6 +75,8 @@ class Recipe:
         Number of threads in which torch computes.
     stop_after : int, optional
         Iterations after which each frame is stopped.
+    uncertainty : bool
+        Whether the uncertainty of the pixels is measured.
     roi : tuple of (int, int), optional
         The region that was restored: its first pixel, and the one after its last, along each axis of the
         whole image.
@@ -89,6 +100,7 @@ class Recipe:
     seed: int = 0
     threads: int | None = None
     stop_after: int | None = None
+    uncertainty: bool = False
     roi: Region | None = None
     missing_label: int | None = None
     psf_ratio: tuple[float, ...] | None = None

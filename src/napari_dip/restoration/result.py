@@ -12,6 +12,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from napari_dip.diagnostics.report import Diagnostics
 from napari_dip.optim.iterate import Outcome, StoppingCriterion
+from napari_dip.restoration.uncertainty import Uncertainty
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -116,6 +117,9 @@ class Restoration(NDArrayOperatorsMixin):
     recovered_sources : ndarray of float32, optional
         Faint sources that were put back, of the image's shape, in grey levels; the image contains them. None
         if nothing was put back.
+    uncertainty : Uncertainty, optional
+        How far the pixels may be wrong, if that was asked for. None if it can't be given; then the note of
+        the frame says why.
     """
 
     image: "NDArray[np.floating]"
@@ -125,6 +129,7 @@ class Restoration(NDArrayOperatorsMixin):
     network_output: "NDArray[np.floating] | None" = None
     states: "Mapping[tuple[int, ...], Mapping[str, Tensor]]" = field(default_factory=dict)
     recovered_sources: "NDArray[np.float32] | None" = None
+    uncertainty: Uncertainty | None = None
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.image, dtype=dtype, copy=copy)
