@@ -224,7 +224,7 @@ def globular_cluster(data: Path, name: str) -> dict:
         for n in (1, 2)
     )
     second = second + np.median(first) - np.median(second)  # the sky is not as bright in both
-    noise = estimate_noise(GaussianNoise(1.0), first)  # the sky's, hardly stronger in the stars
+    noise = estimate_noise(GaussianNoise(1.0), first).model  # the sky's, hardly stronger in the stars
     row = follow(first, lambda x: -float(np.mean((x - second) ** 2)), task=Denoise(noise))
     others = {"input": first, "gaussian_1px": gaussian_filter(first, 1)}
     row |= {f"mse_{kind}": round(float(np.mean((x - second) ** 2)), 1) for kind, x in others.items()}

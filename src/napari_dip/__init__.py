@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from napari_dip.methods.classic import Wiener as Wiener
     from napari_dip.networks.settings import Decoder as Decoder
     from napari_dip.networks.settings import Hourglass as Hourglass
+    from napari_dip.noise.estimate import EstimatedNoise as EstimatedNoise
     from napari_dip.noise.estimate import estimate_noise as estimate_noise
     from napari_dip.noise.models import GaussianNoise as GaussianNoise
     from napari_dip.noise.models import LaplaceNoise as LaplaceNoise
@@ -74,7 +75,7 @@ _HOMES = {
     "methods.classic": ("RichardsonLucy", "Wiener"),
     "networks.settings": ("Decoder", "Hourglass"),
     "noise.models": ("GaussianNoise", "LaplaceNoise", "PoissonNoise", "PoissonGaussianNoise", "UnknownNoise"),
-    "noise.estimate": ("estimate_noise",),
+    "noise.estimate": ("EstimatedNoise", "estimate_noise"),
     "psf.models": ("AiryPSF", "GaussianPSF", "MeasuredPSF", "MoffatPSF"),
     "psf.estimate": ("estimate_psf",),
     "restoration.recipe": ("Recipe",),

@@ -32,7 +32,7 @@ class Problem:
     noise : NoiseModel
         p(y | A x).
     weights : Tensor, shape ``(1, 1 or C, *spatial)``
-        0 where a pixel is missing, else 1.
+        0 where a pixel is missing, and above 0 otherwise: 1 unless some pixels count more than others.
     floor : float, optional
         Lower bound of x.
     only_missing : bool

@@ -16,3 +16,13 @@ def finished(steps: Generator[Any, None, T]) -> T:
             next(steps)
         except StopIteration as end:
             return end.value
+
+
+def silently(steps: Generator[Any, None, T]) -> Generator[None, None, T]:
+    """Do all steps and return their result; yield None after each, whatever they yield."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+        yield None

@@ -147,6 +147,24 @@ def test_the_blur_is_measured_on_each_image(tmp_path, capsys):
     assert f"the blur was measured, its full width at half maximum is {width:.3g}" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("options", "kind"), [((), "GaussianNoise"), (("--noise", "laplace"), "LaplaceNoise")]
+)
+def test_the_noise_is_measured_on_each_image(tmp_path, capsys, random, options, kind):
+    path, out = tmp_path / "noisy.tif", tmp_path / "out.tif"
+    tifffile.imwrite(path, random.normal(100, 7, (80, 80)).astype(np.float32))
+    assert run("denoise", path, out, "--noise-estimate", *options, *FAST) == 0
+    noise = provenance(out)["task"]["noise"]
+    assert noise["type"] == kind
+    assert "the noise was measured, σ = " in capsys.readouterr().err
+
+
+def test_measured_noise_takes_no_parameters_but_the_offset(image, tmp_path, capsys):
+    for options in (("--sigma", 3), ("--noise", "poisson-gaussian"), ("--noise", "poisson", "--offset", 3)):
+        assert run("denoise", image, tmp_path / "out.tif", "--noise-estimate", *options) == 2
+        assert "--noise-estimate" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("ending", [".tif", ".npy"])
 def test_the_guide_of_a_region_has_finer_pixels(image, tmp_path, random, ending):
     guide = random.random((60, 72))

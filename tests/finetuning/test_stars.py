@@ -44,6 +44,20 @@ def test_the_noise_of_a_sky_is_removed_whatever_its_stars(peak, dtype, noise):
     check(data, truth, result.image)
 
 
+def test_the_noise_of_a_dense_sky_is_found():
+    """Next to the range of the stars it is weak, but it is much stronger than its own error."""
+    random = np.random.default_rng(1)
+    rows, columns = np.indices((96, 96))
+    truth = np.full(rows.shape, LEVEL)
+    for row, column, peak in zip(*random.uniform(0, 96, (2, 60)), np.geomspace(30, 60_000, 60), strict=True):
+        truth += peak * (1 + ((rows - row) ** 2 + (columns - column) ** 2) / 2.5**2) ** -3.0  # Moffat
+    data = (truth + random.normal(0, SIGMA, truth.shape)).astype(np.float32)
+    told, unknown = (restore(data, Denoise(noise), QUICK) for noise in (GaussianNoise(SIGMA), UnknownNoise()))
+    assert unknown.frames[0].note.startswith("Noisy")
+    difference = np.asarray(unknown.image, float) - np.asarray(told.image, float)
+    assert np.sqrt(np.mean(difference**2)) < 0.5 * SIGMA
+
+
 def test_a_negative_hole_is_as_harmless_as_a_star():
     data, truth = sky(-30_000)
     restored = np.asarray(restore(data, Denoise(GaussianNoise(SIGMA)), QUICK).image, float)

@@ -121,7 +121,7 @@ def test_a_stop_after_the_last_tile_keeps_the_finished_image(whole):
 
 def test_it_can_be_stopped_before_the_noise_is_measured(random, in_steps, monkeypatch):
     measured = []
-    monkeypatch.setattr("napari_dip.pkn.observe.finding", lambda *_, **__: measured.append(1))
+    monkeypatch.setattr("napari_dip.pkn.observe.estimating", lambda *_, **__: measured.append(1))
     run = CONSTANT.solve(denoising(random, UnknownNoise()))
     assert next(run).note == "Measuring the noise."
     run.close()

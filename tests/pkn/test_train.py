@@ -124,7 +124,7 @@ def test_it_can_be_stopped_while_synthetic_images_are_made(monkeypatch):
 
 def test_it_can_be_stopped_while_the_noise_is_measured(monkeypatch):
     measured = []
-    monkeypatch.setattr("napari_dip.pkn.observe.finding", lambda *_, **__: measured.append(1))
+    monkeypatch.setattr("napari_dip.pkn.observe.estimating", lambda *_, **__: measured.append(1))
     training = train_network(
         Training(kernel="isotropic", iterations=1), noisy=denoising(NOISY, UnknownNoise())
     )

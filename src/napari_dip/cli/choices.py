@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from napari_dip.cli.known_pixels import bits
 from napari_dip.cli.options import FORMULAS
 from napari_dip.methods import DIP, PRESETS, FineTune, Method
-from napari_dip.noise.models import NOISE_MODELS, NoiseModel
+from napari_dip.noise.models import NOISE_MODELS, NoiseModel, UnknownNoise
 from napari_dip.presentation import METHOD_NAMES, words_of_method
 from napari_dip.psf.models import PSF, GaussianPSF, MeasuredPSF
 from napari_dip.settings import hints
@@ -25,15 +25,37 @@ def given(options: Any, prefix: str = "") -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def noise_model(name: str | None, options: Any) -> NoiseModel:
-    """Return the noise model of this name, or else the first one that has the given parameters."""
+def noise_model(name: str | None, options: Any, *, estimate: bool = False) -> NoiseModel:
+    """Return the noise model of this name, or else the first one that has the given parameters.
+
+    One that is measured later, on each image, has placeholders as parameters until then.
+    """
     values = given(options)
+    if estimate:
+        return _noise_to_measure(name, values)
     if name is None:
         fitting = [cls for cls in NOISE_MODELS.values() if values.keys() <= hints(cls).keys()]
         if not fitting:
             raise ValueError(f"no kind of noise takes {_listed(values)} together: choose one with --noise")
         return fitting[0](**values)
     return cast(NoiseModel, _class("noise", name, NOISE_MODELS, values)(**values))
+
+
+def _noise_to_measure(name: str | None, values: dict[str, Any]) -> NoiseModel:
+    with_offset = name == "poisson-gaussian"
+    if values.keys() - ({"offset"} if with_offset else set()):
+        raise ValueError(
+            "--noise-estimate measures the noise in the image: leave out its parameters, except --offset "
+            "beside --noise poisson-gaussian"
+        )
+    if with_offset and not values:
+        raise ValueError(
+            "--noise-estimate can't tell the offset from read noise: give --offset, the grey level without "
+            "light, or choose --noise poisson"
+        )
+    cls = UnknownNoise if name is None else NOISE_MODELS[name]
+    placeholders = {field.name: 1.0 for field in fields(cls) if field.default is MISSING}
+    return cls(**placeholders, **values)
 
 
 def point_spread_function(

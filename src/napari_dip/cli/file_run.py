@@ -16,6 +16,7 @@ from napari_dip.image.axes import Axes
 from napari_dip.io import left_out, reserved
 from napari_dip.io.parameter_maps import read_maps, refuse_maps_file, reserved_maps
 from napari_dip.io.tensors import reserved_tensors
+from napari_dip.noise.estimate import estimate_noise
 from napari_dip.psf.estimate import estimate_psf
 from napari_dip.restoration.api import restore
 from napari_dip.restoration.collect import FailedFramesWarning
@@ -56,6 +57,8 @@ class Job:
         File of the measured point spread function.
     estimate_psf : bool
         Measure the blur of each image.
+    estimate_noise : bool
+        Measure the noise of each image.
     """
 
     task: "Task"
@@ -63,6 +66,7 @@ class Job:
     common: "Common"
     psf: Path | None = None
     estimate_psf: bool = False
+    estimate_noise: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +82,8 @@ class FileRun:
     source : Source
         What was read.
     task : Task
-        What is undone, with the blur that was measured on this image if that was asked for.
+        What is undone, with the blur and the noise that were measured on this image if that was
+        asked for.
     method : Method
         How it is undone.
     common : Common
@@ -102,14 +107,20 @@ class FileRun:
             A file or an option can't be used.
         """
         source = opened(path, job.task, job.common, job.psf)
-        task = job.task
+        task, notes = job.task, list(source.notes)
+        pixels, axes = source.picture.with_nan, source.axes.letters
+        missing = source.beside.get("missing")
         if job.estimate_psf:
-            missing = source.beside.get("missing")
-            psf = estimate_psf(source.picture.with_nan, missing=missing, axes=source.axes.letters)
-            note = f"{path}: the blur was measured, its full width at half maximum is {psf.fwhm:.3g} pixels"
-            source = replace(source, notes=(*source.notes, note))
+            psf = estimate_psf(pixels, missing=missing, axes=axes)
+            notes.append(
+                f"{path}: the blur was measured, its full width at half maximum is {psf.fwhm:.3g} pixels"
+            )
             task = replace(cast(Any, task), psf=psf)
-        source = replace(source, notes=(*source.notes, *left_out(outputs.image, source.restored)))
+        if job.estimate_noise:
+            noise = estimate_noise(task.noise, pixels, missing=missing, axes=axes)
+            notes.append(f"{path}: the noise was measured, {noise.in_words}")
+            task = replace(cast(Any, task), noise=noise.model)
+        source = replace(source, notes=(*notes, *left_out(outputs.image, source.restored)))
         run = cls(path, outputs, source, task, job.method, job.common)
         run._check_outputs()
         return run

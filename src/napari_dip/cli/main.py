@@ -43,13 +43,15 @@ def _usage(command: str, arguments: str = "IMAGE... OUTPUT") -> str:
 def denoise(
     *paths: _Paths,
     noise: options.NoiseName = None,
+    noise_estimate: options.NoiseEstimate = False,
     noise_parameters: options.NoiseOptions | None = None,  # type: ignore[valid-type]
     common: options.Common | None = None,
     messages: options.Messages | None = None,
     method: options.MethodOptions | None = None,  # type: ignore[valid-type]
 ) -> None:
     """Remove noise from images, and fill in missing pixels if there are any."""
-    _run(Denoise(noise_model(noise, noise_parameters)), paths, common, messages, method)
+    wanted = Denoise(noise_model(noise, noise_parameters, estimate=noise_estimate))
+    _run(wanted, paths, common, messages, method, estimate_noise=noise_estimate)
 
 
 @app.command(sort_key=1, usage=_usage("inpaint"))
@@ -57,14 +59,15 @@ def inpaint(
     *paths: _Paths,
     task: options.InpaintOptions | None = None,  # type: ignore[valid-type]
     noise: options.NoiseName = None,
+    noise_estimate: options.NoiseEstimate = False,
     noise_parameters: options.NoiseOptions | None = None,  # type: ignore[valid-type]
     common: options.Common | None = None,
     messages: options.Messages | None = None,
     method: options.MethodOptions | None = None,  # type: ignore[valid-type]
 ) -> None:
     """Fill in missing pixels: NaN, and those that --missing or --saturation-level marks."""
-    wanted = Inpaint(noise_model(noise, noise_parameters), **given(task))
-    _run(wanted, paths, common, messages, method)
+    wanted = Inpaint(noise_model(noise, noise_parameters, estimate=noise_estimate), **given(task))
+    _run(wanted, paths, common, messages, method, estimate_noise=noise_estimate)
 
 
 @app.command(sort_key=2, usage=_usage("super-resolve"))
@@ -75,6 +78,7 @@ def super_resolve(
     psf_kind: options.PSFKind = None,
     psf_parameters: options.PSFOptions | None = None,  # type: ignore[valid-type]
     noise: options.NoiseName = None,
+    noise_estimate: options.NoiseEstimate = False,
     noise_parameters: options.NoiseOptions | None = None,  # type: ignore[valid-type]
     common: options.Common | None = None,
     messages: options.Messages | None = None,
@@ -83,8 +87,10 @@ def super_resolve(
     """Restore images with finer pixels than those of the data."""
     blurred = psf is not None or psf_kind is not None or bool(given(psf_parameters))
     blur = point_spread_function(psf, psf_kind, psf_parameters) if blurred else None
-    wanted = SuperResolve(noise_model(noise, noise_parameters), psf=blur, **given(task))
-    _run(wanted, paths, common, messages, method, psf)
+    wanted = SuperResolve(
+        noise_model(noise, noise_parameters, estimate=noise_estimate), psf=blur, **given(task)
+    )
+    _run(wanted, paths, common, messages, method, psf, estimate_noise=noise_estimate)
 
 
 @app.command(sort_key=3, usage=_usage("deconvolve"))
@@ -96,6 +102,7 @@ def deconvolve(
     psf_estimate: options.PSFEstimate = False,
     task: options.DeconvolveOptions | None = None,  # type: ignore[valid-type]
     noise: options.NoiseName = None,
+    noise_estimate: options.NoiseEstimate = False,
     noise_parameters: options.NoiseOptions | None = None,  # type: ignore[valid-type]
     common: options.Common | None = None,
     messages: options.Messages | None = None,
@@ -103,8 +110,9 @@ def deconvolve(
 ) -> None:
     """Remove blur and noise from images. Describe the blur by --psf, --psf-fwhm or --psf-estimate."""
     blur = point_spread_function(psf, psf_kind, psf_parameters, estimate=psf_estimate)
-    wanted = Deconvolve(noise_model(noise, noise_parameters), blur, **given(task))
-    _run(wanted, paths, common, messages, method, psf, estimate_psf=psf_estimate)
+    wanted = Deconvolve(noise_model(noise, noise_parameters, estimate=noise_estimate), blur, **given(task))
+    measured = {"estimate_psf": psf_estimate, "estimate_noise": noise_estimate}
+    _run(wanted, paths, common, messages, method, psf, **measured)
 
 
 @app.command(sort_key=4, usage=_usage("train-pkn", "[IMAGE...] --output FILE.safetensors"))
@@ -213,6 +221,7 @@ def _run(
     psf: Path | None = None,
     *,
     estimate_psf: bool = False,
+    estimate_noise: bool = False,
 ) -> None:
     with interruptible() as interruption:
         from napari_dip.cli.batch import restore_files
@@ -224,7 +233,7 @@ def _run(
         *images, output = paths
         method = chosen_method(common, method_options)
         check_common(common, method)
-        job = Job(task, method, common, psf, estimate_psf)
+        job = Job(task, method, common, psf, estimate_psf, estimate_noise)
         restore_files(job, images, output, quiet=_quiet(messages), interruption=interruption)
 
 

@@ -91,6 +91,14 @@ NoiseName = Annotated[
         group=_NOISE,
     ),
 ]
+NoiseEstimate = Annotated[
+    _Switch,
+    Parameter(
+        help="Measure the noise in the image. Without --noise, it is taken to be photon noise if it grows "
+        "with brightness, and Gaussian noise otherwise. For poisson-gaussian, --offset is needed.",
+        group=_NOISE,
+    ),
+]
 PSFFile = Annotated[
     Path | None,
     Parameter(

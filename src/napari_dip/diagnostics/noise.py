@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from napari_dip.noise.absence import positive_sigma
-from napari_dip.noise.estimate import finding
-from napari_dip.noise.models import NoiseModel
+from napari_dip.noise.estimate import estimating
+from napari_dip.noise.models import NoiseModel, UnknownNoise
 from napari_dip.noise.residual import residual_sigma
 from napari_dip.problem import Problem
 from napari_dip.steps import finished
@@ -79,8 +79,9 @@ def measured_noise(problem: Problem, channel: int) -> NoiseModel | None:
     """Return the noise as measured in the middle of a channel, or None if it can't be measured."""
     seen = (problem.weights > 0).expand_as(problem.data)
     image, seen = (middle(one)[0, channel].cpu().numpy() for one in (problem.data, seen))
+    steps = estimating(UnknownNoise(), image, missing=~seen, axes="ZYX"[-image.ndim :], strict=True)
     try:
-        return finished(finding(image, missing=~seen, axes="ZYX"[-image.ndim :]))
+        return finished(steps).model
     except ValueError:  # there is no noise, or structure hides it
         return None
 

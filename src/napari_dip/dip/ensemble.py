@@ -15,6 +15,7 @@ from napari_dip.dip.postfilter import postfiltered
 from napari_dip.dip.recovery import recovered
 from napari_dip.dip.settings import FitSettings
 from napari_dip.dip.validation import Validation
+from napari_dip.dip.weighting import weighting
 from napari_dip.errors import DivergenceError, RestorationError
 from napari_dip.image.intensity import Range
 from napari_dip.networks.build import build
@@ -29,6 +30,7 @@ from napari_dip.optim.iterate import Iterate, Outcome, State, StoppingCriterion
 from napari_dip.optim.stages import averaged, averaged_with, best_last, mean, stopped
 from napari_dip.optim.stopping import Diverged, MaxIterations, Never, StoppingRule, TimeLimit
 from napari_dip.problem import Problem
+from napari_dip.steps import silently
 
 #: Range of the images that the network sees; its own input, uniform noise, lies between 0 and 0.1.
 _CONTRAST = 0.3
@@ -154,6 +156,8 @@ def _prepared(
         seen.append(_CONTRAST * (Range.of(image, image.isfinite()).to_unit(image) - 0.5).cpu())
         yield None
     range_ = Range.of(problem.data, problem.weights > 0).through(problem.gain)
+    yield None
+    validation = yield from silently(weighting(validation, estimate))
     return _Prepared(validation, estimate, seen, range_)
 
 

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_dip.noise.estimate import estimate_noise
+from napari_dip.noise.estimate import estimating
 from napari_dip.noise.models import NoiseModel, PoissonGaussianNoise, PoissonNoise
 from napari_dip.noise.per_pixel import PerPixelNoise
 from napari_dip.problem import Problem
+from napari_dip.steps import finished
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,5 +88,5 @@ def _photon_noise(data: Tensor, counts: Tensor) -> NoiseModel | None:
     axes = "ZYX" if data.ndim == 3 else "YX"
     # Filters of warnings belong to the whole process, and this may run in a thread.
     with np.errstate(all="ignore"), contextlib.suppress(ValueError):
-        return estimate_noise(PoissonNoise(), data.numpy(), missing=~counts.numpy(), axes=axes)
+        return finished(estimating(PoissonNoise(), data.numpy(), missing=~counts.numpy(), axes=axes)).model
     return None

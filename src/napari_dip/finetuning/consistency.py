@@ -1,8 +1,10 @@
 """Whether a network's output is consistent with the data."""
 
+import math
 from dataclasses import dataclass, replace
 from enum import Enum
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,12 +13,14 @@ from napari_dip.finetuning.pieces import Pieces
 from napari_dip.finetuning.restorer import Restorer
 from napari_dip.finetuning.sampler import PatchSampler
 from napari_dip.finetuning.tiling import tiled
+from napari_dip.noise.estimate import estimating
 from napari_dip.noise.lower_bound import noise_lower_bound
-from napari_dip.noise.models import weighted_mean
+from napari_dip.noise.models import GaussianNoise, weighted_mean
 from napari_dip.noise.quantisation import quantisation_step
 from napari_dip.operators import Identity, Operator, Resample
 from napari_dip.pretrained.bundled import bundled
 from napari_dip.problem import Problem
+from napari_dip.steps import silently
 
 #: A consistent output has a residual of at most this multiple of the usual one.
 _TOLERATED = 1.5
@@ -26,8 +30,8 @@ _TOLERATED = 1.5
 _ALLOWED = 1.5
 #: Few pixels, such as stars, decide about the usual residual up to this multiple of that of most pixels.
 _UNUSUAL = 16.0
-#: A residual is negligible up to the first share of the contrast. Noise is ignored up to the second, unless
-#: the noise model states it.
+#: A residual is negligible up to the first share of the contrast. Noise of uncertain strength is ignored up
+#: to the second.
 _NEGLIGIBLE, _FOUND = 0.002, 0.012
 #: Share of the estimated noise that is assumed, because an estimate that is too high does the most harm.
 _CAUTION = 0.95
@@ -109,26 +113,58 @@ class ConsistencyReport:
         )
 
 
-def noise_sigma(problem: Problem) -> Pieces[Tensor]:
-    """Return the standard deviation of the noise, which broadcasts to the data.
+@dataclass(frozen=True, eq=False)
+class NoiseStrength:
+    """How strong the noise is.
 
-    If the noise model does not state it, it is measured in the quietest parts of each channel. It is 0 if no
-    noise is found.
+    Parameters
+    ----------
+    sigma : Tensor
+        Standard deviation, which broadcasts to the data; 0 if no noise is found.
+    certain : bool
+        Whether it is stated by the noise model, or was measured with a small standard error.
+    """
+
+    sigma: Tensor
+    certain: bool
+
+
+def noise_strength(problem: Problem) -> Pieces[NoiseStrength]:
+    """Return how strong the noise is: as the noise model states it, or as it is measured in each channel.
+
+    Where A changes nothing, a denoiser and its score need the best estimate, and its standard error tells
+    whether to believe it. Otherwise, or where that error is large, the quietest parts give a cautious one.
     """
     if problem.noise.known:
-        return problem.noise.variance(problem.data).sqrt()
+        return NoiseStrength(problem.noise.variance(problem.data).sqrt(), certain=True)
     observed = (problem.weights > 0).expand_as(problem.data)[0].cpu().numpy()
     images = problem.data[0].double().cpu().numpy()
-    # The score of a denoiser depends on this estimate, which should therefore not be too low.
-    caution = 1.0 if isinstance(problem.operator, Identity) else _CAUTION
-    sigmas = []
+    denoising = isinstance(problem.operator, Identity)
+    sigmas, certain = [], denoising
     for image, there in zip(images, observed, strict=True):
-        sigmas.append(caution * noise_lower_bound(image, there))
+        sigma = (yield from _measured_sigma(image, there)) if denoising else None
+        if sigma is None:
+            certain = False
+            sigma = (1.0 if denoising else _CAUTION) * noise_lower_bound(image, there)
+        sigmas.append(sigma)
         yield None
-    return problem.data.new_tensor(sigmas).reshape(1, -1, 1, 1)
+    return NoiseStrength(problem.data.new_tensor(sigmas).reshape(1, -1, 1, 1), certain)
 
 
-def check_consistency(restorer: Restorer, sampler: PatchSampler, x: Tensor) -> Pieces[ConsistencyReport]:
+def _measured_sigma(image: np.ndarray, there: np.ndarray) -> Pieces[float | None]:
+    """Return the standard deviation of the noise in a plane; None if it is uncertain."""
+    try:
+        found = yield from silently(
+            estimating(GaussianNoise(1.0), image, missing=~there, axes="YX", strict=True)
+        )
+    except ValueError:
+        return None
+    return math.sqrt(found.model.variance(torch.zeros(())))
+
+
+def check_consistency(
+    restorer: Restorer, sampler: PatchSampler, x: Tensor, *, certain: bool
+) -> Pieces[ConsistencyReport]:
     """Return what the data say about a network's output.
 
     Parameters
@@ -139,6 +175,8 @@ def check_consistency(restorer: Restorer, sampler: PatchSampler, x: Tensor) -> P
         The data.
     x : Tensor
         The network's output, on the problem's grid.
+    certain : bool
+        Whether the strength of the noise is certain.
     """
     problem = sampler.problem
     left = rms_residual(problem, x)
@@ -154,9 +192,11 @@ def check_consistency(restorer: Restorer, sampler: PatchSampler, x: Tensor) -> P
     rounding = step / 12**0.5
     tolerance = _TOLERATED * max(step / 2, usual, _NEGLIGIBLE * sampler.contrast)
     sigma = sampler.sigma
-    # Noise that the model states is believed. Otherwise it has to exceed the network's own residual, and what
-    # texture may be taken for.
-    least = rounding if problem.noise.known else max(step / 2, most, _FOUND * sampler.contrast)
+    # Noise that the model states, or that is certain next to its own error, is believed. Otherwise it has to
+    # exceed the network's own residual, and what texture may be taken for.
+    least = max(step / 2, most, _FOUND * sampler.contrast)
+    if certain:
+        least = rounding if problem.noise.known else step / 2
     if sigma > least:
         diagnosis = Diagnosis.NOISY
     elif left <= tolerance:

@@ -6,7 +6,13 @@ from typing import Self
 from torch import Tensor
 
 from napari_dip.finetuning.back_projection import back_projected, plan_back_projection
-from napari_dip.finetuning.consistency import ConsistencyReport, Diagnosis, check_consistency, noise_sigma
+from napari_dip.finetuning.consistency import (
+    ConsistencyReport,
+    Diagnosis,
+    NoiseStrength,
+    check_consistency,
+    noise_strength,
+)
 from napari_dip.finetuning.intensity_mapping import IntensityMapping
 from napari_dip.finetuning.mapping_search import find_mapping, match_contrast
 from napari_dip.finetuning.pieces import Pieces, mapped
@@ -28,27 +34,27 @@ class NetworkOutput:
         The data.
     restorer : Restorer
         The network, with the mapping of grey levels that suits it.
-    sigma : Tensor
-        Standard deviation of the noise. Broadcasts to the data.
+    noise : NoiseStrength
+        How strong the noise is.
     x : Tensor
         The output, on the problem's grid.
     """
 
     sampler: PatchSampler
     restorer: Restorer
-    sigma: Tensor
+    noise: NoiseStrength
     x: Tensor
 
     @classmethod
     def of(cls, pretrained: Pretrained, problem: Problem) -> Pieces[Self]:
         """Restore the data of a problem. The network is not copied, and may be changed later."""
-        sigma = yield from noise_sigma(problem)
-        sampler = PatchSampler(problem, sigma)
+        noise = yield from noise_strength(problem)
+        sampler = PatchSampler(problem, noise.sigma)
         yield None
         restorer = Restorer(pretrained, sampler.factor, sampler.mapping)
         restorer.mapping = yield from find_mapping(restorer, sampler)
         x = yield from mapped(tiled(restorer, sampler.whole.shown, images=True), sampler.whole.x)
-        return cls(sampler, restorer, sigma, x)
+        return cls(sampler, restorer, noise, x)
 
 
 @dataclass(eq=False)
@@ -83,10 +89,10 @@ class Session:
     def of(cls, output: NetworkOutput) -> Pieces[Self]:
         """Check a network's output for consistency with the data, and match the contrast of a denoiser."""
         sampler, restorer = output.sampler, output.restorer
-        report = yield from check_consistency(restorer, sampler, output.x)
+        report = yield from check_consistency(restorer, sampler, output.x, certain=output.noise.certain)
         yield None
         if report.sigma > sampler.sigma:  # the check has found noise
-            sigma = output.sigma.new_full((1, 1, 1, 1), report.sigma)
+            sigma = output.x.new_full((1, 1, 1, 1), report.sigma)
             sampler = PatchSampler(sampler.problem, sigma)
             yield None
         usual = restorer.mapping

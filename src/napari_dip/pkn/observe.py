@@ -8,7 +8,7 @@ from torch import Tensor
 
 from napari_dip.errors import RestorationError
 from napari_dip.image.grid import middle
-from napari_dip.noise.estimate import PLANES, SIDE, estimating, finding
+from napari_dip.noise.estimate import PLANES, SIDE, estimating
 from napari_dip.noise.models import GaussianNoise, NoiseModel
 from napari_dip.noise.neighbourhoods import shortage
 from napari_dip.operators import Blur
@@ -92,9 +92,10 @@ def measuring(problem: Problem) -> Steps[NoiseModel]:
     yield "Measuring the noise."
     seen = problem.observed.expand_as(problem.data)[0].cpu().numpy()
     try:
-        return (yield from finding(problem.data[0].cpu().numpy(), missing=~seen, axes="CYX"))
+        found = yield from estimating(problem.noise, problem.data[0].cpu().numpy(), missing=~seen, axes="CYX")
     except ValueError as error:
         raise RestorationError(f"The noise can't be measured: {error}. Say how strong it is.") from error
+    return found.model
 
 
 def _sigma(noise: NoiseModel, image: Tensor) -> Tensor:
@@ -118,5 +119,5 @@ def _scaling(guide: Tensor, sigma: Tensor, image: Tensor) -> Steps[Tensor]:
     own = float(_GUIDE_NOISE * noise.sqrt() * guide.var((2, 3)).mean().sqrt() / structure)
     with contextlib.suppress(ValueError):  # it is too small, or has no noise
         found = yield from estimating(GaussianNoise(1.0), guide[0].cpu().numpy(), axes="CYX")
-        own = max(own, math.sqrt(float(found.variance(guide.new_zeros(())))))
+        own = max(own, math.sqrt(float(found.model.variance(guide.new_zeros(())))))
     return guide * (noise.sqrt() / own) if own else guide

@@ -89,7 +89,7 @@ class Pair:
         InputError
             The measurement can't be split, or not be restored by this method.
         """
-        from napari_dip.noise.estimate import finding
+        from napari_dip.noise.estimate import estimating
         from napari_dip.noise.splitting import split, split_normal
         from napari_dip.steps import finished
 
@@ -112,7 +112,7 @@ class Pair:
             return cls((first, second), (task, task), how, True, notes)
         model = task.noise if noise is None else noise
         if not model.known:
-            model = finished(finding(image, axes=whole.layout.letters))
+            model = finished(estimating(model, image, axes=whole.layout.letters, strict=True)).model
             notes = (_MEASURED.format(model.in_words), *notes)
         made = split(image, model, random)
         first, second = (Measurement(part.image, **plain) for part in made.parts)

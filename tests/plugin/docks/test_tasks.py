@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from napari_dip import Deconvolve, Inpaint, PoissonNoise, SuperResolve, estimate_psf, restore
+from napari_dip import Deconvolve, Inpaint, PoissonNoise, SuperResolve, UnknownNoise, estimate_psf, restore
 from napari_dip.methods import DIP, PKN, RichardsonLucy, Wiener
 from napari_dip.optim.iterate import StoppingCriterion
 from napari_dip.plugin.preferences import remembered_settings
@@ -355,6 +355,16 @@ def test_the_measured_noise_is_shown_before_the_run(viewer, user, image):
     dock = user.opens("Procedural Kernel Network", method=None)
     user.sees(dock.run_button.isEnabled)
     assert dock.status.text().startswith("The noise was measured: ")
+
+
+def test_unknown_noise_is_found_and_shown_with_its_standard_error(viewer, user, random):
+    viewer.add_image(random.normal(100, 7, (80, 80)), name="cells")
+    dock = user.opens("Denoise")
+    dock.task.noise.choice.value = UnknownNoise
+    user.clicks(dock.task.noise.row.itemAt(1).widget())
+    user.sees(lambda: "The noise was measured in the image: σ = " in dock.message.text())
+    assert "±" in dock.message.text()
+    assert dock.task.value.noise.sigma == pytest.approx(7, rel=0.2)
 
 
 def test_the_blur_is_measured_in_the_image(viewer, user, phantom):

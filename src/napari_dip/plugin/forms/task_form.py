@@ -6,8 +6,7 @@ from typing import Any, cast
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QPushButton, QWidget
 
-from napari_dip.noise.estimate import estimate_noise
-from napari_dip.noise.models import NoiseModel, UnknownNoise
+from napari_dip.noise.estimate import EstimatedNoise, estimate_noise
 from napari_dip.plugin.forms.fields import fill, label
 from napari_dip.plugin.forms.form import Form, Variants
 from napari_dip.plugin.forms.layout import Rows, vertical
@@ -58,10 +57,11 @@ class TaskForm(QWidget):
     def _form_for(self, cls: type[Task]) -> Form:
         form = Form(cls)
         noise = cast(Variants, form.fields["noise"])
-        button = _estimate("Measure the noise in the image and enter it here.")
-        button.setEnabled(False)
+        button = _estimate(
+            "Measure the noise in the image and enter it here. If the kind of noise is unknown, it is found: "
+            "photon noise if the noise grows with brightness, Gaussian noise otherwise."
+        )
         button.clicked.connect(self.measure_noise)
-        noise.choice.changed.connect(lambda kind: button.setEnabled(kind is not UnknownNoise))
         noise.row.addWidget(button)
         if isinstance(psf := form.fields.get("psf"), Variants) and not psf.optional:
             blur = _estimate("Measure the blur at the sharpest edges of the image and enter it here.")
@@ -158,9 +158,9 @@ class TaskForm(QWidget):
 
     def _measured(self, found: Any) -> None:
         notes = map(sentence, self._check.notes)
-        if isinstance(found, NoiseModel):
-            self.noise.set(found)
-            self.said.emit(" ".join(["The noise was measured in the image.", *notes]))
+        if isinstance(found, EstimatedNoise):
+            self.noise.set(found.model)
+            self.said.emit(" ".join([f"The noise was measured in the image: {found.in_words}.", *notes]))
         elif isinstance(found, GaussianPSF):
             self.form.fields["psf"].set(found)
             self.said.emit(" ".join(["The blur was measured in the image.", *notes]))
