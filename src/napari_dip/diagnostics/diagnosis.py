@@ -100,7 +100,8 @@ def _with_unseen(
     if blind is None:
         return replace(found, fitted=fitted)
     error = rms_error(blind.whole) if found.noise_from == "task" else None
-    expected = (max(2 - blind.whole.value, 0.0), 1.0)
+    square = blind.whole.value - 1 + 2 * blind.whole.error  # the largest mean square error that is likely
+    expected = (float(f"{min(max(1 - square, 0), 1):.4g}"), 1.0)
     return replace(found, fitted=fitted, unseen=blind, expected=expected, relative_error=error)
 
 

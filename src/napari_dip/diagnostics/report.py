@@ -143,8 +143,9 @@ class Diagnostics:
     fitted : Misfit, optional
         χ² on the pixels that the restored image has seen.
     expected : tuple of (float, float), optional
-        What a good estimate leaves on fitted pixels. It follows the noise by as much as it errs, so this lies
-        between 1 minus its mean square error, as measured on unseen pixels, and 1.
+        Between which values χ² of a good estimate lies on fitted pixels. It follows the noise by as much as
+        it errs, so this is between 1 minus its mean square error, two standard errors above what was measured
+        on unseen pixels, and 1.
     relative_error : Estimate, optional
         Root mean square error of A x in standard deviations of the noise, from the unseen pixels.
     correlations : tuple of Correlation
