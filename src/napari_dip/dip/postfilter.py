@@ -23,7 +23,7 @@ _SIGNIFICANT = 2.0
 _PLACES = (0.7, 0.9)
 #: Share of the filtered image that was best on average in each class, and the inverse of its variance from
 #: image to image.
-_USUAL_SHARES, _USUAL_WEIGHT = (0.8, 0.65, 0.6), 16.0
+_USUAL_SHARES, _USUAL_WEIGHT = (0.9, 0.75, 0.7), 16.0
 #: Number of times that missing pixels are filled in, each time with a better pilot.
 _ROUNDS = 2
 #: Noise of observed pixels around missing ones, as a share of the residual: data may have hardly any noise.

@@ -15,8 +15,9 @@ from napari_dip.noise.residual import residual_sigma
 from napari_dip.noise.second_difference import immerkaer_sigma
 from napari_dip.problem import Problem
 
-#: Number of times that the residual is searched: stronger sources may hide weaker ones.
-_ROUNDS = 4
+#: Number of times that the residual is searched, and share of the strongest peak's significance that others
+#: need to be taken at the same time: strong sources hide weak ones, and several make false ones between them.
+_ROUNDS, _ALIKE = 10, 0.6
 #: Significances in the data between which sources are treated alike.
 _CLASSES = (8.0, 12.0, 20.0, 50.0)
 #: Mean square of the significance in the residual up to which sources count as right: those of a class, and
@@ -104,6 +105,8 @@ def _absent(
         peaks = filters.peaks(left)
         if not len(peaks):
             break
+        heights = np.abs(peaks.significance)
+        peaks = peaks.where(heights > _ALIKE * heights.max())
         found = np.unique(np.concatenate([found, _rows(peaks)]), axis=0)
         flux, sources = _fluxes(filters, residual, found, np.ones(len(found)))
         yield

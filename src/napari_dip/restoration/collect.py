@@ -1,5 +1,6 @@
 """Collects the answers of a run into an image, and reports how each came about."""
 
+import platform
 import time
 import warnings
 from collections.abc import Callable, Generator
@@ -178,6 +179,9 @@ def _provenance(run: "SeriesRun", reports: tuple[FrameReport, ...]) -> dict[str,
     return {
         "napari-dip": __version__,
         "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
         "task": to_dict(series.task),
         "method": to_dict(run.method),
         "axes": series.axes.letters,

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -177,3 +178,28 @@ class Restoration(NDArrayOperatorsMixin):
     def outcome(self) -> Outcome:
         """Why the run of the last frame ended."""
         return self.frames[-1].outcome
+
+    def methods_text(self) -> str:
+        """Return a description of the result for the methods section of a paper.
+
+        It has a paragraph on what was done, one on the limitations that apply, and the checklists of
+        QUAREP-LiMi for image analysis and for machine learning, filled in as far as the provenance tells.
+        Lines for the author begin with ``[ ]``.
+
+        Raises
+        ------
+        ValueError
+            The method or the task is your own, and nothing is known about it.
+        """
+        text: str = _methods_text().methods_text(self.provenance)
+        return text
+
+    def bibtex(self) -> str:
+        """Return the BibTeX entries of all works that `methods_text` cites."""
+        text: str = _methods_text().bibtex(self.provenance)
+        return text
+
+
+def _methods_text() -> Any:
+    """Return the module that describes provenance, which itself holds the reports of this module."""
+    return import_module("napari_dip.restoration.methods_text")

@@ -3,12 +3,13 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING
 
 from napari_dip.optim.iterate import Outcome
 
-#: Different notes that a summary repeats.
-_NOTES = 3
+#: Different notes that a summary repeats, and characters of a file's name.
+_NOTES, _LONGEST_NAME = 3, 80
 
 if TYPE_CHECKING:
     from napari_dip.restoration.result import Restoration
@@ -110,6 +111,17 @@ def sentence(reason: str) -> str:
 def one_line(text: str) -> str:
     """Return a text on one line: line breaks, and all else that does not print, become spaces."""
     return " ".join("".join(one if one.isprintable() else " " for one in text).split())
+
+
+def in_series(words: Sequence[str], last: str = "and") -> str:
+    """Return words as a series in a sentence, such as ``a, b and c``."""
+    return f" {last} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def file_name(path: str) -> str:
+    """Return the name of a file for a text, in quotation marks, without its folders."""
+    name = one_line(PureWindowsPath(path).name)  # it knows the separators of all systems
+    return f"“{name if len(name) <= _LONGEST_NAME else f'{name[:_LONGEST_NAME]}…'}”"
 
 
 def comments(notes: Iterable[str]) -> str:
