@@ -93,6 +93,15 @@ def test_chi_square_on_unseen_pixels_gives_the_error(truth):
     assert high == 1
 
 
+@pytest.mark.parametrize("wrong", [0.5, 2.0])
+def test_the_error_is_right_where_the_noise_depends_on_it(wrong):
+    """Photon noise around a wrong image has the wrong variance. What is said of the error is right."""
+    flat = torch.full((1, 1, SIDE, SIDE), 3.0)
+    given = problem(flat, PoissonNoise())
+    found = diagnosis(given, blind(given, wrong * flat)).unseen.whole
+    assert abs(found.value - (1 + 3 * (wrong - 1) ** 2)) < 4 * found.error
+
+
 def test_an_answer_that_follows_the_noise_leaves_too_little(truth):
     given = problem(truth)
     found = diagnosis(given, answer(truth + 0.7 * (given.data - truth)))

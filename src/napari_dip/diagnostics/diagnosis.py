@@ -45,7 +45,7 @@ def diagnosis(problem: Problem, answer: Iterate) -> Diagnostics:
     problem = problem.of_channels(channels)
     explained = problem.operator(answer.x[:, channels])
     noise = ComparedNoise.of(problem, explained)
-    sample = Sample(problem.data[0], _observed(problem)[0], noise.sigma[0], noise.skewness[0])
+    sample = Sample(problem.data[0], _observed(problem)[0], noise.sigma[0], noise.skewness[0], noise.power[0])
     blocks = sample.blocks(explained[0])
     residual = observed_of(blocks, "residual")
     if noise.origin == "nothing" and np.square(residual).mean() < _ROUNDING:
@@ -106,7 +106,9 @@ def _with_unseen(
 
 
 def _misfit(blocks: Sequence[Block], counts: np.ndarray) -> Misfit | None:
-    return misfit(*(observed_of(blocks, name) for name in ("residual", "gradient", "brightness")), counts)
+    return misfit(
+        *(observed_of(blocks, name) for name in ("residual", "power", "gradient", "brightness")), counts
+    )
 
 
 def _observed(problem: Problem) -> Tensor:
