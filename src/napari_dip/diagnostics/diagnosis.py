@@ -106,9 +106,9 @@ def _with_unseen(
 
 
 def _misfit(blocks: Sequence[Block], counts: np.ndarray) -> Misfit | None:
-    return misfit(
-        *(observed_of(blocks, name) for name in ("residual", "power", "gradient", "brightness")), counts
-    )
+    names = ("residual", "power", "gradient", "brightness")
+    residual, power, gradient, brightness = (observed_of(blocks, name) for name in names)
+    return misfit(residual, power, gradient, brightness, counts)
 
 
 def _observed(problem: Problem) -> Tensor:

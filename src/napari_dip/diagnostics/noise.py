@@ -62,7 +62,8 @@ class ComparedNoise:
             parts = zip(found, channels, problem.data.split(1, 1), strict=True)
             each = zip(*(_of_model(*part) for part in parts), strict=True)
             words = dict.fromkeys(problem.described(model) for model in found)
-            return cls(*(torch.cat(one, 1) for one in each), "data", "; ".join(words))
+            sigma, skewness, power = (torch.cat(one, 1) for one in each)
+            return cls(sigma, skewness, power, "data", "; ".join(words))
         sigma = _of_residual(problem, explained).expand_as(explained)
         return cls(sigma, torch.zeros_like(sigma), torch.ones_like(sigma), "nothing", "unknown")
 
@@ -85,14 +86,14 @@ def _of_model(noise: NoiseModel, u: Tensor, data: Tensor) -> tuple[Tensor, Tenso
 def middle(image: Tensor) -> Tensor:
     """Return the middle of the planes of an image, which is enough to measure the noise."""
     side = int((_PIXELS // image.shape[1]) ** 0.5)
-    begins = [max(0, n - side) // 2 for n in image.shape[-2:]]
-    return image[(..., *(slice(at, at + side) for at in begins))]
+    top, left = (max(0, n - side) // 2 for n in image.shape[-2:])
+    return image[..., top : top + side, left : left + side]
 
 
 def _measured(problem: Problem, channel: int) -> NoiseModel | None:
     """Return the noise as measured in the middle of a channel, or None if it can't be measured."""
-    seen = (problem.weights > 0).expand_as(problem.data)
-    image, seen = (middle(one)[0, channel].cpu().numpy() for one in (problem.data, seen))
+    observed = (problem.weights > 0).expand_as(problem.data)
+    image, seen = (middle(one)[0, channel].cpu().numpy() for one in (problem.data, observed))
     try:
         return finished(finding(image, missing=~seen, axes="ZYX"[-image.ndim :]))
     except ValueError:  # there is no noise, or structure hides it

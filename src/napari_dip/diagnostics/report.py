@@ -128,7 +128,9 @@ class Diagnostics:
     Parameters
     ----------
     verdict : str
-        In sentences: whether the residual is consistent with the noise, or what is not and what to do.
+        Whether the residual is consistent with the noise, in a sentence.
+    findings : tuple of str
+        What else was found in the residual and at the end of the run, and what to do about it, in sentences.
     consistent : bool, optional
         Whether nothing but noise was found in the residual. None if that can't be told.
     noise : str
@@ -165,6 +167,7 @@ class Diagnostics:
     """
 
     verdict: str
+    findings: tuple[str, ...] = ()
     consistent: bool | None = None
     noise: str = ""
     noise_from: Literal["task", "data", "nothing"] = "nothing"
@@ -179,6 +182,11 @@ class Diagnostics:
     peaks: tuple[Peak, ...] = ()
     peak_count: Annotated[int, Ge(0)] | None = None
     minimum: Minimum | None = None
+
+    @property
+    def in_words(self) -> str:
+        """The verdict and the findings."""
+        return " ".join([self.verdict, *self.findings])
 
     def to_dict(self) -> dict[str, Any]:
         """Return what was measured as plain JSON values, without what was not."""

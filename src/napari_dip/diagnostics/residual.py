@@ -113,10 +113,14 @@ class Sample:
     def blocks(self, explained: Tensor) -> list[Block]:
         """Return the blocks of each channel in turn for A x, shape ``(C, *spatial)``."""
         arrays = (self.data, explained, self.sigma, self.observed, self.skewness, self.power)
+        cuts = [self._cut(one) for one in arrays]
         found = []
-        for number, channel in enumerate(zip(*(self._cut(one) for one in arrays), strict=True)):
-            parts = zip(self._places, zip(*channel, strict=True), strict=True)
-            blocks = [Block(*part, number, tuple(one.start for one in place)) for place, part in parts]
+        for channel in range(len(self.data)):
+            blocks = []
+            for number, place in enumerate(self._places):
+                data, u, sigma, observed, skewness, power = (cut[channel][number] for cut in cuts)
+                start = tuple(one.start for one in place)
+                blocks.append(Block(data, u, sigma, observed, skewness, power, channel, start))
             background = Background.of(observed_of(blocks, "explained"))
             found += [replace(block, background=background) for block in blocks]
         return found
