@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt
 
 #: Digits of a number: more than any of them is worth.
 _DIGITS = 4
+#: Number of peaks that provenance holds.
+_RECORDED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +191,8 @@ class Diagnostics:
         return " ".join([self.verdict, *self.findings])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what was measured as plain JSON values, without what was not."""
-        known: dict[str, Any] = _without_none(asdict(self))
+        """Return what was measured as plain JSON values. Of many peaks only the first are kept."""
+        known: dict[str, Any] = _without_none(asdict(replace(self, peaks=self.peaks[:_RECORDED])))
         return known
 
 
