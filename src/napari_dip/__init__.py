@@ -16,6 +16,7 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())
 if TYPE_CHECKING:
     from napari_dip.diagnostics.decorrelation import Decorrelation as Decorrelation
     from napari_dip.diagnostics.decorrelation import decorrelation_analysis as decorrelation_analysis
+    from napari_dip.diagnostics.report import Diagnostics as Diagnostics
     from napari_dip.diagnostics.resolution import FourierRingCorrelation as FourierRingCorrelation
     from napari_dip.diagnostics.resolution import fourier_ring_correlation as fourier_ring_correlation
     from napari_dip.errors import FileError as FileError
@@ -66,6 +67,7 @@ _HOMES = {
     "diagnostics.decorrelation": ("Decorrelation", "decorrelation_analysis"),
     "diagnostics.resolution": ("FourierRingCorrelation", "fourier_ring_correlation"),
     "errors": ("FileError", "RestorationError"),
+    "diagnostics.report": ("Diagnostics",),
     "restoration.cost": ("CostEstimate", "estimate_cost"),
     "methods": ("DIP", "PKN", "PRESETS", "FineTune"),
     "methods.classic": ("RichardsonLucy", "Wiener"),

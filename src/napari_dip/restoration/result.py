@@ -10,6 +10,7 @@ import numpy as np
 from annotated_types import Ge
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from napari_dip.diagnostics.report import Diagnostics
 from napari_dip.optim.iterate import Outcome, StoppingCriterion
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class FrameReport:
         What else the user should know about it, in a sentence.
     error : str, optional
         Why the frame could not be restored.
+    diagnostics : Diagnostics, optional
+        How far the restored frame can be trusted; None if nothing was restored.
     """
 
     index: tuple[Annotated[int, Ge(0)], ...]
@@ -49,6 +52,7 @@ class FrameReport:
     criterion: StoppingCriterion | None = None
     note: str = ""
     error: str | None = None
+    diagnostics: Diagnostics | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
@@ -56,7 +60,8 @@ class FrameReport:
         score = (
             self.score if self.score is not None and math.isfinite(self.score) else None
         )  # JSON has no NaN
-        return {**asdict(self), "outcome": self.outcome.name, "score": score, "criterion": criterion}
+        own = {**asdict(self), "outcome": self.outcome.name, "score": score, "criterion": criterion}
+        return {**own, "diagnostics": None if self.diagnostics is None else self.diagnostics.to_dict()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +113,9 @@ class Restoration(NDArrayOperatorsMixin):
         The output of a pretrained network before anything was corrected, of the image's shape.
     states : mapping of tuple of int to mapping of str to Tensor
         The weights that a pretrained network came to, by the index of the frame.
+    recovered_sources : ndarray of float32, optional
+        Faint sources that were put back, of the image's shape, in grey levels; the image contains them. None
+        if nothing was put back.
     """
 
     image: "NDArray[np.floating]"
@@ -116,6 +124,7 @@ class Restoration(NDArrayOperatorsMixin):
     parameter_maps: Mapping[str, RestoredMap] = field(default_factory=dict)
     network_output: "NDArray[np.floating] | None" = None
     states: "Mapping[tuple[int, ...], Mapping[str, Tensor]]" = field(default_factory=dict)
+    recovered_sources: "NDArray[np.float32] | None" = None
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.image, dtype=dtype, copy=copy)
@@ -154,6 +163,16 @@ class Restoration(NDArrayOperatorsMixin):
     def failed(self) -> tuple[FrameReport, ...]:
         """The reports of the frames that could not be restored."""
         return tuple(report for report in self.frames if report.error is not None)
+
+    @property
+    def diagnostics(self) -> "Diagnostics | tuple[Diagnostics | None, ...] | None":
+        """How far the image can be trusted: for a series, one for each frame that was reached.
+
+        None stands for what was not restored.
+        """
+        if len(self.frames) == 1 and not self.frames[0].index:
+            return self.frames[0].diagnostics
+        return tuple(frame.diagnostics for frame in self.frames)
 
     @property
     def outcome(self) -> Outcome:

@@ -39,6 +39,22 @@ def summary(result: "Restoration") -> str:
     return " ".join([*_notes(result), end])
 
 
+def verdict(result: "Restoration") -> str:
+    """Return in words whether the residual of a result is noise; nothing where that was not measured."""
+    found = [(frame.index, frame.diagnostics) for frame in result.frames if frame.diagnostics is not None]
+    said = list(dict.fromkeys(one.verdict for _, one in found))
+    if len(said) < 2:
+        return "".join(said)
+    good = sum(one.consistent is True for _, one in found)
+    bad = [index for index, one in found if one.consistent is False]
+    words = [f"The residual is consistent with the noise in {good} of {len(found)} frames."]
+    if bad:
+        words.append(f"It is not in {numbered(bad)}.")
+    if unknown := len(found) - good - len(bad):
+        words.append(f"It can't be told in {unknown}.")
+    return " ".join(words)
+
+
 def _notes(result: "Restoration") -> list[str]:
     """Return the notes of all frames, if there are few of them, and what they apply to."""
     noted: dict[str, list[tuple[int, ...]]] = {}

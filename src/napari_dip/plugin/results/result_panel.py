@@ -23,6 +23,7 @@ from napari_dip.errors import FileError
 from napari_dip.io import file_of
 from napari_dip.plugin.forms.layout import Rows, WrappedLabel, beside, vertical
 from napari_dip.plugin.layers import KEY
+from napari_dip.plugin.results.diagnostics_panel import DiagnosticsPanel
 from napari_dip.plugin.results.filter_panel import FilterPanel
 from napari_dip.plugin.results.result import Result
 from napari_dip.plugin.results.tuning_panel import TuningPanel
@@ -92,6 +93,7 @@ class ResultPanel(QWidget):
             "<qt>Copy a script or a command that gives the same pixels again, a description for the methods "
             "section of a paper, or the references that it cites.</qt>"
         )
+        self.diagnostics = DiagnosticsPanel(viewer)
         self.filter, self.tuning = FilterPanel(viewer), TuningPanel(viewer)
         menu = QMenu(self.copy)
         self.copy_python = menu.addAction("Python", self._copy_python)
@@ -102,6 +104,7 @@ class ResultPanel(QWidget):
 
         column = vertical(self)
         column.addWidget(self.title)
+        column.addWidget(self.diagnostics)
         rows = Rows()
         rows.add("Blend", beside(self.blend, self._percent))
         column.addLayout(rows)
@@ -113,6 +116,7 @@ class ResultPanel(QWidget):
             column.addWidget(panel)
             panel.said.connect(self.said)
             panel.failed.connect(self.failed)
+            panel.changed.connect(lambda: self.diagnostics.show_result(self._result))
             panel.run_requested.connect(self.run_requested)
         self.blend.valueChanged.connect(self._blend)
         self.residual.clicked.connect(self._add_residual)
@@ -133,6 +137,7 @@ class ResultPanel(QWidget):
             event.disconnect(self._update)
         self._events = []
         self._results = []
+        self.diagnostics.release()
         self.filter.release()
         self.tuning.release()
 
@@ -145,6 +150,7 @@ class ResultPanel(QWidget):
         offered = (active, *owners, *(one.layer for one in results))
         self._layer = next((layer for layer in offered if self._provenance_of(layer) is not None), None)
         self.setVisible(self._layer is not None)
+        self.diagnostics.show_result(self._result)
         self.filter.show_result(self._result)
         self.tuning.show_result(self._result)
         if self._layer is None:
