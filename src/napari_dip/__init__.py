@@ -52,11 +52,11 @@ if TYPE_CHECKING:
     from napari_dip.restoration.api import solve as solve
     from napari_dip.restoration.cost import CostEstimate as CostEstimate
     from napari_dip.restoration.cost import estimate_cost as estimate_cost
+    from napari_dip.restoration.frame_report import FrameReport as FrameReport
     from napari_dip.restoration.measurement import Measurement as Measurement
     from napari_dip.restoration.recipe import Recipe as Recipe
     from napari_dip.restoration.resolution import Resolution as Resolution
     from napari_dip.restoration.resolution import measure_resolution as measure_resolution
-    from napari_dip.restoration.result import FrameReport as FrameReport
     from napari_dip.restoration.result import Restoration as Restoration
     from napari_dip.restoration.uncertainty import Uncertainty as Uncertainty
     from napari_dip.tasks import Deconvolve as Deconvolve
@@ -80,7 +80,8 @@ _HOMES = {
     "psf.estimate": ("estimate_psf",),
     "restoration.recipe": ("Recipe",),
     "restoration.resolution": ("Resolution", "measure_resolution"),
-    "restoration.result": ("FrameReport", "Restoration"),
+    "restoration.frame_report": ("FrameReport",),
+    "restoration.result": ("Restoration",),
     "restoration.uncertainty": ("Uncertainty",),
     "restoration.api": ("residual", "restore", "solve"),
     "restoration.measurement": ("Measurement",),

@@ -15,7 +15,8 @@ from napari_dip.errors import RestorationError, translated_errors
 from napari_dip.optim.iterate import Iterate, PixelErrors
 from napari_dip.optim.stopping import MaxIterations, StoppingRule, StopRequested
 from napari_dip.restoration.environment import own_environment
-from napari_dip.restoration.result import FrameReport, Restoration, RestoredMap
+from napari_dip.restoration.frame_report import FrameReport
+from napari_dip.restoration.result import Restoration, RestoredMap
 from napari_dip.restoration.text import frame_name
 from napari_dip.restoration.uncertainty import Uncertainty
 from napari_dip.settings import to_dict

@@ -11,8 +11,8 @@ from napari_dip.image.axes import Axes, Channels
 from napari_dip.image.region import Region
 from napari_dip.methods import Method
 from napari_dip.restoration.checks import MOST_THREADS
+from napari_dip.restoration.frame_report import FrameReport
 from napari_dip.restoration.legacy import updated
-from napari_dip.restoration.result import FrameReport
 from napari_dip.restoration.series import Following
 from napari_dip.restoration.text import one_line
 from napari_dip.restoration.untrusted import arguments_of, refuse_other_values

@@ -16,8 +16,8 @@ from napari_dip.image.region import Region
 from napari_dip.methods import FineTune, Method
 from napari_dip.optim.iterate import STOPPED_EARLY, Outcome
 from napari_dip.restoration.crop import factors, refined
+from napari_dip.restoration.frame_report import FrameReport
 from napari_dip.restoration.provenance import Provenance
-from napari_dip.restoration.result import FrameReport
 from napari_dip.restoration.series import Following
 from napari_dip.settings import plain_fields
 from napari_dip.tasks import Task
