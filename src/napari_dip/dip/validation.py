@@ -143,7 +143,7 @@ def _criterion(problem: Problem, stopping: str, noise: Whiteness | None) -> Stop
         return None
     if stopping != "auto":
         return StoppingCriterion[stopping.replace("-", "_").upper()]
-    if noise is None or noise.white:
+    if noise is None or not noise.smooth:
         return StoppingCriterion.HELD_OUT
     # Compression of an image without other noise leaves nothing to measure.
     measurable = problem.noise.known or noise.measured

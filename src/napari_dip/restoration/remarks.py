@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dip.noise.defects import dead_pixels, odd_lines
+from napari_dip.noise.defects import dead_pixels
+from napari_dip.noise.lines import odd_lines
 from napari_dip.noise.models import PoissonGaussianNoise, PoissonNoise
 
 if TYPE_CHECKING:
