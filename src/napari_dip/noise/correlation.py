@@ -35,7 +35,7 @@ _EVEN = 20.0
 _MEDIAN = 0.4549
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Correlation:
     """How much weaker noise is at the highest frequencies than at middle ones.
 
@@ -52,8 +52,9 @@ class Correlation:
         The same along both axes at once, in the flattest blocks.
     even : bool
         Whether the power is about the same everywhere, as that of noise is. If not, it is that of structure.
-    variance : float
-        Variance of the noise in the flattest blocks, in grey levels².
+    spectrum : ndarray, shape ``(8, 8)``
+        Power of the noise in the flattest blocks at i/16 and j/16 cycles per pixel, in grey levels². At
+        frequency 0 it can't be told from the image, and is 0. NaN if it can't be measured.
     """
 
     decline: float
@@ -61,7 +62,12 @@ class Correlation:
     error: float
     ratio: float
     even: bool
-    variance: float
+    spectrum: np.ndarray
+
+    @property
+    def variance(self) -> float:
+        """Variance of the noise in the flattest blocks, in grey levels²."""
+        return float(self.spectrum.sum()) / (SIZE**2 - 1)
 
     @property
     def significant(self) -> bool:
@@ -116,7 +122,7 @@ def correlation(values: np.ndarray, seen: np.ndarray) -> Correlation:
     """
     power = _power(values, seen)
     if len(power) < FEWEST:
-        return Correlation(*(math.nan,) * 4, even=False, variance=math.nan)
+        return Correlation(*(math.nan,) * 4, even=False, spectrum=np.full((SIZE, SIZE), math.nan))
     along = _lower_ratio(power[:, _MIDDLE, _ACROSS], power[:, _HIGHEST, _ACROSS])
     across = _lower_ratio(power[:, _ACROSS, _MIDDLE], power[:, _ACROSS, _HIGHEST])
     both = _lower_ratio(power[:, _MIDDLE, _MIDDLE], power[:, _HIGHEST, _HIGHEST])
@@ -130,7 +136,7 @@ def correlation(values: np.ndarray, seen: np.ndarray) -> Correlation:
         error=_SPREAD / (len(power) * _STEP**2 / SIZE**2) ** 0.5,
         ratio=float(spectrum[3:5, 3:5].mean() / high) if high > 0 else math.inf,
         even=_even(power[:, _MIDDLE, _ACROSS]),
-        variance=float(spectrum.sum()) / (SIZE**2 - 1),
+        spectrum=spectrum,
     )
 
 

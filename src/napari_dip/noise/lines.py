@@ -13,7 +13,7 @@ _LINE = 10.0
 #: Share by which the parts of a line may differ from all of it, and their number.
 _UNLIKE, _PARTS = 0.5, 8
 #: Length of a segment of a line in pixels, and the least number of segments of a line.
-_SEGMENT, _FEWEST = 32, 3
+SEGMENT, _FEWEST = 32, 3
 #: What makes an image striped: the least correlation between neighbouring segments, its standard errors, and
 #: the least correlation between those segments that differ least from the lines beside them.
 _COHERENT, _SIGNIFICANT, _QUIET = 0.2, 4.0, 0.06
@@ -89,7 +89,7 @@ def stripes(lines: np.ndarray) -> float:
         In grey levels.
     """
     count, length = lines.shape
-    segment = min(_SEGMENT, length // _FEWEST)
+    segment = min(SEGMENT, length // _FEWEST)
     if count < _SIDE or length < _SIDE:
         return 0.0
     apart = lines[1:-1] - (lines[:-2] + lines[2:]) / 2

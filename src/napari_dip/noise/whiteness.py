@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from napari_dip.noise.compression import compressed
-from napari_dip.noise.correlation import Correlation, correlation
+from napari_dip.noise.correlation import SIZE, Correlation, correlation
 from napari_dip.noise.lines import stripes
 
 #: Largest number of planes that are measured, and the side of their middle.
@@ -33,6 +33,9 @@ class Whiteness:
     decline : float
         Power of the noise at middle frequencies divided by that at the highest ones along the same axis, in
         the channel where it is largest. It is 1 for white noise. NaN if it can't be measured.
+    spectrum : Tensor, shape ``(C, 8, 8)``
+        Power of the noise at i/16 and j/16 cycles per pixel, as the `variance`, whose mean it is but for
+        frequency 0.
     variance : Tensor, shape ``(1, C, 1, ...)``
         Variance of the noise, correlated or not, in grey levels². It is too low by about a fifth, since it is
         measured in the flattest parts, and hardly contains what compression does to structure. NaN if it
@@ -44,6 +47,7 @@ class Whiteness:
     columns: float
     compressed: bool
     decline: float
+    spectrum: Tensor
     variance: Tensor
 
     @property
@@ -97,21 +101,22 @@ def whiteness(data: Tensor, weights: Tensor) -> Whiteness:
     several = [(plane, known) for plane, known in _each(values, seen) if known.any()]
     jpeg = any(compressed(*one) for one in _for_compression(values, seen))
     declines = [one.decline for one in found if np.isfinite(one.decline)]
+    spectrum = _spectra(found)
     return Whiteness(
         smooth=any(one.significant or (jpeg and one.coarse) for one in found),
         rows=max((_stripes(*one) for one in several), default=0.0),
         columns=max((_stripes(plane.T, known.T) for plane, known in several), default=0.0),
         compressed=jpeg,
         decline=max(declines, default=np.nan),
-        variance=_variances(found, data),
+        spectrum=spectrum,
+        variance=(spectrum.sum((1, 2)) / (SIZE**2 - 1)).to(data).reshape(1, -1, *(1,) * (data.ndim - 2)),
     )
 
 
-def _variances(found: list[Correlation], data: Tensor) -> Tensor:
-    """Return the variance of each channel; one that can't be measured has the mean of the others."""
-    variance = torch.tensor([one.variance for one in found], dtype=torch.float64)
-    variance = variance.where(variance.isfinite(), variance.nanmean())
-    return variance.to(data).reshape(1, -1, *(1,) * (data.ndim - 2))
+def _spectra(found: list[Correlation]) -> Tensor:
+    """Return the spectrum of each channel; one that can't be measured has the mean of the others."""
+    spectra = torch.from_numpy(np.stack([one.spectrum for one in found]))
+    return spectra.where(spectra.isfinite(), spectra.nanmean(0))
 
 
 def _planes(image: Tensor) -> Tensor:
