@@ -13,6 +13,7 @@ from napari_dip.dip.early_stop import EarlyStop
 from napari_dip.dip.initial_estimate import initial_estimate
 from napari_dip.dip.postfilter import postfiltered
 from napari_dip.dip.settings import FitSettings
+from napari_dip.dip.split_filters import split_estimate, split_postfiltered
 from napari_dip.dip.validation import Validation
 from napari_dip.errors import DivergenceError, RestorationError
 from napari_dip.image.intensity import Range
@@ -119,7 +120,10 @@ def _iterates(
     filters = settings.postfilter and filterable and suits
     waiting = early.waiting(prepared.estimate)
     with closing(_runs(settings, prepared, waiting, seed, weights)) as runs:
-        yield from postfiltered(runs, prepared.validation) if filters else runs
+        if settings.postfilter and filterable and prepared.validation.split:
+            yield from split_postfiltered(runs, prepared.validation)
+        else:
+            yield from postfiltered(runs, prepared.validation) if filters else runs
 
 
 def _prepared(
@@ -134,6 +138,8 @@ def _prepared(
     if guide is None and _sees_estimate(settings, problem):
         if validation.suits_classic_filters:
             estimate = yield from initial_estimate(validation.fitted)
+        elif validation.split:
+            estimate = yield from split_estimate(validation)
         # Without an estimate the channels stay, so that frames with different noise can share weights.
         blank = problem.data.new_zeros(1, problem.data.shape[1], *problem.grid.shape)
         images.append(blank if estimate is None else estimate)

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from napari_dip.noise.models import CorrelatedNoise
 from napari_dip.noise.per_pixel import PerPixelNoise
-from napari_dip.noise.splitting import split_noise
+from napari_dip.noise.second_image import split_noise
 from napari_dip.noise.whiteness import Whiteness, whiteness
 from napari_dip.operators import Blur, Identity
 from napari_dip.optim.iterate import Iterate, Outcome, StoppingCriterion
@@ -43,7 +43,7 @@ class Validation:
     criterion : StoppingCriterion, optional
         What decides when the fit ends; None if only the number of iterations does.
     variance : Tensor, shape ``(1, C, 1, ...)``, optional
-        Variance of the noise as measured in the data, if the residual is the criterion.
+        Variance of the noise as measured in the data, if the residual or a second image is the criterion.
     """
 
     problem: Problem
@@ -76,9 +76,15 @@ class Validation:
         elif criterion is StoppingCriterion.SPLIT and noise is not None:
             first, second = split_noise(problem.data, noise.spectrum, generator)
             fitted, held_out = replace(problem, data=first), replace(problem, data=second)
+            variance = noise.variance
         elif criterion is StoppingCriterion.DISCREPANCY and noise is not None:
             variance = noise.variance
         return cls(problem, fitted, held_out, criterion, variance)
+
+    @property
+    def split(self) -> bool:
+        """Whether the criterion is a second image, because the noise is correlated between pixels."""
+        return self.criterion is StoppingCriterion.SPLIT
 
     @property
     def suits_classic_filters(self) -> bool:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from napari_dip.noise.splitting import split_noise
+from napari_dip.noise.second_image import split_noise
 from napari_dip.noise.whiteness import whiteness
 
 
