@@ -74,7 +74,7 @@ def split_postfiltered(iterates: Iterable[Iterate], validation: Validation) -> I
 
 
 def _postfiltered(x: Tensor, validation: Validation) -> Generator[None, None, Tensor]:
-    """Return the data, filtered with the image as the pilot; the image itself if the second image prefers it."""
+    """Return the data, filtered with the image as the pilot; or the image, if the second image prefers it."""
     _, strength = yield from _filtered_again(x, validation.fitted, validation)
     return x if strength is None else (yield from _bayes(x, validation.problem, validation, strength))
 
