@@ -14,6 +14,11 @@ from napari_dip._version import __version__ as __version__
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 if TYPE_CHECKING:
+    from napari_dip.diagnostics.decorrelation import Decorrelation as Decorrelation
+    from napari_dip.diagnostics.decorrelation import decorrelation_analysis as decorrelation_analysis
+    from napari_dip.diagnostics.report import Diagnostics as Diagnostics
+    from napari_dip.diagnostics.resolution import FourierRingCorrelation as FourierRingCorrelation
+    from napari_dip.diagnostics.resolution import fourier_ring_correlation as fourier_ring_correlation
     from napari_dip.errors import FileError as FileError
     from napari_dip.errors import RestorationError as RestorationError
     from napari_dip.methods import DIP as DIP
@@ -50,6 +55,8 @@ if TYPE_CHECKING:
     from napari_dip.restoration.cost import estimate_cost as estimate_cost
     from napari_dip.restoration.measurement import Measurement as Measurement
     from napari_dip.restoration.recipe import Recipe as Recipe
+    from napari_dip.restoration.resolution import Resolution as Resolution
+    from napari_dip.restoration.resolution import measure_resolution as measure_resolution
     from napari_dip.restoration.result import FrameReport as FrameReport
     from napari_dip.restoration.result import Restoration as Restoration
     from napari_dip.tasks import Deconvolve as Deconvolve
@@ -59,7 +66,10 @@ if TYPE_CHECKING:
     from napari_dip.tasks import Task as Task
 
 _HOMES = {
+    "diagnostics.decorrelation": ("Decorrelation", "decorrelation_analysis"),
+    "diagnostics.resolution": ("FourierRingCorrelation", "fourier_ring_correlation"),
     "errors": ("FileError", "RestorationError"),
+    "diagnostics.report": ("Diagnostics",),
     "restoration.cost": ("CostEstimate", "estimate_cost"),
     "methods": ("DIP", "PKN", "PRESETS", "FineTune"),
     "methods.classic": ("RichardsonLucy", "Wiener"),
@@ -77,6 +87,7 @@ _HOMES = {
     "psf.models": ("AiryPSF", "GaussianPSF", "MeasuredPSF", "MoffatPSF"),
     "psf.estimate": ("estimate_psf",),
     "restoration.recipe": ("Recipe",),
+    "restoration.resolution": ("Resolution", "measure_resolution"),
     "restoration.result": ("FrameReport", "Restoration"),
     "restoration.api": ("residual", "restore", "solve"),
     "restoration.measurement": ("Measurement",),

@@ -85,9 +85,13 @@ class Task(ABC):
 
         return Problem(data, operator, self.noise, weights)
 
-    def finish(self, x: "Tensor", problem: "Problem") -> "Tensor":
-        """Return the part of x that the user asked for; x may reach beyond the data."""
+    def part(self, x: "Tensor", problem: "Problem") -> "Tensor":
+        """Return the part of x that lies on the grid of the restored image; x may reach beyond the data."""
         return cut(x, self.grid(tuple(problem.data.shape[2:])).part_of(problem.grid))
+
+    def finish(self, x: "Tensor", problem: "Problem") -> "Tensor":
+        """Return what the user asked for of x."""
+        return self.part(x, problem)
 
 
 @dataclass(frozen=True)

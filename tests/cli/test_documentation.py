@@ -25,7 +25,7 @@ COMMANDS = [(page.name, line) for page in PAGES for line in commands(page)]
 
 def test_every_task_has_an_example():
     shown = {line.split()[1] for _, line in COMMANDS}
-    assert shown >= {"denoise", "inpaint", "super-resolve", "deconvolve", "train-pkn", "demo"}
+    assert shown >= {"denoise", "inpaint", "super-resolve", "deconvolve", "train-pkn", "demo", "resolution"}
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,10 @@ def test_the_commands_of_a_page_are_understood(page, lines, monkeypatch):
     monkeypatch.setattr("napari_dip.cli.batch.restore_files", lambda job, *_, **__: jobs.append(job))
     monkeypatch.setattr("napari_dip.cli.train.train_from_files", lambda *_, **__: jobs.append(None))
     monkeypatch.setattr("napari_dip.cli.demo.run", lambda *_: jobs.append(None) or "")
+    monkeypatch.setattr(
+        "napari_dip.cli.resolution.resolution_of_files", lambda *_, **__: jobs.append(None) or ""
+    )
+    monkeypatch.setattr("napari_dip.cli.describe.described", lambda *_, **__: jobs.append(None) or "")
     for line in lines:
         arguments = shlex.split(line, comments=True)[1:]
         try:

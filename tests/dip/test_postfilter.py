@@ -15,7 +15,7 @@ from napari_dip import (
     StopRequested,
     UnknownNoise,
 )
-from napari_dip.dip.postfilter import postfilter, postfiltered
+from napari_dip.dip.postfilter import _share, postfilter, postfiltered
 from napari_dip.dip.validation import Validation
 from napari_dip.operators import Blur, Identity
 from napari_dip.optim.iterate import Iterate, StoppingCriterion
@@ -40,7 +40,7 @@ def filtered(x, tried):
         try:
             next(steps)
         except StopIteration as end:
-            return end.value[0].numpy()
+            return end.value[0][0].numpy()
 
 
 def error(image, truth):
@@ -89,7 +89,20 @@ def test_held_out_pixels_can_reject_the_filter(wide, random):
     """The pilot knows more than the data about a texture as fine and weak as the noise."""
     truth = wide + random.normal(0, 14, wide.shape)
     noisy = truth + random.normal(0, 20, wide.shape)
-    np.testing.assert_array_equal(filtered(truth, validation(noisy)), truth.astype(np.float32))
+    assert error(filtered(truth, validation(noisy)), truth) < 0.05 * 14**2
+
+
+def test_the_share_of_the_filter_is_chosen_for_steep_and_quiet_places_apart(random):
+    """Here the filter is right in steep places alone."""
+    steep = np.zeros((1, 128, 128))
+    steep[:, 48:80] = 40 * random.random((1, 32, 128))
+    fitted, right = (torch.from_numpy(steep + part) for part in (0.0, 2.0 * (steep > 0)))
+    other = torch.from_numpy(random.normal(0, 2, steep.shape))
+    blind = torch.where(torch.from_numpy(steep > 0), right, other)
+    data = right + torch.from_numpy(random.normal(0, 1, steep.shape))
+    share = _share(fitted, blind, data, torch.from_numpy(random.random(steep.shape) < 0.2))
+    assert float(share[0, 50:78].mean()) > 0.9
+    assert float(share[0, :40].mean()) < 0.1
 
 
 def test_pixels_without_weight_have_no_influence(wide, random):
@@ -169,7 +182,7 @@ def slow(monkeypatch):
         yield
         release.wait()
         yield
-        return x + 1
+        return x + 1, x + 2
 
     monkeypatch.setattr("napari_dip.dip.postfilter.postfilter", filter_)
     yield release
@@ -186,6 +199,7 @@ def test_the_fitted_image_is_repeated_while_the_filter_works(wide, slow):
     *_, answer = iterates
     assert answer.outcome is Outcome.NO_IMPROVEMENT
     assert torch.equal(answer.x, x + 1)
+    assert torch.equal(answer.unseen.x, x + 2)
 
 
 def test_a_stop_while_the_filter_works_keeps_the_fitted_image(wide, slow):

@@ -76,6 +76,27 @@ HOSTILE = [
 ]
 
 
+NUMBER = {"value": 1.02, "error": 0.01}
+#: What a frame says of itself, with every number that is ever written.
+DIAGNOSTICS = {
+    "verdict": "The residual is consistent with the noise.",
+    "consistent": True,
+    "noise": "σ = 20 grey levels everywhere",
+    "noise_from": "task",
+    "white": True,
+    "unseen": {"pixels": 60, "whole": NUMBER, "quiet": NUMBER, "bright": NUMBER, "steep": NUMBER},
+    "fitted": {"pixels": 1140, "whole": NUMBER},
+    "expected": [0.98, 1.0],
+    "relative_error": NUMBER,
+    "correlations": [{"lag_1": NUMBER, "lag_2": NUMBER}] * 2,
+    "contrast_loss": NUMBER,
+    "flux_ratio": NUMBER,
+    "peaks": [{"position": [3, 4], "channel": 0, "significance": -7.5, "width": 1.3}],
+    "peak_count": 1,
+    "minimum": {"rise": NUMBER, "change": 0.3},
+}
+
+
 def sample(task=None, method=None, **changes):
     """Return a provenance with every field that is ever written."""
     place = {"layer": "holes", "path": "holes.tif", "multiscale": False, "same_grid": True}
@@ -103,6 +124,7 @@ def sample(task=None, method=None, **changes):
                 "criterion": "HELD_OUT",
                 "note": "A note.",
                 "error": None,
+                "diagnostics": DIAGNOSTICS if at else None,
             }
             for at in range(2)
         ],
@@ -430,6 +452,10 @@ WRONG = [
     (("frames", 1, "outcome"), [], r"frames\[1\]\.outcome must be one of .*, got \[\]"),
     (("frames", 0, "iterations"), None, r"frames\[0\]\.iterations must be of type int"),
     (("frames", 0, "note"), 3, r"frames\[0\]\.note must be of type str"),
+    (("frames", 1, "diagnostics"), "good", r"frames\[1\]\.diagnostics must be a mapping, got 'good'"),
+    (("frames", 1, "diagnostics", "verdict"), 3, r"frames\[1\]\.diagnostics\.verdict must be of type str"),
+    (("frames", 1, "diagnostics", "noise_from"), "x", r"frames\[1\]\.diagnostics\.noise_from must be one of"),
+    (("frames", 1, "diagnostics", "fitted", "pixels"), -1, r"frames.*\.fitted\.pixels must be >= 0"),
     (("source",), "x", "source must be a mapping, got 'x'"),
     (("source", "layer"), ["x"], r"source\.layer must be of type str"),
     (

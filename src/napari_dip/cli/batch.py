@@ -82,6 +82,10 @@ def _restore_file(
     with interruption.finishing():
         result = run.restore(reporter, interruption.rule)
         written, problems = write_results(run, result, reporter)
+        if job.common.resolution and not interruption.requested:
+            resolution = run.measure_resolution(interruption.rule)
+            if not interruption.requested:  # otherwise the halves were stopped too
+                reporter.say(resolution)
     failed = {frame.index: frame.error or "" for frame in result.failed}
     if failed:
         why = failed_frames(failed, len(result.frames))

@@ -94,6 +94,11 @@ def check_common(common: "Common", method: Method) -> None:
         bits(common.dq_bits)
     if common.missing_label is not None and common.missing is None:
         raise ValueError("--missing-label selects pixels of the --missing file: give that file too")
+    if common.resolution and (common.guide is not None or common.parameter_maps is not None):
+        raise ValueError(
+            "--resolution needs two results that share nothing but the scene: leave out --guide and "
+            "--parameter-maps"
+        )
     title = words_of_method(type(method)).title
     for option, path in (("--parameter-maps", common.parameter_maps), ("--save-maps", common.save_maps)):
         if path is not None and not method.takes_maps:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from napari_dip.cli.inputs import Source, opened
+from napari_dip.cli.resolution import pixel_sizes
 from napari_dip.image.axes import Axes
 from napari_dip.io import left_out, reserved
 from napari_dip.io.parameter_maps import read_maps, refuse_maps_file, reserved_maps
@@ -20,6 +21,7 @@ from napari_dip.restoration.api import restore
 from napari_dip.restoration.collect import FailedFramesWarning
 from napari_dip.restoration.measurement import Measurement
 from napari_dip.restoration.point_spread import point_spread_function
+from napari_dip.restoration.resolution import measure_resolution
 from napari_dip.restoration.series import Series, layout_for
 
 if TYPE_CHECKING:
@@ -187,3 +189,24 @@ class FileRun:
                 callback=reporter.show,
                 return_maps=self.outputs.maps is not None,
             )
+
+    def measure_resolution(self, interruption: "StopRequested") -> str:
+        """Return in words what resolution the result has, from two halves of the measurement."""
+        common = self.common
+        own = common.stopping_rule
+        sizes, unit = pixel_sizes(self.source.picture, self.source.axes)
+        try:
+            return measure_resolution(
+                self.measurement,
+                self.task,
+                self.method,
+                pixel_size=None if unit == "px" else sizes,
+                unit=unit,
+                series=common.series,
+                device=common.device,
+                seed=common.seed,
+                threads=common.threads,
+                stopping_rule=interruption if own is None else own | interruption,
+            ).in_words
+        except ValueError as error:  # the result is written, and stays
+            return f"The resolution could not be measured: {error}"

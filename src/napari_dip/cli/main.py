@@ -1,5 +1,6 @@
 """The command line: one command for each task."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -151,6 +152,56 @@ def demo(*, output: options.DemoOutput = Path("demo"), messages: options.Message
         with Reporter(quiet=_quiet(messages)) as reporter:
             reporter.say(run(output, reporter, interruption))
             interruption.check(f"interrupted; the best result so far is in {output}")
+
+
+@app.command(sort_key=6, usage=_usage("resolution", "IMAGE [OTHER]"))
+def resolution(
+    image: Annotated[Path, Parameter(help="An image as it was measured, or one of two images.")],
+    other: Annotated[
+        Path | None,
+        Parameter(
+            help="A second image of the same scene that shares no noise with the first: another exposure, or "
+            "the result of one."
+        ),
+    ] = None,
+    /,
+    *,
+    halves: options.Halves = False,
+    axes: options.AxesLetters = None,
+    hdu: options.HDU = None,
+    messages: options.Messages | None = None,
+) -> None:
+    """Measure the resolution of an image, or that at which two images agree.
+
+    Two images are compared by Fourier ring correlation; a single one by decorrelation analysis, which needs
+    the noise as it was measured. To measure that of a restored image, restore two exposures and compare them,
+    or restore with --resolution.
+    """
+    from napari_dip.cli.resolution import resolution_of_files
+
+    _write(resolution_of_files(image, other, axes=axes, hdu=hdu, halves=halves))
+
+
+@app.command(sort_key=7, usage=_usage("methods-text", "FILE"))
+def methods_text(
+    file: Annotated[Path, Parameter(help="An image that napari-dip has restored.")],
+    /,
+    *,
+    bibtex: options.BibTeX = False,
+    messages: options.Messages | None = None,
+) -> None:
+    """Describe how an image was restored, for the methods section of a paper.
+
+    A paragraph says what was done, with all versions and settings, another one which limitations apply, and
+    the checklists of QUAREP-LiMi are filled in as far as the file tells.
+    """
+    from napari_dip.cli.describe import described
+
+    _write(described(file, references=bibtex))
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(f"{text.rstrip()}\n")
 
 
 def _run(

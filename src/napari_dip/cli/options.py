@@ -123,6 +123,25 @@ Noisy = Annotated[
 DemoOutput = Annotated[
     Path, Parameter(help="Folder for the images and the summary; it is created if necessary.", group=_OUTPUT)
 ]
+Halves = Annotated[
+    _Switch,
+    Parameter(
+        help="The two images are halves of one measurement: correct for their having half of its light.",
+        group=_IMAGE,
+    ),
+]
+AxesLetters = Annotated[
+    str | None,
+    Parameter(
+        help="One letter per axis, such as ZYX or YXC. [default: as the file states, or guessed from the "
+        "shape]",
+        group=_IMAGE,
+    ),
+]
+HDU = Annotated[str | None, Parameter(help="The HDU of FITS files to read.", group=_IMAGE)]
+BibTeX = Annotated[
+    _Switch, Parameter(help="Write the BibTeX entries of what the text cites instead.", group=_OUTPUT)
+]
 Overwrite = Annotated[_Switch, Parameter(help="Replace existing files.", group=_OUTPUT)]
 
 
@@ -198,6 +217,9 @@ class Common:
     save_weights : Path
         Write the fine-tuned network, for use with --weights: a .safetensors file, an existing folder, or a
         name with {stem} in it.
+    resolution : bool
+        Measure the resolution of the result too, by Fourier ring correlation: the measurement is split in two
+        halves that share no noise, and both are restored. This takes twice as long again.
     keep_dtype : bool
         Round the result to the data type of the source. Values outside its range are clipped, and their
         number is printed.
@@ -228,6 +250,7 @@ class Common:
     threads: Annotated[_Integer | None, Parameter(group=_METHOD)] = None
     save_maps: Annotated[Path | None, Parameter(group=_OUTPUT)] = None
     save_weights: Annotated[Path | None, Parameter(group=_OUTPUT)] = None
+    resolution: Annotated[_Switch, Parameter(group=_OUTPUT)] = False
     keep_dtype: Annotated[_Switch, Parameter(group=_OUTPUT)] = False
     overwrite: Overwrite = False
     skip_existing: Annotated[_Switch, Parameter(group=_OUTPUT)] = False

@@ -14,7 +14,7 @@ from napari_dip.optim.iterate import Iterate, StoppingCriterion
 from napari_dip.restoration.cost import CostEstimate
 from napari_dip.restoration.progress import ProgressTracker
 from napari_dip.restoration.result import Restoration
-from napari_dip.restoration.text import duration, memory, summary
+from napari_dip.restoration.text import duration, memory, summary, verdict
 
 _SECONDS_PER_LINE = 20
 
@@ -118,6 +118,8 @@ class Reporter:
             self._bar.remove_task(self._task)
             self._task = None
         self.say(summary(result))
+        if words := verdict(result):
+            self.say(words)
         if clipped:
             self.say(f"values clipped to the range of the file's data type: {clipped}")
         if target is not None:

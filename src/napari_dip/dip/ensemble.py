@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from napari_dip.dip.early_stop import EarlyStop
 from napari_dip.dip.initial_estimate import initial_estimate
 from napari_dip.dip.postfilter import postfiltered
+from napari_dip.dip.recovery import recovered
 from napari_dip.dip.settings import FitSettings
 from napari_dip.dip.split_filters import split_estimate, split_postfiltered
 from napari_dip.dip.validation import Validation
@@ -21,10 +22,11 @@ from napari_dip.networks.build import build
 from napari_dip.networks.cuda_graph import record
 from napari_dip.networks.output import Sieve, ToGreyLevels
 from napari_dip.networks.precision import compute_dtype
+from napari_dip.noise.models import LaplaceNoise
 from napari_dip.operators import Blur, Identity
 from napari_dip.optim.background import always, in_background
 from napari_dip.optim.fit import fit, noisy_inputs
-from napari_dip.optim.iterate import Iterate, Outcome, State
+from napari_dip.optim.iterate import Iterate, Outcome, State, StoppingCriterion
 from napari_dip.optim.stages import averaged, averaged_with, best_last, mean, stopped
 from napari_dip.optim.stopping import Diverged, MaxIterations, Never, StoppingRule, TimeLimit
 from napari_dip.problem import Problem
@@ -118,12 +120,22 @@ def _iterates(
     filterable = isinstance(problem.operator, Identity) and guide is None
     suits = prepared.validation.suits_classic_filters and prepared.validation.held_out is not None
     filters = settings.postfilter and filterable and suits
+    recovers = settings.recover_sources and _shows_sources(prepared.validation)
     waiting = early.waiting(prepared.estimate)
     with closing(_runs(settings, prepared, waiting, seed, weights)) as runs:
         if settings.postfilter and filterable and prepared.validation.split:
-            yield from split_postfiltered(runs, prepared.validation)
+            answers = split_postfiltered(runs, prepared.validation)
         else:
-            yield from postfiltered(runs, prepared.validation) if filters else runs
+            answers = postfiltered(runs, prepared.validation) if filters else runs
+        yield from recovered(answers, problem) if recovers else answers
+
+
+def _shows_sources(validation: Validation) -> bool:
+    """Whether faint sources can be measured in the data: their noise is independent, without outliers."""
+    problem = validation.problem
+    plain = isinstance(problem.operator, Identity) and not problem.only_missing
+    white = validation.criterion is StoppingCriterion.HELD_OUT
+    return plain and white and not isinstance(problem.noise, LaplaceNoise)
 
 
 def _prepared(
@@ -178,17 +190,22 @@ def _runs(
         # Only held-out pixels tell when a network has learnt enough to join the others.
         waits = bool(answers) and validation.held_out is None
         length = 0
+        end: Tensor | None = None  # the fit at the end, which may be worse than the best one
         with closing(_run(settings, validation, network, outputs, number, answers, weights)) as run:
             for iterate in run:
                 length = max(length, iterate.index)
                 if iterate.outcome is None:
+                    x = mean(answers) if waits else iterate.x
                     yield replace(
                         iterate,
                         index=iterations + iterate.index,
-                        x=mean(answers) if waits else iterate.x,
+                        x=x,
                         score=_finite(lowest) if waits else iterate.score,
                         criterion=validation.criterion,
+                        unseen=validation.unseen(x),
                     )
+                elif end is None:
+                    end = iterate.x
         own = (len(answers) + 1) * iterate.x - sum(answers)
         untrained = iterate.outcome is Outcome.DIVERGED and iterate.index == 0
         better = validation.held_out is None or iterate.score is None or iterate.score < lowest
@@ -197,13 +214,15 @@ def _runs(
             lowest = lowest if iterate.score is None else min(lowest, iterate.score)
         last = number + 1 == settings.ensemble_size
         if answers:
+            x = mean(answers)
             answer = replace(
                 iterate,
                 index=iterations + iterate.index,
-                x=mean(answers),
+                x=x,
                 score=_finite(lowest),
                 outcome=iterate.outcome if last else None,
                 criterion=validation.criterion,
+                unseen=validation.unseen(x, None if end is None else (iterate.x, end)),
             )
             yield answer
             waiting = answer

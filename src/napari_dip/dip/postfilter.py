@@ -3,20 +3,27 @@
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from napari_dip.dip.refinement import refined
 from napari_dip.dip.validation import Validation
 from napari_dip.filters.nonlocal_bayes import nonlocal_bayes, nonlocal_bayes_completion
 from napari_dip.filters.vst import Stabiliser
 from napari_dip.noise.absence import positive_sigma
 from napari_dip.noise.models import LaplaceNoise
 from napari_dip.noise.residual import residual_sigma
-from napari_dip.optim.background import always, in_background
 from napari_dip.optim.iterate import Iterate
 
 #: Standard errors by which held-out pixels have to prefer the fitted image.
 _SIGNIFICANT = 2.0
+#: Shares of the pixels, from the flattest on, that end a class of places: quiet, middle and steep ones.
+_PLACES = (0.7, 0.9)
+#: Share of the filtered image that was best on average in each class, and the inverse of its variance from
+#: image to image.
+_USUAL_SHARES, _USUAL_WEIGHT = (0.9, 0.75, 0.7), 16.0
 #: Number of times that missing pixels are filled in, each time with a better pilot.
 _ROUNDS = 2
 #: Noise of observed pixels around missing ones, as a share of the residual: data may have hardly any noise.
@@ -28,8 +35,6 @@ _OUTLIER = 4.0
 def postfiltered(iterates: Iterable[Iterate], validation: Validation) -> Iterator[Iterate]:
     """Filter the answer of a run that was not stopped from outside.
 
-    While the filter works, the answer is repeated without its outcome, so that the run can still be stopped.
-
     Parameters
     ----------
     iterates : iterable of Iterate
@@ -37,20 +42,23 @@ def postfiltered(iterates: Iterable[Iterate], validation: Validation) -> Iterato
     validation : Validation
         Has held-out pixels, of a problem whose operator is the identity.
     """
-    for iterate in iterates:
-        if iterate.outcome is not None and iterate.x.isfinite().all():
-            waiting = always(replace(iterate, outcome=None))
-            x = yield from in_background(postfilter(iterate.x, validation), waiting)
-            iterate = replace(iterate, x=x)
-        yield iterate
+
+    def refine(answer: Iterate) -> Generator[None, None, Iterate]:
+        x, blind = yield from postfilter(answer.x, validation)
+        fits = None if answer.unseen is None else answer.unseen.fits
+        return replace(answer, x=x, unseen=validation.unseen(blind, fits))
+
+    return refined(iterates, refine)
 
 
-def postfilter(x: Tensor, validation: Validation) -> Generator[None, None, Tensor]:
+def postfilter(x: Tensor, validation: Validation) -> Generator[None, None, tuple[Tensor, Tensor]]:
     """Filter the data by non-local Bayes, with a restored image as the pilot.
 
     With the help of similar patches, the filter recovers details that are in the data but that the fit has
-    lost. It is first run without the held-out pixels, and rejected if it is clearly worse on them than the
-    fitted image. The result is then computed again from all pixels.
+    lost. Its errors differ from those of the fit, so a mean of both is better than either. The filter is
+    first run without the held-out pixels, which tell how much of it to take. The result is then computed
+    again from all pixels. Where only missing pixels are wanted, it is taken whole, unless it is clearly worse
+    on held-out pixels than the fitted image.
 
     Parameters
     ----------
@@ -66,8 +74,9 @@ def postfilter(x: Tensor, validation: Validation) -> Generator[None, None, Tenso
 
     Returns
     -------
-    Tensor, shape ``(1, C, *spatial)``
-        The filtered image, or x if the held-out pixels prefer it.
+    (Tensor, Tensor), each of shape ``(1, C, *spatial)``
+        The mean of x and the filtered image, with the weights that held-out pixels prefer; and the same
+        without the held-out pixels.
     """
     problem, transform = validation.problem, Stabiliser.of(validation.fitted)
     yield
@@ -83,13 +92,47 @@ def postfilter(x: Tensor, validation: Validation) -> Generator[None, None, Tenso
     sigmas = measured.new_tensor([positive_sigma(*one) for one in each]).view_as(measured)
     act = _completed if problem.only_missing else _denoised
     filtered = yield from act(pilot / sigmas, noisy / sigmas, (seen, observed))
-    blind, after = (transform.inverse(sigmas * one) for one in filtered)
-    errors = [((data - one) / (sigmas * transform.step(before))).square() for one in (before, blind)]
-    gain = (errors[0] - errors[1])[observed & ~seen]
-    # A single pixel has no standard error, and tells nothing.
-    if len(gain) > 1 and gain.mean() < -_SIGNIFICANT * gain.std() / len(gain) ** 0.5:
-        return x
-    return after[None].to(x)
+    judged = observed & ~seen
+    if problem.only_missing:
+        blind, after = (transform.inverse(sigmas * one) for one in filtered)
+        errors = [((data - one) / (sigmas * transform.step(before))).square() for one in (before, blind)]
+        gain = (errors[0] - errors[1])[judged]
+        # A single pixel has no standard error, and tells nothing.
+        rejected = len(gain) > 1 and gain.mean() < -_SIGNIFICANT * gain.std() / len(gain) ** 0.5
+        return (x, x) if rejected else (after[None].to(x), blind[None].to(x))
+    blind, after = filtered
+    share = _share(pilot / sigmas, blind, noisy / sigmas, judged)
+    means = (torch.lerp(pilot / sigmas, one, share) for one in (after, blind))
+    answer, unseeing = (transform.inverse(sigmas * one)[None].to(x) for one in means)
+    return answer, unseeing
+
+
+def _share(fitted: Tensor, blind: Tensor, data: Tensor, judged: Tensor) -> Tensor:
+    """Return the share of the filtered image in the answer, for each pixel, shape ``(C, *spatial)``.
+
+    It is the share that best predicts held-out pixels by least squares, in quiet, middle and steep places
+    apart. As these pixels are few, they only correct what was best on other images.
+
+    Parameters
+    ----------
+    fitted, blind, data : Tensor, shape ``(C, *spatial)``
+        The fitted image, what the filter makes of it without the held-out pixels, and the data, with noise of
+        variance 1.
+    judged : Tensor of bool, shape ``(C, *spatial)``
+        The held-out pixels.
+    """
+    slopes = [fitted.diff(dim=axis).square() for axis in range(1, fitted.ndim)]
+    steep = sum(F.pad(s, [0, 0] * (fitted.ndim - 1 - axis) + [0, 1]) for axis, s in enumerate(slopes, 1))
+    assert isinstance(steep, Tensor)
+    place = torch.bucketize(steep, torch.from_numpy(np.quantile(steep.numpy(), _PLACES)))
+    share = torch.empty_like(fitted)
+    for one, usual in enumerate(_USUAL_SHARES):
+        here = place == one
+        used = here & judged
+        change, error = (blind - fitted)[used], (data - fitted)[used]
+        weight = _USUAL_WEIGHT + change.square().sum()
+        share[here] = ((_USUAL_WEIGHT * usual + (change * error).sum()) / weight).clamp(0, 1)
+    return share
 
 
 def _denoised(pilot: Tensor, data: Tensor, parts: tuple[Tensor, ...]) -> Generator[None, None, Tensor]:

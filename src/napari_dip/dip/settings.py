@@ -18,6 +18,7 @@ class FitSettings:
     validation_fraction: float | None
     initial_estimate: bool
     postfilter: bool
+    recover_sources: bool
     sieve_width: float
     learning_rate: float
     beta2: float

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from napari_dip.dip.initial_estimate import filled_channels, filtered
+from napari_dip.dip.refinement import refined
 from napari_dip.dip.validation import Validation
 from napari_dip.filters.nonlocal_bayes import nonlocal_bayes
-from napari_dip.optim.background import always, in_background, library_call
+from napari_dip.optim.background import library_call
 from napari_dip.optim.iterate import Iterate
 from napari_dip.problem import Problem
 
@@ -65,12 +66,12 @@ def split_postfiltered(iterates: Iterable[Iterate], validation: Validation) -> I
     validation : Validation
         Has two images with independent noise, and the variance of the noise.
     """
-    for iterate in iterates:
-        if iterate.outcome is not None and iterate.x.isfinite().all():
-            waiting = always(replace(iterate, outcome=None))
-            x = yield from in_background(_postfiltered(iterate.x, validation), waiting)
-            iterate = replace(iterate, x=x)
-        yield iterate
+
+    def refine(answer: Iterate) -> Generator[None, None, Iterate]:
+        x = yield from _postfiltered(answer.x, validation)
+        return replace(answer, x=x)
+
+    return refined(iterates, refine)
 
 
 def _postfiltered(x: Tensor, validation: Validation) -> Generator[None, None, Tensor]:

@@ -12,7 +12,7 @@ from napari_dip.noise.per_pixel import PerPixelNoise
 from napari_dip.noise.second_image import split_noise
 from napari_dip.noise.whiteness import Whiteness, whiteness
 from napari_dip.operators import Blur, Identity
-from napari_dip.optim.iterate import Iterate, Outcome, StoppingCriterion
+from napari_dip.optim.iterate import Iterate, Outcome, StoppingCriterion, Unseen
 from napari_dip.optim.stages import scored, scored_by_variance
 from napari_dip.optim.stopping import Discrepancy, Never, NoImprovement, StoppingRule
 from napari_dip.problem import Problem
@@ -94,6 +94,10 @@ class Validation:
         fit makes better use of that.
         """
         return self.criterion in (None, StoppingCriterion.HELD_OUT) and _even(self.problem)
+
+    def unseen(self, x: Tensor, fits: tuple[Tensor, Tensor] | None = None) -> Unseen | None:
+        """Return the held-out pixels with images that have not seen them, if there are any."""
+        return None if self.held_out is None or self.split else Unseen(self.held_out.weights > 0, x, fits)
 
     def rule(self, patience: int) -> StoppingRule:
         """Return the rule by which the criterion ends a run."""

@@ -46,6 +46,10 @@ class NoiseModel(ABC):
     def variance(self, u: "Tensor") -> "Tensor":
         """Return the variance of y around u, in grey levels²."""
 
+    def skewness(self, u: "Tensor") -> "Tensor":
+        """Return the skewness of y around u: 0 for symmetric noise."""
+        return u.new_zeros(())
+
     @abstractmethod
     def nll(self, u: "Tensor", y: "Tensor", weights: "Tensor") -> "Tensor":
         """Return the weighted mean of −log p(y | u): a proper score, in nats per pixel."""
@@ -159,6 +163,10 @@ class PoissonNoise(NoiseModel):
         """Return gain (u − offset), or the variance of a tenth of a photon per pixel if that is larger."""
         return (self.gain * (u - self.offset)).clamp_min(0.1 * self.gain**2)
 
+    def skewness(self, u: "Tensor") -> "Tensor":
+        """Return 1 / √photons."""
+        return _photon_skewness(u, self.gain, self.offset, self.variance(u))
+
     def nll(self, u: "Tensor", y: "Tensor", weights: "Tensor") -> "Tensor":
         """Return the mean of r − k log r + log k! + log gain for k measured and r expected photons."""
         counts = ((y - self.offset) / self.gain).clamp_min(0)
@@ -216,6 +224,10 @@ class PoissonGaussianNoise(NoiseModel):
         """Return gain (u − offset) + read_noise², or that of a tenth of a photon if it is larger."""
         photons = (self.gain * (u - self.offset)).clamp_min(0)
         return (photons + self.read_noise**2).clamp_min(0.1 * self.gain**2)
+
+    def skewness(self, u: "Tensor") -> "Tensor":
+        """Return the third moment of the photon noise, gain² (u − offset), over variance^(3/2)."""
+        return _photon_skewness(u, self.gain, self.offset, self.variance(u))
 
     def nll(self, u: "Tensor", y: "Tensor", weights: "Tensor") -> "Tensor":
         """Return the score of the normal distribution with the mean u and this variance."""
@@ -415,3 +427,8 @@ def _photons(u: "Tensor", gain: float, offset: float, generator: "Generator | No
     import torch
 
     return torch.poisson(((u - offset) / gain).clamp_min(0), generator=generator)
+
+
+def _photon_skewness(u: "Tensor", gain: float, offset: float, variance: "Tensor") -> "Tensor":
+    """Return the skewness of photon noise, to which read noise adds variance alone."""
+    return (gain**2 * (u - offset)).clamp_min(0) / variance**1.5

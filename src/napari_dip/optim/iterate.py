@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from napari_dip.diagnostics.report import Diagnostics
+
 #: What a run leaves for the next one to start from: weights by name.
 State = dict[str, Any]
 
@@ -104,6 +106,30 @@ class Map:
 
 
 @dataclass(frozen=True, slots=True)
+class Unseen:
+    """Pixels that a run did not fit, and images that have not seen them, to tell what the answer is worth.
+
+    Parameters
+    ----------
+    pixels : Tensor of bool, shape ``(1, 1 or C, *spatial)``
+        Where the data are observed, and no part of the run has seen them.
+    x : Tensor, shape ``(1, C, *grid)``
+        The answer, as it was before these pixels were used.
+    fits : tuple of (Tensor, Tensor), optional
+        The fit that was best on held-out pixels, and the one at the end of the run.
+    """
+
+    pixels: "Tensor"
+    x: "Tensor"
+    fits: "tuple[Tensor, Tensor] | None" = None
+
+    def mapped(self, change: "Callable[[Tensor], Tensor]") -> "Unseen":
+        """Return the same with each tensor changed."""
+        fits = None if self.fits is None else (change(self.fits[0]), change(self.fits[1]))
+        return Unseen(change(self.pixels), change(self.x), fits)
+
+
+@dataclass(frozen=True, slots=True)
 class Iterate:
     """One step of a run.
 
@@ -131,9 +157,16 @@ class Iterate:
         Why the frame could not be restored.
     state : mapping of str to Tensor, optional
         On an answer: the weights of the network, if they are worth keeping.
+    sources : Tensor, optional
+        On an answer: faint sources that were put back, which `x` contains; of its shape, in grey levels.
     preparing : bool
         The fit has not begun; `x` is the best estimate so far by other means, and `index` is 0. A run yields
         such iterates while it waits for slow work, so that it can be stopped.
+    unseen : Unseen, optional
+        Pixels that the method has not fitted. Only a method gives them; `solve` does not pass them on.
+    diagnose : callable, optional
+        On an answer of `solve`: measures what the image is worth, and returns its `Diagnostics`. That takes
+        some tenths of a second.
 
     Examples
     --------
@@ -159,4 +192,7 @@ class Iterate:
     note: str = ""
     error: Exception | None = None
     state: "Mapping[str, Tensor] | None" = None
+    sources: "Tensor | None" = None
     preparing: bool = False
+    unseen: Unseen | None = None
+    diagnose: "Callable[[], Diagnostics] | None" = None

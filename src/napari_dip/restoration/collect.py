@@ -1,8 +1,10 @@
 """Collects the answers of a run into an image, and reports how each came about."""
 
+import platform
 import time
 import warnings
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -20,6 +22,7 @@ from napari_dip.settings import to_dict
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from napari_dip.diagnostics.report import Diagnostics
     from napari_dip.restoration.run import SeriesRun
 
 #: Frames that a warning names one by one.
@@ -71,10 +74,12 @@ class _Collector:
         self._image = np.full(run.series.restored_shape, np.nan, np.float32)
         kept = run.method.yields_network_output
         self._network_output = np.full_like(self._image, np.nan) if kept else None
+        self._sources: np.ndarray | None = None
         self._reports: list[FrameReport] = []
         self._maps: dict[str, RestoredMap] = {}
         self._states: dict[tuple[int, ...], Any] = {}
         self._frame: tuple[int, ...] | None = None
+        self._diagnose: Callable[[], Diagnostics] | None = None  # the answer of the present frame
         self._output_taken = False
         self._began = self._ended = time.monotonic()
 
@@ -82,6 +87,7 @@ class _Collector:
         """Keep what is worth keeping of an iterate."""
         axes = self._run.series.axes
         if iterate.frame != self._frame:
+            self._diagnose_frame()
             self._frame, self._began, self._output_taken = iterate.frame, self._ended, False
         if self._network_output is not None and not (self._output_taken or iterate.preparing):
             self._network_output = _put(self._network_output, axes.at(iterate.frame), iterate.x)
@@ -92,7 +98,12 @@ class _Collector:
         if self._reports and self._reports[-1].index == iterate.frame:
             self._reports.pop()
         self._image = _put(self._image, axes.at(iterate.frame), iterate.x)
+        if iterate.sources is not None:
+            if self._sources is None:
+                self._sources = np.zeros_like(self._image, np.float32)
+            self._sources[axes.at(iterate.frame)] = iterate.sources.cpu().numpy()
         self._reports.append(self._report(iterate))
+        self._diagnose = iterate.diagnose
         if iterate.state is not None:
             self._states[iterate.frame] = iterate.state
         if self._return_maps:
@@ -100,6 +111,7 @@ class _Collector:
 
     def restoration(self) -> Restoration:
         """Return all that was collected."""
+        self._diagnose_frame()
         reports = tuple(self._reports)
         return Restoration(
             self._image,
@@ -108,6 +120,7 @@ class _Collector:
             self._maps,
             self._network_output,
             self._states,
+            self._sources,
         )
 
     def _report(self, answer: Iterate) -> FrameReport:
@@ -123,6 +136,19 @@ class _Collector:
             answer.note,
             None if answer.error is None else str(answer.error) or type(answer.error).__name__,
         )
+
+    def _diagnose_frame(self) -> None:
+        """Add to the report of the present frame what its answer is worth, once no better one can follow."""
+        diagnose, self._diagnose = self._diagnose, None
+        if diagnose is None:
+            return
+        try:
+            with translated_errors(), own_environment(self._run.threads):
+                found = diagnose()
+        except Exception as error:  # noqa: BLE001  the image is worth more than what can be said of it
+            warnings.warn(f"the residual could not be measured: {error}", stacklevel=2)
+        else:
+            self._reports[-1] = replace(self._reports[-1], diagnostics=found)
 
     def _take_maps(self, answer: Iterate) -> None:
         axes = self._run.series.axes
@@ -153,6 +179,9 @@ def _provenance(run: "SeriesRun", reports: tuple[FrameReport, ...]) -> dict[str,
     return {
         "napari-dip": __version__,
         "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
         "task": to_dict(series.task),
         "method": to_dict(run.method),
         "axes": series.axes.letters,

@@ -159,6 +159,19 @@ class Frame:
         whole = torch.cat([parts[channel].to(device) for channel in sorted(parts)], 1)
         return self.axes.from_batch(whole.to(self.dtype))
 
+    def difference(self, d: "Tensor") -> "Tensor":
+        """Return a difference of restored images in grey levels, with the axes of the image.
+
+        Parameters
+        ----------
+        d : Tensor, shape ``(1, C, *grid)``
+            A difference of the restored channels, in working units. It is 0 in channels that pass through.
+        """
+        inside = self.task.part(d, self.problem)
+        whole = inside.new_zeros((1, self.whole.data.shape[1], *inside.shape[2:]))
+        whole[:, self.channels] = inside * self.whole.units.scale
+        return self.axes.from_batch(whole)
+
     @property
     def blank(self) -> Empty | None:
         """Why nothing in the frame could be restored; None if something was, or if it has no noise."""

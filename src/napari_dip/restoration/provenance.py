@@ -123,8 +123,10 @@ class Provenance:
         Share of what a network learnt that its weights have.
     maps : tuple of str
         Names of the maps that the file holds in place of an image.
-    version, torch : str
-        Versions of this package and of torch.
+    version, torch, numpy, python : str
+        Versions of this package, of its libraries and of Python.
+    platform : str
+        Operating system and architecture of the processor.
     """
 
     task: Task
@@ -146,6 +148,9 @@ class Provenance:
     maps: tuple[str, ...] = ()
     version: str = field(default="", metadata={"key": "napari-dip"})
     torch: str = ""
+    numpy: str = ""
+    python: str = ""
+    platform: str = ""
 
     @classmethod
     def of(cls, values: Any) -> Self:

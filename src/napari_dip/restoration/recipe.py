@@ -200,20 +200,20 @@ class Recipe:
         """
         lines = [f"image = {image}"]
         index = _index(self.roi)
-        arguments = [f"image{index}", _expression(self.task), _expression(self.method)]
+        arguments = [f"image{index}", expression(self.task), expression(self.method)]
         names = ["restore", *_classes(self.task), *_classes(self.method)]
         arrays = (image, missing, guide, psf, noise_std)
         needed = {name for one in arrays if one is not None for name in _names(one)}
         if missing is not None and self.missing_label is not None:
             lines.append(f"labels = {missing}")
-            missing = f"labels == {_expression(self.missing_label)}"
+            missing = f"labels == {expression(self.missing_label)}"
         for name, array in (("missing", missing), ("noise_std", noise_std)):
             if array is None:
                 continue
             lines.append(f"{name} = {array}")
             if index and set(self.axes) != {"Y", "X"}:  # it may have fewer axes
                 needed.add("Axes")
-                axes = f"Axes({_expression(self.axes)})"
+                axes = f"Axes({expression(self.axes)})"
                 lines.append(f'{name} = {axes}.broadcast("{name}", {name}, image.shape)')
             arguments.append(f"{name}={name}{index}")
         if guide is not None:
@@ -225,21 +225,21 @@ class Recipe:
                     part = _index(refined(self.roi, finer))
                 else:  # it may have fewer axes
                     needed |= {"Axes", "guide_part"}
-                    place = f"Axes({_expression(self.axes)}), {finer}, {_expression(self.roi)}"
+                    place = f"Axes({expression(self.axes)}), {finer}, {expression(self.roi)}"
                     lines.append(f"guide = guide_part(guide, image.shape, {place})")
             arguments.append(f"guide=guide{part}")
         if psf is not None:
             if self.psf_ratio is not None:
                 needed.add("resampled")
-                psf = f"resampled({psf}, {_expression(self.psf_ratio)})"
+                psf = f"resampled({psf}, {expression(self.psf_ratio)})"
             arguments.append(f"psf={psf}")
         settings = changed(self)
         stop_after = settings.pop("stop_after", None)
         plain = [name for name in ("axes", *OPTIONS) if name in settings]
-        arguments += [f"{name}={_expression(settings[name])}" for name in plain]
+        arguments += [f"{name}={expression(settings[name])}" for name in plain]
         if stop_after is not None:
             names.append("MaxIterations")
-            arguments.append(f"stopping_rule=MaxIterations({_expression(stop_after)})")
+            arguments.append(f"stopping_rule=MaxIterations({expression(stop_after)})")
         imports = [line for name, line in _IMPORTS.items() if name in needed]
         imports.append(f"from napari_dip import {', '.join(sorted(set(names)))}")
         imports.sort(key=lambda line: line.split()[1])
@@ -250,7 +250,7 @@ def _index(roi: Region | None) -> str:
     """Return the index of a region, as an expression."""
     if roi is None:
         return ""
-    return f"[{', '.join(f'{_expression(start)}:{_expression(stop)}' for start, stop in roi)}]"
+    return f"[{', '.join(f'{expression(start)}:{expression(stop)}' for start, stop in roi)}]"
 
 
 def _module(method: FineTune) -> str:
@@ -274,8 +274,13 @@ def _classes(settings: Any) -> list[str]:
     return [type(settings).__name__, *(name for value in nested for name in _classes(value))]
 
 
-def _expression(value: Any) -> str:
+def expression(value: Any) -> str:
     """Return a value as Python writes it. Nothing but literals and the classes of settings can be written.
+
+    Parameters
+    ----------
+    value : any
+        A plain value or settings, of which those fields are written that differ from their defaults.
 
     Raises
     ------
@@ -284,11 +289,11 @@ def _expression(value: Any) -> str:
     """
     if is_dataclass(value) and not isinstance(value, type):
         changes = changed(value).items()
-        return _call(type(value).__name__, [f"{name}={_expression(one)}" for name, one in changes])
+        return _call(type(value).__name__, [f"{name}={expression(one)}" for name, one in changes])
     if isinstance(value, str):
         return _quoted(value)
     if isinstance(value, tuple):
-        return f"({', '.join(map(_expression, value))}{',' * (len(value) == 1)})"
+        return f"({', '.join(map(expression, value))}{',' * (len(value) == 1)})"
     plain = value.item() if isinstance(value, np.generic) else value
     if not isinstance(plain, bool | int | float | NoneType) or (
         isinstance(plain, float) and not math.isfinite(plain)

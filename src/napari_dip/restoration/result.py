@@ -3,12 +3,14 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from annotated_types import Ge
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from napari_dip.diagnostics.report import Diagnostics
 from napari_dip.optim.iterate import Outcome, StoppingCriterion
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ class FrameReport:
         What else the user should know about it, in a sentence.
     error : str, optional
         Why the frame could not be restored.
+    diagnostics : Diagnostics, optional
+        How far the restored frame can be trusted; None if nothing was restored.
     """
 
     index: tuple[Annotated[int, Ge(0)], ...]
@@ -48,6 +52,7 @@ class FrameReport:
     criterion: StoppingCriterion | None = None
     note: str = ""
     error: str | None = None
+    diagnostics: Diagnostics | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
@@ -55,7 +60,8 @@ class FrameReport:
         score = (
             self.score if self.score is not None and math.isfinite(self.score) else None
         )  # JSON has no NaN
-        return {**asdict(self), "outcome": self.outcome.name, "score": score, "criterion": criterion}
+        own = {**asdict(self), "outcome": self.outcome.name, "score": score, "criterion": criterion}
+        return {**own, "diagnostics": None if self.diagnostics is None else self.diagnostics.to_dict()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +113,9 @@ class Restoration(NDArrayOperatorsMixin):
         The output of a pretrained network before anything was corrected, of the image's shape.
     states : mapping of tuple of int to mapping of str to Tensor
         The weights that a pretrained network came to, by the index of the frame.
+    recovered_sources : ndarray of float32, optional
+        Faint sources that were put back, of the image's shape, in grey levels; the image contains them. None
+        if nothing was put back.
     """
 
     image: "NDArray[np.floating]"
@@ -115,6 +124,7 @@ class Restoration(NDArrayOperatorsMixin):
     parameter_maps: Mapping[str, RestoredMap] = field(default_factory=dict)
     network_output: "NDArray[np.floating] | None" = None
     states: "Mapping[tuple[int, ...], Mapping[str, Tensor]]" = field(default_factory=dict)
+    recovered_sources: "NDArray[np.float32] | None" = None
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.image, dtype=dtype, copy=copy)
@@ -155,6 +165,41 @@ class Restoration(NDArrayOperatorsMixin):
         return tuple(report for report in self.frames if report.error is not None)
 
     @property
+    def diagnostics(self) -> "Diagnostics | tuple[Diagnostics | None, ...] | None":
+        """How far the image can be trusted: for a series, one for each frame that was reached.
+
+        None stands for what was not restored.
+        """
+        if len(self.frames) == 1 and not self.frames[0].index:
+            return self.frames[0].diagnostics
+        return tuple(frame.diagnostics for frame in self.frames)
+
+    @property
     def outcome(self) -> Outcome:
         """Why the run of the last frame ended."""
         return self.frames[-1].outcome
+
+    def methods_text(self) -> str:
+        """Return a description of the result for the methods section of a paper.
+
+        It has a paragraph on what was done, one on the limitations that apply, and the checklists of
+        QUAREP-LiMi for image analysis and for machine learning, filled in as far as the provenance tells.
+        Lines for the author begin with ``[ ]``.
+
+        Raises
+        ------
+        ValueError
+            The method or the task is your own, and nothing is known about it.
+        """
+        text: str = _methods_text().methods_text(self.provenance)
+        return text
+
+    def bibtex(self) -> str:
+        """Return the BibTeX entries of all works that `methods_text` cites."""
+        text: str = _methods_text().bibtex(self.provenance)
+        return text
+
+
+def _methods_text() -> Any:
+    """Return the module that describes provenance, which itself holds the reports of this module."""
+    return import_module("napari_dip.restoration.methods_text")

@@ -6,6 +6,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from napari_dip.device import Device, choose
@@ -27,6 +28,7 @@ from napari_dip.restoration.series import Following, Series
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from napari_dip.diagnostics.report import Diagnostics
     from napari_dip.image.registration import Drift
     from napari_dip.methods import Method
     from napari_dip.methods.base import State
@@ -220,12 +222,17 @@ class SeriesRun:
                     if iterate.outcome is not None and not iterate.x.sum().isfinite():
                         continue  # the best iterate until then follows, if there is one
                     note = iterate.note if iterate.outcome is None else f"{iterate.note} {frame.note}".strip()
+                    iterate = _moved(iterate, offset)
+                    sources = iterate.sources
                     yield replace(
                         iterate,
-                        x=frame.restored(rolled(iterate.x, offset)),
+                        x=frame.restored(iterate.x),
+                        sources=None if sources is None else frame.difference(sources),
                         score=_score(iterate, problem.units),
                         frame=index,
                         note=note,
+                        unseen=None,
+                        diagnose=None if iterate.outcome is None else partial(_diagnosis, frame, iterate),
                     )
             except StopIteration as end:
                 learnt: State = end.value
@@ -257,6 +264,26 @@ class SeriesRun:
         x = torch.full(shape, torch.nan, dtype=torch.float32)
         loss = torch.tensor(torch.nan, dtype=torch.float32)
         return Iterate(0, x, loss, outcome=Outcome.FAILED, frame=index, error=error)
+
+
+def _moved(iterate: Iterate, shifts: tuple[int, ...]) -> Iterate:
+    """Return an iterate with its pixels shifted along the spatial axes, periodically."""
+    from napari_dip.problem import rolled
+
+    if not any(shifts):
+        return iterate
+    unseen = None if iterate.unseen is None else iterate.unseen.mapped(lambda x: rolled(x, shifts))
+    sources = None if iterate.sources is None else rolled(iterate.sources, shifts)
+    return replace(iterate, x=rolled(iterate.x, shifts), unseen=unseen, sources=sources)
+
+
+def _diagnosis(frame: "Frame", answer: Iterate) -> "Diagnostics":
+    """Return what the answer of a frame is worth, with the channels of the image."""
+    from napari_dip.diagnostics.diagnosis import diagnosis
+
+    found = diagnosis(frame.problem, answer)
+    peaks = tuple(replace(peak, channel=frame.channels[peak.channel]) for peak in found.peaks)
+    return replace(found, peaks=peaks)
 
 
 def _no_result(method: "Method") -> RestorationError:

@@ -3,12 +3,13 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING
 
 from napari_dip.optim.iterate import Outcome
 
-#: Different notes that a summary repeats.
-_NOTES = 3
+#: Different notes that a summary repeats, and characters of a file's name.
+_NOTES, _LONGEST_NAME = 3, 80
 
 if TYPE_CHECKING:
     from napari_dip.restoration.result import Restoration
@@ -36,6 +37,22 @@ def summary(result: "Restoration") -> str:
     if len(done) < reached:
         end += f" {reached - len(done)} of {reached} frames could not be restored."
     return " ".join([*_notes(result), end])
+
+
+def verdict(result: "Restoration") -> str:
+    """Return in words whether the residual of a result is noise; nothing where that was not measured."""
+    found = [(frame.index, frame.diagnostics) for frame in result.frames if frame.diagnostics is not None]
+    said = list(dict.fromkeys(one.verdict for _, one in found))
+    if len(said) < 2:
+        return "".join(said)
+    good = sum(one.consistent is True for _, one in found)
+    bad = [index for index, one in found if one.consistent is False]
+    words = [f"The residual is consistent with the noise in {good} of {len(found)} frames."]
+    if bad:
+        words.append(f"It is not in {numbered(bad)}.")
+    if unknown := len(found) - good - len(bad):
+        words.append(f"It can't be told in {unknown}.")
+    return " ".join(words)
 
 
 def _notes(result: "Restoration") -> list[str]:
@@ -94,6 +111,17 @@ def sentence(reason: str) -> str:
 def one_line(text: str) -> str:
     """Return a text on one line: line breaks, and all else that does not print, become spaces."""
     return " ".join("".join(one if one.isprintable() else " " for one in text).split())
+
+
+def in_series(words: Sequence[str], last: str = "and") -> str:
+    """Return words as a series in a sentence, such as ``a, b and c``."""
+    return f" {last} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def file_name(path: str) -> str:
+    """Return the name of a file for a text, in quotation marks, without its folders."""
+    name = one_line(PureWindowsPath(path).name)  # it knows the separators of all systems
+    return f"“{name if len(name) <= _LONGEST_NAME else f'{name[:_LONGEST_NAME]}…'}”"
 
 
 def comments(notes: Iterable[str]) -> str:

@@ -41,8 +41,9 @@ def opened(viewer, user, tmp_path):
 
 
 def copied(dock):
-    """Copy as Python and as a command; yield what was copied."""
-    for action in (dock.result_panel.copy_python, dock.result_panel.copy_command):
+    """Copy in each way that there is; yield what was copied."""
+    panel = dock.result_panel
+    for action in (panel.copy_python, panel.copy_command, panel.copy_methods, panel.copy_bibtex):
         QApplication.clipboard().setText("nothing")
         action.trigger()
         yield QApplication.clipboard().text()
@@ -57,6 +58,15 @@ def assert_refused(dock, user):
     user.clicks(dock.result_panel.repeat)
     assert dock.message.text().startswith(words)
     assert not dock._panels
+
+
+def test_a_description_for_a_paper_can_be_copied(opened):
+    dock, _ = opened()
+    dock.result_panel.copy_methods.trigger()
+    assert QApplication.clipboard().text().startswith("An image of 20 x 30 pixels was denoised with")
+    dock.result_panel.copy_bibtex.trigger()
+    assert "@article{ulyanov2020," in QApplication.clipboard().text()
+    assert dock.message.text() == "Copied."
 
 
 def test_code_in_a_file_is_refused_in_words(opened, user, tmp_path, monkeypatch):
@@ -110,7 +120,7 @@ def test_names_of_layers_stay_names(opened, viewer, tmp_path):
             **RECORD,
             "source": {**place, "missing": {**place, "label": 2}, "guide": place},
         }
-        script, command = copied(dock)
+        script, command, *_ = copied(dock)
         (line,) = [line for line in script.splitlines() if line.startswith("image = ")]
         names = {"viewer": viewer}
         exec(line, names)
@@ -135,7 +145,7 @@ def test_an_image_within_a_fits_file_is_named_with_its_file(opened, tmp_path):
     places = {"missing": "DQ", "noise_std": "ERR", "guide": "SCI"}
     source = {part: {"layer": "sky", "path": f"{path}[{name}]"} for part, name in places.items()}
     layer.metadata[KEY] = {**RECORD, "source": {"layer": "sky", "path": str(path), **source}}
-    script, command = copied(dock)
+    script, command, *_ = copied(dock)
     words = shlex.split(command.splitlines()[-1])
     for part, name in places.items():
         assert words[words.index(f"--{part.replace('_', '-')}") + 1] == f"{path}[{name}]"
@@ -147,7 +157,7 @@ def test_an_image_within_a_fits_file_is_named_with_its_file(opened, tmp_path):
 
 def test_noise_that_is_in_no_file_is_a_layer(opened):
     dock, _ = opened(source={"layer": "cells", "noise_std": {"layer": "noise"}})
-    script, command = copied(dock)
+    script, command, *_ = copied(dock)
     assert "noise_std = viewer.layers['noise'].data" in script
     assert shlex.split(command.splitlines()[-1])[-2:] == ["--noise-std", "noise.tif"]
 

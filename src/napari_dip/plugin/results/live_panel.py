@@ -23,6 +23,8 @@ class LivePanel(QWidget):
     run_requested = Signal(object)
     #: A sentence for the user.
     said = Signal(str)
+    #: The result has changed.
+    changed = Signal()
     #: An error, as an exception.
     failed = Signal(object)
 
@@ -43,6 +45,7 @@ class LivePanel(QWidget):
             self.failed.emit(answer)
         elif answer is not None:
             self._show(answer)
+            self.changed.emit()
 
     @abstractmethod
     def _show(self, answer: Any) -> None:

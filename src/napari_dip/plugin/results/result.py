@@ -23,9 +23,13 @@ from napari_dip.settings import to_dict
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from napari.layers import Image, Layer
+    from napari.layers import Image, Layer, Points
 
-    from napari_dip.restoration.result import Restoration
+    from napari_dip.restoration.result import FrameReport, Restoration
+
+
+#: Diameter of the ring around a peak, in standard deviations of the peak.
+_RING = 8
 
 
 class Result:
@@ -60,6 +64,8 @@ class Result:
         self.baseline: BaselineLayers | None = None
         self.layer: Image | None = None
         self._selected: list[Layer] = []
+        #: Whether the restored image was changed after the run, so that its diagnostics are of another image.
+        self.changed = False
         #: The share of the restored image in what is shown, from 0 to 1.
         self.strength = 1.0
         #: The share of what a network learnt that its weights have, from 0 to 1.
@@ -187,9 +193,21 @@ class Result:
     def _update(self, restored: np.ndarray, **facts: Any) -> None:
         """Show another restored image, and note in its provenance what is different."""
         assert self.layer is not None
-        self._restored = restored
-        self.layer.metadata[KEY] = {**self.layer.metadata[KEY], **facts}
+        self._restored, self.changed = restored, True
+        known = self.layer.metadata[KEY]
+        frames = [{**frame, "diagnostics": None} for frame in known["frames"]]
+        self.layer.metadata[KEY] = {**known, "frames": frames, **facts}
         self.blend(self.strength)
+
+    @property
+    def report(self) -> "FrameReport | None":
+        """How the run of the frame ended that the viewer shows."""
+        if self.restoration is None or not self.ours:
+            return None
+        place = self.pixel_at(self._viewer.dims.point)
+        frames = self.run.inputs.axes.frame_axes
+        shown = None if place is None else tuple(place[axis] for axis in frames)
+        return next((one for one in self.restoration.frames if one.index == shown), None)
 
     def pixel_at(self, world: tuple[float, ...]) -> tuple[int, ...] | None:
         """Return the index of the restored pixel at a world position, or None outside the image."""
@@ -226,6 +244,32 @@ class Result:
             name=f"{self.name}: residual{self.run.residual_remark}",
             **appearance(span(left)),
             **self.run.inputs.placement,
+        )
+
+    def add_peaks(self) -> "Points":
+        """Add a layer with the places where the residual stands out from the noise, of all frames."""
+        assert self.restoration is not None
+        inputs = self.run.inputs
+        places, widths, heights = [], [], []
+        for report in self.restoration.frames:
+            for peak in report.diagnostics.peaks if report.diagnostics is not None else ():
+                place = dict(enumerate(inputs.axes.at(report.index)))
+                place.update(zip(inputs.axes.spatial, peak.position, strict=True))
+                if inputs.axes.channel is not None:
+                    place[inputs.axes.channel] = peak.channel
+                places.append([place[axis] for axis in range(len(inputs.to_world) - 1)])
+                widths.append(peak.width)
+                heights.append(peak.significance)
+        return self._viewer.add_points(
+            np.array(places, float).reshape(-1, len(inputs.to_world) - 1),
+            name=f"{self.name}: peaks of the residual",
+            size=np.multiply(widths, _RING) if widths else 1,
+            features={"significance": heights, "width (px)": widths},
+            face_color="transparent",
+            border_color="orange",
+            border_width=1,
+            border_width_is_relative=False,
+            **inputs.placement,
         )
 
     @cached_property

@@ -23,15 +23,19 @@ from napari_dip.errors import FileError
 from napari_dip.io import file_of
 from napari_dip.plugin.forms.layout import Rows, WrappedLabel, beside, vertical
 from napari_dip.plugin.layers import KEY
+from napari_dip.plugin.results.diagnostics_panel import DiagnosticsPanel
 from napari_dip.plugin.results.filter_panel import FilterPanel
 from napari_dip.plugin.results.result import Result
 from napari_dip.plugin.results.tuning_panel import TuningPanel
 from napari_dip.presentation import words_of_task
+from napari_dip.restoration.methods_text import bibtex, methods_text
 from napari_dip.restoration.provenance import Place, Provenance, Source
 from napari_dip.restoration.recipe import Recipe
 from napari_dip.restoration.text import comments, one_line, sentence
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari.layers import Layer
 
 _STEPS = 100
@@ -85,15 +89,22 @@ class ResultPanel(QWidget):
         self.repeat = QPushButton("Run again")
         self.repeat.setToolTip("Show the settings of this layer in the dock, and run them again.")
         self.copy = QPushButton("Copy as")
-        self.copy.setToolTip("Copy a script or a command that gives the same pixels again.")
+        self.copy.setToolTip(
+            "<qt>Copy a script or a command that gives the same pixels again, a description for the methods "
+            "section of a paper, or the references that it cites.</qt>"
+        )
+        self.diagnostics = DiagnosticsPanel(viewer)
         self.filter, self.tuning = FilterPanel(viewer), TuningPanel(viewer)
         menu = QMenu(self.copy)
         self.copy_python = menu.addAction("Python", self._copy_python)
         self.copy_command = menu.addAction("Command line", self._copy_command)
+        self.copy_methods = menu.addAction("Methods text", lambda: self._copy_text(methods_text))
+        self.copy_bibtex = menu.addAction("BibTeX", lambda: self._copy_text(bibtex))
         self.copy.setMenu(menu)
 
         column = vertical(self)
         column.addWidget(self.title)
+        column.addWidget(self.diagnostics)
         rows = Rows()
         rows.add("Blend", beside(self.blend, self._percent))
         column.addLayout(rows)
@@ -105,6 +116,7 @@ class ResultPanel(QWidget):
             column.addWidget(panel)
             panel.said.connect(self.said)
             panel.failed.connect(self.failed)
+            panel.changed.connect(lambda: self.diagnostics.show_result(self._result))
             panel.run_requested.connect(self.run_requested)
         self.blend.valueChanged.connect(self._blend)
         self.residual.clicked.connect(self._add_residual)
@@ -125,6 +137,7 @@ class ResultPanel(QWidget):
             event.disconnect(self._update)
         self._events = []
         self._results = []
+        self.diagnostics.release()
         self.filter.release()
         self.tuning.release()
 
@@ -137,6 +150,7 @@ class ResultPanel(QWidget):
         offered = (active, *owners, *(one.layer for one in results))
         self._layer = next((layer for layer in offered if self._provenance_of(layer) is not None), None)
         self.setVisible(self._layer is not None)
+        self.diagnostics.show_result(self._result)
         self.filter.show_result(self._result)
         self.tuning.show_result(self._result)
         if self._layer is None:
@@ -187,6 +201,14 @@ class ResultPanel(QWidget):
             )
 
         self._copy(command, _file)
+
+    def _copy_text(self, describe: "Callable[[Any], str]") -> None:
+        try:
+            QApplication.clipboard().setText(describe(self._provenance))
+        except ValueError as error:
+            self.said.emit(sentence(str(error)))
+            return
+        self.said.emit("Copied.")
 
     def _copy(self, write: Any, place: Any) -> None:
         try:

@@ -1,0 +1,251 @@
+"""Faint sources that a restored image has lost: they are measured in the data, and put back."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_dip.diagnostics.sources import MatchedFilters, Peaks, kernel
+from napari_dip.filters.vst import Stabiliser
+from napari_dip.noise.absence import positive_sigma
+from napari_dip.noise.models import GaussianNoise, UnknownNoise
+from napari_dip.noise.residual import residual_sigma
+from napari_dip.noise.second_difference import immerkaer_sigma
+from napari_dip.problem import Problem
+
+#: Number of times that the residual is searched, and share of the strongest peak's significance that others
+#: need to be taken at the same time: strong sources hide weak ones, and several make false ones between them.
+_ROUNDS, _ALIKE = 10, 0.6
+#: Significances in the data between which sources are treated alike.
+_CLASSES = (8.0, 12.0, 20.0, 50.0)
+#: Mean square of the significance in the residual up to which sources count as right: those of a class, and
+#: one alone. Peaks of the data are where noise is high, so it exceeds 1 even for the true x.
+_TOGETHER, _ALONE = 1.4, 4.0
+#: Standard errors by which a source has to change to be counted, and the distance in pixels up to which two
+#: peaks are one source.
+_CHANGED, _SAME = 2.0, 3.0
+#: Least brightness of the pixels beside the middle of a source, as a share of the middle (that of a Gaussian
+#: of 0.8 pixels), and standard errors by which a pixel has to exceed it to be taken for a hot one.
+_BESIDE, _SHARP = 0.45, 4.2
+
+
+@dataclass(frozen=True, eq=False)
+class FaintSources:
+    """What is put back.
+
+    Parameters
+    ----------
+    image : Tensor, shape ``(1, C, *spatial)``
+        To be added to the restored image.
+    count : int
+        Number of sources.
+    """
+
+    image: Tensor
+    count: int
+
+
+def faint_sources(problem: Problem, x: Tensor) -> Generator[None, None, FaintSources]:
+    """Find sources that a restored image lacks, or shows too faintly, and measure what is absent.
+
+    A restoration shrinks what hardly stands out from the noise towards its surroundings. Two kinds of sources
+    are put back, each as a Gaussian of the width that suits it best, bright or dark:
+
+    - Wherever the residual y − x has a peak that noise alone hardly ever makes (less than 0.1 per image),
+      what the peak holds is added.
+    - Wherever the data y have such a peak, a share s of what the residual holds there is added, however
+      little it is: if only the largest losses were mended, amplitudes would be too low on average. The share
+      grows from 0 to 1 with the significance z in the residual. It is s = max(0, 1 − (c / q)²), where q is
+      either the mean z² of sources of similar significance in the data, with c = 1.4, or the z² of the source
+      itself, with c = 4, whichever gives more. Where x is right, z² is about 1, and nothing is changed.
+
+    Pixels that are sharper than any source don't count: hot pixels and cosmic rays.
+
+    Parameters
+    ----------
+    problem : Problem
+        The data, with independent noise. Its operator is the identity.
+    x : Tensor, shape ``(1, C, *spatial)``
+        The restored image.
+
+    Yields
+    ------
+    None
+        Between its steps, so that it can be stopped.
+    """
+    noises = Stabiliser.of(problem).noises
+    seen = (problem.weights > 0).expand_as(problem.data)[0].cpu()
+    data, restored = (image[0].double().cpu() for image in (problem.data, x))
+    parts, count = [], 0
+    for noise, y, u, there in zip(noises, data, restored, seen, strict=True):
+        yield
+        if isinstance(noise, UnknownNoise):
+            # A fit that has followed the noise leaves too little of it, and structure adds to the other.
+            left = float(residual_sigma((y - u)[None], there[None]))
+            noise = GaussianNoise(max(left, positive_sigma(immerkaer_sigma(y.numpy()), y[there].numpy())))
+        weights = torch.where(there, 1 / noise.variance(u), 0).numpy()
+        residual = torch.where(there, y - u, 0).numpy()
+        weights = np.where(_sharp(residual, weights), 0, weights)
+        filters = MatchedFilters(weights, noise.skewness(u).expand_as(u).numpy())
+        image, number = yield from _absent(filters, torch.where(there, y, 0).numpy(), residual)
+        parts.append(torch.from_numpy(image))
+        count += number
+    return FaintSources(torch.stack(parts)[None].to(x), count)
+
+
+def _absent(
+    filters: MatchedFilters, data: np.ndarray, residual: np.ndarray
+) -> Generator[None, None, tuple[np.ndarray, int]]:
+    """Return what is put back in a channel, and the number of sources."""
+    found, part = np.zeros((0, data.ndim + 1), int), np.zeros_like(data)
+    for _ in range(_ROUNDS):
+        left = yield from filters.significance(residual - part)
+        peaks = filters.peaks(left)
+        if not len(peaks):
+            break
+        heights = np.abs(peaks.significance)
+        peaks = peaks.where(heights > _ALIKE * heights.max())
+        found = np.unique(np.concatenate([found, _rows(peaks)]), axis=0)
+        flux, sources = _fluxes(filters, residual, found, np.ones(len(found)))
+        yield
+        part = sources.of(flux)
+    else:
+        left = yield from filters.significance(residual - part)
+    peaks = filters.peaks((yield from filters.significance(data)))
+    if not len(peaks):
+        return part, _number_apart(found)
+    z = left[(peaks.width, *peaks.places.T)]
+    share = _shares(peaks.significance, z)
+    wanting = share > 0
+    if not wanting.any():
+        return part, _number_apart(found)
+    rows = _rows(peaks.where(wanting))
+    flux, sources = _fluxes(filters, residual - part, rows, share[wanting])
+    more = sources.of(flux)
+    changed = np.abs(share * z)[wanting] > _CHANGED
+    return part + more, _number_apart(np.concatenate([found, rows[changed]]))
+
+
+def _number_apart(rows: np.ndarray) -> int:
+    """Return the number of sources; one may have been measured by several filters, some pixels apart."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+    from scipy.spatial import cKDTree
+
+    pairs = cKDTree(rows[:, 1:]).query_pairs(_SAME, output_type="ndarray")
+    same = coo_array((np.ones(len(pairs)), tuple(pairs.T)), (len(rows),) * 2)
+    return int(connected_components(same, directed=False, return_labels=False))
+
+
+def _shares(in_data: np.ndarray, in_residual: np.ndarray) -> np.ndarray:
+    """Return the share of what the residual holds of each source that is put back.
+
+    Parameters
+    ----------
+    in_data, in_residual : ndarray, shape ``(number,)``
+        Significance of each source in the data and in the residual, below 0 for dark ones.
+    """
+    squares = in_residual**2
+    share = _share(squares, _ALONE)
+    kind = np.sign(in_data) * (1 + np.digitize(np.abs(in_data), _CLASSES))
+    for one in np.unique(kind):
+        alike = kind == one
+        share[alike] = np.maximum(share[alike], _share(squares[alike].mean(), _TOGETHER))
+    return share
+
+
+def _share(square: np.ndarray, usual: float) -> np.ndarray:
+    """Return 0 up to a usual mean square, and a share that grows to 1 beyond it."""
+    share: np.ndarray = 1 - np.square(usual / np.maximum(square, usual))
+    return share
+
+
+def _sharp(residual: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return where a residual has a peak that is sharper than any source: a hot pixel, or a cosmic ray.
+
+    Such a pixel stands out from both of its neighbours along an axis. Tracks do so across their direction.
+
+    Parameters
+    ----------
+    residual, weights : ndarray, shape ``(*spatial)``
+        The residual, and 1 / variance of its noise.
+    """
+    found = np.zeros(residual.shape, bool)
+    error = np.sqrt(1 + 1 / (2 * _BESIDE**2))  # of r − m / _BESIDE for noise of variance 1
+    height = residual * np.sqrt(weights)
+    for axis, n in enumerate(residual.shape):
+        if n < 3:
+            continue
+        before, after = (np.roll(height, shift, axis) for shift in (1, -1))
+        bright = np.abs(height) - np.sign(height) * (before + after) / 2 / _BESIDE
+        inner = (slice(None),) * axis + (slice(1, -1),)
+        found[inner] |= bright[inner] > _SHARP * error
+    return found
+
+
+def _rows(peaks: Peaks) -> np.ndarray:
+    """Return the number of the filter and the place of each peak, shape ``(number, 1 + axes)``."""
+    return np.column_stack([peaks.width, peaks.places])
+
+
+@dataclass(frozen=True, eq=False)
+class _Templates:
+    """Gaussians at some places, as the columns of a sparse matrix.
+
+    Parameters
+    ----------
+    matrix : sparse matrix, shape ``(pixels, sources)``
+        The Gaussians, of sum 1.
+    shape : tuple of int
+        Shape of the image.
+    """
+
+    matrix: object
+    shape: tuple[int, ...]
+
+    def of(self, flux: np.ndarray) -> np.ndarray:
+        """Return the image of sources with these fluxes."""
+        image: np.ndarray = (self.matrix @ flux).reshape(self.shape)  # type: ignore[operator]
+        return image
+
+
+def _fluxes(
+    filters: MatchedFilters, residual: np.ndarray, rows: np.ndarray, share: np.ndarray
+) -> tuple[np.ndarray, _Templates]:
+    """Return the fluxes of all sources together, fitted to a residual, and their images.
+
+    A source that overlaps with no other has the given share of its flux. Where sources overlap, the shares
+    are their prior: without it, noise would make one of two neighbours bright and the other dark.
+    """
+    from scipy.sparse import csc_array, diags_array
+    from scipy.sparse.linalg import spsolve
+
+    shape = residual.shape
+    pixels, owners, values, above = [], [], [], []
+    for owner, (width, *place) in enumerate(rows):
+        template = kernel(filters.usable[width], residual.ndim)
+        reach = template.shape[0] // 2
+        inside = [
+            slice(max(0, at - reach), min(n, at + reach + 1)) for at, n in zip(place, shape, strict=True)
+        ]
+        part = template[
+            tuple(
+                slice(one.start - at + reach, one.stop - at + reach)
+                for one, at in zip(inside, place, strict=True)
+            )
+        ]
+        weights = filters.weights[tuple(inside)]
+        pixels.append(np.ravel_multi_index(np.ogrid[tuple(inside)], shape).ravel())
+        owners.append(np.full(part.size, owner))
+        values.append(part.ravel())
+        above.append((part - (weights * part).sum() / weights.sum()).ravel())
+    place = (np.concatenate(pixels), np.concatenate(owners))
+    size = (residual.size, len(rows))
+    templates = csc_array((np.concatenate(values), place), size)
+    measures = csc_array((np.concatenate(above), place), size).T @ diags_array(filters.weights.ravel())
+    system = csc_array(measures @ templates)
+    system += diags_array(system.diagonal() * (1 - share) / share)
+    flux = np.atleast_1d(spsolve(system, measures @ residual.ravel()))
+    return flux, _Templates(templates, shape)
