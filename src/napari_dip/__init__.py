@@ -31,10 +31,12 @@ if TYPE_CHECKING:
     from napari_dip.networks.settings import Hourglass as Hourglass
     from napari_dip.noise.estimate import EstimatedNoise as EstimatedNoise
     from napari_dip.noise.estimate import estimate_noise as estimate_noise
+    from napari_dip.noise.models import CorrelatedNoise as CorrelatedNoise
     from napari_dip.noise.models import GaussianNoise as GaussianNoise
     from napari_dip.noise.models import LaplaceNoise as LaplaceNoise
     from napari_dip.noise.models import PoissonGaussianNoise as PoissonGaussianNoise
     from napari_dip.noise.models import PoissonNoise as PoissonNoise
+    from napari_dip.noise.models import StripeNoise as StripeNoise
     from napari_dip.noise.models import UnknownNoise as UnknownNoise
     from napari_dip.optim.iterate import Iterate as Iterate
     from napari_dip.optim.iterate import Outcome as Outcome
@@ -74,7 +76,15 @@ _HOMES = {
     "methods": ("DIP", "PKN", "PRESETS", "FineTune"),
     "methods.classic": ("RichardsonLucy", "Wiener"),
     "networks.settings": ("Decoder", "Hourglass"),
-    "noise.models": ("GaussianNoise", "LaplaceNoise", "PoissonNoise", "PoissonGaussianNoise", "UnknownNoise"),
+    "noise.models": (
+        "CorrelatedNoise",
+        "GaussianNoise",
+        "LaplaceNoise",
+        "PoissonNoise",
+        "PoissonGaussianNoise",
+        "StripeNoise",
+        "UnknownNoise",
+    ),
     "noise.estimate": ("EstimatedNoise", "estimate_noise"),
     "psf.models": ("AiryPSF", "GaussianPSF", "MeasuredPSF", "MoffatPSF"),
     "psf.estimate": ("estimate_psf",),

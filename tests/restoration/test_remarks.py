@@ -97,7 +97,8 @@ def test_lines_are_numbered_in_the_whole_of_a_large_image():
 def test_stripes_are_noticed(image, axis, name):
     stripes = np.random.default_rng(2).normal(0, SIGMA, 96)
     (remark,) = said(image + (stripes[:, None] if axis == 0 else stripes))
-    assert remark.startswith(f"The image is striped: its {name} differ")
+    assert remark.startswith(f"The image is striped: its {name} have offsets")
+    assert "choose stripe noise" in remark
 
 
 def test_counts_below_the_offset_are_noticed(image):

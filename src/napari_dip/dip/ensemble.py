@@ -14,6 +14,7 @@ from napari_dip.dip.initial_estimate import initial_estimate
 from napari_dip.dip.postfilter import postfiltered
 from napari_dip.dip.recovery import recovered
 from napari_dip.dip.settings import FitSettings
+from napari_dip.dip.split_filters import split_estimate, split_postfiltered
 from napari_dip.dip.validation import Validation
 from napari_dip.dip.weighting import weighting
 from napari_dip.errors import DivergenceError, RestorationError
@@ -124,7 +125,10 @@ def _iterates(
     recovers = settings.recover_sources and _shows_sources(prepared.validation)
     waiting = early.waiting(prepared.estimate)
     with closing(_runs(settings, prepared, waiting, seed, weights)) as runs:
-        answers = postfiltered(runs, prepared.validation) if filters else runs
+        if settings.postfilter and filterable and prepared.validation.split:
+            answers = split_postfiltered(runs, prepared.validation)
+        else:
+            answers = postfiltered(runs, prepared.validation) if filters else runs
         yield from recovered(answers, problem) if recovers else answers
 
 
@@ -148,6 +152,8 @@ def _prepared(
     if guide is None and _sees_estimate(settings, problem):
         if validation.suits_classic_filters:
             estimate = yield from initial_estimate(validation.fitted)
+        elif validation.split:
+            estimate = yield from split_estimate(validation)
         # Without an estimate the channels stay, so that frames with different noise can share weights.
         blank = problem.data.new_zeros(1, problem.data.shape[1], *problem.grid.shape)
         images.append(blank if estimate is None else estimate)

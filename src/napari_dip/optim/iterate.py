@@ -33,6 +33,10 @@ class Outcome(Enum):
         "the steadiest result was kept."
     )
     DISCREPANCY = "The residual became as weak as the noise; further iterations would fit the noise."
+    SPLIT = (
+        "The error against the second image, whose noise is independent, stopped falling; the best result "
+        "was kept."
+    )
     MAX_ITERATIONS = "The maximum number of iterations was reached."
     RISK = "The estimated error stopped falling; the best weights were kept."
     CONSISTENT = "The output of the network agrees with the data; nothing was changed."
@@ -68,6 +72,10 @@ class StoppingCriterion(Enum):
     )
     DISCREPANCY = (
         "The strength of the noise decides when to stop, which suits noise that is correlated between pixels."
+    )
+    SPLIT = (
+        "A second image with independent noise, split off the data, decides when to stop, which suits noise "
+        "that is correlated between pixels."
     )
     RISK = "Stein's estimate of the error decides when to stop."
     CROSS_SCALE = "The error on coarser pixels, of this image and of synthetic ones, decides when to stop."

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dip.noise.defects import dead_pixels, odd_lines
+from napari_dip.noise.defects import dead_pixels
+from napari_dip.noise.lines import odd_lines
 from napari_dip.noise.models import PoissonGaussianNoise, PoissonNoise
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def remarks(frame: "Frame") -> Iterator[str]:
         yield below
     for channel in frame.channels:
         name = f"Channel {channel}: " if len(frame.values) > 1 else ""
-        for sentence in _defects(*frame.middle_plane(channel, _SIDE)):
+        for sentence in _defects(*frame.middle_plane(channel, _SIDE), taken_off=bool(frame.stripes)):
             yield name + sentence
 
 
@@ -73,7 +74,9 @@ def _below_offset(frame: "Frame") -> str | None:
     )
 
 
-def _defects(image: np.ndarray, seen: np.ndarray, corner: tuple[int, int]) -> Iterator[str]:
+def _defects(
+    image: np.ndarray, seen: np.ndarray, corner: tuple[int, int], *, taken_off: bool
+) -> Iterator[str]:
     if dead := dead_pixels(image, seen):
         yield (
             f"{dead} pixel{'s are' if dead > 1 else ' is'} 0, far below the surroundings. Mark dead pixels "
@@ -86,11 +89,12 @@ def _defects(image: np.ndarray, seen: np.ndarray, corner: tuple[int, int]) -> It
         if found is None:
             continue
         if found.striped:
-            yield (
-                f"The image is striped: its {several} differ from their neighbours by about {found.step:.3g} "
-                "grey levels. Stripes are taken for structure, so remove them first, for example by a "
-                "flat-field correction."
-            )
+            if not taken_off:
+                yield (
+                    f"The image is striped: its {several} have offsets of about {found.step:.3g} grey "
+                    "levels. With this noise model, stripes are taken for structure: choose stripe noise, or "
+                    "remove them first, for example by a flat-field correction."
+                )
             continue
         numbers = [corner[axis] + number for number in found.numbers]
         lines = f"{one} {numbers[0]} differs" if len(numbers) == 1 else f"{several} {_listed(numbers)} differ"
