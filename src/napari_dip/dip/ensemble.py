@@ -14,6 +14,7 @@ from napari_dip.dip.initial_estimate import initial_estimate
 from napari_dip.dip.postfilter import postfiltered
 from napari_dip.dip.settings import FitSettings
 from napari_dip.dip.validation import Validation
+from napari_dip.dip.weighting import levelled, weighted
 from napari_dip.errors import DivergenceError, RestorationError
 from napari_dip.image.intensity import Range
 from napari_dip.networks.build import build
@@ -92,6 +93,8 @@ class _Prepared:
     ----------
     validation : Validation
         What is fitted, and what validates the fit.
+    energy : Problem
+        What a fit minimises: the fitted part, with the strength of photon noise taken from the estimate.
     estimate : Tensor, shape ``(1, C, *grid)``, optional
         Estimate by classic filters, in grey levels.
     seen : list of Tensor, each of shape ``(1, any, *grid)``
@@ -101,6 +104,7 @@ class _Prepared:
     """
 
     validation: Validation
+    energy: Problem
     estimate: Tensor | None
     seen: list[Tensor]
     range: Range
@@ -142,7 +146,8 @@ def _prepared(
         seen.append(_CONTRAST * (Range.of(image, image.isfinite()).to_unit(image) - 0.5).cpu())
         yield None
     range_ = Range.of(problem.data, problem.weights > 0).through(problem.gain)
-    return _Prepared(validation, estimate, seen, range_)
+    energy = weighted(validation.fitted, estimate)
+    return _Prepared(validation, energy, estimate, seen, range_)
 
 
 def _sees_estimate(settings: FitSettings, problem: Problem) -> bool:
@@ -172,7 +177,9 @@ def _runs(
         # Only held-out pixels tell when a network has learnt enough to join the others.
         waits = bool(answers) and validation.held_out is None
         length = 0
-        with closing(_run(settings, validation, network, outputs, number, answers, weights)) as run:
+        with closing(
+            _run(settings, validation, prepared.energy, network, outputs, number, answers, weights)
+        ) as run:
             for iterate in run:
                 length = max(length, iterate.index)
                 if iterate.outcome is None:
@@ -219,7 +226,7 @@ def _started(
     own = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
     network, z, noise = _network(settings, prepared, generator, own)
     yield
-    samples = noisy_inputs(z, settings.input_noise_std, prepared.validation.fitted, noise)
+    samples = noisy_inputs(z, settings.input_noise_std, prepared.energy, noise)
     betas = (0.9, settings.beta2)
     outputs = fit(network, samples, learning_rate=settings.learning_rate, betas=betas)
     first = next(outputs)
@@ -230,6 +237,7 @@ def _started(
 def _run(
     settings: FitSettings,
     validation: Validation,
+    energy: Problem,
     network: ToGreyLevels,
     outputs: Iterator[Iterate],
     number: int,
@@ -237,7 +245,7 @@ def _run(
     weights: State,
 ) -> Generator[Iterate, None, None]:
     """Yield the iterates of one network until its fit ends, and keep its weights in the state."""
-    iterates = averaged(validation.score_outputs(outputs), decay=settings.ema_decay)
+    iterates = levelled(averaged(validation.score_outputs(outputs), decay=settings.ema_decay), energy)
     iterates = validation.score_means(averaged_with(validation.score_averages(iterates), answers))
     if number:  # an untrained network does not join the others
         iterates = islice(iterates, 1, None)
