@@ -177,9 +177,7 @@ def _runs(
         # Only held-out pixels tell when a network has learnt enough to join the others.
         waits = bool(answers) and validation.held_out is None
         length = 0
-        with closing(
-            _run(settings, validation, prepared.energy, network, outputs, number, answers, weights)
-        ) as run:
+        with closing(_run(settings, prepared, network, outputs, number, answers, weights)) as run:
             for iterate in run:
                 length = max(length, iterate.index)
                 if iterate.outcome is None:
@@ -236,8 +234,7 @@ def _started(
 
 def _run(
     settings: FitSettings,
-    validation: Validation,
-    energy: Problem,
+    prepared: _Prepared,
     network: ToGreyLevels,
     outputs: Iterator[Iterate],
     number: int,
@@ -245,7 +242,9 @@ def _run(
     weights: State,
 ) -> Generator[Iterate, None, None]:
     """Yield the iterates of one network until its fit ends, and keep its weights in the state."""
-    iterates = levelled(averaged(validation.score_outputs(outputs), decay=settings.ema_decay), energy)
+    validation = prepared.validation
+    iterates = averaged(validation.score_outputs(outputs), decay=settings.ema_decay)
+    iterates = levelled(iterates, prepared.energy)
     iterates = validation.score_means(averaged_with(validation.score_averages(iterates), answers))
     if number:  # an untrained network does not join the others
         iterates = islice(iterates, 1, None)

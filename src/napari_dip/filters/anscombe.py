@@ -20,8 +20,8 @@ class Anscombe:
     """The transform t = 2 √(k + 3/8 + r²) of photon counts k with read noise r, which gives them variance 1.
 
     The mean of t over data is no more than 2 √(mean of k + 3/8 + r²), so the algebraic inverse of an average
-    is too dark: by 5 % at one photon. Here the inverse is that of the mean: `inverse` takes `mean` back to the
-    expected number of photons, as in [1]_ and [2]_. Both interpolate one table linearly.
+    is too dark, above all in faint places. Here the inverse is that of the mean: `inverse` takes `mean` back
+    to the expected number of photons, as in [1]_ and [2]_. Both interpolate one table linearly.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ class Anscombe:
 
     @cached_property
     def _table(self) -> tuple[Array, Array, float]:
-        """Numbers of photons, the mean transform of each, and what `mean` adds to photons beyond the table."""
+        """Numbers of photons, the mean transform of each, and what `mean` adds to photons beyond them."""
         from scipy.stats import poisson
 
         start = np.sqrt(self._shift)

@@ -93,8 +93,8 @@ def _few_photons(frame: "Frame") -> str | None:
     side = math.ceil(math.sqrt(_TELLING * (light + read**2)) / light)
     return (
         f"A pixel receives {light:.2g} photons on average. The mean brightness is kept, but a patch that is "
-        f"half as bright again as its surroundings can be told from noise only if it is at least {side} pixels "
-        "wide: finer and weaker structure is lost. Expose longer, or add up frames or neighbouring pixels."
+        f"half as bright again as its surroundings can be told from noise only if it is at least {side} "
+        "pixels wide: finer and weaker structure is lost. Expose longer, or add up frames or neighbouring pixels."
     )
 
 
