@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from napari_dip.dip.early_stop import EarlyStop
 from napari_dip.dip.initial_estimate import initial_estimate
+from napari_dip.dip.photon_energy import levelled, weighted
 from napari_dip.dip.postfilter import postfiltered
 from napari_dip.dip.settings import FitSettings
 from napari_dip.dip.validation import Validation
-from napari_dip.dip.weighting import levelled, weighted
 from napari_dip.errors import DivergenceError, RestorationError
 from napari_dip.image.intensity import Range
 from napari_dip.networks.build import build

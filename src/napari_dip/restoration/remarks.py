@@ -8,12 +8,13 @@ import numpy as np
 
 from napari_dip.noise.defects import dead_pixels, odd_lines
 from napari_dip.noise.models import PoissonGaussianNoise, PoissonNoise
+from napari_dip.restoration.floor import share_below
 
 if TYPE_CHECKING:
     from napari_dip.restoration.frame import Frame
 
-#: Share of the pixels that may lie below the offset by chance, and standard deviations of the read noise.
-_SOME, _FAR = 0.02, 4.0
+#: Share of the pixels that may lie below the offset by chance.
+_SOME = 0.02
 #: Largest integer up to which float64 holds all of them.
 _EXACT = 2**53
 #: Mean number of photons per pixel that is too few, and number of photons that tell a patch from its
@@ -65,9 +66,8 @@ def _below_offset(frame: "Frame") -> str | None:
     noise = problem.noise
     if not isinstance(noise, PoissonNoise | PoissonGaussianNoise):
         return None
-    least = noise.offset - (_FAR * noise.read_noise if isinstance(noise, PoissonGaussianNoise) else 0.0)
-    seen = problem.data[(problem.weights > 0).expand_as(problem.data)]
-    share = float((seen < least - 1e-6 * noise.gain).float().mean())
+    spread = noise.read_noise if isinstance(noise, PoissonGaussianNoise) else 0.0
+    share = share_below(problem, noise.offset, spread)
     if share <= _SOME:
         return None
     offset = problem.units.to_grey_level(noise.offset)
@@ -94,7 +94,8 @@ def _few_photons(frame: "Frame") -> str | None:
     return (
         f"A pixel receives {light:.2g} photons on average. The mean brightness is kept, but a patch that is "
         f"half as bright again as its surroundings can be told from noise only if it is at least {side} "
-        "pixels wide: finer and weaker structure is lost. Expose longer, or add up frames or neighbouring pixels."
+        "pixels wide: finer and weaker structure is lost. Expose longer, or add up frames or neighbouring "
+        "pixels."
     )
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from napari_dip import GaussianNoise, LaplaceNoise, PoissonGaussianNoise, PoissonNoise, UnknownNoise
-from napari_dip.dip.weighting import levelled, weighted
+from napari_dip.dip.photon_energy import levelled, weighted
 from napari_dip.noise.per_pixel import PerPixelNoise
 from napari_dip.operators import Identity
 from napari_dip.optim.iterate import Iterate
