@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from napari_dip.dip.early_stop import EarlyStop
 from napari_dip.dip.initial_estimate import initial_estimate
+from napari_dip.dip.photon_energy import levelled, weighted
 from napari_dip.dip.postfilter import postfiltered
 from napari_dip.dip.recovery import recovered
 from napari_dip.dip.settings import FitSettings
@@ -97,6 +98,8 @@ class _Prepared:
     ----------
     validation : Validation
         What is fitted, and what validates the fit.
+    energy : Problem
+        What a fit minimises: the fitted part, with the strength of photon noise taken from the estimate.
     estimate : Tensor, shape ``(1, C, *grid)``, optional
         Estimate by classic filters, in grey levels.
     seen : list of Tensor, each of shape ``(1, any, *grid)``
@@ -106,6 +109,7 @@ class _Prepared:
     """
 
     validation: Validation
+    energy: Problem
     estimate: Tensor | None
     seen: list[Tensor]
     range: Range
@@ -164,7 +168,8 @@ def _prepared(
     range_ = Range.of(problem.data, problem.weights > 0).through(problem.gain)
     yield None
     validation = yield from silently(weighting(validation, estimate))
-    return _Prepared(validation, estimate, seen, range_)
+    energy = weighted(validation.fitted, estimate)
+    return _Prepared(validation, energy, estimate, seen, range_)
 
 
 def _sees_estimate(settings: FitSettings, problem: Problem) -> bool:
@@ -195,7 +200,7 @@ def _runs(
         waits = bool(answers) and validation.held_out is None
         length = 0
         end: Tensor | None = None  # the fit at the end, which may be worse than the best one
-        with closing(_run(settings, validation, network, outputs, number, answers, weights)) as run:
+        with closing(_run(settings, prepared, network, outputs, number, answers, weights)) as run:
             for iterate in run:
                 length = max(length, iterate.index)
                 if iterate.outcome is None:
@@ -248,7 +253,7 @@ def _started(
     own = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
     network, z, noise = _network(settings, prepared, generator, own)
     yield
-    samples = noisy_inputs(z, settings.input_noise_std, prepared.validation.fitted, noise)
+    samples = noisy_inputs(z, settings.input_noise_std, prepared.energy, noise)
     betas = (0.9, settings.beta2)
     outputs = fit(network, samples, learning_rate=settings.learning_rate, betas=betas)
     first = next(outputs)
@@ -258,7 +263,7 @@ def _started(
 
 def _run(
     settings: FitSettings,
-    validation: Validation,
+    prepared: _Prepared,
     network: ToGreyLevels,
     outputs: Iterator[Iterate],
     number: int,
@@ -266,7 +271,9 @@ def _run(
     weights: State,
 ) -> Generator[Iterate, None, None]:
     """Yield the iterates of one network until its fit ends, and keep its weights in the state."""
+    validation = prepared.validation
     iterates = averaged(validation.score_outputs(outputs), decay=settings.ema_decay)
+    iterates = levelled(iterates, prepared.energy)
     iterates = validation.score_means(averaged_with(validation.score_averages(iterates), answers))
     if number:  # an untrained network does not join the others
         iterates = islice(iterates, 1, None)

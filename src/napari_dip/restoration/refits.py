@@ -1,7 +1,7 @@
 """The uncertainty of an answer: simulated data of the answer are restored, and the errors are measured."""
 
 import math
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -90,11 +90,14 @@ def with_uncertainty(
     return state
 
 
-def _measured(x: Tensor, errors: Sequence[Tensor], noise: "_Noise", unseen: Problem) -> PixelErrors:
+def _measured(x: Tensor, errors: list[Tensor], noise: "_Noise", unseen: Problem) -> PixelErrors:
     """Return how far the pixels of an answer may be wrong."""
     variance = noise.variance(x)
-    arrays = (one.double().cpu().numpy() for one in (x[0], torch.cat(errors), variance[0], unseen.data[0]))
-    found = calibrated(*arrays, (unseen.weights > 0).expand_as(unseen.data)[0].cpu().numpy())
+    image, of_refits, of_noise, data = (
+        one.double().cpu().numpy() for one in (x[0], torch.cat(errors), variance[0], unseen.data[0])
+    )
+    hidden = (unseen.weights > 0).expand_as(unseen.data)[0].cpu().numpy()
+    found = calibrated(image, of_refits, of_noise, data, hidden)
     return PixelErrors(
         torch.from_numpy(found.standard_error)[None].to(x), variance.sqrt().to(x), found.scores
     )

@@ -226,7 +226,9 @@ class SeriesRun:
                     # Their sum tells whether all pixels are finite, in a tenth of the time.
                     if iterate.outcome is not None and not iterate.x.sum().isfinite():
                         continue  # the best iterate until then follows, if there is one
-                    note = iterate.note if iterate.outcome is None else f"{iterate.note} {frame.note}".strip()
+                    note = iterate.note
+                    if iterate.outcome is not None:
+                        note = f"{note} {frame.note_on(iterate.x)}".strip()
                     iterate = _moved(iterate, offset)
                     sources, errors = iterate.sources, iterate.errors
                     yield replace(
