@@ -69,7 +69,7 @@ def empty() -> Iterator[dict]:
                 for criterion in CRITERIA:
                     shown[criterion] += curve.resolution(criterion) is not None
             yield {"what": name, "size": size, "pairs": pairs, **shown}
-    methods = {"PKN": (PKN(), 40), "FineTune": (FineTune(iterations=20), 4), "DIP": (DIP(), 6)}
+    methods = {"PKN": (PKN(), 40), "FineTune": (FineTune(iterations=20), 4), "DIP": (DIP(), 3)}
     for name, (method, fields) in methods.items():
         for noise in (GaussianNoise(5.0), PoissonNoise()):
             shown = dict.fromkeys(CRITERIA, 0)

@@ -31,10 +31,12 @@ if TYPE_CHECKING:
     from napari_dip.networks.settings import Hourglass as Hourglass
     from napari_dip.noise.estimate import EstimatedNoise as EstimatedNoise
     from napari_dip.noise.estimate import estimate_noise as estimate_noise
+    from napari_dip.noise.models import CorrelatedNoise as CorrelatedNoise
     from napari_dip.noise.models import GaussianNoise as GaussianNoise
     from napari_dip.noise.models import LaplaceNoise as LaplaceNoise
     from napari_dip.noise.models import PoissonGaussianNoise as PoissonGaussianNoise
     from napari_dip.noise.models import PoissonNoise as PoissonNoise
+    from napari_dip.noise.models import StripeNoise as StripeNoise
     from napari_dip.noise.models import UnknownNoise as UnknownNoise
     from napari_dip.optim.iterate import Iterate as Iterate
     from napari_dip.optim.iterate import Outcome as Outcome
@@ -52,12 +54,13 @@ if TYPE_CHECKING:
     from napari_dip.restoration.api import solve as solve
     from napari_dip.restoration.cost import CostEstimate as CostEstimate
     from napari_dip.restoration.cost import estimate_cost as estimate_cost
+    from napari_dip.restoration.frame_report import FrameReport as FrameReport
     from napari_dip.restoration.measurement import Measurement as Measurement
     from napari_dip.restoration.recipe import Recipe as Recipe
     from napari_dip.restoration.resolution import Resolution as Resolution
     from napari_dip.restoration.resolution import measure_resolution as measure_resolution
-    from napari_dip.restoration.result import FrameReport as FrameReport
     from napari_dip.restoration.result import Restoration as Restoration
+    from napari_dip.restoration.uncertainty import Uncertainty as Uncertainty
     from napari_dip.tasks import Deconvolve as Deconvolve
     from napari_dip.tasks import Denoise as Denoise
     from napari_dip.tasks import Inpaint as Inpaint
@@ -73,13 +76,23 @@ _HOMES = {
     "methods": ("DIP", "PKN", "PRESETS", "FineTune"),
     "methods.classic": ("RichardsonLucy", "Wiener"),
     "networks.settings": ("Decoder", "Hourglass"),
-    "noise.models": ("GaussianNoise", "LaplaceNoise", "PoissonNoise", "PoissonGaussianNoise", "UnknownNoise"),
+    "noise.models": (
+        "CorrelatedNoise",
+        "GaussianNoise",
+        "LaplaceNoise",
+        "PoissonNoise",
+        "PoissonGaussianNoise",
+        "StripeNoise",
+        "UnknownNoise",
+    ),
     "noise.estimate": ("EstimatedNoise", "estimate_noise"),
     "psf.models": ("AiryPSF", "GaussianPSF", "MeasuredPSF", "MoffatPSF"),
     "psf.estimate": ("estimate_psf",),
     "restoration.recipe": ("Recipe",),
     "restoration.resolution": ("Resolution", "measure_resolution"),
-    "restoration.result": ("FrameReport", "Restoration"),
+    "restoration.frame_report": ("FrameReport",),
+    "restoration.result": ("Restoration",),
+    "restoration.uncertainty": ("Uncertainty",),
     "restoration.api": ("residual", "restore", "solve"),
     "restoration.measurement": ("Measurement",),
     "optim.iterate": ("Iterate", "StoppingCriterion", "Outcome"),

@@ -49,6 +49,11 @@ class Task(ABC):
         check(self)
 
     @property
+    def chooses_floor(self) -> bool:
+        """Whether the lower bound of the image is chosen for each frame."""
+        return False
+
+    @property
     def needs_psf(self) -> bool:
         """Whether a measured point spread function is needed."""
         return isinstance(getattr(self, "psf", None), MeasuredPSF)
@@ -226,7 +231,11 @@ class Deconvolve(Task):
     psf : PSF
         Point spread function: the image that the instrument forms of a point of light.
     floor : float, optional
-        Lower bound of the restored image in grey levels, such as the camera's offset (positivity).
+        Lower bound of the restored image, in grey levels. By default, the offset of photon noise: that of the
+        noise model, or three standard errors below the one that the data show. There is none with other
+        noise, or if many pixels lie far below it, because a background was subtracted.
+    positivity : bool
+        Keep the restored image above the floor. Otherwise there is none.
 
     Examples
     --------
@@ -239,6 +248,17 @@ class Deconvolve(Task):
 
     psf: PSF = GaussianPSF()
     floor: float | None = None
+    positivity: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.floor is not None and not self.positivity:
+            raise ValueError(f"Deconvolve.floor needs positivity, got {self.floor:g} without it")
+
+    @property
+    def chooses_floor(self) -> bool:
+        """Whether the lower bound of the image is chosen for each frame."""
+        return self.positivity and self.floor is None
 
     def in_units(self, units: Units) -> Self:
         """Return the task for data in working units."""

@@ -59,6 +59,16 @@ def test_other_shapes_are_refused(tmp_path, exposures, capsys):
     assert "the same shape, got 96 x 96" in capsys.readouterr().err
 
 
+def test_two_results_of_one_measurement_are_refused(tmp_path, exposures, capsys):
+    results = [tmp_path / "first.tif", tmp_path / "second.tif"]
+    for seed, result in enumerate(results):
+        options = ["--method", "pkn", "--sigma", "5", "--seed", seed, "--quiet"]
+        assert run("denoise", exposures[0], result, *options) == 0
+    assert run("resolution", *results) == 2
+    assert "they share its noise" in capsys.readouterr().err
+    assert run("resolution", results[0], exposures[1]) == 0
+
+
 def test_pixel_sizes_need_one_unit():
     layout, data = Axes("ZYX"), np.zeros((2, 4, 4))
     sizes = {"Z": (0.5, "µm"), "Y": (0.1, "µm"), "X": (0.1, "µm")}

@@ -5,7 +5,16 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from napari_dip import DIP, GaussianPSF, Hourglass, Outcome, PoissonNoise, StoppingCriterion, UnknownNoise
+from napari_dip import (
+    DIP,
+    CorrelatedNoise,
+    GaussianPSF,
+    Hourglass,
+    Outcome,
+    PoissonNoise,
+    StoppingCriterion,
+    UnknownNoise,
+)
 from napari_dip.dip.validation import Validation
 from napari_dip.operators import Blur, Identity, Resample
 
@@ -28,15 +37,25 @@ def validation(problem, stopping="auto", share=None):
     ("blur", "noise", "criterion"),
     [
         (0.0, UnknownNoise(), StoppingCriterion.HELD_OUT),
-        (1.0, UnknownNoise(), StoppingCriterion.DISCREPANCY),
+        (0.0, CorrelatedNoise(), StoppingCriterion.SPLIT),
+        (1.0, UnknownNoise(), StoppingCriterion.SPLIT),
         (1.0, PoissonNoise(), StoppingCriterion.DISCREPANCY),
     ],
 )
 def test_correlated_noise_is_recognised(blur, noise, criterion, phantom, problem):
     found = validation(problem(noisy(phantom, blur=blur), noise=noise))
     assert found.criterion is criterion
-    assert found.suits_classic_filters is (blur == 0)
-    assert (found.variance is None) is (blur == 0)
+    assert found.suits_classic_filters is (criterion is StoppingCriterion.HELD_OUT)
+    assert (found.variance is None) is (criterion is StoppingCriterion.HELD_OUT)
+
+
+def test_a_split_image_leaves_the_missing_pixels_missing(phantom, problem):
+    made = problem(noisy(phantom, blur=1.0))
+    made.weights[..., 20:30, 20:30] = 0
+    found = validation(made, "split")
+    assert torch.equal(found.fitted.weights, made.weights)
+    assert torch.equal(found.held_out.weights, made.weights)
+    assert float((found.fitted.data - made.data).std()) < float((found.held_out.data - made.data).std())
 
 
 @pytest.mark.parametrize(
@@ -51,6 +70,7 @@ def test_held_out_pixels_always_judge_missing_blurred_and_coarse_pixels(change, 
     ("stopping", "criterion"),
     [
         ("held-out", StoppingCriterion.HELD_OUT),
+        ("split", StoppingCriterion.SPLIT),
         ("variance", StoppingCriterion.VARIANCE),
         ("discrepancy", StoppingCriterion.DISCREPANCY),
         ("max-iterations", None),

@@ -8,7 +8,7 @@ import pytest
 import skimage.data
 import torch
 from PIL import Image
-from scipy.ndimage import convolve, gaussian_filter
+from scipy.ndimage import convolve, gaussian_filter, rotate, shift
 
 from napari_dip.noise.whiteness import whiteness
 
@@ -56,6 +56,16 @@ def compressed(image, quality):
     return np.moveaxis(image.reshape(*image.shape[:2], -1), -1, 0)
 
 
+def pink(count):
+    spectrum = np.fft.rfft(np.random.default_rng(4).standard_normal(count))
+    drawn = np.fft.irfft(spectrum / np.arange(1, len(spectrum) + 1) ** 0.5, count)
+    return drawn / drawn.std()
+
+
+def resampled(image, change):
+    return np.stack([change(channel + 20 * noise(image.shape)[0]) for channel in image])
+
+
 def upsampled(image, method):
     small = (image + 20 * noise(image.shape))[:, ::2, ::2].astype(np.float32)
     return np.stack([Image.fromarray(channel).resize((256, 256), method) for channel in small])
@@ -83,6 +93,10 @@ WHITE = {
 }
 CORRELATED = {
     "blurred by 0.7": lambda x: x + 20 * noise(x.shape, 0.7),
+    "half a pixel, linear": lambda x: resampled(x, lambda y: shift(y, 0.5, order=1, mode="nearest")),
+    "turned by 7 degrees, spline": lambda x: resampled(
+        x, lambda y: rotate(y, 7, reshape=False)[32:-32, 32:-32]
+    ),
     "blurred by 1.5": lambda x: x + 20 * noise(x.shape, 1.5),
     "blurred by 1 in 8 bits": lambda x: clipped(x + 20 * noise(x.shape, 1)),
     "quality 30": lambda x: compressed(x, 30),
@@ -90,6 +104,10 @@ CORRELATED = {
     "bilinear": lambda x: upsampled(x, Image.Resampling.BILINEAR),
     "nearest": lambda x: upsampled(x, Image.Resampling.NEAREST),
     "demosaicked, in 8 bits": lambda x: clipped(demosaicked(x)),
+}
+STRIPED = {
+    "rows": lambda x: x + 15 * noise(x.shape) + 5 * np.random.default_rng(3).normal(size=(1, 256, 1)),
+    "1/f readout": lambda x: x + 15 * noise(x.shape) + 10 * pink(x.size).reshape(x.shape),
 }
 
 
@@ -110,15 +128,55 @@ def test_correlated_noise_is_not_white(name, made):
     assert not measured(made(clean(name))).white
 
 
-@pytest.mark.parametrize("name", ["astronaut", "camera", "cell"])
-def test_the_noise_of_a_good_photograph_is_too_weak_to_matter(name):
-    assert measured(clean(name)).white
+@pytest.mark.parametrize("made", STRIPED.values(), ids=STRIPED)
+@pytest.mark.parametrize("name", ["camera", "coins", "cell"])
+def test_stripes_are_found_along_their_own_axis(name, made):
+    image = made(clean(name))
+    along, across = measured(image), measured(image.transpose(0, 2, 1))
+    assert along.rows > 0
+    assert along.columns == 0
+    assert not along.white
+    assert (across.columns, across.rows) == pytest.approx((along.rows, 0), rel=1e-4)
 
 
-def test_without_structure_the_ratio_is_1_and_sigma_slightly_low():
+def test_the_strength_of_stripes_is_measured():
+    offsets = np.random.default_rng(3).normal(0, 6, (1, 256, 1))
+    assert measured(clean("camera") + offsets + 15 * noise((1, 256, 256))).rows == pytest.approx(6, rel=0.25)
+
+
+@pytest.mark.parametrize("scene", ["checkerboard", "grid"])
+@pytest.mark.parametrize("sigma", [5, 15, 40])
+def test_lines_and_squares_along_the_axes_are_structure(scene, sigma):
+    rows, columns = np.mgrid[:256, :256] // (20 if scene == "checkerboard" else 1)
+    if scene == "checkerboard":
+        image = 60 + 120.0 * ((rows + columns) % 2)
+    else:
+        image = 60 + 120.0 * ((rows % 16 == 0) | (columns % 16 < 2))
+    assert measured(image[None] + sigma * noise((1, 256, 256))).white
+
+
+def test_weak_compression_is_found_but_leaves_the_noise_independent():
+    found = measured(compressed(clean("camera") + 15 * noise((1, 256, 256)), 90))
+    assert found.compressed
+    assert not found.smooth
+
+
+def test_the_luminance_of_a_compressed_colour_image_is_looked_at():
+    image = np.concatenate([clean("astronaut") + 10 * noise((3, 256, 256))])
+    assert measured(compressed(image, 85)).compressed
+    assert not measured(clipped(image)).compressed
+
+
+def test_the_findings_are_put_into_words():
+    assert measured(clean("cell") + 15 * noise((1, 256, 256))).in_words == "independent from pixel to pixel"
+    stripes = 10 * np.random.default_rng(3).normal(size=(1, 256, 1))
+    striped = clean("cell") + stripes + 15 * noise((1, 256, 256), 1)
+    assert measured(striped).in_words == "correlated between neighbouring pixels and striped along rows"
+
+
+def test_without_structure_the_decline_is_1_and_sigma_slightly_low():
     found = measured(100 + 5 * noise((2, 512, 512)) * np.array([1, 3]).reshape(2, 1, 1))
-    assert found.ratio == pytest.approx(1, abs=0.1)
-    assert found.blocking == pytest.approx(1, abs=0.02)
+    assert found.decline == pytest.approx(1, abs=0.1)
     assert found.variance.shape == (1, 2, 1, 1)
     assert found.variance.sqrt().flatten().tolist() == pytest.approx([4.6, 13.8], rel=0.05)
 
@@ -134,8 +192,8 @@ def test_the_strength_of_correlated_noise_is_measured(name, blur):
 def test_grey_levels_may_have_any_unit(made):
     image = made(clean("camera"))
     once, scaled = measured(image), measured(300 + image / 1024)
-    assert scaled.ratio == pytest.approx(once.ratio, rel=0.05)
-    assert scaled.strength == pytest.approx(once.strength, rel=0.05)
+    assert scaled.in_words == once.in_words
+    assert scaled.decline == pytest.approx(once.decline, rel=0.05)
     assert float(scaled.variance) * 1024**2 == pytest.approx(float(once.variance), rel=0.05)
 
 
@@ -153,7 +211,7 @@ def test_missing_pixels_do_not_count():
     weights[..., 40:80, :] = 0
     spoilt = np.where(weights[0].bool(), image, 0)
     found = measured(spoilt, weights)
-    assert found.ratio == pytest.approx(measured(image).ratio, rel=0.5)
+    assert found.decline == pytest.approx(measured(image).decline, rel=0.5)
     assert not found.white
 
 
@@ -177,7 +235,7 @@ def test_a_channel_without_pixels_is_taken_to_have_the_noise_of_the_others():
 )
 def test_noise_that_can_not_be_measured_counts_as_white(image, weights):
     found = measured(image, weights)
-    assert np.isnan(found.ratio)
+    assert np.isnan(found.decline)
     assert found.variance.isnan().all()
     assert found.white
 

@@ -27,8 +27,15 @@ def test_the_average_of_a_constant_is_the_constant():
 
 
 def test_the_average_weighs_the_past_by_its_decay():
-    *_, last = averaged(stream([1, 2, 4]), decay=0.5)
-    assert float(last.x) == pytest.approx((0.25 * 1 + 0.5 * 2 + 1 * 4) / 1.75)
+    values = [0.0] * 30 + [1.0, 2.0, 4.0]
+    *_, last = averaged(stream(values), decay=0.5)
+    assert float(last.x) == pytest.approx(0.125 * 1 + 0.25 * 2 + 0.5 * 4)
+
+
+def test_the_average_forgets_the_first_iterates_before_its_memory_is_full():
+    for length in (20, 80, 200):
+        *_, last = averaged(stream([1.0] * 5 + [0.0] * (length - 5)), decay=0.99)
+        assert float(last.x) < (8 / length) ** 3
 
 
 def test_averages_share_no_memory():

@@ -28,7 +28,7 @@ def test_an_image_has_one_diagnosis(noisy):
     assert isinstance(result.diagnostics, Diagnostics)
     assert result.diagnostics.noise == "σ = 20 grey levels everywhere"
     assert result.diagnostics.fitted.pixels == noisy.size
-    assert verdict(result) == result.diagnostics.verdict
+    assert verdict(result) == result.diagnostics.in_words
     assert read(result) == result.frames
 
 

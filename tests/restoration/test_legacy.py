@@ -73,6 +73,8 @@ def test_old_reports_are_read():
             SuperResolve(factor=3, downsampling="area"),
         ),
         ({"type": "Deconvolve", "noise": {"type": "Unknown"}, "psf": {"type": "GaussianPSF"}}, Deconvolve()),
+        ({"type": "Deconvolve", "floor": None}, Deconvolve(positivity=False)),
+        ({"type": "Deconvolve", "floor": 2.0}, Deconvolve(floor=2.0)),
     ],
 )
 def test_old_tasks_are_read(task, read):

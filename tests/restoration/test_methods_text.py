@@ -138,10 +138,12 @@ def test_the_paragraph_of_a_usual_run():
             a decay rate of 0.99. The fit did not see 5 % of the observed pixels, chosen at random; the
             average with the lowest error on them was kept. The result is the mean of 2 networks that were
             fitted from different random weights. At the end, the data were filtered by non-local Bayes with
-            the fitted image as the pilot (Lebrun et al. 2013), unless this was clearly worse on the held-out
-            pixels. The run ended when the error on the held-out pixels had stopped falling. The result is
-            that of iteration 1240. All settings were the defaults of this version, except ensemble_size = 2.
-            The noise was described as photon noise with 2.5 grey levels per photon above an offset of 100.
+            the fitted image as the pilot (Lebrun et al. 2013), and the result is the mean of both that the
+            held-out pixels preferred. Faint sources that stand out from the noise of the data, but were
+            weaker in the fitted image or absent from it, were put back. The run ended when the error on the
+            held-out pixels had stopped falling. The result is that of iteration 1240. All settings were the
+            defaults of this version, except ensemble_size = 2. The noise was described as photon noise with
+            2.5 grey levels per photon above an offset of 100.
             The computation used PyTorch 2.10.1 (Paszke et al. 2019), NumPy 2.4.0 (Harris et al. 2020) and
             Python 3.12.1, and ran on the CPU in 4 threads; the seed of its random numbers was 17.
             """
@@ -215,6 +217,46 @@ def test_correlated_noise_and_its_criteria_are_described():
     assert "(Wang et al. 2023)" in text
     assert "correlated between pixels resembles structure" in text
     assert "classic filters" not in text
+
+
+def diagnostics(**changes):
+    whole = {"value": 1.04, "error": 0.03}
+    return {
+        "verdict": "A verdict.",
+        "consistent": True,
+        "noise_from": "task",
+        "unseen": {"pixels": 100, "whole": whole},
+        "relative_error": {"value": 0.2, "error": 0.02},
+        "flux_ratio": {"value": 1.002, "error": 0.004},
+        "peak_count": 0,
+        **changes,
+    }
+
+
+def test_what_was_measured_is_stated():
+    text = paragraph(frames=[frame(diagnostics=diagnostics())])
+    for part in (
+        "the mean square residual was 1.04 ± 0.03 in units of the variance of the noise as it was stated.",
+        "the root mean square error was estimated as 0.20 ± 0.02 standard deviations",
+        "The light of bright places was 1.002 ± 0.004 times that in the data.",
+        "The residual stood out by more than five standard errors at no place.",
+        "The residual was consistent with noise.",
+    ):
+        assert part in text
+    measured = paragraph(frames=[frame(diagnostics=diagnostics(noise_from="data", peak_count=3))])
+    assert "as it was measured in the data (Immerkær 1996)" in measured
+    assert "at 3 places" in measured
+    several = provenance(
+        axes="TYX",
+        shape=[3, 32, 32],
+        frames=[frame((at,), diagnostics=diagnostics(consistent=at > 0, white=at > 0)) for at in range(3)],
+    )
+    assert "1.04 in the median" in methods_text(several)
+    assert "consistent with noise in 2 of 3 images" in methods_text(several)
+    assert "The residual of 1 of 3 images holds more than noise" in methods_text(several)
+    assert "found to be correlated" in methods_text(several)
+    unknown = paragraph(frames=[frame(diagnostics=diagnostics(noise_from="nothing"))])
+    assert "mean square" not in unknown
 
 
 def test_fine_tuning_says_what_was_done():

@@ -80,6 +80,7 @@ NUMBER = {"value": 1.02, "error": 0.01}
 #: What a frame says of itself, with every number that is ever written.
 DIAGNOSTICS = {
     "verdict": "The residual is consistent with the noise.",
+    "findings": ["The run ended at the time limit."],
     "consistent": True,
     "noise": "σ = 20 grey levels everywhere",
     "noise_from": "task",

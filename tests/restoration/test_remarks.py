@@ -97,7 +97,8 @@ def test_lines_are_numbered_in_the_whole_of_a_large_image():
 def test_stripes_are_noticed(image, axis, name):
     stripes = np.random.default_rng(2).normal(0, SIGMA, 96)
     (remark,) = said(image + (stripes[:, None] if axis == 0 else stripes))
-    assert remark.startswith(f"The image is striped: its {name} differ")
+    assert remark.startswith(f"The image is striped: its {name} have offsets")
+    assert "choose stripe noise" in remark
 
 
 def test_counts_below_the_offset_are_noticed(image):
@@ -135,3 +136,14 @@ def test_integers_that_float64_rounds_are_noticed(image):
     (remark,) = said(levels + 2**60)
     assert "rounded to multiples of 256" in remark
     assert said(levels + 2**52) == []
+
+
+@pytest.mark.parametrize("read", [0.0, 0.5])
+def test_an_image_of_very_few_photons_is_told_what_is_lost(read):
+    random = np.random.default_rng(0)
+    noise = PoissonGaussianNoise(2.0, 100.0, 2 * read) if read else PoissonNoise(2.0, 100.0)
+    for photons, remarks in ((0.05, 1), (0.3, 0)):
+        image = 100 + 2.0 * random.poisson(photons, (96, 96)) + 2 * read * random.normal(size=(96, 96))
+        found = said(image, noise)
+        assert len(found) == remarks
+        assert all("photons on average" in one and "lost" in one for one in found)

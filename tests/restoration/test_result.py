@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_dip import Denoise, Outcome, Restoration, StoppingCriterion, restore
-from napari_dip.restoration.result import FrameReport
+from napari_dip.restoration.frame_report import FrameReport
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@ import pytest
 
 from napari_dip import Outcome
 from napari_dip.presentation import METHOD_NAMES
-from napari_dip.restoration.result import FrameReport, Restoration
+from napari_dip.restoration.frame_report import FrameReport
+from napari_dip.restoration.result import Restoration
 from napari_dip.restoration.text import comments, duration, memory, one_line, summary
 
 

@@ -3,6 +3,7 @@
 import shlex
 import unicodedata
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
 
 from napari_dip.image.region import written
@@ -57,6 +58,8 @@ def command_line(
     common = {
         name: value for name, value in changed(recipe).items() if name in ("axes", *OPTIONS, *FILE_OPTIONS)
     }
+    if common.pop("uncertainty", False):
+        common["uncertainty"] = _path(_uncertainty_beside(output))
     if recipe.roi is not None:
         common["roi"] = written(recipe.roi)
     if missing is not None:
@@ -73,6 +76,12 @@ def command_line(
                 "use the Python script, or rename the file"
             )
     return shlex.join(words)
+
+
+def _uncertainty_beside(output: str) -> str:
+    """Return the file for the standard errors beside that of the image."""
+    place = PurePath(output)
+    return str(place.with_name(f"{place.stem} uncertainty.tif"))
 
 
 def _path(text: str) -> str:

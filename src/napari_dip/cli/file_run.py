@@ -199,6 +199,7 @@ class FileRun:
                 stopping_rule=interruption if own is None else own | interruption,
                 callback=reporter.show,
                 return_maps=self.outputs.maps is not None,
+                uncertainty=self.common.uncertainty is not None,
             )
 
     def measure_resolution(self, interruption: "StopRequested") -> str:

@@ -220,6 +220,10 @@ class Common:
     threads : int
         Number of CPU threads. Another number rounds differently, which changes the result of a fit by about a
         tenth of the noise. [default: chosen by torch, usually one for each core]
+    uncertainty : Path
+        For denoising: measure the standard error of each pixel and write it, in grey levels: an image file,
+        an existing folder, or a name with {stem} in it. A run takes three times as long, and one pixel in
+        twenty is kept from it to calibrate the errors.
     save_maps : Path
         Write the parameters that were applied: a TIFF file, an existing folder, or a name with {stem} in it.
     save_weights : Path
@@ -256,6 +260,7 @@ class Common:
     device: Annotated[Device, Parameter(group=_METHOD)] = "auto"
     seed: Annotated[_Integer, Parameter(group=_METHOD)] = 0
     threads: Annotated[_Integer | None, Parameter(group=_METHOD)] = None
+    uncertainty: Annotated[Path | None, Parameter(group=_OUTPUT)] = None
     save_maps: Annotated[Path | None, Parameter(group=_OUTPUT)] = None
     save_weights: Annotated[Path | None, Parameter(group=_OUTPUT)] = None
     resolution: Annotated[_Switch, Parameter(group=_OUTPUT)] = False

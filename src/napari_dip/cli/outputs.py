@@ -33,6 +33,8 @@ class Outputs:
         The parameters that were applied.
     weights : Path, optional
         The fine-tuned network.
+    errors : Path, optional
+        The standard error of each pixel.
     kept : frozenset of Path
         Those that exist and are kept.
     outdated : frozenset of Path
@@ -42,13 +44,15 @@ class Outputs:
     image: Path
     maps: Path | None = None
     weights: Path | None = None
+    errors: Path | None = None
     kept: frozenset[Path] = frozenset()
     outdated: frozenset[Path] = frozenset()
 
     @property
     def files(self) -> tuple[Path, ...]:
         """All of them."""
-        return tuple(path for path in (self.image, self.maps, self.weights) if path is not None)
+        every = (self.image, self.maps, self.weights, self.errors)
+        return tuple(path for path in every if path is not None)
 
     @property
     def missing(self) -> tuple[Path, ...]:
@@ -121,12 +125,14 @@ def _planned(source: Path, output: Path, protected: Collection[object], common: 
         return place
 
     image = checked(_place(file, output, common.keep_dtype), SUFFIXES)
-    maps = weights = None
+    maps = weights = errors = None
     if common.save_maps is not None:
         maps = checked(_beside(file, common.save_maps, " maps.tif"), MAPS_SUFFIXES)
     if common.save_weights is not None:
         weights = checked(_beside(file, common.save_weights, ".safetensors"), _NETWORKS)
-    return Outputs(image, maps, weights)
+    if common.uncertainty is not None:
+        errors = checked(_beside(file, common.uncertainty, " uncertainty.tif"), SUFFIXES)
+    return Outputs(image, maps, weights, errors)
 
 
 def _seems_complete(path: Path) -> bool:
@@ -167,7 +173,7 @@ def _beside(source: Path, place: Path, ending: str) -> Path:
 def _check_distinct(planned: Sequence[Outputs]) -> None:
     """Refuse two outputs in one file."""
     taken: set[object] = set()
-    for kind in ("image", "maps", "weights"):
+    for kind in ("image", "maps", "weights", "errors"):
         places = [path for plan in planned if (path := getattr(plan, kind)) is not None]
         files = {_identity(path): path for path in places}
         if len(files) < len(places):

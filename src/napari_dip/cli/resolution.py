@@ -1,6 +1,7 @@
 """The resolution of image files."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ from napari_dip.diagnostics.decorrelation import decorrelation_analysis
 from napari_dip.errors import InputError
 from napari_dip.image.axes import AmbiguousAxesError, Axes
 from napari_dip.image.grid import format_shape
-from napari_dip.io import ImageFile, read
+from napari_dip.io import ImageFile, provenance, read
+from napari_dip.restoration.provenance import Provenance
 from napari_dip.restoration.resolution import compared, in_words
 
 
@@ -41,6 +43,7 @@ def resolution_of_files(
     sizes, unit = pixel_sizes(image, layout)
     if other is None:
         return "\n".join(_decorrelation(image, layout, sizes[-1], unit))
+    _refuse_same_source(path, other)
     second = read(other, hdu)
     if second.data.shape != image.data.shape:
         raise InputError(
@@ -50,6 +53,21 @@ def resolution_of_files(
         )
     sums = compared(_floats(image), _floats(second), layout, sizes)
     return in_words(sums.correlation(halves=halves), unit)
+
+
+def _refuse_same_source(*paths: Path) -> None:
+    """Refuse two results of the same measurement, as far as the files tell where they come from."""
+    sources = []
+    for path in paths:
+        with suppress(ValueError):  # the provenance can't be read
+            found = Provenance.of(provenance(path))
+            sources.append(found.source.path)
+    if len(sources) == 2 and sources[0] is not None and sources[0] == sources[1]:
+        raise InputError(
+            "other",
+            f"both images are results of {sources[0]}, so they share its noise and agree at all frequencies: "
+            "compare the results of two exposures, or restore with --resolution",
+        )
 
 
 def pixel_sizes(image: ImageFile, layout: Axes) -> tuple[tuple[float, ...], str]:

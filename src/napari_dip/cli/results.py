@@ -38,6 +38,8 @@ def write_results(run: "FileRun", result: "Restoration", reporter: "Reporter") -
         writing.maps(run.outputs.maps)
     if run.outputs.weights is not None:
         writing.network(run.outputs.weights)
+    if run.outputs.errors is not None:
+        writing.errors(run.outputs.errors)
     if where is None:
         return "", writing.problems
     so_far = "the best result so far is in" if writing.stopped else "the result is in"
@@ -94,6 +96,28 @@ class _Writing:
 
         if (where := self._deliver(place, write_planes, ".npy")) is not None:
             self._reporter.say(f"maps written: {where}")
+
+    def errors(self, place: "Path") -> None:
+        """Write the standard error of each pixel."""
+        source, found = self._run.source, self._result.uncertainty
+        if found is None:
+            self._reporter.say("no uncertainty was written: there is none for this result")
+            return
+        provenance = {**self._result.provenance, "source": _origin(self._run)}
+
+        def write_errors(path: "Path", overwrite: bool) -> None:
+            write(
+                path,
+                found.standard_error,
+                source.restored,
+                axes=source.axes.letters,
+                provenance=provenance,
+                overwrite=overwrite,
+                unfinished=self.stopped or bool(self._result.failed),
+            )
+
+        if (where := self._deliver(place, write_errors, ".npy")) is not None:
+            self._reporter.say(f"uncertainty written: {where}")
 
     def network(self, place: "Path") -> None:
         """Write the network of the last frame that it learnt from, or the given one if it learnt nothing."""

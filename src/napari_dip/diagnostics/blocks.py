@@ -30,8 +30,8 @@ def blocks_of(shape: Sequence[int], channels: int = 1) -> list[tuple[slice, ...]
     if math.prod(shape) <= most:
         return [tuple(slice(0, n) for n in shape)]
     sides = [min(n, side) for n, side in zip(shape, (_DEPTH, _SIDE, _SIDE)[-len(shape) :], strict=True)]
-    left, counts = most // math.prod(sides), []
-    for at in np.argsort([n // side for n, side in zip(shape, sides, strict=True)]):
+    left, counts = most // math.prod(sides), list[tuple[int, int]]()
+    for at in np.argsort([n // side for n, side in zip(shape, sides, strict=True)]).tolist():
         # Axes that hold few blocks leave more to the others.
         each = max(1, int(left ** (1 / (len(shape) - len(counts))) + 1e-9))
         counts.append((at, min(each, shape[at] // sides[at])))

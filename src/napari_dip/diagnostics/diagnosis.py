@@ -45,7 +45,7 @@ def diagnosis(problem: Problem, answer: Iterate) -> Diagnostics:
     problem = problem.of_channels(channels)
     explained = problem.operator(answer.x[:, channels])
     noise = ComparedNoise.of(problem, explained)
-    sample = Sample(problem.data[0], _observed(problem)[0], noise.sigma[0], noise.skewness[0])
+    sample = Sample(problem.data[0], _observed(problem)[0], noise.sigma[0], noise.skewness[0], noise.power[0])
     blocks = sample.blocks(explained[0])
     residual = observed_of(blocks, "residual")
     if noise.origin == "nothing" and np.square(residual).mean() < _ROUNDING:
@@ -100,12 +100,15 @@ def _with_unseen(
     if blind is None:
         return replace(found, fitted=fitted)
     error = rms_error(blind.whole) if found.noise_from == "task" else None
-    expected = (max(2 - blind.whole.value, 0.0), 1.0)
+    square = blind.whole.value - 1 + 2 * blind.whole.error  # the largest mean square error that is likely
+    expected = (float(f"{min(max(1 - square, 0), 1):.4g}"), 1.0)
     return replace(found, fitted=fitted, unseen=blind, expected=expected, relative_error=error)
 
 
 def _misfit(blocks: Sequence[Block], counts: np.ndarray) -> Misfit | None:
-    return misfit(*(observed_of(blocks, name) for name in ("residual", "gradient", "brightness")), counts)
+    names = ("residual", "power", "gradient", "brightness")
+    residual, power, gradient, brightness = (observed_of(blocks, name) for name in names)
+    return misfit(residual, power, gradient, brightness, counts)
 
 
 def _observed(problem: Problem) -> Tensor:

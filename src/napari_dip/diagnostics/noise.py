@@ -27,6 +27,8 @@ class ComparedNoise:
         Its standard deviation in each pixel, above 0. If it is unknown, that of the residual.
     skewness : Tensor, the same shape
         Its skewness in each pixel; 0 if it is unknown.
+    power : Tensor, the same shape
+        An unbiased estimate of its variance in each pixel from the data alone, divided by `sigma` squared.
     origin : {"task", "data", "nothing"}
         Whether it was told, measured in the data, or is unknown.
     in_words : str
@@ -35,6 +37,7 @@ class ComparedNoise:
 
     sigma: Tensor
     skewness: Tensor
+    power: Tensor
     origin: Literal["task", "data", "nothing"]
     in_words: str
 
@@ -50,35 +53,47 @@ class ComparedNoise:
             A x.
         """
         if problem.noise.known:
-            return cls(*_of_model(problem.noise, explained), "task", problem.described(problem.noise))
+            arrays = _of_model(problem.noise, explained, problem.data)
+            return cls(*arrays, "task", problem.described(problem.noise))
         channels = explained.split(1, 1)
-        models = [_measured(problem, channel) for channel in range(len(channels))]
+        models = [measured_noise(problem, channel) for channel in range(len(channels))]
         found = [model for model in models if model is not None]
         if len(found) == len(models):
-            each = [_of_model(model, u) for model, u in zip(found, channels, strict=True)]
-            sigma, skewness = (torch.cat(one, 1) for one in zip(*each, strict=True))
+            parts = zip(found, channels, problem.data.split(1, 1), strict=True)
+            each = zip(*(_of_model(*part) for part in parts), strict=True)
             words = dict.fromkeys(problem.described(model) for model in found)
-            return cls(sigma, skewness, "data", "; ".join(words))
+            sigma, skewness, power = (torch.cat(one, 1) for one in each)
+            return cls(sigma, skewness, power, "data", "; ".join(words))
         sigma = _of_residual(problem, explained).expand_as(explained)
-        return cls(sigma, torch.zeros_like(sigma), "nothing", "unknown")
+        return cls(sigma, torch.zeros_like(sigma), torch.ones_like(sigma), "nothing", "unknown")
 
 
-def _of_model(noise: NoiseModel, u: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the standard deviation and the skewness of noise around u."""
-    return noise.variance(u).sqrt().expand_as(u), noise.skewness(u).expand_as(u)
+def _of_model(noise: NoiseModel, u: Tensor, data: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the standard deviation and the skewness of noise around u, and its power.
+
+    Where the variance depends on the brightness, it is a linear function of it, but for very few photons. The
+    same function of the data is right on average, even where u is wrong.
+    """
+    variance = noise.variance(u).expand_as(u)
+    far = 2 * torch.maximum(u.abs().amax(), data.abs().amax()).double() + 1
+    bright = torch.full_like(u, float(far), dtype=torch.float64)
+    there = noise.variance(bright)
+    slope = (noise.variance(2 * bright) - there) / far
+    linear = there + slope * (data - far)
+    return variance.sqrt(), noise.skewness(u).expand_as(u), (linear / variance).to(u)
 
 
 def middle(image: Tensor) -> Tensor:
     """Return the middle of the planes of an image, which is enough to measure the noise."""
     side = int((_PIXELS // image.shape[1]) ** 0.5)
-    begins = [max(0, n - side) // 2 for n in image.shape[-2:]]
-    return image[(..., *(slice(at, at + side) for at in begins))]
+    top, left = (max(0, n - side) // 2 for n in image.shape[-2:])
+    return image[..., top : top + side, left : left + side]
 
 
-def _measured(problem: Problem, channel: int) -> NoiseModel | None:
+def measured_noise(problem: Problem, channel: int) -> NoiseModel | None:
     """Return the noise as measured in the middle of a channel, or None if it can't be measured."""
-    seen = (problem.weights > 0).expand_as(problem.data)
-    image, seen = (middle(one)[0, channel].cpu().numpy() for one in (problem.data, seen))
+    observed = (problem.weights > 0).expand_as(problem.data)
+    image, seen = (middle(one)[0, channel].cpu().numpy() for one in (problem.data, observed))
     steps = estimating(UnknownNoise(), image, missing=~seen, axes="ZYX"[-image.ndim :], strict=True)
     try:
         return finished(steps).model

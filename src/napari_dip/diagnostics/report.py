@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt
 
 #: Digits of a number: more than any of them is worth.
 _DIGITS = 4
+#: Number of peaks that provenance holds.
+_RECORDED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,9 @@ class Diagnostics:
     Parameters
     ----------
     verdict : str
-        In sentences: whether the residual is consistent with the noise, or what is not and what to do.
+        Whether the residual is consistent with the noise, in a sentence.
+    findings : tuple of str
+        What else was found in the residual and at the end of the run, and what to do about it, in sentences.
     consistent : bool, optional
         Whether nothing but noise was found in the residual. None if that can't be told.
     noise : str
@@ -143,8 +147,9 @@ class Diagnostics:
     fitted : Misfit, optional
         χ² on the pixels that the restored image has seen.
     expected : tuple of (float, float), optional
-        What a good estimate leaves on fitted pixels. It follows the noise by as much as it errs, so this lies
-        between 1 minus its mean square error, as measured on unseen pixels, and 1.
+        Between which values χ² of a good estimate lies on fitted pixels. It follows the noise by as much as
+        it errs, so this is between 1 minus its mean square error, two standard errors above what was measured
+        on unseen pixels, and 1.
     relative_error : Estimate, optional
         Root mean square error of A x in standard deviations of the noise, from the unseen pixels.
     correlations : tuple of Correlation
@@ -164,6 +169,7 @@ class Diagnostics:
     """
 
     verdict: str
+    findings: tuple[str, ...] = ()
     consistent: bool | None = None
     noise: str = ""
     noise_from: Literal["task", "data", "nothing"] = "nothing"
@@ -179,9 +185,14 @@ class Diagnostics:
     peak_count: Annotated[int, Ge(0)] | None = None
     minimum: Minimum | None = None
 
+    @property
+    def in_words(self) -> str:
+        """The verdict and the findings."""
+        return " ".join([self.verdict, *self.findings])
+
     def to_dict(self) -> dict[str, Any]:
-        """Return what was measured as plain JSON values, without what was not."""
-        known: dict[str, Any] = _without_none(asdict(self))
+        """Return what was measured as plain JSON values. Of many peaks only the first are kept."""
+        known: dict[str, Any] = _without_none(asdict(replace(self, peaks=self.peaks[:_RECORDED])))
         return known
 
 

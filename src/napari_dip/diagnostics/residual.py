@@ -31,6 +31,8 @@ class Block:
         False where a pixel is missing.
     skewness : ndarray of float, the same shape
         Skewness of the noise in each pixel.
+    power : ndarray of float, the same shape
+        An unbiased estimate of the variance of the noise, divided by σ².
     channel : int
         Number of the channel among those that are measured.
     start : tuple of int
@@ -44,6 +46,7 @@ class Block:
     sigma: np.ndarray
     observed: np.ndarray
     skewness: np.ndarray
+    power: np.ndarray
     channel: int
     start: tuple[int, ...]
     background: Background = field(default_factory=Background)
@@ -93,14 +96,15 @@ class Sample:
         The channels that are measured.
     observed : Tensor of bool, the same shape
         False where a pixel is missing.
-    sigma, skewness : Tensor, the same shape
-        Standard deviation of the noise in each pixel, above 0, and its skewness.
+    sigma, skewness, power : Tensor, the same shape
+        Of the noise in each pixel, as `Block` has them.
     """
 
     data: Tensor
     observed: Tensor
     sigma: Tensor
     skewness: Tensor
+    power: Tensor
 
     @cached_property
     def _places(self) -> list[tuple[slice, ...]]:
@@ -108,11 +112,15 @@ class Sample:
 
     def blocks(self, explained: Tensor) -> list[Block]:
         """Return the blocks of each channel in turn for A x, shape ``(C, *spatial)``."""
-        arrays = (self.data, explained, self.sigma, self.observed, self.skewness)
+        arrays = (self.data, explained, self.sigma, self.observed, self.skewness, self.power)
+        cuts = [self._cut(one) for one in arrays]
         found = []
-        for number, channel in enumerate(zip(*(self._cut(one) for one in arrays), strict=True)):
-            parts = zip(self._places, zip(*channel, strict=True), strict=True)
-            blocks = [Block(*part, number, tuple(one.start for one in place)) for place, part in parts]
+        for channel in range(len(self.data)):
+            blocks = []
+            for number, place in enumerate(self._places):
+                data, u, sigma, observed, skewness, power = (cut[channel][number] for cut in cuts)
+                start = tuple(one.start for one in place)
+                blocks.append(Block(data, u, sigma, observed, skewness, power, channel, start))
             background = Background.of(observed_of(blocks, "explained"))
             found += [replace(block, background=background) for block in blocks]
         return found

@@ -84,7 +84,7 @@ class MatchedFilters:
     @cached_property
     def threshold(self) -> float:
         """The significance that noise alone exceeds at less than 0.1 places of an image, on average."""
-        return threshold(np.count_nonzero(self.weights), len(self.usable))
+        return threshold(int(np.count_nonzero(self.weights)), len(self.usable))
 
     @cached_property
     def _known(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:

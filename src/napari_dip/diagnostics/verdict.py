@@ -14,6 +14,8 @@ _UNSEEN, _UNSEEN_PLACE = 1.25, 1.5
 _FITTED, _FITTED_PLACE = 1.05, 1.25
 #: χ² below which the noise is weaker than stated, or the restored image has followed it.
 _WEAK, _FOLLOWED = 0.85, 0.5
+#: χ² in quiet places above which the noise is rather wrong than structure missing.
+_EVEN_QUIET = 2.0
 _MARGIN = 0.1  # below what is expected
 #: Factor for all of these bounds if the noise was measured in the data, which may be wrong.
 _MEASURED = 1.25
@@ -46,7 +48,7 @@ NO_RESIDUAL = (
 
 
 def judged(found: Diagnostics, outcome: Outcome | None, criterion: StoppingCriterion | None) -> Diagnostics:
-    """Return a diagnosis with its verdict.
+    """Return a diagnosis with its verdict and its findings.
 
     Parameters
     ----------
@@ -66,14 +68,17 @@ def judged(found: Diagnostics, outcome: Outcome | None, criterion: StoppingCrite
         consistent, first = None, _UNKNOWN
     else:
         consistent, first = True, _NOISE
-    sentences = [first, *findings, *_warnings(found, outcome, criterion)]
-    return replace(found, verdict=" ".join(sentences), consistent=consistent)
+    findings += _warnings(found, outcome, criterion)
+    return replace(found, verdict=first, findings=tuple(findings), consistent=consistent)
 
 
 def _findings(found: Diagnostics) -> Iterator[str]:
     """Yield what is in the residual besides noise, and what to do about it."""
-    yield from _misfits(found)
-    yield from _peaks(found)
+    if too_strong := _too_strong_everywhere(found):
+        yield too_strong  # which explains most of what else might be found
+    else:
+        yield from _misfits(found)
+        yield from _peaks(found)
     lags = [lag for one in found.correlations for lag in (one.lag_1, one.lag_2) if _above(lag, _CORRELATION)]
     if found.white is False:
         yield (
@@ -103,6 +108,20 @@ def _findings(found: Diagnostics) -> Iterator[str]:
         )
 
 
+def _too_strong_everywhere(found: Diagnostics) -> str:
+    """Return what it means if even quiet places have a strong residual, or nothing if they have not."""
+    misfit = found.fitted if found.unseen is None else found.unseen
+    quiet = None if misfit is None else misfit.quiet
+    slack = _MEASURED if found.noise_from == "data" else 1.0
+    if quiet is None or not _above(quiet, _EVEN_QUIET * slack):
+        return ""
+    return (
+        f"Even in quiet places, the mean square of the residual is {quiet.value:.1f} times the variance of "
+        f"the noise: the noise is stronger than {_stated(found)}, or structure is missing everywhere. Check "
+        "the noise first."
+    )
+
+
 def _misfits(found: Diagnostics) -> Iterator[str]:
     """Yield where the residual is stronger or weaker than the noise."""
     slack = _MEASURED if found.noise_from == "data" else 1.0
@@ -127,7 +146,7 @@ def _misfits(found: Diagnostics) -> Iterator[str]:
             if one is not None and _above(one, place * slack)
         ]
         if places:
-            yield f"{subject} is {' and '.join(places)}."
+            yield f"{subject} is {', and '.join(places)}."
     yield from _followed(found, slack)
 
 

@@ -11,9 +11,11 @@ from torch import Tensor, nn
 
 from napari_dip.dip.early_stop import EarlyStop
 from napari_dip.dip.initial_estimate import initial_estimate
+from napari_dip.dip.photon_energy import levelled, weighted
 from napari_dip.dip.postfilter import postfiltered
 from napari_dip.dip.recovery import recovered
 from napari_dip.dip.settings import FitSettings
+from napari_dip.dip.split_filters import split_estimate, split_postfiltered
 from napari_dip.dip.validation import Validation
 from napari_dip.dip.weighting import weighting
 from napari_dip.errors import DivergenceError, RestorationError
@@ -96,6 +98,8 @@ class _Prepared:
     ----------
     validation : Validation
         What is fitted, and what validates the fit.
+    energy : Problem
+        What a fit minimises: the fitted part, with the strength of photon noise taken from the estimate.
     estimate : Tensor, shape ``(1, C, *grid)``, optional
         Estimate by classic filters, in grey levels.
     seen : list of Tensor, each of shape ``(1, any, *grid)``
@@ -105,6 +109,7 @@ class _Prepared:
     """
 
     validation: Validation
+    energy: Problem
     estimate: Tensor | None
     seen: list[Tensor]
     range: Range
@@ -124,7 +129,10 @@ def _iterates(
     recovers = settings.recover_sources and _shows_sources(prepared.validation)
     waiting = early.waiting(prepared.estimate)
     with closing(_runs(settings, prepared, waiting, seed, weights)) as runs:
-        answers = postfiltered(runs, prepared.validation) if filters else runs
+        if settings.postfilter and filterable and prepared.validation.split:
+            answers = split_postfiltered(runs, prepared.validation)
+        else:
+            answers = postfiltered(runs, prepared.validation) if filters else runs
         yield from recovered(answers, problem) if recovers else answers
 
 
@@ -148,6 +156,8 @@ def _prepared(
     if guide is None and _sees_estimate(settings, problem):
         if validation.suits_classic_filters:
             estimate = yield from initial_estimate(validation.fitted)
+        elif validation.split:
+            estimate = yield from split_estimate(validation)
         # Without an estimate the channels stay, so that frames with different noise can share weights.
         blank = problem.data.new_zeros(1, problem.data.shape[1], *problem.grid.shape)
         images.append(blank if estimate is None else estimate)
@@ -158,7 +168,8 @@ def _prepared(
     range_ = Range.of(problem.data, problem.weights > 0).through(problem.gain)
     yield None
     validation = yield from silently(weighting(validation, estimate))
-    return _Prepared(validation, estimate, seen, range_)
+    energy = weighted(validation.fitted, estimate)
+    return _Prepared(validation, energy, estimate, seen, range_)
 
 
 def _sees_estimate(settings: FitSettings, problem: Problem) -> bool:
@@ -189,7 +200,7 @@ def _runs(
         waits = bool(answers) and validation.held_out is None
         length = 0
         end: Tensor | None = None  # the fit at the end, which may be worse than the best one
-        with closing(_run(settings, validation, network, outputs, number, answers, weights)) as run:
+        with closing(_run(settings, prepared, network, outputs, number, answers, weights)) as run:
             for iterate in run:
                 length = max(length, iterate.index)
                 if iterate.outcome is None:
@@ -242,7 +253,7 @@ def _started(
     own = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
     network, z, noise = _network(settings, prepared, generator, own)
     yield
-    samples = noisy_inputs(z, settings.input_noise_std, prepared.validation.fitted, noise)
+    samples = noisy_inputs(z, settings.input_noise_std, prepared.energy, noise)
     betas = (0.9, settings.beta2)
     outputs = fit(network, samples, learning_rate=settings.learning_rate, betas=betas)
     first = next(outputs)
@@ -252,7 +263,7 @@ def _started(
 
 def _run(
     settings: FitSettings,
-    validation: Validation,
+    prepared: _Prepared,
     network: ToGreyLevels,
     outputs: Iterator[Iterate],
     number: int,
@@ -260,7 +271,9 @@ def _run(
     weights: State,
 ) -> Generator[Iterate, None, None]:
     """Yield the iterates of one network until its fit ends, and keep its weights in the state."""
+    validation = prepared.validation
     iterates = averaged(validation.score_outputs(outputs), decay=settings.ema_decay)
+    iterates = levelled(iterates, prepared.energy)
     iterates = validation.score_means(averaged_with(validation.score_averages(iterates), answers))
     if number:  # an untrained network does not join the others
         iterates = islice(iterates, 1, None)

@@ -58,7 +58,7 @@ def initial_estimate(problem: Problem) -> Generator[Tensor | None, None, Tensor]
     counts = (problem.weights > 0).expand_as(problem.data)[0].cpu().numpy()
     stabiliser = Stabiliser.of(problem)
     yield None
-    even = _filled(stabiliser(data).numpy(), counts)
+    even = filled_channels(stabiliser(data).numpy(), counts)
     if isinstance(problem.noise, LaplaceNoise):
         from scipy.ndimage import median_filter
 
@@ -66,7 +66,7 @@ def initial_estimate(problem: Problem) -> Generator[Tensor | None, None, Tensor]
     sigmas = np.array([_sigma(channel) for channel in even]).reshape(-1, *(1,) * (even.ndim - 1))
     even /= sigmas
     best = yield from _best(even, counts)
-    smooth = yield from library_call(_filtered, *best, even)
+    smooth = yield from library_call(filtered, *best, even)
 
     def restored(image: Tensor) -> Tensor:
         return stabiliser.inverse(torch.from_numpy(sigmas) * image)[None].to(problem.data)
@@ -128,15 +128,15 @@ def _best(image: np.ndarray, counts: np.ndarray) -> Generator[None, None, tuple[
     judging = counts & hidden
     if not judging.any():
         return _CANDIDATES[0]
-    blind, errors = _filled(image, counts & ~hidden), []
+    blind, errors = filled_channels(image, counts & ~hidden), []
     for candidate in _CANDIDATES:
-        predicted = yield from library_call(_filtered, *candidate, blind)
+        predicted = yield from library_call(filtered, *candidate, blind)
         errors.append(float(np.square(predicted - image)[judging].mean()))
     enough = _TOLERANCE * min(errors)
     return next(one for one, error in zip(_CANDIDATES, errors, strict=True) if error <= enough)
 
 
-def _filtered(name: str, strength: float, image: np.ndarray) -> np.ndarray:
+def filtered(name: str, strength: float, image: np.ndarray) -> np.ndarray:
     """Return all channels filtered together, shape ``(C, *spatial)``; their noise has the variance 1."""
     from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
 
@@ -151,7 +151,8 @@ def _filtered(name: str, strength: float, image: np.ndarray) -> np.ndarray:
     return np.moveaxis(smooth, -1, 0)
 
 
-def _filled(image: np.ndarray, counts: np.ndarray) -> np.ndarray:
+def filled_channels(image: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return an image with the missing pixels of each channel filled from their neighbours."""
     return np.stack([filled(channel, seen) for channel, seen in zip(image, counts, strict=True)])
 
 

@@ -82,7 +82,7 @@ def postfilter(x: Tensor, validation: Validation) -> Generator[None, None, tuple
     yield
     data, before = (image[0].double().cpu() for image in (problem.data, x))
     observed, seen = ((part.weights[0] > 0).cpu().expand_as(data) for part in (problem, validation.fitted))
-    noisy, pilot = transform(data), transform(before)
+    noisy, pilot = transform(data), transform.mean(before)
     if isinstance(problem.noise, LaplaceNoise):  # the filter can't cope with outliers
         apart = (noisy - pilot).abs()
         likely = apart < _OUTLIER * apart[seen].median() / 0.6745

@@ -13,7 +13,7 @@ class FitSettings:
     iterations: int
     ensemble_size: int
     time_limit: float | None
-    stopping: Literal["auto", "held-out", "variance", "discrepancy", "max-iterations"]
+    stopping: Literal["auto", "held-out", "split", "variance", "discrepancy", "max-iterations"]
     patience: int
     validation_fraction: float | None
     initial_estimate: bool

@@ -1,13 +1,15 @@
 """The criterion that decides when a fit ends, and the pixels that are held out for it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self
 
 from torch import Generator, Tensor
 
+from napari_dip.noise.models import CorrelatedNoise
 from napari_dip.noise.per_pixel import PerPixelNoise
+from napari_dip.noise.second_image import split_noise
 from napari_dip.noise.whiteness import Whiteness, whiteness
 from napari_dip.operators import Blur, Identity
 from napari_dip.optim.iterate import Iterate, Outcome, StoppingCriterion, Unseen
@@ -37,11 +39,11 @@ class Validation:
     fitted : Problem
         The part that the fit sees.
     held_out : Problem, optional
-        The pixels that it does not see, if they are the criterion.
+        The pixels that it does not see, or the image whose noise it does not see, if they are the criterion.
     criterion : StoppingCriterion, optional
         What decides when the fit ends; None if only the number of iterations does.
     variance : Tensor, shape ``(1, C, 1, ...)``, optional
-        Variance of the noise as measured in the data, if the residual is the criterion.
+        Variance of the noise as measured in the data, if the residual or a second image is the criterion.
     """
 
     problem: Problem
@@ -58,7 +60,7 @@ class Validation:
         ----------
         problem : Problem
             The whole problem.
-        stopping : {"auto", "held-out", "variance", "discrepancy", "max-iterations"}
+        stopping : {"auto", "held-out", "split", "variance", "discrepancy", "max-iterations"}
             As in `DIP`.
         share : float, optional
             Share of the observed pixels to hold out.
@@ -71,9 +73,18 @@ class Validation:
         if criterion is StoppingCriterion.HELD_OUT:
             share = share or _SHARES.get(type(problem.operator), _PRECIOUS)
             fitted, held_out = problem.split(share, generator)
+        elif criterion is StoppingCriterion.SPLIT and noise is not None:
+            first, second = split_noise(problem.data, noise.spectrum, generator)
+            fitted, held_out = replace(problem, data=first), replace(problem, data=second)
+            variance = noise.variance
         elif criterion is StoppingCriterion.DISCREPANCY and noise is not None:
             variance = noise.variance
         return cls(problem, fitted, held_out, criterion, variance)
+
+    @property
+    def split(self) -> bool:
+        """Whether the criterion is a second image, because the noise is correlated between pixels."""
+        return self.criterion is StoppingCriterion.SPLIT
 
     @property
     def suits_classic_filters(self) -> bool:
@@ -86,13 +97,15 @@ class Validation:
 
     def unseen(self, x: Tensor, fits: tuple[Tensor, Tensor] | None = None) -> Unseen | None:
         """Return the held-out pixels with images that have not seen them, if there are any."""
-        return None if self.held_out is None else Unseen(self.held_out.weights > 0, x, fits)
+        return None if self.held_out is None or self.split else Unseen(self.held_out.weights > 0, x, fits)
 
     def rule(self, patience: int) -> StoppingRule:
         """Return the rule by which the criterion ends a run."""
         match self.criterion:
             case StoppingCriterion.HELD_OUT:
                 return NoImprovement(patience)
+            case StoppingCriterion.SPLIT:
+                return NoImprovement(patience, Outcome.SPLIT)
             case StoppingCriterion.VARIANCE:
                 return NoImprovement(_VARIANCE_PATIENCE, Outcome.VARIANCE)
             case StoppingCriterion.DISCREPANCY:
@@ -112,7 +125,7 @@ class Validation:
         return iterates
 
     def score_means(self, iterates: Iterator[Iterate]) -> Iterator[Iterate]:
-        """Score the means with earlier networks, if the criterion is the error on held-out pixels."""
+        """Score the means with earlier networks, if the criterion is the error on what no fit sees."""
         return iterates if self.held_out is None else scored(iterates, self.held_out.score)
 
 
@@ -128,7 +141,7 @@ def _even(problem: Problem) -> bool:
 def _measured_noise(problem: Problem, stopping: str) -> Whiteness | None:
     """Return whether the noise is white and how strong it is, if the criterion depends on it."""
     automatic = stopping == "auto" and not _always_held_out(problem)
-    if automatic or (stopping == "discrepancy" and not problem.noise.known):
+    if automatic or stopping == "split" or (stopping == "discrepancy" and not problem.noise.known):
         return whiteness(problem.data, problem.weights)
     return None
 
@@ -145,10 +158,14 @@ def _always_held_out(problem: Problem) -> bool:
 def _criterion(problem: Problem, stopping: str, noise: Whiteness | None) -> StoppingCriterion | None:
     if stopping == "max-iterations":
         return None
+    if stopping == "split" and (noise is None or not noise.measured):
+        return StoppingCriterion.HELD_OUT
     if stopping != "auto":
         return StoppingCriterion[stopping.replace("-", "_").upper()]
-    if noise is None or noise.white:
+    if noise is None or not (noise.smooth or isinstance(problem.noise, CorrelatedNoise)):
         return StoppingCriterion.HELD_OUT
+    if noise.measured and not problem.noise.known:
+        return StoppingCriterion.SPLIT
     # Compression of an image without other noise leaves nothing to measure.
     measurable = problem.noise.known or noise.measured
     return StoppingCriterion.DISCREPANCY if measurable else StoppingCriterion.VARIANCE

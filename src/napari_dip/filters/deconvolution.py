@@ -28,6 +28,8 @@ _LEAST_MARGIN = 16
 _BALANCE = (1e-3, 1e4)
 #: Added to blurred light, and the blurred light below which a pixel counts as dark, for a mean of 1.
 _TINY, _DARK = 1e-12, 1e-6
+#: Least light to start from, for data and background with a mean of 1.
+_LEAST_LIGHT = 1e-3
 _UNFINISHED = "Stopped before the filter had finished: this is what it had reached."
 
 
@@ -109,9 +111,9 @@ def level_without_light(problem: "Problem") -> float:
 
 
 def richardson_lucy(
-    image: Image, psf: Image, *, iterations: int, floor: float
+    image: Image, psf: Image, *, iterations: int, floor: float, background: float = 0.0
 ) -> Generator[Image, None, Image]:
-    """Deconvolve light above a floor by Richardson-Lucy iterations x ← x · Hᵀ (y / H x).
+    """Deconvolve light above a floor by Richardson-Lucy iterations x ← x · Hᵀ ((y + b) / (H x + b)).
 
     Parameters
     ----------
@@ -122,7 +124,11 @@ def richardson_lucy(
     iterations : int
         Number of iterations.
     floor : float
-        Grey level that stands for no light; values below it count as no light.
+        Grey level that stands for no light.
+    background : float
+        What is added to data and blurred light, b: with read noise, its variance divided by the gain, since
+        y + b then has the mean and the variance of photon counts (Snyder et al., JOSA A 10, 1993). Without
+        it, values below the floor would count as no light, and an empty sky would become brighter.
 
     Yields
     ------
@@ -136,14 +142,21 @@ def richardson_lucy(
     """
     from scipy.signal import convolve
 
-    light = (image - floor).clip(0)
+    light = (image - floor + background).clip(0)
     scale = light.mean() or 1.0  # for the small constants, which are meant for values of about 1
+    background /= scale
     # The light beyond the image is taken to be 0; wide margins keep that out of the result.
     margins, mirrored = _margins(psf), np.flip(psf)
     y = np.pad(light / scale, [(m, m) for m in margins], mode="reflect")
-    x = np.full(y.shape, 0.5)
+    # Without a background the first iteration finds the level. With one, that would take many.
+    inside = tuple(slice(m, -m) for m in margins)
+    x = np.full(y.shape, max(1 - background, _LEAST_LIGHT) if background else 0.5)
     for _ in range(iterations):
-        blurred = convolve(x, psf, mode="same") + _TINY
+        blurred = convolve(x, psf, mode="same")
+        if background:  # without one, each iteration keeps the sum of light
+            factor = max(y[inside].mean() - background, _LEAST_LIGHT) / blurred[inside].mean()
+            x, blurred = factor * x, factor * blurred + background
+        blurred += _TINY
         x = x * convolve(np.where(blurred < _DARK, 0, y / blurred), mirrored, mode="same")
         restored = floor + scale * _cropped(x, margins, psf)
         yield restored

@@ -207,7 +207,7 @@ class _Templates:
 
     def of(self, flux: np.ndarray) -> np.ndarray:
         """Return the image of sources with these fluxes."""
-        image: np.ndarray = (self.matrix @ flux).reshape(self.shape)  # type: ignore[operator]
+        image: np.ndarray = (self.matrix @ flux).reshape(self.shape)
         return image
 
 

@@ -1,7 +1,7 @@
 """Variance-stabilising transforms: they give photon noise the same variance everywhere."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from napari_dip.filters.anscombe import Anscombe
 from napari_dip.noise.estimate import estimating
 from napari_dip.noise.models import NoiseModel, PoissonGaussianNoise, PoissonNoise
 from napari_dip.noise.per_pixel import PerPixelNoise
@@ -18,8 +19,9 @@ from napari_dip.steps import finished
 
 @dataclass(frozen=True, eq=False)
 class Stabiliser:
-    """The transform ∫ dy / √variance(y), which gives photon noise the variance 1.
+    """A transform that gives the noise the variance 1, and the inverse of its mean.
 
+    Photon noise, with read noise or without, is stabilised by the generalised `Anscombe` transform.
     Where the noise of each pixel is given, the image is divided by it. Channels with other noise pass
     unchanged.
 
@@ -42,45 +44,92 @@ class Stabiliser:
             return cls((problem.noise,) * len(data))
         return cls(tuple(_photon_noise(*one) or problem.noise for one in zip(data, counts, strict=True)))
 
-    def __call__(self, image: Tensor) -> Tensor:
-        """Return the transform of an image, shape ``(C, *spatial)``, in units of the noise."""
-        return self._each(_transformed, image)
+    def __call__(self, data: Tensor) -> Tensor:
+        """Return the transform of data, shape ``(C, *spatial)``, in units of the noise."""
+        return torch.stack([one.transformed(channel) for one, channel in self._pairs(data)])
 
-    def inverse(self, image: Tensor) -> Tensor:
-        """Return the grey levels of a transformed image."""
-        return self._each(_inverted, image)
+    def mean(self, image: Tensor) -> Tensor:
+        """Return the mean of the transform over data around a noise-free image."""
+        return torch.stack([one.mean(channel) for one, channel in self._pairs(image)])
+
+    def inverse(self, transformed: Tensor) -> Tensor:
+        """Return the noise-free image, in grey levels, whose data have this mean transform."""
+        return torch.stack([one.inverse(channel) for one, channel in self._pairs(transformed)])
 
     def step(self, image: Tensor) -> Tensor:
-        """Return the change in grey levels that changes the transform by 1, at each grey level."""
-        return self._each(_step, image)
+        """Return the standard deviation of the noise around an image; 1 where the model tells none."""
+        return torch.stack([one.step(channel) for one, channel in self._pairs(image)])
 
-    def _each(self, act: Callable[[Tensor, NoiseModel], Tensor], image: Tensor) -> Tensor:
-        return torch.stack([act(*channel) for channel in zip(image, self.noises, strict=True)])
+    def _pairs(self, image: Tensor) -> "Iterator[tuple[_Channel, Tensor]]":
+        return zip(map(_Channel.of, self.noises), image, strict=True)
 
 
-def _transformed(y: Tensor, noise: NoiseModel) -> Tensor:
-    if isinstance(noise, PerPixelNoise):
-        return y / noise.sigma
-    if not isinstance(noise, PoissonNoise | PoissonGaussianNoise):
+class _Channel:
+    """The transform of one channel; this one changes nothing."""
+
+    @staticmethod
+    def of(noise: NoiseModel) -> "_Channel":
+        if isinstance(noise, PerPixelNoise):
+            return _Divided(noise.sigma)
+        if isinstance(noise, PoissonNoise | PoissonGaussianNoise):
+            return _Photons(noise)
+        return _Channel()
+
+    def transformed(self, y: Tensor) -> Tensor:
         return y
-    return 2 / noise.gain * noise.variance(y).sqrt()
 
+    def mean(self, u: Tensor) -> Tensor:
+        return self.transformed(u)
 
-def _inverted(t: Tensor, noise: NoiseModel) -> Tensor:
-    if isinstance(noise, PerPixelNoise):
-        return t * noise.sigma
-    if not isinstance(noise, PoissonNoise | PoissonGaussianNoise):
+    def inverse(self, t: Tensor) -> Tensor:
         return t
-    read = noise.read_noise if isinstance(noise, PoissonGaussianNoise) else 0.0
-    return ((t * noise.gain / 2) ** 2 - read**2) / noise.gain + noise.offset
+
+    def step(self, u: Tensor) -> Tensor:
+        return torch.ones_like(u)
 
 
-def _step(y: Tensor, noise: NoiseModel) -> Tensor:
-    if isinstance(noise, PerPixelNoise):
-        return noise.sigma
-    if not isinstance(noise, PoissonNoise | PoissonGaussianNoise):
-        return torch.ones_like(y)
-    return noise.variance(y).sqrt()
+@dataclass(frozen=True, eq=False)
+class _Divided(_Channel):
+    """Division by the standard deviation of each pixel's noise."""
+
+    sigma: Tensor
+
+    def transformed(self, y: Tensor) -> Tensor:
+        return y / self.sigma
+
+    def inverse(self, t: Tensor) -> Tensor:
+        return t * self.sigma
+
+    def step(self, u: Tensor) -> Tensor:
+        return self.sigma
+
+
+@dataclass(frozen=True, eq=False)
+class _Photons(_Channel):
+    """The Anscombe transform of the photons that grey levels stand for."""
+
+    noise: PoissonNoise | PoissonGaussianNoise
+
+    @property
+    def _transform(self) -> Anscombe:
+        noise = self.noise
+        return Anscombe.of(noise.read_noise / noise.gain if isinstance(noise, PoissonGaussianNoise) else 0.0)
+
+    def transformed(self, y: Tensor) -> Tensor:
+        return torch.from_numpy(self._transform(self._photons(y)))
+
+    def mean(self, u: Tensor) -> Tensor:
+        return torch.from_numpy(self._transform.mean(self._photons(u)))
+
+    def inverse(self, t: Tensor) -> Tensor:
+        photons = torch.from_numpy(self._transform.inverse(t.double().numpy()))
+        return self.noise.offset + self.noise.gain * photons
+
+    def step(self, u: Tensor) -> Tensor:
+        return self.noise.variance(u).sqrt()
+
+    def _photons(self, y: Tensor) -> np.ndarray:
+        return ((y.double() - self.noise.offset) / self.noise.gain).numpy()
 
 
 def _photon_noise(data: Tensor, counts: Tensor) -> NoiseModel | None:

@@ -117,8 +117,12 @@ class RichardsonLucy(_Deconvolution):
 
     def _filter(self, problem: "Problem") -> "ChannelFilter":
         from napari_dip.filters.deconvolution import level_without_light, richardson_lucy
+        from napari_dip.noise.models import PoissonGaussianNoise
 
-        return partial(richardson_lucy, iterations=self.iterations, floor=level_without_light(problem))
+        noise = problem.noise
+        read = noise.read_noise**2 / noise.gain if isinstance(noise, PoissonGaussianNoise) else 0.0
+        floor = level_without_light(problem)
+        return partial(richardson_lucy, iterations=self.iterations, floor=floor, background=read)
 
 
 @dataclass(frozen=True)

@@ -37,10 +37,12 @@ class DIP:
         their images. A second network gains some tenths of a decibel, and takes as long as the first.
     time_limit : float, optional
         Largest number of seconds for an image or frame; the best result so far is kept.
-    stopping : {"auto", "held-out", "variance", "discrepancy", "max-iterations"}
-        What ends a run: the error on held-out pixels; how much the outputs vary (Wang et al., TMLR 2023); a
-        residual as weak as the noise; or the number of iterations alone. "auto" takes held-out pixels, or, if
-        a test before the run finds noise that is correlated between pixels, the residual or the variance.
+    stopping : {"auto", "held-out", "split", "variance", "discrepancy", "max-iterations"}
+        What ends a run: the error on held-out pixels; the error against a second image, which is split off
+        the data and has independent noise; how much the outputs vary (Wang et al., TMLR 2023); a residual as
+        weak as the noise; or the number of iterations alone. "auto" takes held-out pixels. If a test before
+        the run finds noise that is correlated between pixels, it takes the second image, or the residual if
+        the strength of the noise is known, or the variance if it can't be measured.
     patience : int
         Number of iterations without progress after which a run ends.
     validation_fraction : float, optional
@@ -96,7 +98,7 @@ class DIP:
     iterations: Annotated[int, Interval(ge=1, le=1_000_000)] = 3000
     ensemble_size: Annotated[int, Interval(ge=1, le=100)] = 1
     time_limit: Annotated[float | None, Gt(0), Unit("s")] = None
-    stopping: Literal["auto", "held-out", "variance", "discrepancy", "max-iterations"] = "auto"
+    stopping: Literal["auto", "held-out", "split", "variance", "discrepancy", "max-iterations"] = "auto"
     patience: Annotated[int, Ge(1)] = 150
     validation_fraction: Annotated[float | None, Interval(gt=0, le=0.5)] = None
     initial_estimate: bool = True

@@ -7,7 +7,7 @@ rescaled.
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt
 
@@ -344,6 +344,67 @@ class UnknownNoise(NoiseModel):
         return self.nll(u, y, weights)
 
 
+@dataclass(frozen=True)
+class StripeNoise(UnknownNoise):
+    """Rows or columns with offsets of their own, and other noise of unknown strength.
+
+    The offsets are measured in the data and taken off before the image is restored. Edges along a line stay,
+    and so does a filament over less than three quarters of a line. A line over the full width that is much
+    brighter or darker than the stripes stays too; a weaker one can't be told from a stripe, and is taken off.
+    When denoising, unknown noise is treated in this way if stripes are found. Choose this model to say where
+    they are.
+
+    Parameters
+    ----------
+    lines : {"rows", "columns", "both"}
+        Which lines have offsets.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_dip import DIP, Denoise, StripeNoise, restore
+    >>> random = np.random.default_rng(0)
+    >>> image = random.normal(100, 10, (32, 32)) + random.normal(0, 10, (32, 1))
+    >>> restore(image, Denoise(StripeNoise(lines="rows")), DIP(iterations=5)).image.shape
+    (32, 32)
+    """
+
+    lines: Literal["rows", "columns", "both"] = "both"
+
+    @property
+    def in_words(self) -> str:
+        """A description for the user."""
+        where = "rows and columns" if self.lines == "both" else self.lines
+        return f"of unknown strength, with {where} that have offsets of their own"
+
+
+@dataclass(frozen=True)
+class CorrelatedNoise(UnknownNoise):
+    """Noise of unknown strength that neighbouring pixels have in common.
+
+    Blurring, interpolation, rotation, drizzling and demosaicking leave such noise. Its spectrum is measured
+    where the image has the least structure. When denoising, Deep Image Prior then stops by a second image,
+    which is split off the data and has independent noise, because pixels held out of a fit can be predicted
+    from the noise of their neighbours. Unknown noise is treated in this way if it is found to be correlated.
+    Choose this model if you know that it is, and the test before the run misses it. Other methods treat it as
+    unknown noise.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.ndimage import gaussian_filter
+    >>> from napari_dip import DIP, CorrelatedNoise, Denoise, restore
+    >>> image = gaussian_filter(np.random.default_rng(0).normal(100, 30, (64, 64)), 1)
+    >>> restore(image, Denoise(CorrelatedNoise()), DIP(iterations=5)).frames[0].criterion.name
+    'SPLIT'
+    """
+
+    @property
+    def in_words(self) -> str:
+        """A description for the user."""
+        return "of unknown strength, correlated between neighbouring pixels"
+
+
 #: The names that the command line and the forms use.
 NOISE_MODELS: dict[str, type[NoiseModel]] = {
     "unknown": UnknownNoise,
@@ -351,6 +412,8 @@ NOISE_MODELS: dict[str, type[NoiseModel]] = {
     "poisson": PoissonNoise,
     "poisson-gaussian": PoissonGaussianNoise,
     "laplace": LaplaceNoise,
+    "stripes": StripeNoise,
+    "correlated": CorrelatedNoise,
 }
 
 

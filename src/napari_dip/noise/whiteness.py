@@ -1,70 +1,92 @@
 """Is the noise independent from pixel to pixel, and how strong is it? Measured in the data before a run."""
 
-import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from napari_dip.image.intensity import Range
+from napari_dip.noise.compression import compressed
+from napari_dip.noise.correlation import SIZE, Correlation, correlation
+from napari_dip.noise.lines import stripes
 
 #: Largest number of planes that are measured, and the side of their middle.
-_PLANES, _SIDE = 4, 1024
-#: Side of a block, which is that of JPEG; distance of blocks, which overlap by half; share of the blocks that
-#: is used, and the smallest number of them.
-_SIZE, _STEP, _FLATTEST, _FEWEST = 8, 4, 0.1, 32
-#: Median of the square of a normal variable.
-_MEDIAN = 0.4549
-#: Largest share of a block's pixels that may have the image's lowest value, or its highest.
-_CLIPPED = 0.25
-#: Ratio above which noise counts as correlated. With noise added to 18 images of 256 x 256 pixels, white
-#: noise gave at most 3.1 (sigma 5 on gravel), and blurred noise at least 5.9.
-_SMOOTH = 4.0
-#: Strength up to which correlated noise does not matter: that of a good photograph.
-_WEAK = 0.007
-#: Blocking above which an image counts as compressed. A good JPEG under noise has 1.2.
-_BLOCKY = 1.3
+_PLANES, _SIDE = 4, 512
+#: The share of the channels' weights in the luminance of JPEG.
+_LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True, eq=False)
 class Whiteness:
-    """The noise in the flattest parts of an image.
+    """What the noise of neighbouring pixels has in common.
 
     Parameters
     ----------
-    ratio : float
-        Power of the noise at middle frequencies divided by that at high frequencies. It is 1 for white noise,
-        and much larger for blurred, resampled or demosaicked noise. NaN if it can't be measured.
-    strength : float
-        Standard deviation of the noise at middle frequencies, as a share of the image's range.
-    blocking : float
-        Roughness across the borders of 8 x 8 blocks divided by the roughness inside them. It is 1 for images
-        that were never compressed.
+    smooth : bool
+        Neighbouring pixels have noise in common, as after a blur, an interpolation, demosaicking or strong
+        compression, so that held-out pixels can't judge a fit.
+    rows, columns : float
+        Standard deviation of the offsets of rows and of columns, in grey levels; 0 if there are no stripes.
+    compressed : bool
+        The image was compressed as JPEG.
+    decline : float
+        Power of the noise at middle frequencies divided by that at the highest ones along the same axis, in
+        the channel where it is largest. It is 1 for white noise. NaN if it can't be measured.
+    spectrum : Tensor, shape ``(C, 8, 8)``
+        Power of the noise at i/16 and j/16 cycles per pixel, as the `variance`, whose mean it is but for
+        frequency 0.
     variance : Tensor, shape ``(1, C, 1, ...)``
         Variance of the noise, correlated or not, in grey levels². It is too low by about a fifth, since it is
         measured in the flattest parts, and hardly contains what compression does to structure. NaN if it
         can't be measured.
     """
 
-    ratio: float
-    strength: float
-    blocking: float
+    smooth: bool
+    rows: float
+    columns: float
+    compressed: bool
+    decline: float
+    spectrum: Tensor
     variance: Tensor
 
     @property
     def white(self) -> bool:
-        """True if there is no sign that neighbours predict each other's noise: held-out pixels can judge."""
-        smooth = self.ratio > _SMOOTH and self.strength > _WEAK
-        return not (smooth or self.blocking > _BLOCKY)
+        """True if there is no sign that neighbours have noise in common."""
+        return not (self.smooth or self.striped or self.compressed)
+
+    @property
+    def striped(self) -> bool:
+        """True if rows or columns have offsets of their own."""
+        return self.rows > 0 or self.columns > 0
 
     @property
     def measured(self) -> bool:
         """True if noise was found in all channels."""
         return bool(self.variance.isfinite().all() and (self.variance > 0).all())
 
+    @property
+    def in_words(self) -> str:
+        """What was found, such as "correlated between neighbouring pixels, and striped along rows"."""
+        found = list(self._findings())
+        if not found:
+            return "independent from pixel to pixel"
+        return found[0] if len(found) == 1 else f"{', '.join(found[:-1])} and {found[-1]}"
+
+    def _findings(self) -> Iterator[str]:
+        if self.smooth:
+            yield "correlated between neighbouring pixels"
+        if self.striped:
+            lines = [name for name, size in (("rows", self.rows), ("columns", self.columns)) if size > 0]
+            yield f"striped along {' and '.join(lines)}"
+        if self.compressed:
+            yield "changed by JPEG compression"
+
 
 def whiteness(data: Tensor, weights: Tensor) -> Whiteness:
-    """Compare the noise at two frequencies, and the borders of 8 x 8 blocks with their interior.
+    """Look for noise that neighbouring pixels, or the pixels of a line, have in common.
+
+    Nothing is compared with the range of the image, so the answer is the same for a y + b.
 
     Parameters
     ----------
@@ -72,46 +94,29 @@ def whiteness(data: Tensor, weights: Tensor) -> Whiteness:
         Grey levels, 2-D or 3-D. In a volume, planes along the last two axes are measured.
     weights : Tensor, shape ``(1, 1 or C, *spatial)``
         0 where a pixel is missing.
-
-    Notes
-    -----
-    The spectrum of the noise is measured with the cosine transform of 8 x 8 blocks without missing pixels, as
-    in [1]_. Each coefficient's power is the median of its square in the flattest tenth of the blocks. A block
-    is flat if it has little energy at frequencies that are middle along one axis and low along the other.
-    Edges have much energy there, correlated noise has little, and these frequencies are not compared below.
-    Let P(i, j) be the power at i/16 and j/16 cycles per pixel, averaged over channels. Then
-
-        ratio = mean of P over i, j in {3, 4}  /  mean of P over i, j in {6, 7},
-        variance = mean of P over (i, j) != (0, 0), in each channel.
-
-    Structure has little energy at frequencies that are high along both axes, and every filter that correlates
-    noise removes most from them. Sharpened noise, with a ratio below 1, does no harm, since networks fit the
-    highest frequencies last. Lossy compression leaves no noise in flat blocks, but it leaves the blocks
-    themselves: third differences are larger across every eighth border, in both directions.
-
-    With fewer than 32 whole blocks, for example if every other pixel is missing, nothing can be measured. The
-    noise then counts as white.
-
-    References
-    ----------
-    .. [1] N. Ponomarenko et al., An automatic approach to lossy compression of AVIRIS images, IGARSS 2007,
-       section 2.
     """
-    values, seen = _planes(data.float()), _planes((weights > 0).expand_as(data))
-    range_ = Range.of(values[None], seen[None])
-    values = range_.to_unit(values[None])[0]  # so that all channels count equally
-    blocking = torch.stack([_blocking(values.movedim(axis, -1), seen.movedim(axis, -1)) for axis in (-2, -1)])
-    power = torch.stack([_spectrum(*channel) for channel in zip(values, seen, strict=True)])  # (C, 8, 8)
-    power = power.where(power.isfinite(), power.nanmean(0))  # a channel may have no observed pixels
-    middle, high = power[:, 3:5, 3:5].mean(), power[:, 6:, 6:].mean()
-    shape = (1, -1, *(1,) * (data.ndim - 2))
-    variance = power.sum((1, 2)).reshape(shape) / (_SIZE**2 - 1)
+    values = _planes(data).double().cpu().numpy()
+    seen = _planes((weights > 0).expand_as(data)).cpu().numpy()
+    found = [correlation(*channel) for channel in zip(values, seen, strict=True)]
+    several = [(plane, known) for plane, known in _each(values, seen) if known.any()]
+    jpeg = any(compressed(*one) for one in _for_compression(values, seen))
+    declines = [one.decline for one in found if np.isfinite(one.decline)]
+    spectrum = _spectra(found)
     return Whiteness(
-        ratio=float(middle / high),
-        strength=float(middle.sqrt()),
-        blocking=float(blocking.amin()),
-        variance=variance * (range_.high - range_.low).reshape(shape).square(),
+        smooth=any(one.significant or (jpeg and one.coarse) for one in found),
+        rows=max((_stripes(*one) for one in several), default=0.0),
+        columns=max((_stripes(plane.T, known.T) for plane, known in several), default=0.0),
+        compressed=jpeg,
+        decline=max(declines, default=np.nan),
+        spectrum=spectrum,
+        variance=(spectrum.sum((1, 2)) / (SIZE**2 - 1)).to(data).reshape(1, -1, *(1,) * (data.ndim - 2)),
     )
+
+
+def _spectra(found: list[Correlation]) -> Tensor:
+    """Return the spectrum of each channel; one that can't be measured has the mean of the others."""
+    spectra = torch.from_numpy(np.stack([one.spectrum for one in found]))
+    return spectra.where(spectra.isfinite(), spectra.nanmean(0))
 
 
 def _planes(image: Tensor) -> Tensor:
@@ -126,36 +131,19 @@ def _planes(image: Tensor) -> Tensor:
     return planes[:, chosen.to(image.device), top : top + _SIDE, left : left + _SIDE]
 
 
-def _spectrum(values: Tensor, seen: Tensor) -> Tensor:
-    """Return the power of the noise at each coefficient, shape ``(8, 8)``; NaN if too little is observed."""
-    blocks = _blocks(values)[_blocks(seen).flatten(1).all(1)].flatten(1)  # (blocks, 64)
-    if len(blocks):
-        # Leave out blocks whose noise is cut off. Other constant blocks stay: compression produces them.
-        at_an_end = [(blocks == end).float().mean(1) > _CLIPPED for end in (blocks.min(), blocks.max())]
-        blocks = blocks[~(at_an_end[0] | at_an_end[1])]
-    if len(blocks) < _FEWEST:
-        return values.new_full((_SIZE, _SIZE), math.nan)
-    blocks = (blocks - blocks.mean(1, keepdim=True)).reshape(-1, _SIZE, _SIZE)
-    k = torch.arange(_SIZE, dtype=values.dtype, device=values.device)
-    cosines = (math.pi / _SIZE * k[:, None] * (k + 0.5)).cos() * (2 / _SIZE) ** 0.5
-    cosines[0] /= 2**0.5
-    power = (cosines @ blocks @ cosines.T).square()  # (blocks, 8, 8)
-    along, across = torch.maximum(k[:, None], k), torch.minimum(k[:, None], k)
-    edges = power[:, (along >= 3) & (along <= 6) & (across <= 2)].sum(1)
-    flat = edges.argsort()[: max(_FEWEST, int(_FLATTEST * len(edges)))]
-    return power[flat].median(0).values / _MEDIAN
+def _each(values: np.ndarray, seen: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the planes of all channels, and where their pixels are observed."""
+    for channel, known in zip(values, seen, strict=True):
+        yield from zip(channel, known, strict=True)
 
 
-def _blocks(image: Tensor) -> Tensor:
-    """Return overlapping blocks, shape ``(number, 8, 8)``."""
-    if min(image.shape[-2:]) < _SIZE:
-        return image.new_empty(0, _SIZE, _SIZE)
-    return image.unfold(-2, _SIZE, _STEP).unfold(-2, _SIZE, _STEP).reshape(-1, _SIZE, _SIZE)
+def _stripes(plane: np.ndarray, seen: np.ndarray) -> float:
+    return stripes(plane if seen.all() else np.where(seen, plane, np.nan))
 
 
-def _blocking(values: Tensor, seen: Tensor) -> Tensor:
-    """Return the largest mean third difference of 8 phases along the last axis, divided by the median."""
-    rough = values.diff(n=3).abs()
-    known = seen.unfold(-1, 4, 1).all(-1) if seen.shape[-1] >= 4 else seen[..., :0]
-    phases = torch.stack([rough[..., p::_SIZE][known[..., p::_SIZE]].mean() for p in range(_SIZE)])
-    return phases.amax() / phases.median()
+def _for_compression(values: np.ndarray, seen: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield what JPEG may have divided into blocks: the first plane of each channel, and the luminance."""
+    firsts, known = values[:, 0], seen[:, 0]
+    yield from zip(firsts, known, strict=True)
+    if len(firsts) == len(_LUMA):
+        yield np.tensordot(_LUMA, firsts, 1), np.logical_and.reduce(known)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from napari_dip.diagnostics.report import Diagnostics
@@ -31,6 +33,10 @@ class Outcome(Enum):
         "the steadiest result was kept."
     )
     DISCREPANCY = "The residual became as weak as the noise; further iterations would fit the noise."
+    SPLIT = (
+        "The error against the second image, whose noise is independent, stopped falling; the best result "
+        "was kept."
+    )
     MAX_ITERATIONS = "The maximum number of iterations was reached."
     RISK = "The estimated error stopped falling; the best weights were kept."
     CONSISTENT = "The output of the network agrees with the data; nothing was changed."
@@ -66,6 +72,10 @@ class StoppingCriterion(Enum):
     )
     DISCREPANCY = (
         "The strength of the noise decides when to stop, which suits noise that is correlated between pixels."
+    )
+    SPLIT = (
+        "A second image with independent noise, split off the data, decides when to stop, which suits noise "
+        "that is correlated between pixels."
     )
     RISK = "Stein's estimate of the error decides when to stop."
     CROSS_SCALE = "The error on coarser pixels, of this image and of synthetic ones, decides when to stop."
@@ -122,6 +132,29 @@ class Unseen:
 
 
 @dataclass(frozen=True, slots=True)
+class PixelErrors:
+    """How far the pixels of an answer may be wrong.
+
+    Parameters
+    ----------
+    standard_error : Tensor, shape ``(1, C, *grid)``
+        Standard error of each pixel.
+    noise_std : Tensor, the same shape
+        Standard deviation of the noise of a measurement of each pixel.
+    scores : ndarray, 1-D
+        Differences between unseen pixels and the answer in units of √(noise_std² + standard_error²).
+    """
+
+    standard_error: "Tensor"
+    noise_std: "Tensor"
+    scores: "NDArray[np.floating]"
+
+    def mapped(self, change: "Callable[[Tensor], Tensor]") -> "PixelErrors":
+        """Return the same with each tensor changed."""
+        return PixelErrors(change(self.standard_error), change(self.noise_std), self.scores)
+
+
+@dataclass(frozen=True, slots=True)
 class Iterate:
     """One step of a run.
 
@@ -151,6 +184,8 @@ class Iterate:
         On an answer: the weights of the network, if they are worth keeping.
     sources : Tensor, optional
         On an answer: faint sources that were put back, which `x` contains; of its shape, in grey levels.
+    errors : PixelErrors, optional
+        On an answer: how far its pixels may be wrong, if that was asked for.
     preparing : bool
         The fit has not begun; `x` is the best estimate so far by other means, and `index` is 0. A run yields
         such iterates while it waits for slow work, so that it can be stopped.
@@ -185,6 +220,7 @@ class Iterate:
     error: Exception | None = None
     state: "Mapping[str, Tensor] | None" = None
     sources: "Tensor | None" = None
+    errors: PixelErrors | None = None
     preparing: bool = False
     unseen: Unseen | None = None
     diagnose: "Callable[[], Diagnostics] | None" = None

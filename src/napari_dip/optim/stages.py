@@ -12,22 +12,23 @@ from napari_dip.optim.stopping import DIVERGENCE_CHECK, StoppingRule
 
 
 def averaged(iterates: Iterable[Iterate], *, decay: float) -> Iterator[Iterate]:
-    """Replace each x by the exponential moving average of all x so far, without bias towards the first.
+    """Replace each x by a moving average that forgets the first ones, which are far from the image.
+
+    The n-th x enters with the weight max(1 − decay, 3 / (n + 2)). Until the memory is full, the average
+    therefore weighs the n-th x by about n².
 
     Parameters
     ----------
     iterates : iterable of Iterate
         Single outputs.
     decay : float
-        Weight of the past, in [0, 1); 0.99 remembers about 100 iterations.
+        Weight of the past in a long run, in [0, 1); 0.99 remembers about 100 iterations.
     """
-    total: Tensor | None = None
-    weight = 0.0
-    for iterate in iterates:
-        weight = decay * weight + (1 - decay)
-        new = (1 - decay) * iterate.x
-        total = new if total is None else new.add_(total, alpha=decay)
-        yield replace(iterate, x=total / weight)
+    average: Tensor | None = None
+    for number, iterate in enumerate(iterates, 1):
+        weight = max(1 - decay, 3 / (number + 2))
+        average = iterate.x.clone() if average is None else average.lerp(iterate.x, weight)
+        yield replace(iterate, x=average)
 
 
 def averaged_with(iterates: Iterable[Iterate], others: Sequence[Tensor]) -> Iterator[Iterate]:

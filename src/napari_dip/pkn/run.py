@@ -7,13 +7,14 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from napari_dip.operators import Resample
+from napari_dip.operators import Blur, Resample
 from napari_dip.optim.iterate import Iterate, Outcome
 from napari_dip.optim.stopping import Never, StoppingRule
 from napari_dip.pkn.filtering import Filtering, enlarged
 from napari_dip.pkn.maps import maps_of
 from napari_dip.pkn.observe import observing
 from napari_dip.pkn.selection import KernelChoice, PredictorName, kernel_for, predictor_for
+from napari_dip.pkn.sums import with_sums_of_data
 from napari_dip.problem import Problem
 from napari_dip.steps import Steps
 
@@ -133,6 +134,8 @@ class _Draft:
                 "nearest one",
                 stacklevel=2,
             )
+        if isinstance(self._problem.operator, Blur):
+            image = with_sums_of_data(image, self._problem, self._filtering.observation.image)
         x = self._finished(image)
         return Iterate(1, x, self._problem(x), outcome=Outcome.COMPUTED, maps=maps_of(self._filtering))
 

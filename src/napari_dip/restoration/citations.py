@@ -440,6 +440,20 @@ WORKS: dict[str, Work] = {
         """,
         "misc",
     ),
+    "yu2012": Work(
+        "Yu et al. 2012",
+        """
+        author = {Yu, Guoshen and Sapiro, Guillermo and Mallat, St{\\'e}phane},
+        title = {Solving Inverse Problems with Piecewise Linear Estimators: From {Gaussian} Mixture Models to
+                 Structured Sparsity},
+        journal = {IEEE Transactions on Image Processing},
+        volume = {21},
+        number = {5},
+        pages = {2481--2499},
+        year = {2012},
+        doi = {10.1109/TIP.2011.2176743},
+        """,
+    ),
     "zhang2017": Work(
         "Zhang et al. 2017",
         """

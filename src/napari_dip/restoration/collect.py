@@ -12,11 +12,13 @@ import numpy as np
 from napari_dip._version import __version__
 from napari_dip.device import release
 from napari_dip.errors import RestorationError, translated_errors
-from napari_dip.optim.iterate import Iterate
+from napari_dip.optim.iterate import Iterate, PixelErrors
 from napari_dip.optim.stopping import MaxIterations, StoppingRule, StopRequested
 from napari_dip.restoration.environment import own_environment
-from napari_dip.restoration.result import FrameReport, Restoration, RestoredMap
+from napari_dip.restoration.frame_report import FrameReport
+from napari_dip.restoration.result import Restoration, RestoredMap
 from napari_dip.restoration.text import frame_name
+from napari_dip.restoration.uncertainty import Uncertainty
 from napari_dip.settings import to_dict
 
 if TYPE_CHECKING:
@@ -75,6 +77,7 @@ class _Collector:
         kept = run.method.yields_network_output
         self._network_output = np.full_like(self._image, np.nan) if kept else None
         self._sources: np.ndarray | None = None
+        self._errors = _Errors()
         self._reports: list[FrameReport] = []
         self._maps: dict[str, RestoredMap] = {}
         self._states: dict[tuple[int, ...], Any] = {}
@@ -102,6 +105,8 @@ class _Collector:
             if self._sources is None:
                 self._sources = np.zeros_like(self._image, np.float32)
             self._sources[axes.at(iterate.frame)] = iterate.sources.cpu().numpy()
+        if iterate.errors is not None:
+            self._errors.take(iterate.errors, axes.at(iterate.frame), self._image.shape)
         self._reports.append(self._report(iterate))
         self._diagnose = iterate.diagnose
         if iterate.state is not None:
@@ -121,6 +126,7 @@ class _Collector:
             self._network_output,
             self._states,
             self._sources,
+            self._errors.uncertainty(self._image),
         )
 
     def _report(self, answer: Iterate) -> FrameReport:
@@ -162,6 +168,30 @@ class _Collector:
                 self._maps[name].values[place] = one.compute().cpu().numpy()
 
 
+class _Errors:
+    """Puts the errors of each frame into place."""
+
+    def __init__(self) -> None:
+        self._standard_error: np.ndarray | None = None
+        self._noise_std: np.ndarray | None = None
+        self._scores: list[np.ndarray] = []
+
+    def take(self, errors: PixelErrors, at: tuple[int | slice, ...], shape: tuple[int, ...]) -> None:
+        """Keep the errors of a frame."""
+        if self._standard_error is None or self._noise_std is None:
+            self._standard_error, self._noise_std = (np.full(shape, np.nan, np.float32) for _ in range(2))
+        self._standard_error[at] = errors.standard_error.cpu().numpy()
+        self._noise_std[at] = errors.noise_std.cpu().numpy()
+        self._scores.append(errors.scores)
+
+    def uncertainty(self, image: np.ndarray) -> Uncertainty | None:
+        """Return the uncertainty of the whole image, or None if there is none."""
+        if self._standard_error is None or self._noise_std is None:
+            return None
+        scores = np.sort(np.concatenate(self._scores))
+        return Uncertainty(image, self._standard_error, self._noise_std, scores)
+
+
 def _put(image: np.ndarray, at: tuple[int | slice, ...], x: "Tensor") -> np.ndarray:
     """Put a frame into an image, and return the image; one frame in float64 makes all of it so."""
     values = x.cpu().numpy()
@@ -193,6 +223,7 @@ def _provenance(run: "SeriesRun", reports: tuple[FrameReport, ...]) -> dict[str,
         "saturation_level": None if level is None else float(level),
         "noise_std": series.measurement.noise_std is not None,
         "series": series.following,
+        "uncertainty": run.uncertainty,
         "stop_after": _stop_after(rule),
         "own_rules": [
             type(part).__name__

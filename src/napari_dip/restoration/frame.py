@@ -15,6 +15,8 @@ from napari_dip.noise.per_pixel import PerPixelNoise
 from napari_dip.noise.second_difference import immerkaer_sigma
 from napari_dip.restoration.checks import refuse_noise, refuse_noise_std
 from napari_dip.restoration.empty import Empty, empty_channels
+from napari_dip.restoration.floor import Floor, chosen_floor
+from napari_dip.restoration.stripes import without_stripes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,6 +50,10 @@ class Frame:
         Channels that pass through, and why.
     dtype : torch.dtype
         float32, or float64 where the steps of float32 would show.
+    stripes : str
+        What was taken off the data as stripes, in a sentence.
+    floor_note : str
+        Which floor was chosen for the image, in a sentence.
     """
 
     task: "Task"
@@ -56,6 +62,8 @@ class Frame:
     values: np.ndarray
     empty: dict[int, Empty]
     dtype: torch.dtype
+    stripes: str = ""
+    floor_note: str = ""
 
     @classmethod
     def read(
@@ -118,7 +126,10 @@ class Frame:
             refuse_noise_std(std[~hidden], task)
             sigma = np.where(hidden, 1.0, std / units.scale).astype(np.float32)
             problem = replace(problem, noise=PerPixelNoise(batch(sigma)))
-        made = cls(inside, axes, problem.to(device), read, empty, torch.float64)
+        problem, stripes = without_stripes(problem)
+        floor = chosen_floor(problem) if task.chooses_floor else Floor(problem.floor, "")
+        problem = replace(problem, floor=floor.level)
+        made = cls(inside, axes, problem.to(device), read, empty, torch.float64, stripes, floor.note)
         return replace(made, dtype=torch.float32) if made._float32_suffices else made
 
     @cached_property
@@ -175,10 +186,23 @@ class Frame:
 
     @property
     def note(self) -> str:
-        """What the user should know of the channels that pass through, in sentences."""
+        """What the user should know of stripes and of channels that pass through, in sentences."""
         if not self.channels and len(kinds := set(self.empty.values())) == 1:
             return kinds.pop().value
-        return " ".join(f"Channel {channel}: {kind.value}" for channel, kind in self.empty.items())
+        passing = (f"Channel {channel}: {kind.value}" for channel, kind in self.empty.items())
+        return " ".join(filter(None, (self.stripes, *passing)))
+
+    def note_on(self, x: "Tensor") -> str:
+        """Return what the user should know of an answer: the floor that was chosen, if it has it, and `note`.
+
+        Parameters
+        ----------
+        x : Tensor, shape ``(1, C, *grid)``
+            The restored channels, in working units.
+        """
+        floor = self.problem.floor
+        kept = floor is None or bool(x.min() >= floor - 1e-6 * abs(floor))  # linear filters have no floor
+        return " ".join(note for note in (self.floor_note if kept else "", self.note) if note)
 
     def middle_plane(self, channel: int, side: int) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
         """Return the middle of a channel's middle plane in grey levels, as they were measured.

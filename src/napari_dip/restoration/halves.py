@@ -90,7 +90,7 @@ class Pair:
             The measurement can't be split, or not be restored by this method.
         """
         from napari_dip.noise.estimate import estimating
-        from napari_dip.noise.splitting import split, split_normal
+        from napari_dip.noise.thinning import split, split_normal
         from napari_dip.steps import finished
 
         series = Series.of(whole, task, method)

@@ -69,6 +69,8 @@ def _settings(values: Any) -> Any:
     known = {field: new for (cls, field), new in _VALUES.items() if cls == kind}
     renamed = _renamed(values, _FIELDS.get(kind, {}) if isinstance(kind, str) else {}, known)
     inner = {name: _settings(value) for name, value in renamed.items()}
+    if kind == "Deconvolve" and inner.get("floor", 0) is None:  # which meant that there was none
+        inner.setdefault("positivity", False)
     return {**inner, **({"type": _TYPES.get(kind, kind)} if isinstance(kind, str) else {})}
 
 

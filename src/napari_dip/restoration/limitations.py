@@ -107,6 +107,12 @@ def _of_run(found: Provenance) -> Iterator[str]:
         yield "The number of iterations was fixed in advance, and no criterion decided when to stop."
     if failed := sum(frame.error is not None for frame in frames):
         yield f"{failed} of {len(frames)} images could not be restored, and are empty in the result."
+    known = [frame.diagnostics for frame in frames if frame.diagnostics is not None]
+    if doubtful := sum(one.consistent is False for one in known):
+        which = "The residual" if len(known) == 1 else f"The residual of {doubtful} of {len(known)} images"
+        yield f"{which} holds more than noise, so structure may be missing from the result."
+    if any(one.white is False for one in known):
+        yield "The noise in the data was found to be correlated between pixels."
     learns = isinstance(found.method, DIP | FineTune)
     if learns and len(frames) > 1 and found.series != "independent":
         yield "Each image started from what was learnt from the one before, so their errors are related."

@@ -7,7 +7,7 @@ from functools import singledispatch
 from napari_dip.methods import DIP, PKN, PRESETS, FineTune, Method
 from napari_dip.methods.classic import RichardsonLucy, Wiener
 from napari_dip.networks.settings import Architecture, Decoder, Hourglass
-from napari_dip.noise.models import PoissonGaussianNoise, PoissonNoise
+from napari_dip.noise.models import LaplaceNoise, PoissonGaussianNoise, PoissonNoise
 from napari_dip.optim.iterate import Outcome, StoppingCriterion
 from napari_dip.restoration.citations import Bibliography
 from napari_dip.restoration.provenance import Provenance
@@ -166,11 +166,21 @@ def _(method: DIP, found: Provenance, cite: Bibliography) -> Iterator[str]:
             f"The result is the mean of {method.ensemble_size} networks that were fitted from different "
             "random weights."
         )
-    filtered = method.postfilter and StoppingCriterion.HELD_OUT in criteria and not guided
-    if filtered and isinstance(task, Denoise):
+    held_out = StoppingCriterion.HELD_OUT in criteria and isinstance(task, Denoise)
+    if method.postfilter and held_out and not guided and inpaints:
+        yield (
+            "At the end, missing pixels were completed by non-local Bayes with the fitted image as the pilot "
+            f"{cite('lebrun2013', 'yu2012')}, unless this was clearly worse on the held-out pixels."
+        )
+    elif method.postfilter and held_out and not guided:
         yield (
             "At the end, the data were filtered by non-local Bayes with the fitted image as the pilot "
-            f"{cite('lebrun2013')}, unless this was clearly worse on the held-out pixels."
+            f"{cite('lebrun2013')}, and the result is the mean of both that the held-out pixels preferred."
+        )
+    if method.recover_sources and held_out and not inpaints and not isinstance(task.noise, LaplaceNoise):
+        yield (
+            "Faint sources that stand out from the noise of the data, but were weaker in the fitted image or "
+            "absent from it, were put back."
         )
     if isinstance(task, Deconvolve) and method.sieve_width:
         yield (

@@ -21,6 +21,7 @@ from napari_dip.psf.models import PSF, AiryPSF, GaussianPSF, MoffatPSF
 from napari_dip.restoration.checklists import checklists
 from napari_dip.restoration.citations import Bibliography
 from napari_dip.restoration.limitations import limitations
+from napari_dip.restoration.measured_words import measurements
 from napari_dip.restoration.method_words import name_of, sentences
 from napari_dip.restoration.provenance import Provenance
 from napari_dip.restoration.software import bibliography, device, libraries, package
@@ -120,6 +121,7 @@ class _Description:
         yield from sentences(found.method, found, cite)
         yield from self._model()
         yield from self._pixels()
+        yield from measurements(found, cite)
         yield (
             f"The computation used {in_series(libraries(found, cite))}, and ran on {device(found)}; the seed "
             f"of its random numbers was {found.seed}."

@@ -11,8 +11,8 @@ from napari_dip.image.axes import Axes, Channels
 from napari_dip.image.region import Region
 from napari_dip.methods import Method
 from napari_dip.restoration.checks import MOST_THREADS
+from napari_dip.restoration.frame_report import FrameReport
 from napari_dip.restoration.legacy import updated
-from napari_dip.restoration.result import FrameReport
 from napari_dip.restoration.series import Following
 from napari_dip.restoration.text import one_line
 from napari_dip.restoration.untrusted import arguments_of, refuse_other_values
@@ -109,6 +109,8 @@ class Provenance:
         Number of threads in which torch computed.
     noise_std : bool
         Whether the noise of each pixel was given.
+    uncertainty : bool
+        Whether the uncertainty of the pixels was measured, which keeps some of them from the run.
     stop_after : int, optional
         Iterations after which each frame was to stop.
     own_rules : tuple of str
@@ -139,6 +141,7 @@ class Provenance:
     seed: Annotated[int, Interval(ge=0, lt=2**63)] = 0
     threads: Annotated[int, Interval(ge=1, le=MOST_THREADS)] | None = None
     noise_std: bool = False
+    uncertainty: bool = False
     stop_after: _Count | None = None
     own_rules: tuple[str, ...] = ()
     shape: tuple[Annotated[int, Ge(1)], ...] | None = None

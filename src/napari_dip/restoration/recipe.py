@@ -16,14 +16,23 @@ from napari_dip.image.region import Region
 from napari_dip.methods import FineTune, Method
 from napari_dip.optim.iterate import STOPPED_EARLY, Outcome
 from napari_dip.restoration.crop import factors, refined
+from napari_dip.restoration.frame_report import FrameReport
 from napari_dip.restoration.provenance import Provenance
-from napari_dip.restoration.result import FrameReport
 from napari_dip.restoration.series import Following
 from napari_dip.settings import plain_fields
 from napari_dip.tasks import Task
 
 _STOPPED = (Outcome.TIME_LIMIT, Outcome.STOPPED, Outcome.RULE)
-OPTIONS = ("channels", "saturation_level", "series", "device", "seed", "threads", "stop_after")
+OPTIONS = (
+    "channels",
+    "saturation_level",
+    "series",
+    "device",
+    "seed",
+    "threads",
+    "stop_after",
+    "uncertainty",
+)
 #: Facts about the file of the image that only the command line can repeat.
 FILE_OPTIONS = ("hdu", "mosaic", "dq_bits", "no_data")
 _WIDTH = 80  # of a line of a script, without its indent
@@ -66,6 +75,8 @@ class Recipe:
         Number of threads in which torch computes.
     stop_after : int, optional
         Iterations after which each frame is stopped.
+    uncertainty : bool
+        Whether the uncertainty of the pixels is measured.
     roi : tuple of (int, int), optional
         The region that was restored: its first pixel, and the one after its last, along each axis of the
         whole image.
@@ -89,6 +100,7 @@ class Recipe:
     seed: int = 0
     threads: int | None = None
     stop_after: int | None = None
+    uncertainty: bool = False
     roi: Region | None = None
     missing_label: int | None = None
     psf_ratio: tuple[float, ...] | None = None

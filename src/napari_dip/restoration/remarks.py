@@ -1,20 +1,26 @@
 """What is suspect in the data of a run, and what to do about it, in sentences."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dip.noise.defects import dead_pixels, odd_lines
+from napari_dip.noise.defects import dead_pixels
+from napari_dip.noise.lines import odd_lines
 from napari_dip.noise.models import PoissonGaussianNoise, PoissonNoise
+from napari_dip.restoration.floor import share_below
 
 if TYPE_CHECKING:
     from napari_dip.restoration.frame import Frame
 
-#: Share of the pixels that may lie below the offset by chance, and standard deviations of the read noise.
-_SOME, _FAR = 0.02, 4.0
+#: Share of the pixels that may lie below the offset by chance.
+_SOME = 0.02
 #: Largest integer up to which float64 holds all of them.
 _EXACT = 2**53
+#: Mean number of photons per pixel that is too few, and number of photons that tell a patch from its
+#: surroundings if it is half as bright again (three standard errors).
+_FEW, _TELLING = 0.1, 36
 #: Side of the part of an image that is looked at, in pixels, and lines that are named one by one.
 _SIDE, _NAMED = 1024, 5
 
@@ -35,9 +41,11 @@ def remarks(frame: "Frame") -> Iterator[str]:
         yield rounded
     if below := _below_offset(frame):
         yield below
+    elif few := _few_photons(frame):
+        yield few
     for channel in frame.channels:
         name = f"Channel {channel}: " if len(frame.values) > 1 else ""
-        for sentence in _defects(*frame.middle_plane(channel, _SIDE)):
+        for sentence in _defects(*frame.middle_plane(channel, _SIDE), taken_off=bool(frame.stripes)):
             yield name + sentence
 
 
@@ -59,9 +67,8 @@ def _below_offset(frame: "Frame") -> str | None:
     noise = problem.noise
     if not isinstance(noise, PoissonNoise | PoissonGaussianNoise):
         return None
-    least = noise.offset - (_FAR * noise.read_noise if isinstance(noise, PoissonGaussianNoise) else 0.0)
-    seen = problem.data[(problem.weights > 0).expand_as(problem.data)]
-    share = float((seen < least - 1e-6 * noise.gain).float().mean())
+    spread = noise.read_noise if isinstance(noise, PoissonGaussianNoise) else 0.0
+    share = share_below(problem, noise.offset, spread)
     if share <= _SOME:
         return None
     offset = problem.units.to_grey_level(noise.offset)
@@ -73,7 +80,29 @@ def _below_offset(frame: "Frame") -> str | None:
     )
 
 
-def _defects(image: np.ndarray, seen: np.ndarray, corner: tuple[int, int]) -> Iterator[str]:
+def _few_photons(frame: "Frame") -> str | None:
+    problem = frame.problem
+    noise = problem.noise
+    if not isinstance(noise, PoissonNoise | PoissonGaussianNoise):
+        return None
+    seen = (problem.weights > 0).expand_as(problem.data)
+    photons = (float(problem.data[seen].double().mean()) - noise.offset) / noise.gain
+    if photons > _FEW:
+        return None
+    read = noise.read_noise / noise.gain if isinstance(noise, PoissonGaussianNoise) else 0.0
+    light = max(photons, _FEW / 100)
+    side = math.ceil(math.sqrt(_TELLING * (light + read**2)) / light)
+    return (
+        f"A pixel receives {light:.2g} photons on average. The mean brightness is kept, but a patch that is "
+        f"half as bright again as its surroundings can be told from noise only if it is at least {side} "
+        "pixels wide: finer and weaker structure is lost. Expose longer, or add up frames or neighbouring "
+        "pixels."
+    )
+
+
+def _defects(
+    image: np.ndarray, seen: np.ndarray, corner: tuple[int, int], *, taken_off: bool
+) -> Iterator[str]:
     if dead := dead_pixels(image, seen):
         yield (
             f"{dead} pixel{'s are' if dead > 1 else ' is'} 0, far below the surroundings. Mark dead pixels "
@@ -86,11 +115,12 @@ def _defects(image: np.ndarray, seen: np.ndarray, corner: tuple[int, int]) -> It
         if found is None:
             continue
         if found.striped:
-            yield (
-                f"The image is striped: its {several} differ from their neighbours by about {found.step:.3g} "
-                "grey levels. Stripes are taken for structure, so remove them first, for example by a "
-                "flat-field correction."
-            )
+            if not taken_off:
+                yield (
+                    f"The image is striped: its {several} have offsets of about {found.step:.3g} grey "
+                    "levels. With this noise model, stripes are taken for structure: choose stripe noise, or "
+                    "remove them first, for example by a flat-field correction."
+                )
             continue
         numbers = [corner[axis] + number for number in found.numbers]
         lines = f"{one} {numbers[0]} differs" if len(numbers) == 1 else f"{several} {_listed(numbers)} differ"

@@ -110,7 +110,10 @@ def in_words(curve: FourierRingCorrelation, unit: str) -> str:
             words.append(f"two pixels ({value:.3g} {unit}) or better by the {name} criterion")
         else:
             words.append(f"{value:.3g} {unit} by the {name} criterion")
-    return f"The resolution is {', and '.join(words)} (Fourier ring correlation)."
+    text = f"The resolution is {', and '.join(words)} (Fourier ring correlation)."
+    if all(value is not None and value <= curve.finest for value in shown.values()):
+        text += " Two images that share their noise agree in this way too."
+    return text
 
 
 def measure_resolution(

@@ -1,67 +1,21 @@
 """What a restoration hands over: the image, and how it came about."""
 
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from annotated_types import Ge
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from napari_dip.diagnostics.report import Diagnostics
-from napari_dip.optim.iterate import Outcome, StoppingCriterion
+from napari_dip.optim.iterate import Outcome
+from napari_dip.restoration.frame_report import FrameReport
+from napari_dip.restoration.methods_text import bibtex, methods_text
+from napari_dip.restoration.uncertainty import Uncertainty
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class FrameReport:
-    """How the run of one frame ended.
-
-    Parameters
-    ----------
-    index : tuple of int
-        Index of the frame along the frame axes.
-    outcome : Outcome
-        Why the run ended.
-    iterations : int
-        Iterations after which the answer was found.
-    score : float or None
-        What the stopping criterion measured, such as the error on held-out pixels in nats per pixel.
-    seconds : float
-        How long the run took.
-    criterion : StoppingCriterion or None
-        What decided when the run ended, where more than the number of iterations did.
-    note : str
-        What else the user should know about it, in a sentence.
-    error : str, optional
-        Why the frame could not be restored.
-    diagnostics : Diagnostics, optional
-        How far the restored frame can be trusted; None if nothing was restored.
-    """
-
-    index: tuple[Annotated[int, Ge(0)], ...]
-    outcome: Outcome
-    iterations: Annotated[int, Ge(0)]
-    score: float | None = None
-    seconds: Annotated[float, Ge(0)] = 0.0
-    criterion: StoppingCriterion | None = None
-    note: str = ""
-    error: str | None = None
-    diagnostics: Diagnostics | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the report as plain JSON values."""
-        criterion = None if self.criterion is None else self.criterion.name
-        score = (
-            self.score if self.score is not None and math.isfinite(self.score) else None
-        )  # JSON has no NaN
-        own = {**asdict(self), "outcome": self.outcome.name, "score": score, "criterion": criterion}
-        return {**own, "diagnostics": None if self.diagnostics is None else self.diagnostics.to_dict()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +70,9 @@ class Restoration(NDArrayOperatorsMixin):
     recovered_sources : ndarray of float32, optional
         Faint sources that were put back, of the image's shape, in grey levels; the image contains them. None
         if nothing was put back.
+    uncertainty : Uncertainty, optional
+        How far the pixels may be wrong, if that was asked for. None if it can't be given; then the note of
+        the frame says why.
     """
 
     image: "NDArray[np.floating]"
@@ -125,6 +82,7 @@ class Restoration(NDArrayOperatorsMixin):
     network_output: "NDArray[np.floating] | None" = None
     states: "Mapping[tuple[int, ...], Mapping[str, Tensor]]" = field(default_factory=dict)
     recovered_sources: "NDArray[np.float32] | None" = None
+    uncertainty: Uncertainty | None = None
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.image, dtype=dtype, copy=copy)
@@ -191,15 +149,8 @@ class Restoration(NDArrayOperatorsMixin):
         ValueError
             The method or the task is your own, and nothing is known about it.
         """
-        text: str = _methods_text().methods_text(self.provenance)
-        return text
+        return methods_text(self.provenance)
 
     def bibtex(self) -> str:
         """Return the BibTeX entries of all works that `methods_text` cites."""
-        text: str = _methods_text().bibtex(self.provenance)
-        return text
-
-
-def _methods_text() -> Any:
-    """Return the module that describes provenance, which itself holds the reports of this module."""
-    return import_module("napari_dip.restoration.methods_text")
+        return bibtex(self.provenance)

@@ -60,6 +60,8 @@ class SeriesRun:
         What an earlier run with the same method returned.
     stopping_rule : StoppingRule, optional
         Stops the run as well as the method's own rules do.
+    uncertainty : bool
+        Measure how far the pixels of the answers may be wrong.
     first : Frame, optional
         A single image, which was read to be checked.
     """
@@ -70,6 +72,7 @@ class SeriesRun:
     threads: int | None = None
     initial_state: "State | None" = None
     stopping_rule: "StoppingRule | None" = None
+    uncertainty: bool = False
     first: "Frame | None" = None
 
     @classmethod
@@ -86,6 +89,7 @@ class SeriesRun:
         threads: int | None = None,
         initial_state: "State | None" = None,
         stopping_rule: "StoppingRule | None" = None,
+        uncertainty: bool = False,
     ) -> Self:
         """Check the arguments of `solve`; a single image is read and checked too.
 
@@ -106,7 +110,7 @@ class SeriesRun:
                 if frames.task.needs_missing and bool((first.whole.weights > 0).all()):
                     raise nothing_missing(task)
         frames = replace(frames, method=method.resolved(place))
-        return cls(frames, place, seed, threads, initial_state, stopping_rule, first)
+        return cls(frames, place, seed, threads, initial_state, stopping_rule, bool(uncertainty), first)
 
     @property
     def method(self) -> "Method":
@@ -197,6 +201,7 @@ class SeriesRun:
     ) -> "Generator[Iterate, None, State]":
         """Yield the iterates of one frame in grey levels; return what the method learnt."""
         from napari_dip.problem import rolled
+        from napari_dip.restoration.refits import with_uncertainty
 
         series, problem = self.series, frame.problem
         with translated_errors():
@@ -206,14 +211,14 @@ class SeriesRun:
             home = tuple(-n for n in offset)
             # A guide of its own has moved with the frame; one for all frames lies where the first one does.
             moved = rolled(guide, home) if guide is not None and series.guide_moves else guide
-            run = self.method.solve(
-                problem.rolled(home),
-                seed=self.seed,
+            solve = partial(
+                self.method.solve,
                 guide=moved,
-                initial_state=state or None,
                 parameter_maps=series.maps_of(index) or None,
                 stopping_rule=_in_grey_levels(self.stopping_rule, frame),
             )
+            solve = partial(with_uncertainty, solve) if self.uncertainty else solve
+            run = solve(problem.rolled(home), seed=self.seed, initial_state=state or None)
             try:
                 while True:
                     iterate = next(run)
@@ -221,13 +226,16 @@ class SeriesRun:
                     # Their sum tells whether all pixels are finite, in a tenth of the time.
                     if iterate.outcome is not None and not iterate.x.sum().isfinite():
                         continue  # the best iterate until then follows, if there is one
-                    note = iterate.note if iterate.outcome is None else f"{iterate.note} {frame.note}".strip()
+                    note = iterate.note
+                    if iterate.outcome is not None:
+                        note = f"{note} {frame.note_on(iterate.x)}".strip()
                     iterate = _moved(iterate, offset)
-                    sources = iterate.sources
+                    sources, errors = iterate.sources, iterate.errors
                     yield replace(
                         iterate,
                         x=frame.restored(iterate.x),
                         sources=None if sources is None else frame.difference(sources),
+                        errors=None if errors is None else errors.mapped(frame.difference),
                         score=_score(iterate, problem.units),
                         frame=index,
                         note=note,
@@ -274,7 +282,8 @@ def _moved(iterate: Iterate, shifts: tuple[int, ...]) -> Iterate:
         return iterate
     unseen = None if iterate.unseen is None else iterate.unseen.mapped(lambda x: rolled(x, shifts))
     sources = None if iterate.sources is None else rolled(iterate.sources, shifts)
-    return replace(iterate, x=rolled(iterate.x, shifts), unseen=unseen, sources=sources)
+    errors = None if iterate.errors is None else iterate.errors.mapped(lambda x: rolled(x, shifts))
+    return replace(iterate, x=rolled(iterate.x, shifts), unseen=unseen, sources=sources, errors=errors)
 
 
 def _diagnosis(frame: "Frame", answer: Iterate) -> "Diagnostics":
@@ -319,7 +328,9 @@ def _score(iterate: Iterate, units: Units) -> float | None:
     if iterate.score is None:
         return None
     match iterate.criterion:
-        case StoppingCriterion.HELD_OUT:  # nats: the density of y is that of the working value over the scale
+        case (
+            StoppingCriterion.HELD_OUT | StoppingCriterion.SPLIT
+        ):  # nats: the density of y is that of the working value over the scale
             return iterate.score + math.log(units.scale)
         case StoppingCriterion.VARIANCE | StoppingCriterion.RISK | StoppingCriterion.CROSS_SCALE:
             # The product of two floats may become infinite, whereas a power would raise an error.

@@ -42,7 +42,7 @@ def summary(result: "Restoration") -> str:
 def verdict(result: "Restoration") -> str:
     """Return in words whether the residual of a result is noise; nothing where that was not measured."""
     found = [(frame.index, frame.diagnostics) for frame in result.frames if frame.diagnostics is not None]
-    said = list(dict.fromkeys(one.verdict for _, one in found))
+    said = list(dict.fromkeys(one.in_words for _, one in found))
     if len(said) < 2:
         return "".join(said)
     good = sum(one.consistent is True for _, one in found)

@@ -16,6 +16,7 @@ SCORES = {
     StoppingCriterion.HELD_OUT: "held-out error",
     StoppingCriterion.VARIANCE: "variance of the outputs",
     StoppingCriterion.DISCREPANCY: "residual over noise",
+    StoppingCriterion.SPLIT: "error against the second image",
     StoppingCriterion.RISK: "estimated error",
     StoppingCriterion.CROSS_SCALE: "error from coarser pixels",
 }

@@ -7,9 +7,11 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QWidget
 
 from napari_dip.diagnostics.report import Diagnostics
 from napari_dip.diagnostics.table import rows_of
-from napari_dip.plugin.forms.layout import WrappedLabel, fold, vertical
+from napari_dip.plugin.forms.layout import Scroll, WrappedLabel, fold, vertical
 from napari_dip.plugin.results.result import Result
 
+#: Findings that are said with the verdict, and height of the details in pixels.
+_SAID, _HEIGHT = 1, 190
 _CHANGED = "The image was changed after the run, so its residual has not been compared with the noise."
 
 
@@ -27,22 +29,28 @@ class DiagnosticsPanel(QWidget):
         self._viewer = viewer
         self._result: Result | None = None
         self._shown: Diagnostics | None = None
-        self.verdict = WrappedLabel()
-        self.verdict.setTextFormat(Qt.TextFormat.PlainText)
-        self.verdict.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.details = fold("What was measured")
-        table = QWidget()
-        self._grid = QGridLayout(table)
-        self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setVerticalSpacing(2)
-        self._grid.setColumnStretch(2, 1)
-        self.details.addWidget(table)
+        self.verdict, self.findings = WrappedLabel(), WrappedLabel()
+        for label in (self.verdict, self.findings):
+            label.setTextFormat(Qt.TextFormat.PlainText)
+            label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.peaks = QPushButton("Show peaks")
         self.peaks.setToolTip(
             "<qt>Add a points layer that marks where the residual stands out from the noise, in all "
             "frames.</qt>"
         )
         self.peaks.clicked.connect(self._show_peaks)
+        table, content = QWidget(), QWidget()
+        self._grid = QGridLayout(table)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setVerticalSpacing(2)
+        self._grid.setColumnStretch(2, 1)
+        inside = vertical(content)
+        inside.addWidget(self.findings)
+        inside.addWidget(table)
+        scroll = Scroll(content)
+        scroll.setFixedHeight(_HEIGHT)
+        self.details = fold("Details")
+        self.details.addWidget(scroll)
         self.details.addWidget(self.peaks)
         column = vertical(self)
         column.addWidget(self.verdict)
@@ -68,7 +76,12 @@ class DiagnosticsPanel(QWidget):
         self.setVisible(found is not None)
         if result is None or found is None:
             return
-        self.verdict.setText(_CHANGED if result.changed else found.verdict)
+        # The first finding says most. The others are under the details, so that the dock keeps its size.
+        self.verdict.setText(
+            _CHANGED if result.changed else " ".join([found.verdict, *found.findings[:_SAID]])
+        )
+        self.findings.setText("\n".join(found.findings[_SAID:]))
+        self.findings.setVisible(len(found.findings) > _SAID)
         self.details.setVisible(not result.changed and bool(found.noise))
         self.peaks.setVisible(bool(found.peaks))
         if found is not self._shown:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from napari.layers import Image, Layer, Points
 
-    from napari_dip.restoration.result import FrameReport, Restoration
+    from napari_dip.restoration.frame_report import FrameReport
+    from napari_dip.restoration.result import Restoration
 
 
 #: Diameter of the ring around a peak, in standard deviations of the peak.

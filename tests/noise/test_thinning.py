@@ -11,7 +11,7 @@ from napari_dip.noise.models import (
     PoissonNoise,
     UnknownNoise,
 )
-from napari_dip.noise.splitting import split
+from napari_dip.noise.thinning import split
 
 SHAPE = (400, 400)
 MODELS = [

@@ -1,0 +1,63 @@
+"""The weights of a fit to photon noise, and its mean level."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from torch import Tensor, no_grad
+
+from napari_dip.networks.output import Sieve
+from napari_dip.noise.models import PoissonGaussianNoise, PoissonNoise
+from napari_dip.noise.per_pixel import PerPixelNoise
+from napari_dip.optim.iterate import Iterate
+from napari_dip.problem import Problem
+
+#: Standard deviation, in pixels, of the Gaussian that smooths the estimate.
+_SMOOTH = 2.0
+
+
+def weighted(problem: Problem, estimate: Tensor | None) -> Problem:
+    """Return the problem with the variance of photon noise fixed to what an estimate of the image tells.
+
+    If the variance followed the fit, errors below the image would weigh more than errors above it. A fit that
+    is still far from the image would then become too bright, by many percent in faint places. The estimate is
+    smoothed first: its own noise is that of the data, and would give dark pixels more weight.
+
+    Parameters
+    ----------
+    problem : Problem
+        The part that is fitted.
+    estimate : Tensor, shape ``(1, C, *grid)``, optional
+        An image that explains it roughly. Without one, the problem stays as it is.
+    """
+    if estimate is None or not isinstance(problem.noise, PoissonNoise | PoissonGaussianNoise):
+        return problem
+    blurred = problem.operator(estimate)
+    smooth = Sieve((_SMOOTH,) * (blurred.ndim - 2)).to(blurred.device)(blurred)
+    return replace(problem, noise=PerPixelNoise(problem.noise.variance(smooth).sqrt()))
+
+
+def levelled(iterates: Iterable[Iterate], energy: Problem) -> Iterator[Iterate]:
+    """Add a constant to each channel of x, so that the weighted mean of its residual is 0.
+
+    A fit reaches the mean of an image only after it has learnt much of its noise. Bright pixels have little
+    weight, so what is still missing from stars is not spread over the sky. Only an energy with a given
+    strength of noise in each pixel changes anything, and x never falls below the floor.
+
+    Parameters
+    ----------
+    iterates : iterable of Iterate
+        Any stream.
+    energy : Problem
+        The part that is fitted, as `weighted` returns it.
+    """
+    if not isinstance(energy.noise, PerPixelNoise):
+        yield from iterates
+        return
+    weights = energy.weights / energy.noise.sigma.square()
+    axes = tuple(range(2, weights.ndim))
+    total = energy.gain * weights.sum(axes, keepdim=True).clamp_min(1e-12)
+    for iterate in iterates:
+        with no_grad():
+            residual = energy.data - energy.operator(iterate.x)
+            x = iterate.x + (weights * residual).sum(axes, keepdim=True) / total
+        yield replace(iterate, x=x if energy.floor is None else x.clamp_min(energy.floor))

@@ -1,0 +1,156 @@
+"""The uncertainty of an answer: simulated data of the answer are restored, and the errors are measured."""
+
+import math
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from napari_dip.diagnostics.calibration import calibrated
+from napari_dip.diagnostics.noise import measured_noise
+from napari_dip.noise.models import LaplaceNoise, NoiseModel
+from napari_dip.operators import Identity
+from napari_dip.optim.iterate import Iterate, Outcome, PixelErrors, State, Unseen
+from napari_dip.problem import Problem
+
+#: Number of simulated data sets.
+REFITS = 2
+#: Share of the observed pixels that nothing may see, and the least number of them.
+_SHARE, _LEAST = 0.05, 100
+#: Difference between the seed of a run and that of its unseen pixels and simulated noise.
+_APART = 104_729
+
+Solve = Callable[..., Generator[Iterate, None, State]]
+
+
+def with_uncertainty(
+    solve: Solve, problem: Problem, *, seed: int, initial_state: State | None
+) -> Generator[Iterate, None, State]:
+    """Yield the iterates of a run, whose answer has the standard error of each pixel.
+
+    One pixel in twenty is kept from the run. Then data are simulated twice, as the answer with new noise, and
+    restored in the same way. The results differ from the answer as the answer differs from the truth, but for
+    what it has lost for good. The pixels that nothing has seen tell how much that is (`calibrated`).
+
+    Parameters
+    ----------
+    solve : callable
+        Solves a problem, given the seed and the initial state.
+    problem : Problem
+        What the image has to explain.
+    seed, initial_state
+        As for `solve`.
+
+    Yields
+    ------
+    Iterate
+        While simulated data are restored, the answer is repeated without its outcome.
+    """
+    noise, reason = _Noise.of(problem)
+    fitted, unseen = problem, None
+    if noise is not None:
+        generator = torch.Generator().manual_seed((seed + _APART) % 2**63)
+        fitted, unseen = problem.split(_SHARE, generator)
+    answer: Iterate | None = None
+    run = solve(fitted, seed=seed, initial_state=initial_state)
+    try:
+        while True:
+            iterate = next(run)
+            if iterate.outcome is None:
+                yield iterate
+            else:
+                answer = iterate
+    except StopIteration as end:
+        state: State = end.value
+    finally:
+        run.close()
+    if answer is None:
+        return state
+    if noise is None or unseen is None:
+        yield _without(answer, reason)
+        return state
+    if answer.outcome in (Outcome.STOPPED, Outcome.DIVERGED) or not answer.x.isfinite().all():
+        yield _without(answer, "the run did not finish")
+        return state
+    errors = []
+    for number in range(REFITS):
+        simulated = replace(fitted, data=noise.sample(answer.x, generator))
+        outcome, x = None, answer.x
+        with closing(solve(simulated, seed=seed + 1 + number, initial_state=None)) as refit:
+            for iterate in refit:
+                outcome, x = iterate.outcome, iterate.x
+                yield replace(answer, outcome=None)
+        if outcome is Outcome.STOPPED or not x.isfinite().all():
+            yield _without(answer, "the run was stopped before it was measured")
+            return state
+        errors.append(x - answer.x)
+    yield replace(answer, errors=_measured(answer.x, errors, noise, unseen), unseen=_unseen(answer, unseen))
+    return state
+
+
+def _measured(x: Tensor, errors: list[Tensor], noise: "_Noise", unseen: Problem) -> PixelErrors:
+    """Return how far the pixels of an answer may be wrong."""
+    variance = noise.variance(x)
+    image, of_refits, of_noise, data = (
+        one.double().cpu().numpy() for one in (x[0], torch.cat(errors), variance[0], unseen.data[0])
+    )
+    hidden = (unseen.weights > 0).expand_as(unseen.data)[0].cpu().numpy()
+    found = calibrated(image, of_refits, of_noise, data, hidden)
+    return PixelErrors(
+        torch.from_numpy(found.standard_error)[None].to(x), variance.sqrt().to(x), found.scores
+    )
+
+
+def _unseen(answer: Iterate, unseen: Problem) -> Unseen:
+    """Return the pixels that nothing has seen, with the answer itself."""
+    fits = None if answer.unseen is None else answer.unseen.fits
+    return Unseen(unseen.weights > 0, answer.x, fits)
+
+
+def _without(answer: Iterate, reason: str) -> Iterate:
+    """Return an answer that says why it has no uncertainty."""
+    return replace(answer, note=f"{answer.note} No uncertainty can be given: {reason}.".strip())
+
+
+@dataclass(frozen=True, eq=False)
+class _Noise:
+    """The noise of each channel of some data, told or measured.
+
+    Parameters
+    ----------
+    models : tuple of NoiseModel
+        One for each channel, or one for all of them.
+    """
+
+    models: tuple[NoiseModel, ...]
+
+    @classmethod
+    def of(cls, problem: Problem) -> "tuple[_Noise | None, str]":
+        """Return the noise, or None and why no uncertainty can be given."""
+        if problem.only_missing or not isinstance(problem.operator, Identity):
+            return None, "it is available for denoising only"
+        if isinstance(problem.noise, LaplaceNoise):
+            return None, "it is not available for Laplace noise"
+        if int(problem.observed.sum()) * _SHARE < _LEAST:
+            return None, f"at least {math.ceil(_LEAST / _SHARE)} observed pixels are needed"
+        if problem.noise.known:
+            return cls((problem.noise,)), ""
+        models = [measured_noise(problem, channel) for channel in range(problem.data.shape[1])]
+        found = tuple(model for model in models if model is not None)
+        if len(found) < len(models):
+            return None, "the noise is unknown and can't be measured in this image; choose a noise model"
+        return cls(found), ""
+
+    def sample(self, u: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw data around noise-free data; the random numbers don't depend on the device."""
+        drawn = [model.sample(part, generator) for model, part in self._each(u.cpu())]
+        return torch.cat(drawn, 1).to(u)
+
+    def variance(self, u: Tensor) -> Tensor:
+        """Return the variance of data around noise-free data, of the same shape."""
+        return torch.cat([model.variance(part).expand_as(part) for model, part in self._each(u)], 1)
+
+    def _each(self, u: Tensor) -> list[tuple[NoiseModel, Tensor]]:
+        return list(zip(self.models, u.split(1, 1) if len(self.models) > 1 else (u,), strict=True))
