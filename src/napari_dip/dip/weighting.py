@@ -28,9 +28,9 @@ def weighting(validation: Validation, estimate: Tensor | None) -> Steps[Validati
     This is done for denoising where the noise is independent in each pixel and its strength is unknown. It
     stays unknown: it follows from the residual. What is measured is how much stronger the noise is in bright
     places, by the slope of the photon transfer curve with its standard error. The fit takes the slope one
-    standard error lower than it is found, so that it is hardly changed where little can be said. The held-out
-    pixels take the slope that is to be expected, which is never negative: otherwise a few bright pixels, whose
-    noise and structure are strong, would decide. To first order, this is least squares of the
+    standard error lower than it is found, so that it is hardly changed where little can be said. The
+    held-out pixels take the slope that is to be expected, which is never negative: otherwise a few bright
+    pixels, whose noise and structure are strong, would decide. To first order, this is least squares of the
     variance-stabilised data.
 
     Parameters
