@@ -13,6 +13,7 @@ from napari_dip import (
     DIP,
     PKN,
     PRESETS,
+    CorrelatedNoise,
     Deconvolve,
     Denoise,
     FineTune,
@@ -23,6 +24,7 @@ from napari_dip import (
     PoissonGaussianNoise,
     PoissonNoise,
     RichardsonLucy,
+    StripeNoise,
     SuperResolve,
     UnknownNoise,
     Wiener,
@@ -139,7 +141,9 @@ def test_the_paragraph_of_a_usual_run():
             average with the lowest error on them was kept. The result is the mean of 2 networks that were
             fitted from different random weights. At the end, the data were filtered by non-local Bayes with
             the fitted image as the pilot (Lebrun et al. 2013), and the result is the mean of both that the
-            held-out pixels preferred. Faint sources that stand out from the noise of the data, but were
+            held-out pixels preferred. For these filters, photon noise was given the same variance everywhere
+            by the generalised Anscombe transform with its exact unbiased inverse (Mäkitalo and Foi 2011;
+            Mäkitalo and Foi 2013). Faint sources that stand out from the noise of the data, but were
             weaker in the fitted image or absent from it, were put back. The run ended when the error on the
             held-out pixels had stopped falling. The result is that of iteration 1240. All settings were the
             defaults of this version, except ensemble_size = 2. The noise was described as photon noise with
@@ -171,6 +175,15 @@ def test_the_blur_is_described():
     assert "bounded below by the grey level 100" in text
     assert "method of sieves (Snyder and Miller 1985)" in text
     assert "the point spread function" in limits(Deconvolve())
+
+
+def test_the_floor_and_read_noise_of_deconvolution_are_described():
+    noise = PoissonGaussianNoise(2.0, 100.0, 3.0)
+    text = paragraph(Deconvolve(noise), RichardsonLucy(), frames=[frame(outcome="COMPUTED", criterion=None)])
+    assert "(Snyder et al. 1993)" in text
+    assert "bounded below by the offset of the noise model" in text
+    assert "bounded below" not in paragraph(Deconvolve(noise, positivity=False))
+    assert "calibrated on pixels that no part of the run had seen" in paragraph(uncertainty=True)
 
 
 def test_series_channels_regions_and_masks_are_described():
@@ -213,6 +226,13 @@ def test_every_end_of_a_run_has_words(outcome):
 
 
 def test_correlated_noise_and_its_criteria_are_described():
+    split = methods_text(
+        provenance(Denoise(CorrelatedNoise()), frames=[frame((), "SPLIT", criterion="SPLIT")])
+    )
+    assert "(Oliveira et al. 2024)" in split
+    assert "correlated between neighbouring pixels" in split
+    striped = paragraph(Denoise(StripeNoise(lines="rows")))
+    assert "Offsets of rows were measured in the data and taken off first." in striped
     text = methods_text(provenance(frames=[frame(criterion=StoppingCriterion.VARIANCE.name)]))
     assert "(Wang et al. 2023)" in text
     assert "correlated between pixels resembles structure" in text

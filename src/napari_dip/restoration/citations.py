@@ -227,6 +227,34 @@ WORKS: dict[str, Work] = {
         doi = {10.1086/111605},
         """,
     ),
+    "makitalo2011": Work(
+        "Mäkitalo and Foi 2011",
+        """
+        author = {M{\\"a}kitalo, Markku and Foi, Alessandro},
+        title = {A Closed-Form Approximation of the Exact Unbiased Inverse of the {Anscombe}
+                 Variance-Stabilizing Transformation},
+        journal = {IEEE Transactions on Image Processing},
+        volume = {20},
+        number = {9},
+        pages = {2697--2698},
+        year = {2011},
+        doi = {10.1109/TIP.2011.2121085},
+        """,
+    ),
+    "makitalo2013": Work(
+        "Mäkitalo and Foi 2013",
+        """
+        author = {M{\\"a}kitalo, Markku and Foi, Alessandro},
+        title = {Optimal Inversion of the Generalized {Anscombe} Transformation for {Poisson--Gaussian}
+                 Noise},
+        journal = {IEEE Transactions on Image Processing},
+        volume = {22},
+        number = {1},
+        pages = {91--103},
+        year = {2013},
+        doi = {10.1109/TIP.2012.2202675},
+        """,
+    ),
     "moffat1969": Work(
         "Moffat 1969",
         """
@@ -237,6 +265,16 @@ WORKS: dict[str, Work] = {
         volume = {3},
         pages = {455--461},
         year = {1969},
+        """,
+    ),
+    "oliveira2024": Work(
+        "Oliveira et al. 2024",
+        """
+        author = {Oliveira, Natalia L. and Lei, Jing and Tibshirani, Ryan J.},
+        title = {Unbiased Risk Estimation in the Normal Means Problem via Coupled Bootstrap Techniques},
+        journal = {Electronic Journal of Statistics},
+        volume = {18},
+        year = {2024},
         """,
     ),
     "orieux2010": Work(
@@ -340,6 +378,19 @@ WORKS: dict[str, Work] = {
         pages = {3864--3872},
         year = {1985},
         doi = {10.1109/TNS.1985.4334521},
+        """,
+    ),
+    "snyder1993": Work(
+        "Snyder et al. 1993",
+        """
+        author = {Snyder, Donald L. and Hammoud, Abed M. and White, Richard L.},
+        title = {Image Recovery from Data Acquired with a Charge-Coupled-Device Camera},
+        journal = {Journal of the Optical Society of America A},
+        volume = {10},
+        number = {5},
+        pages = {1014--1023},
+        year = {1993},
+        doi = {10.1364/JOSAA.10.001014},
         """,
     ),
     "timofte2016": Work(

@@ -49,6 +49,7 @@ _ENDS = {
     Outcome.NO_IMPROVEMENT: "when the error on the held-out pixels had stopped falling",
     Outcome.VARIANCE: "when the outputs began to vary more again, as they do when a network fits noise",
     Outcome.DISCREPANCY: "when the residual had become as weak as the noise",
+    Outcome.SPLIT: "when the error against the second image had stopped falling",
     Outcome.MAX_ITERATIONS: "at the maximum number of iterations",
     Outcome.RISK: "when the estimated error had stopped falling",
     Outcome.TIME_LIMIT: "at the time limit",
@@ -145,14 +146,19 @@ def _(method: DIP, found: Provenance, cite: Bibliography) -> Iterator[str]:
         )
     if method.ema_decay:
         yield f"The outputs were averaged over iterations with a decay rate of {method.ema_decay:g}."
+    kept = "average" if method.ema_decay else "output"
     if StoppingCriterion.HELD_OUT in criteria:
         share = method.validation_fraction
         if share is None:
             share = _HELD_OUT.get(type(task), 0.05)
-        kept = "average" if method.ema_decay else "output"
         yield (
             f"The fit did not see {100 * share:.3g} % of the observed pixels, chosen at random; the {kept} "
             "with the lowest error on them was kept."
+        )
+    if StoppingCriterion.SPLIT in criteria:
+        yield (
+            "A second image with independent noise was split off the data by adding noise of the same "
+            f"spectrum {cite('oliveira2024')}, and the {kept} that came nearest to it was kept."
         )
     if StoppingCriterion.VARIANCE in criteria:
         yield (
@@ -176,6 +182,12 @@ def _(method: DIP, found: Provenance, cite: Bibliography) -> Iterator[str]:
         yield (
             "At the end, the data were filtered by non-local Bayes with the fitted image as the pilot "
             f"{cite('lebrun2013')}, and the result is the mean of both that the held-out pixels preferred."
+        )
+    photons = isinstance(task.noise, PoissonNoise | PoissonGaussianNoise)
+    if photons and white and (method.initial_estimate or method.postfilter) and isinstance(task, Denoise):
+        yield (
+            "For these filters, photon noise was given the same variance everywhere by the generalised "
+            f"Anscombe transform with its exact unbiased inverse {cite('makitalo2011', 'makitalo2013')}."
         )
     if method.recover_sources and held_out and not inpaints and not isinstance(task.noise, LaplaceNoise):
         yield (
@@ -276,8 +288,11 @@ def _(method: FineTune, found: Provenance, cite: Bibliography) -> Iterator[str]:
 def _(method: RichardsonLucy, found: Provenance, cite: Bibliography) -> Iterator[str]:
     number = f"{method.iterations} iteration{'s' * (method.iterations > 1)}"
     yield f"The iterations began with a constant image, and were stopped after {number}."
-    if isinstance(found.task.noise, PoissonNoise | PoissonGaussianNoise):
+    noise = found.task.noise
+    if isinstance(noise, PoissonNoise | PoissonGaussianNoise):
         yield "The offset of the noise model was taken as the grey level without light."
+    if isinstance(noise, PoissonGaussianNoise) and noise.read_noise:
+        yield f"Read noise was taken into account as additional photons {cite('snyder1993')}."
 
 
 @sentences.register

@@ -11,11 +11,13 @@ from napari_dip.image.grid import format_shape
 from napari_dip.image.region import written
 from napari_dip.methods import DIP, PKN, FineTune, RichardsonLucy, Wiener
 from napari_dip.noise.models import (
+    CorrelatedNoise,
     GaussianNoise,
     LaplaceNoise,
     NoiseModel,
     PoissonGaussianNoise,
     PoissonNoise,
+    StripeNoise,
 )
 from napari_dip.psf.models import PSF, AiryPSF, GaussianPSF, MoffatPSF
 from napari_dip.restoration.checklists import checklists
@@ -121,6 +123,11 @@ class _Description:
         yield from sentences(found.method, found, cite)
         yield from self._model()
         yield from self._pixels()
+        if found.uncertainty:
+            yield (
+                "The standard error of each pixel was estimated by restoring simulated data of the result, "
+                "and calibrated on pixels that no part of the run had seen."
+            )
         yield from measurements(found, cite)
         yield (
             f"The computation used {in_series(libraries(found, cite))}, and ran on {device(found)}; the seed "
@@ -184,6 +191,19 @@ class _Description:
             yield f"The pixels of the data were modelled as {how}."
         if isinstance(found.task, Deconvolve) and found.task.floor is not None:
             yield f"The restored image was bounded below by the grey level {found.task.floor:g}."
+        if isinstance(found.task, Deconvolve) and found.task.chooses_floor:
+            if isinstance(found.task.noise, PoissonNoise | PoissonGaussianNoise):
+                yield "The restored image was bounded below by the offset of the noise model."
+            elif not found.task.noise.known:
+                yield (
+                    "If the data showed photon noise, the restored image was bounded below by the grey "
+                    "level at which that vanishes."
+                )
+        if isinstance(found.task.noise, StripeNoise):
+            lines = "rows and columns" if found.task.noise.lines == "both" else found.task.noise.lines
+            yield f"Offsets of {lines} were measured in the data and taken off first."
+        if isinstance(found.task.noise, CorrelatedNoise):
+            yield "The noise was described as correlated between neighbouring pixels."
         if found.noise_std or found.source.noise_std is not None:
             yield "The standard deviation of the noise was given for each pixel."
         elif found.task.noise.known:
