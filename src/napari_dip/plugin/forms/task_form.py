@@ -61,7 +61,7 @@ class TaskForm(QWidget):
         button = _estimate("Measure the noise in the image and enter it here.")
         button.setEnabled(False)
         button.clicked.connect(self.measure_noise)
-        noise.choice.changed.connect(lambda kind: button.setEnabled(kind is not UnknownNoise))
+        noise.choice.changed.connect(lambda kind: button.setEnabled(not issubclass(kind, UnknownNoise)))
         noise.row.addWidget(button)
         if isinstance(psf := form.fields.get("psf"), Variants) and not psf.optional:
             blur = _estimate("Measure the blur at the sharpest edges of the image and enter it here.")
