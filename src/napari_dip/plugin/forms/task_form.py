@@ -62,6 +62,8 @@ class TaskForm(QWidget):
             "photon noise if the noise grows with brightness, Gaussian noise otherwise."
         )
         button.clicked.connect(self.measure_noise)
+        # Stripes and correlated noise have no parameters to measure.
+        noise.choice.changed.connect(lambda kind: button.setEnabled(kind is UnknownNoise or kind.known))
         noise.row.addWidget(button)
         if isinstance(psf := form.fields.get("psf"), Variants) and not psf.optional:
             blur = _estimate("Measure the blur at the sharpest edges of the image and enter it here.")
