@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from napari_dip.optim.stopping import MaxIterations as MaxIterations
     from napari_dip.optim.stopping import StopRequested as StopRequested
     from napari_dip.optim.stopping import TimeLimit as TimeLimit
+    from napari_dip.psf.estimate import EstimatedPSF as EstimatedPSF
     from napari_dip.psf.estimate import estimate_psf as estimate_psf
     from napari_dip.psf.models import AiryPSF as AiryPSF
     from napari_dip.psf.models import GaussianPSF as GaussianPSF
@@ -65,7 +66,7 @@ _HOMES = {
     "noise.models": ("GaussianNoise", "LaplaceNoise", "PoissonNoise", "PoissonGaussianNoise", "UnknownNoise"),
     "noise.estimate": ("estimate_noise",),
     "psf.models": ("AiryPSF", "GaussianPSF", "MeasuredPSF", "MoffatPSF"),
-    "psf.estimate": ("estimate_psf",),
+    "psf.estimate": ("EstimatedPSF", "estimate_psf"),
     "restoration.recipe": ("Recipe",),
     "restoration.result": ("FrameReport", "Restoration"),
     "restoration.api": ("residual", "restore", "solve"),

@@ -103,10 +103,10 @@ class FileRun:
         task = job.task
         if job.estimate_psf:
             missing = source.beside.get("missing")
-            psf = estimate_psf(source.picture.with_nan, missing=missing, axes=source.axes.letters)
-            note = f"{path}: the blur was measured, its full width at half maximum is {psf.fwhm:.3g} pixels"
+            found = estimate_psf(source.picture.with_nan, missing=missing, axes=source.axes.letters)
+            note = f"{path}: the blur was measured, {found.in_words}"
             source = replace(source, notes=(*source.notes, note))
-            task = replace(cast(Any, task), psf=psf)
+            task = replace(cast(Any, task), psf=found.model)
         source = replace(source, notes=(*source.notes, *left_out(outputs.image, source.restored)))
         run = cls(path, outputs, source, task, job.method, job.common)
         run._check_outputs()

@@ -1,10 +1,11 @@
 """The floor of a deconvolved image: the grey level without light, where the noise tells it."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_dip.image.planes import sampled_planes
+from napari_dip.image.planes import Plane, sampled_planes
 from napari_dip.noise.estimate import PLANES, SIDE
 from napari_dip.noise.models import PoissonGaussianNoise, PoissonNoise
 from napari_dip.noise.neighbourhoods import Levels, Neighbourhoods
@@ -89,7 +90,7 @@ def _curve(problem: "Problem") -> PhotonTransfer | None:
     return curve if curve.slope > _BELOW * math.sqrt(curve.covariance[0, 0]) else None
 
 
-def _measuring(planes: list) -> Steps[PhotonTransfer]:
+def _measuring(planes: Sequence[Plane]) -> Steps[PhotonTransfer]:
     found = yield from Neighbourhoods.measuring(planes, counts=True)
     return PhotonTransfer.through((yield from Levels.measuring(found, _CLIPPED)))
 
