@@ -109,16 +109,15 @@ def estimate_psf(
 
     Examples
     --------
-    A chessboard, blurred by a Gaussian of standard deviation 2, whose full width at half maximum is 4.7
-    pixels:
+    A chessboard, blurred by a Gaussian of standard deviation 3, whose full width at half maximum is 7 pixels:
 
     >>> import numpy as np
     >>> from scipy.ndimage import gaussian_filter
     >>> from napari_dip import estimate_psf
     >>> board = np.kron(np.indices((6, 6)).sum(0) % 2, np.full((32, 32), 100.0))
-    >>> found = estimate_psf(gaussian_filter(board, 2))
-    >>> round(found.model.fwhm, 1)
-    4.7
+    >>> found = estimate_psf(gaussian_filter(board, 3))
+    >>> round(found.model.fwhm)
+    7
     """
     planes = [
         (whole := filled(np.where(seen, plane, 0), seen), seen, _noise(whole, seen))
