@@ -14,8 +14,8 @@ from napari_dip.plugin.forms.source_form import SourceForm
 from napari_dip.plugin.preferences import remembered_settings
 from napari_dip.plugin.runs.check import Check
 from napari_dip.plugin.runs.inputs import Inputs
-from napari_dip.psf.estimate import estimate_psf
-from napari_dip.psf.models import GaussianPSF, MeasuredPSF
+from napari_dip.psf.estimate import EstimatedPSF, estimate_psf
+from napari_dip.psf.models import MeasuredPSF
 from napari_dip.restoration.text import sentence
 from napari_dip.tasks import TASKS, Task
 
@@ -66,7 +66,9 @@ class TaskForm(QWidget):
         noise.choice.changed.connect(lambda kind: button.setEnabled(kind is UnknownNoise or kind.known))
         noise.row.addWidget(button)
         if isinstance(psf := form.fields.get("psf"), Variants) and not psf.optional:
-            blur = _estimate("Measure the blur at the sharpest edges of the image and enter it here.")
+            blur = _estimate(
+                "Measure the blur at points of light or sharp edges of the image, and enter it here."
+            )
             blur.clicked.connect(self.measure_psf)
             psf.row.addWidget(blur)
         if (last := remembered_settings(cls)) is not None:
@@ -163,9 +165,9 @@ class TaskForm(QWidget):
         if isinstance(found, EstimatedNoise):
             self.noise.set(found.model)
             self.said.emit(" ".join([f"The noise was measured in the image: {found.in_words}.", *notes]))
-        elif isinstance(found, GaussianPSF):
-            self.form.fields["psf"].set(found)
-            self.said.emit(" ".join(["The blur was measured in the image.", *notes]))
+        elif isinstance(found, EstimatedPSF):
+            self.form.fields["psf"].set(found.model)
+            self.said.emit(" ".join([f"The blur was measured in the image: {found.in_words}.", *notes]))
         else:
             self.failed.emit(found)
 
