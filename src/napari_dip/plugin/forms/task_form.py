@@ -7,6 +7,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QPushButton, QWidget
 
 from napari_dip.noise.estimate import EstimatedNoise, estimate_noise
+from napari_dip.noise.models import UnknownNoise
 from napari_dip.plugin.forms.fields import fill, label
 from napari_dip.plugin.forms.form import Form, Variants
 from napari_dip.plugin.forms.layout import Rows, vertical
