@@ -164,6 +164,29 @@ def test_deconvolution_resolves_more_than_the_width_of_its_point_spread_function
     assert 2 <= measure_resolution(image, task, RichardsonLucy()).value() < 4.5
 
 
+def test_correlated_noise_is_split_by_noise_of_its_spectrum(runs):
+    random = np.random.default_rng(0)
+    shown, as_white = [], []
+    for _ in range(6):
+        noise = gaussian_filter(random.normal(100, 30, (160, 160)), 1)
+        shown.append(measure_resolution(noise, Denoise(), PKN()).value("3-sigma"))
+        white = measure_resolution(noise, Denoise(), PKN(), noise=GaussianNoise(float(noise.std())))
+        as_white.append(white.value("3-sigma"))
+    assert all(value is None or value > 8 for value in shown)  # low frequencies are uncertain, and it says so
+    assert shown.count(None) >= 4
+    assert as_white.count(None) == 0
+    half = runs[-4][0].image
+    assert np.std(half - noise) == pytest.approx(noise.std(), rel=0.2)
+    assert runs[-4][1] == Denoise()
+    image = scene(160) + gaussian_filter(random.normal(0, 20, (160, 160)), 1)
+    image[3, 3] = np.nan
+    found = measure_resolution(image, Denoise(), PKN())
+    assert 2 < found.value() < 8
+    assert "noise of the same spectrum" in found.how
+    assert "more than eight pixels" in found.in_words
+    assert np.isnan(runs[-1][0].image[3, 3])
+
+
 def test_correlated_noise_is_named():
     random = np.random.default_rng(0)
     noise = gaussian_filter(random.normal(size=(256, 256)), 1.5)

@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_dip.errors import InputError
 from napari_dip.image.grid import format_shape
-from napari_dip.noise.models import NoiseModel
+from napari_dip.noise.models import CorrelatedNoise, NoiseModel
 from napari_dip.restoration.measurement import Measurement
 from napari_dip.restoration.series import Series
 
@@ -16,9 +16,18 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from napari_dip.methods import Method
+    from napari_dip.noise.whiteness import Whiteness
     from napari_dip.tasks import Task
 
 _MEASURED = "The noise was measured ({}), so its strength and the resolution are uncertain."
+_SPECTRUM = (
+    "The measurement was split in two halves. Since its noise is correlated between pixels, noise of the "
+    "same spectrum, as measured in quiet places, was added to one half and subtracted from the other."
+)
+_SHARED = (
+    "At low frequencies that spectrum is uncertain, and the halves may share some noise: a resolution of "
+    "more than eight pixels may be that of the noise."
+)
 _CORRELATED = (
     "The noise seems to be correlated between pixels, and the halves still share some of it: the true "
     "resolution may be worse. Compare two exposures instead."
@@ -94,15 +103,20 @@ class Pair:
         from napari_dip.steps import finished
 
         series = Series.of(whole, task, method)
-        problem = series.frame(series.frames[0]).whole  # refuses what a run would refuse
-        notes = _remarks(problem.data, problem.weights)
-        random = np.random.default_rng([seed, 1])
-        image, sigma = observed(whole), _noise_std(whole)
+        series.frame(series.frames[0])  # refuses what a run would refuse
         plain: dict[str, Any] = {
             "axes": whole.layout.letters,
             "channels": whole.channels,
             "psf": whole.psf,
         }
+        known = noise is not None or task.noise.known or whole.noise_std is not None
+        found = _whiteness(series, series.frames[0])
+        if not known and (found.smooth or isinstance(task.noise, CorrelatedNoise)):
+            first, second = (Measurement(part, **plain) for part in _split_correlated(series, seed))
+            return cls((first, second), (task, task), _SPECTRUM, True, (_SHARED,))
+        notes = () if found.white else (_CORRELATED,)
+        random = np.random.default_rng([seed, 1])
+        image, sigma = observed(whole), _noise_std(whole)
         if sigma is not None:
             first, second = (
                 Measurement(part, noise_std=math.sqrt(2) * sigma, **plain)
@@ -153,8 +167,25 @@ def _noise_std(measurement: Measurement) -> np.ndarray | None:
     return sigma
 
 
-def _remarks(data: Any, weights: Any) -> tuple[str, ...]:
-    """Return what speaks against independent halves in a frame."""
+def _whiteness(series: Series, frame: tuple[int, ...]) -> "Whiteness":
     from napari_dip.noise.whiteness import whiteness
 
-    return () if whiteness(data, weights).white else (_CORRELATED,)
+    problem = series.read(frame).whole
+    return whiteness(problem.data, problem.weights)
+
+
+def _split_correlated(series: Series, seed: int) -> list[np.ndarray]:
+    """Return two halves in grey levels, NaN where a pixel is missing, by noise of the measured spectrum."""
+    import torch
+
+    from napari_dip.noise.second_image import split_noise
+
+    generator = torch.Generator().manual_seed(seed)
+    halves = [np.full(series.measurement.shape, np.nan) for _ in range(2)]
+    for frame in series.frames:
+        problem, at = series.read(frame).whole, series.axes.at(frame)
+        parts = split_noise(problem.data, _whiteness(series, frame).spectrum, generator, added=1.0)
+        for half, part in zip(halves, parts, strict=True):
+            values = problem.units.to_grey(part).where(problem.weights > 0, torch.nan)
+            half[at] = series.axes.from_batch(values).numpy()
+    return halves
