@@ -81,7 +81,7 @@ def _of_noise(found: Provenance) -> Iterator[str]:
             "The choice of when to stop assumes noise that is independent between pixels; where it is "
             "correlated, part of it remains."
         )
-    if criteria & {StoppingCriterion.VARIANCE, StoppingCriterion.DISCREPANCY}:
+    if criteria & {StoppingCriterion.SPLIT, StoppingCriterion.VARIANCE, StoppingCriterion.DISCREPANCY}:
         yield "Noise that is correlated between pixels resembles structure, and part of it may remain."
     if isinstance(found.method, RichardsonLucy | Wiener):
         return
