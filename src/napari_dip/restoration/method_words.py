@@ -163,8 +163,8 @@ def _(method: DIP, found: Provenance, cite: Bibliography) -> Iterator[str]:
     if StoppingCriterion.SPLIT in criteria:
         yield (
             "Noise with the measured spectrum was added to the data and subtracted from them, which gives "
-            "two images with independent noise. The fit saw the first, and the iteration that came nearest to "
-            "the second was kept."
+            "two images with independent noise. The fit saw the first, and the iteration that came nearest "
+            "to the second was kept."
         )
     if StoppingCriterion.DISCREPANCY in criteria:
         yield "The fit was stopped when the residual was as strong as the noise."
