@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from napari_dip.optim.stopping import MaxIterations as MaxIterations
     from napari_dip.optim.stopping import StopRequested as StopRequested
     from napari_dip.optim.stopping import TimeLimit as TimeLimit
+    from napari_dip.psf.estimate import EstimatedPSF as EstimatedPSF
     from napari_dip.psf.estimate import estimate_psf as estimate_psf
     from napari_dip.psf.models import AiryPSF as AiryPSF
     from napari_dip.psf.models import GaussianPSF as GaussianPSF
@@ -87,7 +88,7 @@ _HOMES = {
     ),
     "noise.estimate": ("EstimatedNoise", "estimate_noise"),
     "psf.models": ("AiryPSF", "GaussianPSF", "MeasuredPSF", "MoffatPSF"),
-    "psf.estimate": ("estimate_psf",),
+    "psf.estimate": ("EstimatedPSF", "estimate_psf"),
     "restoration.recipe": ("Recipe",),
     "restoration.resolution": ("Resolution", "measure_resolution"),
     "restoration.frame_report": ("FrameReport",),

@@ -6,6 +6,7 @@ import tifffile
 from PIL import Image
 
 from napari_dip.errors import FileError
+from napari_dip.io import provenance
 
 from .running import FAST, run
 
@@ -52,6 +53,17 @@ def test_maps_are_written_as_tiff_only(cells, tmp_path, capsys):
 def test_the_noise_is_said_before_the_run(cells, tmp_path, capsys):
     assert run("denoise", cells, tmp_path / "out.tif", "--method", "pkn") == 0
     assert "The noise was measured: σ = " in capsys.readouterr().err
+
+
+def test_the_verdict_on_the_residual_follows_the_summary(cells, tmp_path, capsys):
+    out = tmp_path / "out.tif"
+    assert run("denoise", cells, out, *PKN) == 0
+    lines = capsys.readouterr().err.splitlines()
+    at = next(n for n, line in enumerate(lines) if line.startswith("The result was computed"))
+    (report,) = provenance(out)["frames"]
+    said = report["diagnostics"]
+    assert lines[at + 1] == " ".join([said["verdict"], *said["findings"]])
+    assert "residual" in lines[at + 1]
 
 
 def test_a_kernel_network_takes_the_pixels_of_the_task(cells, tmp_path):

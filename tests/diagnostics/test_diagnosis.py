@@ -9,6 +9,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from napari_dip import (
+    CorrelatedNoise,
     GaussianNoise,
     LaplaceNoise,
     Outcome,
@@ -177,12 +178,18 @@ def test_structure_that_is_missing_correlates_neighbours(truth):
     assert "Neighbouring pixels" in found.in_words
 
 
-def test_noise_that_is_correlated_is_named(truth):
+@pytest.mark.parametrize("model", [None, UnknownNoise(), CorrelatedNoise()])
+def test_noise_that_is_correlated_is_named(model, truth):
     noise = gaussian_filter(np.random.default_rng(0).normal(size=(SIDE, SIDE)), 1.0)
-    given = replace(problem(truth), data=truth + tensor(8 * noise / noise.std()))
+    given = replace(problem(truth, model=model), data=truth + tensor(8 * noise / noise.std()))
     found = diagnosis(given, answer(truth))
     assert found.white is False
-    assert "correlated from pixel to pixel" in found.in_words
+    assert found.consistent is not True
+    assert "not independent from pixel to pixel" in found.in_words
+    assert found.peak_count is None
+    if model is not None:
+        assert found.noise_from == "data"
+        assert 0.6 < found.fitted.whole.value < 2
 
 
 @pytest.mark.parametrize(

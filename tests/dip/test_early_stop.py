@@ -35,13 +35,13 @@ def method(tiny):
 @pytest.fixture
 def blocked(monkeypatch):
     """Keep the classic filters from ending before the event is set."""
-    release, filtered = Event(), initial._filtered
+    release, filtered = Event(), initial.filtered
 
     def slow(*arguments):
         release.wait()
         return filtered(*arguments)
 
-    monkeypatch.setattr(initial, "_filtered", slow)
+    monkeypatch.setattr(initial, "filtered", slow)
     yield release
     release.set()
 

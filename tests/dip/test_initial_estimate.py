@@ -217,7 +217,7 @@ def test_it_yields_while_a_filter_works_and_starts_no_other_once_closed(phantom,
         release.wait()
         return image
 
-    monkeypatch.setattr(module, "_filtered", slow)
+    monkeypatch.setattr(module, "filtered", slow)
     work = module.initial_estimate(problem(phantom[None]))
     while not started:
         assert next(work) is None

@@ -48,9 +48,3 @@ def test_no_level_lies_below_the_floor():
     one = problem(PerPixelNoise(torch.ones_like(data)), data, floor=0.5)
     (found,) = levelled([Iterate(1, torch.ones_like(data), torch.zeros(()))], one)
     assert float(found.x.min()) == 0.5
-
-
-def test_other_noise_is_left_alone():
-    data = torch.zeros(1, 1, 4, 4)
-    first = Iterate(1, torch.ones_like(data), torch.zeros(()))
-    assert next(iter(levelled([first], problem(UnknownNoise(), data)))) is first

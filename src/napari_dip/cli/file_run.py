@@ -111,11 +111,9 @@ class FileRun:
         pixels, axes = source.picture.with_nan, source.axes.letters
         missing = source.beside.get("missing")
         if job.estimate_psf:
-            psf = estimate_psf(pixels, missing=missing, axes=axes)
-            notes.append(
-                f"{path}: the blur was measured, its full width at half maximum is {psf.fwhm:.3g} pixels"
-            )
-            task = replace(cast(Any, task), psf=psf)
+            blur = estimate_psf(pixels, missing=missing, axes=axes)
+            notes.append(f"{path}: the blur was measured, {blur.in_words}")
+            task = replace(cast(Any, task), psf=blur.model)
         if job.estimate_noise:
             noise = estimate_noise(task.noise, pixels, missing=missing, axes=axes)
             notes.append(f"{path}: the noise was measured, {noise.in_words}")

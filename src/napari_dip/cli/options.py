@@ -109,7 +109,7 @@ PSFFile = Annotated[
 ]
 PSFEstimate = Annotated[
     _Switch,
-    Parameter(help="Measure a Gaussian blur on the sharpest edges of the image.", group=_TASK),
+    Parameter(help="Measure the blur at points of light or sharp edges of the image.", group=_TASK),
 ]
 PSFKind = Annotated[
     str | None,

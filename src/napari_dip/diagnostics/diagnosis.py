@@ -44,7 +44,8 @@ def diagnosis(problem: Problem, answer: Iterate) -> Diagnostics:
     channels = chosen_channels(problem.data.shape[1])
     problem = problem.of_channels(channels)
     explained = problem.operator(answer.x[:, channels])
-    noise = ComparedNoise.of(problem, explained)
+    white = whiteness(middle(problem.data), middle(_observed(problem)).float())
+    noise = ComparedNoise.of(problem, explained, white)
     sample = Sample(problem.data[0], _observed(problem)[0], noise.sigma[0], noise.skewness[0], noise.power[0])
     blocks = sample.blocks(explained[0])
     residual = observed_of(blocks, "residual")
@@ -54,11 +55,12 @@ def diagnosis(problem: Problem, answer: Iterate) -> Diagnostics:
         "",
         noise=noise.in_words,
         noise_from=noise.origin,
-        white=whiteness(middle(problem.data), middle(_observed(problem)).float()).white,
+        white=white.white,
         correlations=autocorrelations(blocks),
         flux_ratio=flux_ratio(blocks),
     )
-    if not isinstance(problem.noise, LaplaceNoise):  # which expects outliers
+    # Outliers are expected of Laplace noise, and correlated noise has peaks of its own.
+    if white.white and not isinstance(problem.noise, LaplaceNoise):
         found = _with_peaks(found, blocks, channels)
     if noise.origin != "nothing":
         found = replace(found, fitted=_misfit(blocks, np.ones(len(residual), bool)))

@@ -10,6 +10,7 @@ from napari_dip.noise.absence import positive_sigma
 from napari_dip.noise.estimate import estimating
 from napari_dip.noise.models import NoiseModel, UnknownNoise
 from napari_dip.noise.residual import residual_sigma
+from napari_dip.noise.whiteness import Whiteness
 from napari_dip.problem import Problem
 from napari_dip.steps import finished
 
@@ -42,7 +43,7 @@ class ComparedNoise:
     in_words: str
 
     @classmethod
-    def of(cls, problem: Problem, explained: Tensor) -> Self:
+    def of(cls, problem: Problem, explained: Tensor, white: Whiteness) -> Self:
         """Return the noise of a problem's data.
 
         Parameters
@@ -51,10 +52,18 @@ class ComparedNoise:
             Has the data and the noise model.
         explained : Tensor, shape ``(1, C, *spatial)``
             A x.
+        white : Whiteness
+            What the noise of neighbouring pixels has in common.
         """
         if problem.noise.known:
             arrays = _of_model(problem.noise, explained, problem.data)
             return cls(*arrays, "task", problem.described(problem.noise))
+        if not white.white and white.measured:
+            strength = white.variance.to(explained).sqrt()
+            levels = ", ".join(f"{one * problem.units.scale:.3g}" for one in strength.flatten().tolist())
+            rest = torch.zeros_like(explained), torch.ones_like(explained)
+            what = f"σ = {levels} grey levels, {white.in_words}"
+            return cls(strength.expand_as(explained), *rest, "data", what)
         channels = explained.split(1, 1)
         models = [measured_noise(problem, channel) for channel in range(len(channels))]
         found = [model for model in models if model is not None]

@@ -40,6 +40,10 @@ _UNKNOWN = (
     "The residual looks like noise. Whether it is as strong as the noise can't be told, because the noise is "
     "unknown: choose a noise model if you know it."
 )
+_CORRELATED = (
+    "The noise in the data is not independent from pixel to pixel, so it can't be told from structure in the "
+    "residual. If you can, restore the data as they were before any filter, resampling or compression."
+)
 _TOO_SMALL = "There are too few pixels to tell whether the residual is noise."
 #: What is said where nothing is left of the data.
 NO_RESIDUAL = (
@@ -64,10 +68,14 @@ def judged(found: Diagnostics, outcome: Outcome | None, criterion: StoppingCrite
         consistent, first = False, "The residual is not what noise alone would leave."
     elif not found.correlations:
         consistent, first = None, _TOO_SMALL
+    elif found.white is False:
+        consistent, first = None, _CORRELATED
     elif found.noise_from == "nothing":
         consistent, first = None, _UNKNOWN
     else:
         consistent, first = True, _NOISE
+    if findings and found.white is False:
+        findings.append(_CORRELATED)
     findings += _warnings(found, outcome, criterion)
     return replace(found, verdict=first, findings=tuple(findings), consistent=consistent)
 
@@ -80,13 +88,7 @@ def _findings(found: Diagnostics) -> Iterator[str]:
         yield from _misfits(found)
         yield from _peaks(found)
     lags = [lag for one in found.correlations for lag in (one.lag_1, one.lag_2) if _above(lag, _CORRELATION)]
-    if found.white is False:
-        yield (
-            "The noise in the data is correlated from pixel to pixel, so part of it may have been kept as "
-            "structure. If you can, restore the data as they were before any filter, resampling or "
-            "compression."
-        )
-    if lags:
+    if lags and found.white is not False:
         most = max(lag.value for lag in lags)
         yield (
             f"Neighbouring pixels of the residual are alike (correlation {most:.2f}): it holds structure, or "

@@ -273,7 +273,8 @@ def _run(
     """Yield the iterates of one network until its fit ends, and keep its weights in the state."""
     validation = prepared.validation
     iterates = averaged(validation.score_outputs(outputs), decay=settings.ema_decay)
-    iterates = levelled(iterates, prepared.energy)
+    if prepared.energy is not validation.fitted:
+        iterates = levelled(iterates, prepared.energy)
     iterates = validation.score_means(averaged_with(validation.score_averages(iterates), answers))
     if number:  # an untrained network does not join the others
         iterates = islice(iterates, 1, None)

@@ -40,19 +40,16 @@ def levelled(iterates: Iterable[Iterate], energy: Problem) -> Iterator[Iterate]:
     """Add a constant to each channel of x, so that the weighted mean of its residual is 0.
 
     A fit reaches the mean of an image only after it has learnt much of its noise. Bright pixels have little
-    weight, so what is still missing from stars is not spread over the sky. Only an energy with a given
-    strength of noise in each pixel changes anything, and x never falls below the floor.
+    weight, so what is still missing from stars is not spread over the sky. x never falls below the floor.
 
     Parameters
     ----------
     iterates : iterable of Iterate
         Any stream.
     energy : Problem
-        The part that is fitted, as `weighted` returns it.
+        The part that is fitted, as `weighted` returns it for photon noise.
     """
-    if not isinstance(energy.noise, PerPixelNoise):
-        yield from iterates
-        return
+    assert isinstance(energy.noise, PerPixelNoise)
     weights = energy.weights / energy.noise.sigma.square()
     axes = tuple(range(2, weights.ndim))
     total = energy.gain * weights.sum(axes, keepdim=True).clamp_min(1e-12)

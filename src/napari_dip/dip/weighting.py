@@ -11,6 +11,7 @@ from torch import Tensor
 from napari_dip.dip.validation import Validation
 from napari_dip.noise.estimate import photon_transfer
 from napari_dip.operators import Identity
+from napari_dip.optim.iterate import StoppingCriterion
 from napari_dip.problem import Problem
 from napari_dip.steps import Steps
 
@@ -24,12 +25,13 @@ _BRIGHTNESS = 5
 def weighting(validation: Validation, estimate: Tensor | None) -> Steps[Validation]:
     """Return, in steps, a validation whose pixels are weighted by the inverse variance of their noise.
 
-    This is done for denoising where the strength of the noise is unknown, and stays so: it follows from the
-    residual. What is measured is how much stronger the noise is in bright places, by the slope of the photon
-    transfer curve with its standard error. The fit takes the slope one standard error lower than it is found,
-    so that it is hardly changed where little can be said. The held-out pixels take the slope that is to be
-    expected, which is never negative: otherwise a few bright pixels, whose noise and structure are strong,
-    would decide. To first order, this is least squares of the variance-stabilised data.
+    This is done for denoising where the noise is independent in each pixel and its strength is unknown. It
+    stays unknown: it follows from the residual. What is measured is how much stronger the noise is in bright
+    places, by the slope of the photon transfer curve with its standard error. The fit takes the slope one
+    standard error lower than it is found, so that it is hardly changed where little can be said. The
+    held-out pixels take the slope that is to be expected, which is never negative: otherwise a few bright
+    pixels, whose noise and structure are strong, would decide. To first order, this is least squares of the
+    variance-stabilised data.
 
     Parameters
     ----------
@@ -40,7 +42,8 @@ def weighting(validation: Validation, estimate: Tensor | None) -> Steps[Validati
     """
     problem, held_out = validation.problem, validation.held_out
     denoising = isinstance(problem.operator, Identity) and not problem.only_missing
-    if held_out is None or problem.noise.known or not denoising:
+    independent = validation.criterion is StoppingCriterion.HELD_OUT
+    if held_out is None or problem.noise.known or not (denoising and independent):
         return validation
     light = _averaged(problem) if estimate is None else problem.operator(estimate)
     certain, expected = yield from _weights(problem, light)

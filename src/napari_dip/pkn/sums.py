@@ -18,7 +18,7 @@ def with_sums_of_data(x: Tensor, problem: Problem, data: Tensor) -> Tensor:
     """Return a sharpened image whose local sums are those of the data, and that lies above the floor.
 
     A kernel that differs from place to place adds light where it sharpens most. The residual that is left
-    within a Gaussian G twice as wide as the point spread function is put back: x + G (y − H x). A floor takes
+    within a Gaussian G much wider than the point spread function is put back: x + G (y − H x). A floor takes
     light away in proportion, as z ← z · G (y − f) / G H z, where z is the light above the floor f. Clipping
     would add light instead.
 

@@ -48,6 +48,7 @@ BUNDLED = {
 _ENDS = {
     Outcome.NO_IMPROVEMENT: "when the error on the held-out pixels had stopped falling",
     Outcome.VARIANCE: "when the outputs began to vary more again, as they do when a network fits noise",
+    Outcome.SPLIT: "when the error against the second image had stopped falling",
     Outcome.DISCREPANCY: "when the residual had become as weak as the noise",
     Outcome.SPLIT: "when the error against the second image had stopped falling",
     Outcome.MAX_ITERATIONS: "at the maximum number of iterations",
@@ -164,6 +165,12 @@ def _(method: DIP, found: Provenance, cite: Bibliography) -> Iterator[str]:
         yield (
             "The iteration with the smallest variance of the outputs was kept "
             f"{cite('wang2023')}, which suits noise that is correlated between pixels."
+        )
+    if StoppingCriterion.SPLIT in criteria:
+        yield (
+            "Noise with the measured spectrum was added to the data and subtracted from them, which gives "
+            "two images with independent noise. The fit saw the first, and the iteration that came nearest "
+            "to the second was kept."
         )
     if StoppingCriterion.DISCREPANCY in criteria:
         yield "The fit was stopped when the residual was as strong as the noise."

@@ -328,9 +328,8 @@ def _score(iterate: Iterate, units: Units) -> float | None:
     if iterate.score is None:
         return None
     match iterate.criterion:
-        case (
-            StoppingCriterion.HELD_OUT | StoppingCriterion.SPLIT
-        ):  # nats: the density of y is that of the working value over the scale
+        # Nats: the density of y is that of the working value over the scale.
+        case StoppingCriterion.HELD_OUT | StoppingCriterion.SPLIT:
             return iterate.score + math.log(units.scale)
         case StoppingCriterion.VARIANCE | StoppingCriterion.RISK | StoppingCriterion.CROSS_SCALE:
             # The product of two floats may become infinite, whereas a power would raise an error.

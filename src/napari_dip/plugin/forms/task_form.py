@@ -7,6 +7,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QPushButton, QWidget
 
 from napari_dip.noise.estimate import EstimatedNoise, estimate_noise
+from napari_dip.noise.models import UnknownNoise
 from napari_dip.plugin.forms.fields import fill, label
 from napari_dip.plugin.forms.form import Form, Variants
 from napari_dip.plugin.forms.layout import Rows, vertical
@@ -14,8 +15,8 @@ from napari_dip.plugin.forms.source_form import SourceForm
 from napari_dip.plugin.preferences import remembered_settings
 from napari_dip.plugin.runs.check import Check
 from napari_dip.plugin.runs.inputs import Inputs
-from napari_dip.psf.estimate import estimate_psf
-from napari_dip.psf.models import GaussianPSF, MeasuredPSF
+from napari_dip.psf.estimate import EstimatedPSF, estimate_psf
+from napari_dip.psf.models import MeasuredPSF
 from napari_dip.restoration.text import sentence
 from napari_dip.tasks import TASKS, Task
 
@@ -62,9 +63,13 @@ class TaskForm(QWidget):
             "photon noise if the noise grows with brightness, Gaussian noise otherwise."
         )
         button.clicked.connect(self.measure_noise)
+        # Stripes and correlated noise have no parameters to measure.
+        noise.choice.changed.connect(lambda kind: button.setEnabled(kind is UnknownNoise or kind.known))
         noise.row.addWidget(button)
         if isinstance(psf := form.fields.get("psf"), Variants) and not psf.optional:
-            blur = _estimate("Measure the blur at the sharpest edges of the image and enter it here.")
+            blur = _estimate(
+                "Measure the blur at points of light or sharp edges of the image, and enter it here."
+            )
             blur.clicked.connect(self.measure_psf)
             psf.row.addWidget(blur)
         if (last := remembered_settings(cls)) is not None:
@@ -161,9 +166,9 @@ class TaskForm(QWidget):
         if isinstance(found, EstimatedNoise):
             self.noise.set(found.model)
             self.said.emit(" ".join([f"The noise was measured in the image: {found.in_words}.", *notes]))
-        elif isinstance(found, GaussianPSF):
-            self.form.fields["psf"].set(found)
-            self.said.emit(" ".join(["The blur was measured in the image.", *notes]))
+        elif isinstance(found, EstimatedPSF):
+            self.form.fields["psf"].set(found.model)
+            self.said.emit(" ".join([f"The blur was measured in the image: {found.in_words}.", *notes]))
         else:
             self.failed.emit(found)
 
