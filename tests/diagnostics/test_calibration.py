@@ -10,7 +10,7 @@ SHAPE = (1, 192, 192)
 def case(random, *, error=0.3, lost=0.0, shape=SHAPE, scale=1.0):
     """Return the arguments of `calibrated` for an image with known errors, and these errors.
 
-    Errors are three times as large in one half, where the image is steep. A share of them is not in the refits.
+    Errors are three times as large in one half, where the image is steep. Refits lack a share of them.
     """
     columns = np.arange(shape[-1])
     rough = columns >= shape[-1] // 2
