@@ -4,7 +4,7 @@ from pathlib import Path
 
 from napari_dip.errors import FileError
 from napari_dip.io import provenance
-from napari_dip.restoration.methods_text import bibtex, methods_text
+from napari_dip.restoration.paper.methods_text import bibtex, methods_text
 
 
 def described(path: Path, *, references: bool) -> str:

@@ -10,7 +10,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from napari_dip.diagnostics.report import Diagnostics
 from napari_dip.optim.iterate import Outcome
 from napari_dip.restoration.frame_report import FrameReport
-from napari_dip.restoration.methods_text import bibtex, methods_text
+from napari_dip.restoration.paper.methods_text import bibtex, methods_text
 from napari_dip.restoration.uncertainty import Uncertainty
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from napari_dip.plugin.results.filter_panel import FilterPanel
 from napari_dip.plugin.results.result import Result
 from napari_dip.plugin.results.tuning_panel import TuningPanel
 from napari_dip.presentation import words_of_task
-from napari_dip.restoration.methods_text import bibtex, methods_text
+from napari_dip.restoration.paper.methods_text import bibtex, methods_text
 from napari_dip.restoration.provenance import Place, Provenance, Source
 from napari_dip.restoration.recipe import Recipe
 from napari_dip.restoration.text import comments, one_line, sentence

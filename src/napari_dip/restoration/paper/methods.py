@@ -9,7 +9,7 @@ from napari_dip.methods.classic import RichardsonLucy, Wiener
 from napari_dip.networks.settings import Architecture, Decoder, Hourglass
 from napari_dip.noise.models import LaplaceNoise, PoissonGaussianNoise, PoissonNoise
 from napari_dip.optim.iterate import Outcome, StoppingCriterion
-from napari_dip.restoration.citations import Bibliography
+from napari_dip.restoration.paper.citations import Bibliography
 from napari_dip.restoration.provenance import Provenance
 from napari_dip.restoration.recipe import changed
 from napari_dip.restoration.text import file_name, in_series

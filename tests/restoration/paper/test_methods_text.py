@@ -33,13 +33,13 @@ from napari_dip import (
 )
 from napari_dip.methods import METHODS
 from napari_dip.optim.iterate import Outcome, StoppingCriterion
-from napari_dip.restoration.citations import WORKS, Bibliography, Work
-from napari_dip.restoration.method_words import _ENDS, BUNDLED, nearest_preset
-from napari_dip.restoration.methods_text import bibtex, methods_text
+from napari_dip.restoration.paper.citations import WORKS, Bibliography, Work
+from napari_dip.restoration.paper.methods import _ENDS, BUNDLED, nearest_preset
+from napari_dip.restoration.paper.methods_text import bibtex, methods_text
 from napari_dip.settings import to_dict
 from napari_dip.tasks import TASKS
 
-from .test_provenance import mutated
+from ..test_provenance import mutated
 
 SOURCES = {
     DIP: ["Ulyanov et al. 2020", "Kingma and Ba 2015"],

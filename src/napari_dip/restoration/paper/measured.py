@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from statistics import median
 
 from napari_dip.diagnostics.report import Diagnostics, Estimate
-from napari_dip.restoration.citations import Bibliography
+from napari_dip.restoration.paper.citations import Bibliography
 from napari_dip.restoration.provenance import Provenance
 
 

@@ -3,7 +3,7 @@
 import re
 from importlib.metadata import PackageNotFoundError, metadata
 
-from napari_dip.restoration.citations import Bibliography, Work
+from napari_dip.restoration.paper.citations import Bibliography, Work
 from napari_dip.restoration.provenance import Provenance
 
 #: What a version and a system look like. Provenance may come from a stranger's file.

@@ -8,11 +8,11 @@ from typing import Any
 
 from napari_dip.image.region import written
 from napari_dip.methods import DIP, PKN, FineTune, Method
-from napari_dip.restoration.citations import Bibliography
-from napari_dip.restoration.method_words import BUNDLED
+from napari_dip.restoration.paper.citations import Bibliography
+from napari_dip.restoration.paper.methods import BUNDLED
+from napari_dip.restoration.paper.software import device, libraries, package, repository, system
 from napari_dip.restoration.provenance import Provenance
 from napari_dip.restoration.recipe import Recipe, expression
-from napari_dip.restoration.software import device, libraries, package, repository, system
 from napari_dip.restoration.text import file_name
 
 _BLANK = "…"

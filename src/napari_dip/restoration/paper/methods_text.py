@@ -20,13 +20,13 @@ from napari_dip.noise.models import (
     StripeNoise,
 )
 from napari_dip.psf.models import PSF, AiryPSF, GaussianPSF, MoffatPSF
-from napari_dip.restoration.checklists import checklists
-from napari_dip.restoration.citations import Bibliography
-from napari_dip.restoration.limitations import limitations
-from napari_dip.restoration.measured_words import measurements
-from napari_dip.restoration.method_words import name_of, sentences
+from napari_dip.restoration.paper.checklists import checklists
+from napari_dip.restoration.paper.citations import Bibliography
+from napari_dip.restoration.paper.limitations import limitations
+from napari_dip.restoration.paper.measured import measurements
+from napari_dip.restoration.paper.methods import name_of, sentences
+from napari_dip.restoration.paper.software import bibliography, device, libraries, package
 from napari_dip.restoration.provenance import Provenance
-from napari_dip.restoration.software import bibliography, device, libraries, package
 from napari_dip.restoration.text import file_name, in_series
 from napari_dip.tasks import Deconvolve, Denoise, Inpaint, SuperResolve
 
