@@ -1,4 +1,3 @@
-import re
 from dataclasses import replace
 
 import numpy as np
@@ -31,8 +30,8 @@ def run(x, outcome=Outcome.NO_IMPROVEMENT):
         yield Iterate(index, x, torch.tensor(1.0), 0.5, outcome if index == 2 else None, note="A note.")
 
 
-def test_the_answer_contains_the_sources_and_says_how_many(random):
-    data = random.normal(spots(900, [(12, 12), (30, 36)]), 10)
+def test_the_answer_contains_the_sources_and_says_how_many():
+    data = np.random.default_rng(9).normal(spots(900, [(12, 12), (30, 36)]), 10)
     x = torch.zeros(1, 1, 48, 48)
     *before, answer = recovered(run(x), problem(data, GaussianNoise(10.0)))
     assert all(one.outcome is None and torch.equal(one.x, x) for one in before)
