@@ -35,9 +35,7 @@ def test_the_answer_contains_the_sources_and_says_how_many():
     x = torch.zeros(1, 1, 48, 48)
     *before, answer = recovered(run(x), problem(data, GaussianNoise(10.0)))
     assert all(one.outcome is None and torch.equal(one.x, x) for one in before)
-    assert re.fullmatch(
-        r"A note. [23] faint sources were too weak in the fit, and were put back.", answer.note
-    )
+    assert answer.note == "A note. 2 faint sources were too weak in the fit, and were put back."
     assert torch.equal(answer.x, answer.sources)
     assert float(answer.x.sum()) == pytest.approx(1800, rel=0.2)
 
