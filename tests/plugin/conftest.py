@@ -32,6 +32,7 @@ SMALL = DIP(
     time_limit=600,
     initial_estimate=False,
     postfilter=False,
+    recover_sources=False,
     input_channels=2,
     network=Hourglass(widths=(4, 4), skips=(2, 2)),
     precision="float32",

@@ -109,3 +109,8 @@ def test_a_network_that_looks_at_the_data_first_has_its_memory_measured(random):
     assert cost.bytes >= 32 * 32 * 4
     assert not cost.at_once
     assert estimate_cost(random.random((32, 32)), Denoise(), replace(method, action="network")).at_once
+
+
+def test_the_uncertainty_takes_two_more_runs(random):
+    hurried = replace(METHOD, iterations=10**6, time_limit=3.0)
+    assert estimate_cost(random.random((5, 64, 64)), Denoise(), hurried, uncertainty=True).seconds == 45

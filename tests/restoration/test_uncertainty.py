@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -18,7 +20,9 @@ from napari_dip.errors import InputError
 from napari_dip.operators import Identity
 from napari_dip.optim.iterate import Iterate, Outcome
 from napari_dip.problem import Problem
-from napari_dip.restoration.refits import REFITS, with_uncertainty
+from napari_dip.restoration.progress import ProgressTracker
+from napari_dip.restoration.refits import with_uncertainty
+from napari_dip.restoration.uncertainty import REFITS
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +168,19 @@ def test_no_run_sees_the_pixels_that_calibrate(random):
     assert all(one.outcome is None for one in before)
     assert solver.seeds == [3, 4, 5]
     assert state == {"weights": torch.tensor(3)}
+
+
+def test_it_says_what_it_does_meanwhile_and_its_index_counts_on(random):
+    (*before, answer), _ = run(Solver(), random.normal(100, 10, (64, 64)))
+    assert [one.index for one in before] == [0, 1, 2, 2, 3]
+    assert [one.note for one in before[1:]] == [
+        f"The uncertainty is being measured on simulated data ({at} of 2)." for at in (1, 1, 2, 2)
+    ]
+    assert all(bool(one.loss.isnan()) for one in before[1:])
+    assert (answer.index, answer.note) == (1, "A note.")
+    tracker = ProgressTracker(SimpleNamespace(max_iterations=1, time_limit=None), uncertainty=True)
+    assert [tracker.at(one).completed for one in (*before, answer)] == [0, 1, 2, 2, 3, 3]
+    assert tracker.total == 3
 
 
 def test_refits_are_made_of_simulated_data_of_the_answer(random):

@@ -12,12 +12,20 @@ if TYPE_CHECKING:
 def announce(run: "FileRun", reporter: "Reporter") -> None:
     """Say what is known before the run, and start its progress."""
     measurement, method, rule = run.measurement, run.method, run.common.stopping_rule
+    uncertainty = run.common.uncertainty is not None
     reporter.say(f"{run.path}: {run.layout.describe(measurement.shape)}")
     for note in run.source.notes:
         reporter.say(note)
     if rule is not None:
         method = method.probe(max(1, min(rule.iterations, method.max_iterations)))
     if not reporter.quiet:
-        maps, device = run.parameter_maps, run.common.device
-        reporter.show_cost(estimate_cost(measurement, run.task, method, parameter_maps=maps, device=device))
-    reporter.begin(method, frames=len(list(run.layout.frames(measurement.shape))))
+        cost = estimate_cost(
+            measurement,
+            run.task,
+            method,
+            parameter_maps=run.parameter_maps,
+            device=run.common.device,
+            uncertainty=uncertainty,
+        )
+        reporter.show_cost(cost)
+    reporter.begin(method, len(list(run.layout.frames(measurement.shape))), uncertainty=uncertainty)

@@ -84,14 +84,14 @@ class Reporter:
             f"most runs stop earlier), {memory(estimate.bytes)} of memory"
         )
 
-    def begin(self, method: Method, frames: int = 1) -> None:
+    def begin(self, method: Method, frames: int = 1, *, uncertainty: bool = False) -> None:
         """Start the progress of a run."""
-        self._progress = ProgressTracker(method, frames)
+        self._progress = ProgressTracker(method, frames, uncertainty=uncertainty)
         self._last_line = time.monotonic()
         self._said, self._error = set(), ""
         if self._task is not None:
             self._bar.remove_task(self._task)
-        self._task = self._bar.add_task("restoring", total=method.max_iterations * frames, left="?", error="")
+        self._task = self._bar.add_task("restoring", total=self._progress.total, left="?", error="")
 
     def show(self, iterate: Iterate) -> None:
         """Show how far a run is; say once in each run what decides when it stops."""

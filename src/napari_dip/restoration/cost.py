@@ -12,6 +12,7 @@ from napari_dip.errors import InputError, translated_errors
 from napari_dip.restoration.checks import nothing_to_restore
 from napari_dip.restoration.environment import own_environment
 from napari_dip.restoration.series import Series
+from napari_dip.restoration.uncertainty import REFITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,6 +61,7 @@ def estimate_cost(
     *,
     parameter_maps: "Mapping[str, ArrayLike] | None" = None,
     device: Device = "auto",
+    uncertainty: bool = False,
 ) -> CostEstimate:
     """Measure a few iterations on a part of the first frame, and scale them to the whole.
 
@@ -67,7 +69,7 @@ def estimate_cost(
 
     Parameters
     ----------
-    measurement, task, method, parameter_maps, device
+    measurement, task, method, parameter_maps, device, uncertainty
         As for `solve`.
 
     Returns
@@ -105,6 +107,7 @@ def estimate_cost(
     each = ratio * seconds * (1 if at_once else method.max_iterations)
     if method.time_limit is not None:
         each = min(each, method.time_limit)
+    each *= 1 + REFITS * uncertainty
     remarks = method.remarks(problem)
     needed = round(_OVERHEAD * ratio * saved)
     return CostEstimate(ratio * seconds, each * len(series.frames), needed, at_once, remarks)

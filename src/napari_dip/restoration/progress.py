@@ -5,6 +5,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_dip.restoration.uncertainty import REFITS
+
 if TYPE_CHECKING:
     from napari_dip.methods import Method
     from napari_dip.optim.iterate import Iterate
@@ -39,14 +41,22 @@ class ProgressTracker:
         Its iterations and its time limit bound the run.
     frames : int
         How many frames are restored, one after another.
+    uncertainty : bool
+        Whether simulated data of each frame are restored, too.
     """
 
-    def __init__(self, method: "Method", frames: int = 1) -> None:
-        self._iterations, self._frames = method.max_iterations, frames
-        self._limit = math.inf if method.time_limit is None else method.time_limit * frames
+    def __init__(self, method: "Method", frames: int = 1, *, uncertainty: bool = False) -> None:
+        fits = 1 + REFITS * uncertainty
+        self._iterations, self._frames = fits * method.max_iterations, frames
+        self._limit = math.inf if method.time_limit is None else fits * method.time_limit * frames
         self._frame: tuple[int, ...] | None = None
         self._finished = self._completed = 0
         self._began = self._fit_began = time.monotonic()
+
+    @property
+    def total(self) -> int:
+        """The largest number of iterations, over all frames."""
+        return self._iterations * self._frames
 
     def at(self, iterate: "Iterate") -> Position:
         """Return how far the run has come; iterates may be left out, except for the first of a frame."""
@@ -56,7 +66,7 @@ class ProgressTracker:
         now = time.monotonic()
         if iterate.preparing and not self._completed:  # how long this takes tells nothing about iterations
             self._fit_began = now
-        total = self._iterations * self._frames
+        total = self.total
         # A run ends with its best iterate, whose index may be smaller: that is no step back.
         done = min(self._finished * self._iterations + iterate.index, total)
         completed = self._completed = max(self._completed, done)

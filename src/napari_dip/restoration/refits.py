@@ -14,9 +14,8 @@ from napari_dip.noise.models import LaplaceNoise, NoiseModel
 from napari_dip.operators import Identity
 from napari_dip.optim.iterate import Iterate, Outcome, PixelErrors, State, Unseen
 from napari_dip.problem import Problem
+from napari_dip.restoration.uncertainty import REFITS
 
-#: Number of simulated data sets.
-REFITS = 2
 #: Share of the observed pixels that nothing may see, and the least number of them.
 _SHARE, _LEAST = 0.05, 100
 #: Difference between the seed of a run and that of its unseen pixels and simulated noise.
@@ -46,7 +45,7 @@ def with_uncertainty(
     Yields
     ------
     Iterate
-        While simulated data are restored, the answer is repeated without its outcome.
+        While simulated data are restored, the answer is repeated without its outcome; the index counts on.
     """
     noise, reason = _Noise.of(problem)
     fitted, unseen = problem, None
@@ -54,10 +53,12 @@ def with_uncertainty(
         generator = torch.Generator().manual_seed((seed + _APART) % 2**63)
         fitted, unseen = problem.split(_SHARE, generator)
     answer: Iterate | None = None
+    reached = 0
     run = solve(fitted, seed=seed, initial_state=initial_state)
     try:
         while True:
             iterate = next(run)
+            reached = max(reached, iterate.index)
             if iterate.outcome is None:
                 yield iterate
             else:
@@ -81,10 +82,11 @@ def with_uncertainty(
         with closing(solve(simulated, seed=seed + 1 + number, initial_state=None)) as refit:
             for iterate in refit:
                 outcome, x = iterate.outcome, iterate.x
-                yield replace(answer, outcome=None)
+                yield _meanwhile(answer, reached + iterate.index, number)
         if outcome is Outcome.STOPPED or not x.isfinite().all():
             yield _without(answer, "the run was stopped before it was measured")
             return state
+        reached += iterate.index
         errors.append(x - answer.x)
     yield replace(answer, errors=_measured(answer.x, errors, noise, unseen), unseen=_unseen(answer, unseen))
     return state
@@ -101,6 +103,13 @@ def _measured(x: Tensor, errors: list[Tensor], noise: "_Noise", unseen: Problem)
     return PixelErrors(
         torch.from_numpy(found.standard_error)[None].to(x), variance.sqrt().to(x), found.scores
     )
+
+
+def _meanwhile(answer: Iterate, index: int, number: int) -> Iterate:
+    """Return what is shown of an answer while simulated data are restored."""
+    note = f"The uncertainty is being measured on simulated data ({number + 1} of {REFITS})."
+    nothing = answer.x.new_full((), math.nan)
+    return replace(answer, index=index, loss=nothing, score=None, outcome=None, note=note)
 
 
 def _unseen(answer: Iterate, unseen: Problem) -> Unseen:

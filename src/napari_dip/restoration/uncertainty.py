@@ -11,6 +11,9 @@ from napari_dip.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+#: Number of simulated data sets that are restored to measure the uncertainty of an answer.
+REFITS = 2
+
 
 @dataclass(frozen=True, eq=False)
 class Uncertainty:

@@ -98,7 +98,7 @@ class Dock(JobDock):
         self.task.drop()
         self.run_button.setEnabled(False)
         self.source.set_needs_psf(self.task.needs_psf)
-        self.method.offer(self.task.task_type)
+        self.method.offer(self.task.task_type, uncertainty=self.task.has_uncertainty)
         reasons = [*self.task.problems(), *self.source.problems(), *self.method.problems()]
         if reasons:
             self._check.drop()
@@ -193,7 +193,7 @@ class Dock(JobDock):
         job = Job(
             result.name,
             run.stream,
-            lambda: RunWatch(ProgressTracker(run.method, run.frames)),
+            lambda: RunWatch(ProgressTracker(run.method, run.frames, uncertainty=run.uncertainty)),
             self._preferences.interval,
         )
         self._say("")
@@ -233,7 +233,7 @@ class Dock(JobDock):
         absent = [name for name in names.values() if name and name not in layers]
         try:
             self.task.show_task(recipe.task)
-            self.method.show_method(found.method, recipe.device, recipe.seed)
+            self.method.show_method(found.method, recipe.device, recipe.seed, uncertainty=recipe.uncertainty)
             for choice, name in names.items():
                 choice.choose(layers.get(name))
             axes = Axes(recipe.axes, recipe.channels)

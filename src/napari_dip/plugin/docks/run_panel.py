@@ -1,6 +1,7 @@
 """A restoration as the user sees it while it runs, and in its result layer."""
 
 import html
+import math
 import time
 import traceback
 
@@ -57,12 +58,12 @@ class RunPanel(JobPanel):
         lines = [", ".join(parts), *([html.escape(snapshot.note)] if snapshot.note else [])]
         if snapshot.curve:
             _, fit, score = snapshot.curve[-1]
-            errors = [coloured(f"fit error {fit:.4g}", FIT)]
+            errors = [coloured(f"fit error {fit:.4g}", FIT)] if math.isfinite(fit) else []
             if score is not None and snapshot.criterion is not None:
                 errors.append(coloured(f"{SCORES[snapshot.criterion]} {score:.4g}", SCORE))
             if self.curves.best is not None:
                 errors.append(coloured("best {1:.4g} at iteration {0}".format(*self.curves.best), SCORE))
-            lines.append(", ".join(errors))
+            lines += [", ".join(errors)] if errors else []
         if snapshot.criterion is not None:
             lines.append(snapshot.criterion.value)
         if self.result.layer is not None and not self.result.ours:

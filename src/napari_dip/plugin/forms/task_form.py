@@ -18,7 +18,7 @@ from napari_dip.plugin.runs.inputs import Inputs
 from napari_dip.psf.estimate import EstimatedPSF, estimate_psf
 from napari_dip.psf.models import MeasuredPSF
 from napari_dip.restoration.text import sentence
-from napari_dip.tasks import TASKS, Task
+from napari_dip.tasks import TASKS, Denoise, Task
 
 
 class TaskForm(QWidget):
@@ -98,6 +98,12 @@ class TaskForm(QWidget):
         """Whether a measured point spread function is needed. It is known while other fields are wrong."""
         psf = self.form.fields.get("psf")
         return isinstance(psf, Variants) and psf.choice.value is MeasuredPSF
+
+    @property
+    def has_uncertainty(self) -> bool:
+        """Whether the uncertainty of the pixels can be measured. It is known while other fields are wrong."""
+        kept = self.form.fields.get("keep_observed")
+        return issubclass(self.task_type, Denoise) and not (kept is not None and kept.value)
 
     @property
     def value(self) -> Task:

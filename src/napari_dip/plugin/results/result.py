@@ -12,6 +12,7 @@ from napari_dip.pkn.maps import NOISE_GAIN
 from napari_dip.plugin.layers import KEY
 from napari_dip.plugin.results.baseline import BaselineLayers, appearance, span
 from napari_dip.plugin.results.blend import blended
+from napari_dip.plugin.results.details import add_details
 from napari_dip.plugin.results.maps import MapLayers
 from napari_dip.plugin.runs.run import Run, RunOutput
 from napari_dip.presentation import words_of_task
@@ -63,6 +64,7 @@ class Result:
         #: The restored image and how it came about, once the run has ended.
         self.restoration: Restoration | None = None
         self.baseline: BaselineLayers | None = None
+        self._details: list[Image] = []
         self.layer: Image | None = None
         self._selected: list[Layer] = []
         #: Whether the restored image was changed after the run, so that its diagnostics are of another image.
@@ -89,7 +91,7 @@ class Result:
     def companions(self) -> "list[Layer]":
         """Other layers that the run has added. To select one of them is to select this result."""
         maps = [] if self.maps is None else list(self.maps.layers.values())
-        return [*maps, *(() if self.baseline is None else self.baseline.layers)]
+        return [*maps, *self._details, *(() if self.baseline is None else self.baseline.layers)]
 
     def show(self, frame: tuple[int, ...], pixels: np.ndarray) -> None:
         """Show a frame as it is now."""
@@ -118,6 +120,7 @@ class Result:
             self.baseline = BaselineLayers(
                 self._viewer, self.run, self.layer, pixels, output.residuals, origin
             )
+        self._details = add_details(self._viewer, self.run, restoration, name=self.name, origin=origin)
         idle = active is None or active._type_string == "image"  # nobody is painting or drawing
         layers.selection = {self.layer} if idle else selected
 
@@ -157,7 +160,8 @@ class Result:
         if self.complete:
             restored = self.with_frames(frames)
             self.run = replace(self.run, method=replace(self.run.filter, strength=strength))
-            self._update(restored, method=to_dict(self.run.method))
+            # All pixels are filtered, those that calibrated the uncertainty as well.
+            self._update(restored, method=to_dict(self.run.method), uncertainty=False)
 
     @cached_property
     def readapt(self) -> Readapt:

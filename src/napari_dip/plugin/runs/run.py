@@ -72,7 +72,7 @@ class Run:
     method : Method
         How.
     options : mapping of str to object
-        Device and seed, as `restore` takes them.
+        Device, seed and uncertainty, as `restore` takes them.
     parameter_maps : mapping of str to ndarray, optional
         Parameters to apply in place of those that the method would find.
     return_maps : bool
@@ -90,6 +90,11 @@ class Run:
     def frames(self) -> int:
         """The number of images that are restored one after another."""
         return len(list(self.inputs.axes.frames(tuple(self.inputs.image.shape))))
+
+    @property
+    def uncertainty(self) -> bool:
+        """Whether the uncertainty of the pixels is measured."""
+        return bool(self.options.get("uncertainty"))
 
     @property
     def filter(self) -> PKN:
@@ -149,8 +154,14 @@ class Run:
         """
         self._series_run()
         measurement, given = self.inputs.measurement, self.parameter_maps
-        device = self.options["device"]
-        return estimate_cost(measurement, self.task, self.method, parameter_maps=given, device=device)
+        return estimate_cost(
+            measurement,
+            self.task,
+            self.method,
+            parameter_maps=given,
+            device=self.options["device"],
+            uncertainty=self.uncertainty,
+        )
 
     def _series_run(self, stopping_rule: "StoppingRule | None" = None) -> SeriesRun:
         return SeriesRun.of(
