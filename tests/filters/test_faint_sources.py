@@ -144,3 +144,13 @@ def test_a_factor_and_a_constant_change_nothing_else(scale, offset, random):
     other, same = found(scale * data + offset, scale * x + offset, UnknownNoise())
     assert count == same
     np.testing.assert_allclose(other, scale * one, atol=1e-3 * scale)
+
+
+def test_no_flux_is_extrapolated_from_the_rim_of_pixels_that_are_hardly_observed(random):
+    sigma = np.ones((SIDE, SIDE))
+    sigma[40:46] = 1000
+    data, x = np.zeros((SIDE, SIDE)), np.zeros((SIDE, SIDE))
+    data[36:40] = 30  # a residual beside them
+    noise = PerPixelNoise(torch.from_numpy(sigma.astype(np.float32))[None, None])
+    part, _ = found(random.normal(data, 1), x, noise)
+    assert np.abs(part).max() < 60

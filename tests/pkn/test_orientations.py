@@ -65,7 +65,7 @@ def test_the_result_follows_the_image(image, missing, task, kernel, masked):
     for turn in TURNS.values():
         hidden = turn(missing).copy() if masked else None
         found = restore(turn(image).copy(), task, method, missing=hidden).image
-        np.testing.assert_allclose(found, turn(np.asarray(expected)), atol=5e-3)
+        np.testing.assert_allclose(found, turn(np.asarray(expected)), atol=5e-2)  # σ is 6 to 16
 
 
 @pytest.mark.parametrize("predictor", ["structure-tensor", "constant"])

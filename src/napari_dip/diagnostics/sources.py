@@ -14,6 +14,8 @@ FALSE_SOURCES = 0.1
 _REACH = 4.0
 #: Least share of a filter's information that has to be observed.
 _OBSERVED = 0.5
+#: Least weight of the pixel in the middle, as a share of the mean weight in the window.
+_MIDDLE = 0.1
 #: Largest skewness of a filtered image for which its distribution is known well enough.
 _SKEWED = 0.8
 #: Radius in standard deviations within which a peak hides all weaker ones, and the share of its height that
@@ -100,7 +102,9 @@ class MatchedFilters:
             lopsided = float((template**3).sum() / (template**2).sum() ** 1.5)
             # The information that there would be without missing pixels.
             complete = self.weights * float((template**2).sum())
-            observed = (self.weights > 0) & (information > _OBSERVED * complete)
+            # A flux must not be extrapolated from the rim of a source whose middle is hardly observed.
+            usual = total / len(g) ** self.weights.ndim
+            observed = (self.weights > _MIDDLE * usual) & (information > _OBSERVED * complete)
             skewness = lopsided * self.skewness
             information = np.where(observed & (np.abs(skewness) < _SKEWED), information, 0.0)
             found.append((mean, information, skewness))
