@@ -120,7 +120,7 @@ class MethodForm(QWidget):
         button.clicked.connect(choose)
         return button
 
-    def offer(self, task: type[Task], *, uncertainty: bool) -> None:
+    def offer(self, task: type[Task], *, uncertainty: bool = False) -> None:
         """Offer the methods that can do a task, and to measure the uncertainty if it has one.
 
         The chosen method stays if it is one of them.
