@@ -32,6 +32,8 @@ Method = Callable[[Scene], tuple[np.ndarray, dict]]
 
 #: Half of the window in which a flux is measured, as a multiple of the source's standard deviation.
 REACH = 4
+#: Error of a flux in the truth from which a source counts as hidden by its neighbours, and is left out.
+CLEAN = 0.3
 #: Distance within which a peak belongs to a true source, and standard errors from which it counts.
 NEAR, FOUND = 4, 5.0
 
@@ -129,9 +131,10 @@ def _sources(scene: Scene, sources: Sources, image: np.ndarray) -> dict:
     found = bright[tuple(sources.places.T)]
     peaks = (answer == maximum_filter(answer, 5)) & (answer > FOUND * noise)
     expected = maximum_filter(filtered(scene.truth), 2 * NEAR + 1) > FOUND * noise / 2
+    clean = np.abs(true / sources.flux - 1) < CLEAN
     row: dict = {"false": int((peaks & ~expected).sum())}
     for low, high in CLASSES:
-        chosen = (sources.snr >= low) & (sources.snr < high)
+        chosen = clean & (sources.snr >= low) & (sources.snr < high)
         if chosen.any():
             row[f"{low}-{high}"] = {
                 "flux": float(measured[chosen].sum() / true[chosen].sum() - 1),
