@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import numpy as np
+
     from napari_dip.cli.file_run import FileRun
     from napari_dip.cli.reporter import Reporter
     from napari_dip.methods import FineTune
@@ -57,20 +59,11 @@ class _Writing:
 
     def image(self) -> "Path | None":
         """Write the restored image, and return where it is."""
-        source, clipped = self._run.source, 0
+        clipped = 0
 
         def write_image(path: "Path", overwrite: bool) -> None:
             nonlocal clipped
-            clipped = write(
-                path,
-                self._result.image,
-                source.restored,
-                axes=source.axes.letters,
-                provenance={**self._result.provenance, "source": _origin(self._run)},
-                keep_dtype=self._run.common.keep_dtype,
-                overwrite=overwrite,
-                unfinished=self.stopped or bool(self._result.failed),
-            )
+            clipped = self._write(path, self._result.image, overwrite, self._run.common.keep_dtype)
 
         where = self._deliver(self._run.outputs.image, write_image, ".npy")
         self._reporter.finish(where, self._result, clipped)
@@ -81,6 +74,20 @@ class _Writing:
                 f"{self._left} of {total} frames were not reached: they are empty in the result"
             )
         return where
+
+    def _write(self, path: "Path", values: "np.ndarray", overwrite: bool, keep_dtype: bool = False) -> int:
+        """Write an image with the pixels of the restored one; return how many values were clipped."""
+        source = self._run.source
+        return write(
+            path,
+            values,
+            source.restored,
+            axes=source.axes.letters,
+            provenance={**self._result.provenance, "source": _origin(self._run)},
+            keep_dtype=keep_dtype,
+            overwrite=overwrite,
+            unfinished=self.stopped or bool(self._result.failed),
+        )
 
     def maps(self, place: "Path") -> None:
         """Write the parameters that were applied."""
@@ -99,22 +106,13 @@ class _Writing:
 
     def errors(self, place: "Path") -> None:
         """Write the standard error of each pixel."""
-        source, found = self._run.source, self._result.uncertainty
+        found = self._result.uncertainty
         if found is None:
             self._reporter.say("no uncertainty was written: there is none for this result")
             return
-        provenance = {**self._result.provenance, "source": _origin(self._run)}
 
         def write_errors(path: "Path", overwrite: bool) -> None:
-            write(
-                path,
-                found.standard_error,
-                source.restored,
-                axes=source.axes.letters,
-                provenance=provenance,
-                overwrite=overwrite,
-                unfinished=self.stopped or bool(self._result.failed),
-            )
+            self._write(path, found.standard_error, overwrite)
 
         if (where := self._deliver(place, write_errors, ".npy")) is not None:
             self._reporter.say(f"uncertainty written: {where}")

@@ -65,9 +65,8 @@ class ComparedNoise:
             what = f"σ = {levels} grey levels, {white.in_words}"
             return cls(strength.expand_as(explained), *rest, "data", what)
         channels = explained.split(1, 1)
-        models = [measured_noise(problem, channel) for channel in range(len(channels))]
-        found = [model for model in models if model is not None]
-        if len(found) == len(models):
+        found = measured_noise(problem)
+        if found is not None:
             parts = zip(found, channels, problem.data.split(1, 1), strict=True)
             each = zip(*(_of_model(*part) for part in parts), strict=True)
             words = dict.fromkeys(problem.described(model) for model in found)
@@ -99,7 +98,14 @@ def middle(image: Tensor) -> Tensor:
     return image[..., top : top + side, left : left + side]
 
 
-def measured_noise(problem: Problem, channel: int) -> NoiseModel | None:
+def measured_noise(problem: Problem) -> tuple[NoiseModel, ...] | None:
+    """Return the noise of each channel, or None if that of one can't be measured."""
+    models = [_measured(problem, channel) for channel in range(problem.data.shape[1])]
+    found = tuple(model for model in models if model is not None)
+    return found if len(found) == len(models) else None
+
+
+def _measured(problem: Problem, channel: int) -> NoiseModel | None:
     """Return the noise as measured in the middle of a channel, or None if it can't be measured."""
     observed = (problem.weights > 0).expand_as(problem.data)
     image, seen = (middle(one)[0, channel].cpu().numpy() for one in (problem.data, observed))

@@ -124,16 +124,17 @@ def _iterates(
     early.validation = prepared.validation
     # The postfilter works on the pixels of the data, and a guide tells more than it does.
     filterable = isinstance(problem.operator, Identity) and guide is None
-    suits = prepared.validation.suits_classic_filters and prepared.validation.held_out is not None
-    filters = settings.postfilter and filterable and suits
-    recovers = settings.recover_sources and _shows_sources(prepared.validation)
+    validation, filters = prepared.validation, settings.postfilter and filterable
     waiting = early.waiting(prepared.estimate)
     with closing(_runs(settings, prepared, waiting, seed, weights)) as runs:
-        if settings.postfilter and filterable and prepared.validation.split:
-            answers = split_postfiltered(runs, prepared.validation)
-        else:
-            answers = postfiltered(runs, prepared.validation) if filters else runs
-        yield from recovered(answers, problem) if recovers else answers
+        answers: Iterator[Iterate] = runs
+        if filters and validation.split:
+            answers = split_postfiltered(answers, validation)
+        elif filters and validation.suits_classic_filters and validation.held_out is not None:
+            answers = postfiltered(answers, validation)
+        if settings.recover_sources and _shows_sources(validation):
+            answers = recovered(answers, problem)
+        yield from answers
 
 
 def _shows_sources(validation: Validation) -> bool:

@@ -91,7 +91,8 @@ def postfilter(x: Tensor, validation: Validation) -> Generator[None, None, tuple
     each = zip(measured.flatten().tolist(), pilot.flatten(1).numpy(), strict=True)
     sigmas = measured.new_tensor([positive_sigma(*one) for one in each]).view_as(measured)
     act = _completed if problem.only_missing else _denoised
-    filtered = yield from act(pilot / sigmas, noisy / sigmas, (seen, observed))
+    fitted, even = pilot / sigmas, noisy / sigmas
+    filtered = yield from act(fitted, even, (seen, observed))
     judged = observed & ~seen
     if problem.only_missing:
         blind, after = (transform.inverse(sigmas * one) for one in filtered)
@@ -101,8 +102,8 @@ def postfilter(x: Tensor, validation: Validation) -> Generator[None, None, tuple
         rejected = len(gain) > 1 and gain.mean() < -_SIGNIFICANT * gain.std() / len(gain) ** 0.5
         return (x, x) if rejected else (after[None].to(x), blind[None].to(x))
     blind, after = filtered
-    share = _share(pilot / sigmas, blind, noisy / sigmas, judged)
-    means = (torch.lerp(pilot / sigmas, one, share) for one in (after, blind))
+    share = _share(fitted, blind, even, judged)
+    means = (torch.lerp(fitted, one, share) for one in (after, blind))
     answer, unseeing = (transform.inverse(sigmas * one)[None].to(x) for one in means)
     return answer, unseeing
 

@@ -108,9 +108,8 @@ def _absent(
         heights = np.abs(peaks.significance)
         peaks = peaks.where(heights > _ALIKE * heights.max())
         found = np.unique(np.concatenate([found, _rows(peaks)]), axis=0)
-        flux, sources = _fluxes(filters, residual, found, np.ones(len(found)))
+        part = _fitted(filters, residual, found, np.ones(len(found)))
         yield
-        part = sources.of(flux)
     else:
         left = yield from filters.significance(residual - part)
     peaks = filters.peaks((yield from filters.significance(data)))
@@ -122,8 +121,7 @@ def _absent(
     if not wanting.any():
         return part, _number_apart(found)
     rows = _rows(peaks.where(wanting))
-    flux, sources = _fluxes(filters, residual - part, rows, share[wanting])
-    more = sources.of(flux)
+    more = _fitted(filters, residual - part, rows, share[wanting])
     changed = np.abs(share * z)[wanting] > _CHANGED
     return part + more, _number_apart(np.concatenate([found, rows[changed]]))
 
@@ -190,31 +188,8 @@ def _rows(peaks: Peaks) -> np.ndarray:
     return np.column_stack([peaks.width, peaks.places])
 
 
-@dataclass(frozen=True, eq=False)
-class _Templates:
-    """Gaussians at some places, as the columns of a sparse matrix.
-
-    Parameters
-    ----------
-    matrix : sparse matrix, shape ``(pixels, sources)``
-        The Gaussians, of sum 1.
-    shape : tuple of int
-        Shape of the image.
-    """
-
-    matrix: object
-    shape: tuple[int, ...]
-
-    def of(self, flux: np.ndarray) -> np.ndarray:
-        """Return the image of sources with these fluxes."""
-        image: np.ndarray = (self.matrix @ flux).reshape(self.shape)
-        return image
-
-
-def _fluxes(
-    filters: MatchedFilters, residual: np.ndarray, rows: np.ndarray, share: np.ndarray
-) -> tuple[np.ndarray, _Templates]:
-    """Return the fluxes of all sources together, fitted to a residual, and their images.
+def _fitted(filters: MatchedFilters, residual: np.ndarray, rows: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Return the image of sources whose fluxes are fitted to a residual, all together.
 
     A source that overlaps with no other has the given share of its flux. Where sources overlap, the shares
     are their prior: without it, noise would make one of two neighbours bright and the other dark.
@@ -227,17 +202,13 @@ def _fluxes(
     for owner, (width, *place) in enumerate(rows):
         template = kernel(filters.usable[width], residual.ndim)
         reach = template.shape[0] // 2
-        inside = [
-            slice(max(0, at - reach), min(n, at + reach + 1)) for at, n in zip(place, shape, strict=True)
+        window = [
+            np.arange(max(0, at - reach), min(n, at + reach + 1)) for at, n in zip(place, shape, strict=True)
         ]
-        part = template[
-            tuple(
-                slice(one.start - at + reach, one.stop - at + reach)
-                for one, at in zip(inside, place, strict=True)
-            )
-        ]
-        weights = filters.weights[tuple(inside)]
-        pixels.append(np.ravel_multi_index(np.ogrid[tuple(inside)], shape).ravel())
+        part = template[np.ix_(*(one - at + reach for one, at in zip(window, place, strict=True)))]
+        inside = np.ix_(*window)
+        weights = filters.weights[inside]
+        pixels.append(np.ravel_multi_index(inside, shape).ravel())
         owners.append(np.full(part.size, owner))
         values.append(part.ravel())
         above.append((part - (weights * part).sum() / weights.sum()).ravel())
@@ -248,4 +219,5 @@ def _fluxes(
     system = csc_array(measures @ templates)
     system += diags_array(system.diagonal() * (1 - share) / share)
     flux = np.atleast_1d(spsolve(system, measures @ residual.ravel()))
-    return flux, _Templates(templates, shape)
+    image: np.ndarray = (templates @ flux).reshape(shape)
+    return image

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from napari_dip.problem import Problem
 
 #: Share of the pixels that may lie below the offset by chance, and standard deviations of the read noise.
-_SOME, _FAR = 0.02, 4.0
+SOME_BELOW, _FAR = 0.02, 4.0
 #: Standard errors by which the floor lies below a measured offset.
 _BELOW = 3.0
 
@@ -56,11 +56,11 @@ def chosen_floor(problem: "Problem") -> Floor:
         level = curve.root - _BELOW * error
         source = f"three standard errors ({error * units.scale:.2g}) below the offset that its noise shows"
         spread = 0.0
-    if share_below(problem, level, spread) > _SOME:
+    if (below := share_below(problem, level, spread)) > SOME_BELOW:
         return Floor(
             None,
-            f"The image has no floor, because {share_below(problem, level, spread):.0%} of the pixels lie "
-            f"far below {source}: a background seems to have been subtracted.",
+            f"The image has no floor, because {below:.0%} of the pixels lie far below {source}: a background "
+            "seems to have been subtracted.",
         )
     return Floor(level, f"The image lies above {units.to_grey_level(level):.4g}, {source}.")
 

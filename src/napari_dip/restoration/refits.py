@@ -146,9 +146,8 @@ class _Noise:
             return None, f"at least {math.ceil(_LEAST / _SHARE)} observed pixels are needed"
         if problem.noise.known:
             return cls((problem.noise,)), ""
-        models = [measured_noise(problem, channel) for channel in range(problem.data.shape[1])]
-        found = tuple(model for model in models if model is not None)
-        if len(found) < len(models):
+        found = measured_noise(problem)
+        if found is None:
             return None, "the noise is unknown and can't be measured in this image; choose a noise model"
         return cls(found), ""
 

@@ -9,13 +9,11 @@ import numpy as np
 from napari_dip.noise.defects import dead_pixels
 from napari_dip.noise.lines import odd_lines
 from napari_dip.noise.models import PoissonGaussianNoise, PoissonNoise
-from napari_dip.restoration.floor import share_below
+from napari_dip.restoration.floor import SOME_BELOW, share_below
 
 if TYPE_CHECKING:
     from napari_dip.restoration.frame import Frame
 
-#: Share of the pixels that may lie below the offset by chance.
-_SOME = 0.02
 #: Largest integer up to which float64 holds all of them.
 _EXACT = 2**53
 #: Mean number of photons per pixel that is too few, and number of photons that tell a patch from its
@@ -69,7 +67,7 @@ def _below_offset(frame: "Frame") -> str | None:
         return None
     spread = noise.read_noise if isinstance(noise, PoissonGaussianNoise) else 0.0
     share = share_below(problem, noise.offset, spread)
-    if share <= _SOME:
+    if share <= SOME_BELOW:
         return None
     offset = problem.units.to_grey_level(noise.offset)
     far = " by more than the read noise explains" if isinstance(noise, PoissonGaussianNoise) else ""
