@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from napari_dip.dip.early_stop import EarlyStop
 from napari_dip.dip.initial_estimate import initial_estimate
+from napari_dip.dip.measured_noise import description, with_measured_noise
 from napari_dip.dip.photon_energy import levelled, weighted
 from napari_dip.dip.postfilter import postfiltered
 from napari_dip.dip.recovery import recovered
 from napari_dip.dip.settings import FitSettings
 from napari_dip.dip.split_filters import split_estimate, split_postfiltered
 from napari_dip.dip.validation import Validation
-from napari_dip.dip.weighting import weighting
 from napari_dip.errors import DivergenceError, RestorationError
 from napari_dip.image.intensity import Range
 from napari_dip.networks.build import build
@@ -133,8 +133,12 @@ def _iterates(
         elif filters and validation.suits_classic_filters and validation.held_out is not None:
             answers = postfiltered(answers, validation)
         if settings.recover_sources and _shows_sources(validation):
-            answers = recovered(answers, problem)
-        yield from answers
+            answers = recovered(answers, validation.problem)
+        measured = description(validation, problem)
+        for iterate in answers:
+            if iterate.outcome is not None:
+                iterate = replace(iterate, note=f"{measured} {iterate.note}".strip())
+            yield iterate
 
 
 def _shows_sources(validation: Validation) -> bool:
@@ -153,6 +157,7 @@ def _prepared(
     generator = torch.Generator().manual_seed(seed)
     validation = Validation.of(problem, settings.stopping, settings.validation_fraction, generator)
     yield None
+    validation = yield from silently(with_measured_noise(validation))
     images, estimate = [] if guide is None else [guide], None
     if guide is None and _sees_estimate(settings, problem):
         if validation.suits_classic_filters:
@@ -168,7 +173,6 @@ def _prepared(
         yield None
     range_ = Range.of(problem.data, problem.weights > 0).through(problem.gain)
     yield None
-    validation = yield from silently(weighting(validation, estimate))
     energy = weighted(validation.fitted, estimate)
     return _Prepared(validation, energy, estimate, seen, range_)
 

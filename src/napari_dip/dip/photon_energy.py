@@ -6,7 +6,6 @@ from dataclasses import replace
 from torch import Tensor, no_grad
 
 from napari_dip.networks.output import Sieve
-from napari_dip.noise.models import PoissonGaussianNoise, PoissonNoise
 from napari_dip.noise.per_pixel import PerPixelNoise
 from napari_dip.optim.iterate import Iterate
 from napari_dip.problem import Problem
@@ -29,7 +28,7 @@ def weighted(problem: Problem, estimate: Tensor | None) -> Problem:
     estimate : Tensor, shape ``(1, C, *grid)``, optional
         An image that explains it roughly. Without one, the problem stays as it is.
     """
-    if estimate is None or not isinstance(problem.noise, PoissonNoise | PoissonGaussianNoise):
+    if estimate is None or not problem.noise.grows:
         return problem
     blurred = problem.operator(estimate)
     smooth = Sieve((_SMOOTH,) * (blurred.ndim - 2)).to(blurred.device)(blurred)

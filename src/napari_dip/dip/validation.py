@@ -7,7 +7,7 @@ from typing import Self
 
 from torch import Generator, Tensor
 
-from napari_dip.noise.models import CorrelatedNoise
+from napari_dip.noise.models import CorrelatedNoise, NoiseModel
 from napari_dip.noise.per_pixel import PerPixelNoise
 from napari_dip.noise.second_image import split_noise
 from napari_dip.noise.whiteness import Whiteness, whiteness
@@ -80,6 +80,12 @@ class Validation:
         elif criterion is StoppingCriterion.DISCREPANCY and noise is not None:
             variance = noise.variance
         return cls(problem, fitted, held_out, criterion, variance)
+
+    def with_noise(self, noise: NoiseModel) -> Self:
+        """Return the same with another noise model."""
+        problem, fitted = (replace(one, noise=noise) for one in (self.problem, self.fitted))
+        held_out = None if self.held_out is None else replace(self.held_out, noise=noise)
+        return replace(self, problem=problem, fitted=fitted, held_out=held_out)
 
     @property
     def split(self) -> bool:

@@ -12,6 +12,7 @@ from torch import Tensor
 from napari_dip.filters.anscombe import Anscombe
 from napari_dip.noise.estimate import estimating
 from napari_dip.noise.models import NoiseModel, PoissonGaussianNoise, PoissonNoise
+from napari_dip.noise.per_channel import PerChannelNoise
 from napari_dip.noise.per_pixel import PerPixelNoise
 from napari_dip.problem import Problem
 from napari_dip.steps import finished
@@ -40,6 +41,8 @@ class Stabiliser:
         # Where only missing pixels are wanted, observed ones count as they are.
         if isinstance(problem.noise, PerPixelNoise):
             return cls(tuple(PerPixelNoise(sigma.double().cpu()) for sigma in problem.noise.sigma[0]))
+        if isinstance(problem.noise, PerChannelNoise):
+            return cls(problem.noise.models)
         if problem.noise.known or problem.only_missing:
             return cls((problem.noise,) * len(data))
         return cls(tuple(_photon_noise(*one) or problem.noise for one in zip(data, counts, strict=True)))

@@ -139,8 +139,10 @@ class DIP:
         return unmet_requirement(problem, self.network, guided=guided, guide_only=self.input == "guide")
 
     def remarks(self, problem: "Problem") -> tuple[str, ...]:
-        """Return no remarks."""
-        return ()
+        """Return what the noise was measured to be, where it is unknown, in sentences."""
+        from napari_dip.dip.measured_noise import remarks
+
+        return remarks(problem, self.stopping)
 
     def solve(
         self,

@@ -25,6 +25,7 @@ class NoiseModel(ABC):
     """
 
     known: ClassVar[bool] = True  #: False if the strength of the noise is unknown
+    grows: ClassVar[bool] = False  #: whether the noise may be stronger in brighter pixels
 
     def __post_init__(self) -> None:
         check(self)
@@ -143,6 +144,7 @@ class PoissonNoise(NoiseModel):
     (32, 32)
     """
 
+    grows: ClassVar[bool] = True
     gain: Annotated[float, Gt(0)] = 1.0
     offset: float = 0.0
 
@@ -201,6 +203,7 @@ class PoissonGaussianNoise(NoiseModel):
     '2.22 grey levels per photon, and read noise of 3.56 grey levels'
     """
 
+    grows: ClassVar[bool] = True
     gain: Annotated[float, Gt(0)] = 1.0
     offset: float = 0.0
     read_noise: Annotated[float, Ge(0)] = 1.0

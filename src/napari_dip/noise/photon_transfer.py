@@ -14,6 +14,10 @@ _LEAST_LEVELS, SIGNIFICANT = 8, 3.0
 _STRUCTURE = 0.5
 #: Relative error of all variances. The finest structure, and a photograph's own noise, look like noise.
 _UNAVOIDABLE = 0.02
+#: Possible numbers of grey levels per photon, in units of the noise at the mean grey level, and how probable
+#: they are before the measurement.
+_GAINS = np.concatenate([[0.0], np.geomspace(0.01, 10, 300)])
+_PRIOR = np.concatenate([[0.1], np.full(300, 0.9 / 300)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +97,19 @@ class PhotonTransfer:
     def slope_error(self) -> float:
         """Standard error of the slope."""
         return math.sqrt(self.covariance[0, 0])
+
+    @property
+    def expected_slope(self) -> float:
+        """Mean of the slope's posterior distribution, for what is known of photon noise in general.
+
+        Before the measurement, there is no photon noise with a probability of 10 %. Otherwise all orders of
+        magnitude are equally probable for which the noise at the mean grey level is that of 0.01 to 10 000
+        photons. The measured slope has a normal distribution.
+        """
+        gains = math.sqrt(max(self.height, 0.0)) * _GAINS
+        log_likelihood = -np.square((gains - self.slope) / max(self.slope_error, 1e-30)) / 2
+        likelihood = np.exp(log_likelihood - log_likelihood.max())
+        return float((_PRIOR * likelihood * gains).sum() / (_PRIOR * likelihood).sum())
 
     @property
     def root(self) -> float:
