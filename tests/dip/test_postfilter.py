@@ -15,7 +15,7 @@ from napari_dip import (
     StopRequested,
     UnknownNoise,
 )
-from napari_dip.dip.postfilter import _share, postfilter, postfiltered
+from napari_dip.dip.postfilter import _emptied, _share, postfilter, postfiltered
 from napari_dip.dip.validation import Validation
 from napari_dip.operators import Blur, Identity
 from napari_dip.optim.iterate import Iterate, StoppingCriterion
@@ -103,6 +103,27 @@ def test_the_share_of_the_filter_is_chosen_for_steep_and_quiet_places_apart(rand
     share = _share(fitted, blind, data, torch.from_numpy(random.random(steep.shape) < 0.2))
     assert float(share[0, 50:78].mean()) > 0.9
     assert float(share[0, :40].mean()) < 0.1
+
+
+def test_an_empty_field_comes_back_empty(random):
+    mottled = 100 + gaussian_filter(random.normal(0, 60, (1, 128, 128)), (0, 4, 4))
+    data = 100 + random.normal(0, 20, mottled.shape)
+    tried = validation(data)
+    assert np.sqrt(error(mottled, 100)) > 0.15 * 20
+    assert np.sqrt(error(filtered(mottled, tried), 100)) < 0.06 * 20
+
+
+def test_held_out_pixels_can_speak_for_structure_in_empty_places(random):
+    """Structure that is too weak for any place shows in all of them together."""
+    fine = gaussian_filter(random.normal(0, 1, (1, 192, 192)), (0, 1, 1))
+    truth = torch.from_numpy(0.35 * fine / fine.std())
+    data = truth + torch.from_numpy(random.normal(0, 1, truth.shape))
+    judged = torch.from_numpy(random.random(truth.shape) < 0.1)
+    known = (torch.ones_like(judged), ~judged)
+    kept = _emptied([truth, truth], data, known, judged)
+    assert all(torch.equal(one, truth) for one in kept)
+    flat = _emptied([0 * truth + 0.1, 0 * truth + 0.1], data - truth, known, judged)
+    assert all(float(one.square().mean()) < 0.06**2 for one in flat)
 
 
 def test_pixels_without_weight_have_no_influence(wide, random):

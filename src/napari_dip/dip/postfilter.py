@@ -10,6 +10,7 @@ from torch import Tensor
 
 from napari_dip.dip.refinement import refined
 from napari_dip.dip.validation import Validation
+from napari_dip.filters.empty_places import smooth_where_empty
 from napari_dip.filters.nonlocal_bayes import nonlocal_bayes, nonlocal_bayes_completion
 from napari_dip.filters.vst import Stabiliser
 from napari_dip.noise.absence import positive_sigma
@@ -17,8 +18,8 @@ from napari_dip.noise.models import LaplaceNoise
 from napari_dip.noise.residual import residual_sigma
 from napari_dip.optim.iterate import Iterate
 
-#: Standard errors by which held-out pixels have to prefer the fitted image.
-_SIGNIFICANT = 2.0
+#: Standard errors by which held-out pixels have to speak against the filter, and against empty places.
+_SIGNIFICANT, _CONTRADICTED = 2.0, 3.0
 #: Shares of the pixels, from the flattest on, that end a class of places: quiet, middle and steep ones.
 _PLACES = (0.7, 0.9)
 #: Share of the filtered image that was best on average in each class, and the inverse of its variance from
@@ -57,8 +58,10 @@ def postfilter(x: Tensor, validation: Validation) -> Generator[None, None, tuple
     With the help of similar patches, the filter recovers details that are in the data but that the fit has
     lost. Its errors differ from those of the fit, so a mean of both is better than either. The filter is
     first run without the held-out pixels, which tell how much of it to take. The result is then computed
-    again from all pixels. Where only missing pixels are wanted, it is taken whole, unless it is clearly worse
-    on held-out pixels than the fitted image.
+    again from all pixels. Where the data show nothing but noise, the answer is their smooth mean.
+
+    Where only missing pixels are wanted, the filtered image is taken whole, unless it is clearly worse on
+    held-out pixels than the fitted image.
 
     Parameters
     ----------
@@ -103,7 +106,9 @@ def postfilter(x: Tensor, validation: Validation) -> Generator[None, None, tuple
         return (x, x) if rejected else (after[None].to(x), blind[None].to(x))
     blind, after = filtered
     share = _share(fitted, blind, even, judged)
-    means = (torch.lerp(fitted, one, share) for one in (after, blind))
+    means = [torch.lerp(fitted, one, share) for one in (after, blind)]
+    yield
+    means = _emptied(means, even, (observed, seen), judged)
     answer, unseeing = (transform.inverse(sigmas * one)[None].to(x) for one in means)
     return answer, unseeing
 
@@ -134,6 +139,34 @@ def _share(fitted: Tensor, blind: Tensor, data: Tensor, judged: Tensor) -> Tenso
         weight = _USUAL_WEIGHT + change.square().sum()
         share[here] = ((_USUAL_WEIGHT * usual + (change * error).sum()) / weight).clamp(0, 1)
     return share
+
+
+def _emptied(
+    images: list[Tensor], data: Tensor, known: tuple[Tensor, Tensor], judged: Tensor
+) -> list[Tensor]:
+    """Return two images without structure in empty places, unless held-out pixels speak against it.
+
+    Parameters
+    ----------
+    images : list of Tensor, each of shape ``(C, *spatial)``
+        An image, and the same without the held-out pixels.
+    data : Tensor, shape ``(C, *spatial)``
+        The data, with noise of variance 1.
+    known : tuple of Tensor of bool, each of shape ``(C, *spatial)``
+        Which of the data each image has seen.
+    judged : Tensor of bool, shape ``(C, *spatial)``
+        The held-out pixels.
+    """
+    answers, shares = [], []
+    for image, seen in zip(images, known, strict=True):
+        channels = zip(image.numpy(), data.where(seen, image).numpy(), strict=True)
+        found = [smooth_where_empty(*channel) for channel in channels]
+        answers.append(torch.from_numpy(np.stack([one for one, _ in found])))
+        shares.append(torch.from_numpy(np.stack([share for _, share in found])))
+    used = judged & (shares[1] > 0)
+    loss = ((data - answers[1]).square() - (data - images[1]).square())[used]
+    worse = len(loss) > 1 and loss.mean() > _CONTRADICTED * loss.std() / len(loss) ** 0.5
+    return images if worse else answers
 
 
 def _denoised(pilot: Tensor, data: Tensor, parts: tuple[Tensor, ...]) -> Generator[None, None, Tensor]:
