@@ -34,9 +34,10 @@ class Uncertainty:
     Notes
     -----
     The standard errors come from simulated data of the answer that were restored in the same way, scaled to
-    agree with pixels that no part of the run has seen. They hold on average over pixels, not at each of them:
-    a source that is absent from the image has no error bar. Detect sources in the data, and measure them
-    here.
+    agree with pixels that no part of the run has seen. Wherever the data may hold a source, the flux that the
+    image lacks of it, and its standard error, are added. They hold on average over pixels, not at each of
+    them: a source whose flux the data show with less than four standard errors is often taken for noise.
+    Detect sources in the data, and measure them here.
 
     Examples
     --------

@@ -126,7 +126,8 @@ class _Description:
         if found.uncertainty:
             yield (
                 "The standard error of each pixel was estimated by restoring simulated data of the result, "
-                "and calibrated on pixels that no part of the run had seen."
+                "and by measuring what the result lacks of sources that the data may hold. It was calibrated "
+                "on pixels that no part of the run had seen."
             )
         yield from measurements(found, cite)
         yield (
