@@ -53,8 +53,7 @@ def with_uncertainty(
     noise, reason = _Noise.of(problem)
     fitted, unseen = problem, None
     if noise is not None:
-        generator = torch.Generator().manual_seed((seed + _APART) % 2**63)
-        fitted, unseen = problem.split(_SHARE, generator)
+        fitted, unseen, generator = divided(problem, seed)
     answer: Iterate | None = None
     reached = 0
     run = solve(fitted, seed=seed, initial_state=initial_state)
@@ -95,6 +94,20 @@ def with_uncertainty(
         answer, errors=_measured(answer.x, errors, noise, fitted, unseen), unseen=_unseen(answer, unseen)
     )
     return state
+
+
+def divided(problem: Problem, seed: int) -> tuple[Problem, Problem, torch.Generator]:
+    """Return a problem without the pixels that nothing may see, one with these pixels alone, and a generator.
+
+    Parameters
+    ----------
+    problem : Problem
+        What the image has to explain.
+    seed : int
+        The seed of the run. From it, the generator draws the pixels here, and simulated noise after that.
+    """
+    generator = torch.Generator().manual_seed((seed + _APART) % 2**63)
+    return *problem.split(_SHARE, generator), generator
 
 
 def _measured(
