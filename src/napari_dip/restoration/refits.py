@@ -16,7 +16,7 @@ from napari_dip.noise.models import LaplaceNoise, NoiseModel
 from napari_dip.operators import Identity
 from napari_dip.optim.iterate import Iterate, Outcome, PixelErrors, State, Unseen
 from napari_dip.problem import Problem
-from napari_dip.restoration.uncertainty import REFITS
+from napari_dip.restoration.uncertainty import NO_UNCERTAINTY, REFITS
 from napari_dip.steps import finished
 
 #: Share of the observed pixels that nothing may see, and the least number of them.
@@ -144,7 +144,7 @@ def _unseen(answer: Iterate, unseen: Problem) -> Unseen:
 
 def _without(answer: Iterate, reason: str) -> Iterate:
     """Return an answer that says why it has no uncertainty."""
-    return replace(answer, note=f"{answer.note} No uncertainty can be given: {reason}.".strip())
+    return replace(answer, note=f"{answer.note} {NO_UNCERTAINTY}: {reason}.".strip())
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: Number of simulated data sets that are restored to measure the uncertainty of an answer.
 REFITS = 2
+#: What the note of an answer says before the reason for which it has no uncertainty.
+NO_UNCERTAINTY = "No uncertainty can be given"
 
 
 @dataclass(frozen=True, eq=False)
