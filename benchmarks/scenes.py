@@ -172,7 +172,7 @@ def dense(seed: int, side: int = 256) -> Scene:
         add(truth, star, random.integers(0, side, 2), 50 * random.pareto(1.2))
     snrs = np.exp(random.uniform(np.log(5), np.log(50), 40))
     sources = _scattered(truth, star, snrs, 100.0, _SKY, random)
-    return _finished(truth, _SKY, seed, sources=sources)
+    return _finished(truth, _SKY, seed, sources=sources, levels={"background": 100.0})
 
 
 def galaxies(seed: int, side: int = 256) -> Scene:
@@ -194,7 +194,8 @@ def galaxies(seed: int, side: int = 256) -> Scene:
             theta=random.uniform(0, np.pi),
         )
         truth += np.minimum(galaxy(columns, rows), 20_000)
-    return _finished(100 + np.maximum(fftconvolve(truth, moffat(), "same"), 0), _SKY, seed)
+    truth = 100 + np.maximum(fftconvolve(truth, moffat(), "same"), 0)
+    return _finished(truth, _SKY, seed, levels={"background": 100.0})
 
 
 def empty(seed: int, side: int = 256) -> Scene:

@@ -1,6 +1,6 @@
 """How far can a result be trusted? Every method on simulated skies and micrographs, judged by the truth.
 
-    python benchmarks/trust.py [SCENE ...] [--methods DIP PKN ...] [--seeds 4] [--table]
+    python benchmarks/trust.py [SCENE ...] [--methods DIP PKN ...] [--seeds 4] [--from 0] [--table]
 
 SCENE is how the names of the scenes to measure begin; by default all are (`scenes.py` makes them). Each
 scene, seed and method is measured in a process of its own, and written to `trust.json` at once; what the file
@@ -10,6 +10,11 @@ All errors are in units of σ, the standard deviation of the noise in each pixel
 true places by a least-squares fit of the true shape and a constant, and compared with what the same fit
 measures in the truth. A source is found if the image, filtered with the true shape, has a peak within 1.5
 pixels above 5 times the noise of the filtered data.
+
+Methods with ± measure the uncertainty as well. A second table gives the share of the truth that intervals of
+95 % hold, the mean and the rms of the standard errors beside the rms error, all over all pixels, over the
+steepest twentieth of them, and over those of sources: where the truth exceeds the background by half a σ.
+Beside them is the mean of (y − x)² / (σ² + s²) on the pixels that no part of the run has seen.
 """
 
 import argparse
@@ -21,12 +26,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import torch
 from common import measure
 from scenes import CLASSES, SCENES, Scene, Sources
 from scipy.ndimage import gaussian_filter, maximum_filter
 from scipy.signal import fftconvolve
 
 from napari_dip import DIP, PKN, Denoise, FineTune, restore, solve
+from napari_dip.restoration.refits import divided
+from napari_dip.restoration.series import Series
 
 Method = Callable[[Scene], tuple[np.ndarray, dict]]
 
@@ -70,6 +78,41 @@ def nlm(scene: Scene) -> tuple[np.ndarray, dict]:
     return denoise_nl_means(scene.data, 5, 9, h=0.7 * sigma, sigma=sigma, preserve_range=True), {}
 
 
+def intervals(scene: Scene, method: PKN | DIP, *, told: bool = False) -> tuple[np.ndarray, dict]:
+    """A method with the uncertainty of its pixels, and how well its intervals agree with the truth."""
+    task = _task(scene, told)
+    result = restore(scene.data, task, method, seed=0, uncertainty=True)
+    found = result.uncertainty
+    if found is None:
+        return result.image, {"note": result.frames[0].note}
+    error = (result.image - scene.truth) / scene.sigma
+    low, high = found.interval(0.95)
+    held, width = (low < scene.truth) & (scene.truth < high), found.standard_error / scene.sigma
+    _, hidden, _ = divided(Series.of(scene.data, task, method).frame((), torch.device("cpu")).problem, 0)
+    unseen = hidden.weights[0, 0].numpy() > 0
+    score = np.square((scene.data - result.image) / np.hypot(found.noise_std, found.standard_error))
+    row = {}
+    for name, where in _places(scene).items():
+        row[name] = {
+            "held": float(held[where].mean()),
+            "mean": float(width[where].mean()),
+            "rms": float(np.sqrt(np.square(width[where]).mean())),
+            "error": float(np.sqrt(np.square(error[where]).mean())),
+            "unseen": float(score[where & unseen].mean()) if (where & unseen).any() else None,
+        }
+    return result.image, {"intervals": row}
+
+
+def _places(scene: Scene) -> dict[str, np.ndarray]:
+    """Return where intervals are judged."""
+    found = {"whole": np.ones(scene.truth.shape, bool)}
+    if np.ptp(scene.truth) > 0:
+        found["steep"] = steepest(scene)
+        if "background" in scene.levels:
+            found["sources"] = scene.truth - scene.levels["background"] > scene.sigma / 2
+    return found
+
+
 def _task(scene: Scene, told: bool) -> Denoise:
     return Denoise(scene.noise) if told else Denoise()
 
@@ -84,6 +127,10 @@ METHODS: dict[str, Method] = {
     "PKN told": lambda scene: pkn(scene, told=True),
     "FineTune": finetune,
     "FineTune told": lambda scene: finetune(scene, told=True),
+    "PKN ±": lambda scene: intervals(scene, PKN()),
+    "PKN ± told": lambda scene: intervals(scene, PKN(), told=True),
+    "DIP ±": lambda scene: intervals(scene, DIP()),
+    "DIP ± told": lambda scene: intervals(scene, DIP(), told=True),
 }
 
 
@@ -195,6 +242,32 @@ def table(known: dict[str, dict]) -> None:
                 f"{np.mean([row['seconds'] for row in rows]):.1f}",
             ]
             print("|", " | ".join(cells), "|")
+    _table_of_intervals(kinds)
+
+
+def _table_of_intervals(kinds: dict[str, dict[str, list[dict]]]) -> None:
+    """Print the means over seeds of what intervals hold, and how wide they are."""
+    print("\n## Intervals of 95 %: share of the truth held; mean and rms of s, rms error; unseen pixels\n")
+    print("| scene | method | seeds | whole | steepest 5 % | sources |")
+    print("|---" * 6 + "|")
+    for scene, methods in kinds.items():
+        for method, rows in methods.items():
+            found = [row["intervals"] for row in rows if "intervals" in row]
+            if not found:
+                continue
+            cells = []
+            for place in ("whole", "steep", "sources"):
+                parts = [one[place] for one in found if place in one]
+                means = [
+                    np.mean([part[key] for part in parts if part[key] is not None] or [np.nan])
+                    for key in ("held", "mean", "rms", "error", "unseen")
+                ]
+                cells.append(
+                    f"{100 * means[0]:.1f} %; {means[1]:.2f}, {means[2]:.2f}, {means[3]:.2f}; {means[4]:.2f}"
+                    if parts
+                    else ""
+                )
+            print("|", " | ".join([scene, method, str(len(found)), *cells]), "|")
 
 
 def main() -> None:
@@ -204,7 +277,8 @@ def main() -> None:
     )
     parser.add_argument("scenes", nargs="*")
     parser.add_argument("--methods", nargs="*", default=list(METHODS))
-    parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--seeds", type=int, default=4, help="number of seeds")
+    parser.add_argument("--from", type=int, default=0, dest="first", help="first seed")
     parser.add_argument("--output", type=Path, default=Path(__file__).with_suffix(".json"))
     parser.add_argument("--table", action="store_true", help="print what was measured")
     parser.add_argument("--alone", help=argparse.SUPPRESS)
@@ -214,7 +288,7 @@ def main() -> None:
         return
     rows = {
         f"{scene}/{seed}/{method}": None
-        for seed in range(arguments.seeds)
+        for seed in range(arguments.first, arguments.first + arguments.seeds)
         for scene in SCENES
         for method in arguments.methods
     }

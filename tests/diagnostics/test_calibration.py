@@ -2,13 +2,18 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from napari_dip.diagnostics.calibration import calibrated
+from napari_dip.diagnostics import calibration
 
 SHAPE = (1, 192, 192)
 
 
+def calibrated(x, refits, variance, data, unseen, *, lost=None):
+    lost = np.zeros_like(x) if lost is None else lost
+    return calibration.calibrated(x, refits, lost, variance, data, unseen)
+
+
 def case(random, *, error=0.3, lost=0.0, shape=SHAPE, scale=1.0):
-    """Return the arguments of `calibrated` for an image with known errors, and these errors.
+    """Return the arguments of `calibrated` above for an image with known errors, and these errors.
 
     Errors are three times as large in one half, where the image is steep. Refits lack a share of them.
     """
@@ -88,3 +93,43 @@ def test_an_image_without_unseen_pixels_has_usual_errors(random):
     found = calibrated(x, refits, variance, data, np.zeros_like(unseen))
     assert not len(found.scores)
     assert np.isfinite(found.standard_error).all()
+
+
+def test_lost_sources_widen_their_own_pixels_alone(random):
+    arguments, _ = case(random)
+    lost = np.zeros(SHAPE)
+    lost[0, 50:54, 20:24] = 4.0
+    with_them, without = calibrated(*arguments, lost=lost), calibrated(*arguments)
+    there = lost > 0
+    np.testing.assert_allclose(with_them.standard_error[there], 2.0, rtol=0.05)
+    np.testing.assert_allclose(with_them.standard_error[~there], without.standard_error[~there], rtol=0.05)
+
+
+def test_errors_that_refits_show_are_not_counted_twice(random):
+    arguments, _ = case(random, error=0.5)
+    x, refits, *_ = arguments
+    lost = np.full_like(x, 0.1 * np.square(refits).mean())
+    both, one = (calibrated(*arguments, lost=each).standard_error.mean() for each in (lost, None))
+    assert both == pytest.approx(one, rel=0.05)
+
+
+def test_a_few_pixels_that_are_far_off_change_little(random):
+    arguments, _ = case(random)
+    x, refits, variance, data, unseen = arguments
+    few = np.argwhere(unseen)[::40]
+    wild = data.copy()
+    wild[tuple(few.T)] += 100.0
+    one, other = (calibrated(x, refits, variance, y, unseen).standard_error.mean() for y in (data, wild))
+    assert one <= other < 1.6 * one
+
+
+def test_noise_that_is_stronger_in_bright_places_widens_them_alone(random):
+    shape = (1, 128, 128)
+    bright = np.broadcast_to(np.arange(128) < 48, shape)
+    own, *refits = 3 * gaussian_filter(random.normal(size=(3, *shape)), (0, 0, 1, 1))
+    x = 50.0 * bright + own
+    data = 50.0 * bright + random.normal(size=shape) * np.where(bright, 3.0, 1.0)
+    found = calibrated(x, np.stack(refits), np.ones(shape), data, random.random(shape) < 0.05).standard_error
+    assert found[..., :40].mean() > 2 * found[..., 56:].mean()
+    held = np.abs(own) < 1.96 * found
+    assert 0.9 < held[..., 56:].mean() < 0.999

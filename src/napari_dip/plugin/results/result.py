@@ -160,8 +160,7 @@ class Result:
         if self.complete:
             restored = self.with_frames(frames)
             self.run = replace(self.run, method=replace(self.run.filter, strength=strength))
-            # All pixels are filtered, those that calibrated the uncertainty as well.
-            self._update(restored, method=to_dict(self.run.method), uncertainty=False)
+            self._update(restored, method=to_dict(self.run.method))
 
     @cached_property
     def readapt(self) -> Readapt:
@@ -201,7 +200,8 @@ class Result:
         self._restored, self.changed = restored, True
         known = self.layer.metadata[KEY]
         frames = [{**frame, "diagnostics": None} for frame in known["frames"]]
-        self.layer.metadata[KEY] = {**known, "frames": frames, **facts}
+        # All pixels were restored, those that calibrated the uncertainty as well. It is not measured again.
+        self.layer.metadata[KEY] = {**known, "frames": frames, "uncertainty": False, **facts}
         self.blend(self.strength)
 
     @property

@@ -28,6 +28,7 @@ from napari_dip.restoration.paper.methods import name_of, sentences
 from napari_dip.restoration.paper.software import bibliography, device, libraries, package
 from napari_dip.restoration.provenance import Provenance
 from napari_dip.restoration.text import file_name, in_series
+from napari_dip.restoration.uncertainty import NO_UNCERTAINTY
 from napari_dip.tasks import Deconvolve, Denoise, Inpaint, SuperResolve
 
 _DONE = {Inpaint: "inpainted", Denoise: "denoised", SuperResolve: "super-resolved", Deconvolve: "deconvolved"}
@@ -123,10 +124,12 @@ class _Description:
         yield from sentences(found.method, found, cite)
         yield from self._model()
         yield from self._pixels()
-        if found.uncertainty:
+        refused = [NO_UNCERTAINTY in frame.note for frame in found.frames]
+        if found.uncertainty and not (refused and all(refused)):
             yield (
                 "The standard error of each pixel was estimated by restoring simulated data of the result, "
-                "and calibrated on pixels that no part of the run had seen."
+                "and by measuring what the result lacks of sources that the data may hold. It was calibrated "
+                "on pixels that no part of the run had seen."
             )
         yield from measurements(found, cite)
         yield (
