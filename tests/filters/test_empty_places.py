@@ -52,6 +52,12 @@ def test_light_of_sources_does_not_spread_into_the_background():
     assert np.abs(answer[gaussian(1.5) < 1e-6]).mean() < 0.05
 
 
+def test_the_sum_stays():
+    x = 100 + 0.1 * noise(seed=1)
+    answer, _ = smooth_where_empty(x, 101 + noise())
+    assert answer.sum() == pytest.approx(x.sum())
+
+
 def test_constants_and_tiny_images_are_possible():
     for shape in ((1, 1), (3, 5), (1, 9, 9)):
         answer, _ = smooth_where_empty(np.ones(shape), np.ones(shape))

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from napari_dip.noise.absence import positive_sigma
 from napari_dip.noise.estimate import estimating
-from napari_dip.noise.models import NoiseModel, UnknownNoise
+from napari_dip.noise.growing import growing_noise
+from napari_dip.noise.models import GaussianNoise, NoiseModel, UnknownNoise
 from napari_dip.noise.residual import residual_sigma
 from napari_dip.noise.whiteness import Whiteness
 from napari_dip.problem import Problem
@@ -111,9 +112,15 @@ def _measured(problem: Problem, channel: int) -> NoiseModel | None:
     image, seen = (middle(one)[0, channel].cpu().numpy() for one in (problem.data, observed))
     steps = estimating(UnknownNoise(), image, missing=~seen, axes="ZYX"[-image.ndim :], strict=True)
     try:
-        return finished(steps).model
+        model = finished(steps).model
     except ValueError:  # there is no noise, or structure hides it
         return None
+    if isinstance(model, GaussianNoise):
+        # It does not grow clearly, but it is probably photon noise, which matters where stars are bright.
+        growing = finished(growing_noise(image, ~seen))
+        if growing is not None and growing.matters:
+            return growing.model
+    return model
 
 
 def _of_residual(problem: Problem, explained: Tensor) -> Tensor:

@@ -1,11 +1,10 @@
 """Unknown noise that grows with brightness: it is measured, so that bright pixels do not rule."""
 
-import numpy as np
 import torch
 
 from napari_dip.diagnostics.noise import measured_noise
 from napari_dip.dip.validation import Validation
-from napari_dip.noise.estimate import photon_transfer
+from napari_dip.noise.growing import growing_noise
 from napari_dip.noise.models import NoiseModel, PoissonGaussianNoise
 from napari_dip.noise.per_channel import PerChannelNoise
 from napari_dip.operators import Identity
@@ -13,23 +12,13 @@ from napari_dip.optim.iterate import StoppingCriterion
 from napari_dip.problem import Problem
 from napari_dip.steps import Steps, finished
 
-#: Least variance of the noise in the dark, as a share of what it is at the mean brightness.
-_LEAST = 0.02
-#: Side of the square over which the data are averaged for their brightness, in pixels, and the shares of the
-#: pixels that are darker than the darkest, a usual and a bright place.
-_BRIGHTNESS, _SHARES = 5, (0.001, 0.5, 0.999)
-#: Ratio of the variances in bright and usual places from which it matters that noise grows with brightness.
-_MATTERS = 1.5
-
 
 def with_measured_noise(validation: Validation) -> Steps[Validation]:
     """Return, in steps, a validation with photon noise as its data show it.
 
     This is done for denoising where the noise is independent in each pixel and its strength is unknown. The
-    run goes on as if it had been told. The gain is the expected value of the slope of the photon transfer
-    curve, so that the standard error of the measurement is allowed for: in a star field, where all bright
-    pixels have structure, the slope alone is hardly significant. Where the noise is about equally strong in
-    all of the image, it stays unknown: its strength follows from the residual.
+    run goes on as if it had been told. Where the noise is about equally strong in all of the image, it stays
+    unknown: its strength follows from the residual.
 
     Parameters
     ----------
@@ -98,18 +87,13 @@ def _applies(validation: Validation) -> bool:
 
 def _photon_noise(problem: Problem) -> Steps[NoiseModel | None]:
     """Return the noise of all channels; None if it can't be measured, or grows with brightness in none."""
-    from scipy.ndimage import uniform_filter
-
     seen = (problem.weights > 0).expand_as(problem.data)[0].cpu().numpy()
-    models, ratios = [], []
+    found = []
     for image, there in zip(problem.complete_data[0].double().cpu().numpy(), seen, strict=True):
-        try:
-            curve = yield from photon_transfer(image, missing=~there, axes="ZYX"[-image.ndim :])
-        except ValueError:
+        channel = yield from growing_noise(image, ~there)
+        if channel is None:
             return None
-        gain = curve.expected_slope
-        dark, usual, bright = np.quantile(uniform_filter(image, _BRIGHTNESS)[there], _SHARES).tolist()
-        at_dark = max(*curve.at(dark), _LEAST * curve.height)  # it may be as large as its standard error
-        models.append(PoissonGaussianNoise(gain, dark, at_dark**0.5))
-        ratios.append((at_dark + gain * (bright - dark)) / (at_dark + gain * (usual - dark)))
-    return PerChannelNoise.of(tuple(models)) if max(ratios) > _MATTERS else None
+        found.append(channel)
+    if not any(channel.matters for channel in found):
+        return None
+    return PerChannelNoise.of(tuple(channel.model for channel in found))

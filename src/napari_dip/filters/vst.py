@@ -1,6 +1,5 @@
 """Variance-stabilising transforms: they give photon noise the same variance everywhere."""
 
-import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor
 
 from napari_dip.filters.anscombe import Anscombe
-from napari_dip.noise.estimate import estimating
+from napari_dip.noise.growing import growing_noise
 from napari_dip.noise.models import NoiseModel, PoissonGaussianNoise, PoissonNoise
 from napari_dip.noise.per_channel import PerChannelNoise
 from napari_dip.noise.per_pixel import PerPixelNoise
@@ -137,8 +136,7 @@ class _Photons(_Channel):
 
 def _photon_noise(data: Tensor, counts: Tensor) -> NoiseModel | None:
     """Return photon noise as it is measured in a channel, or None where the channel shows none."""
-    axes = "ZYX" if data.ndim == 3 else "YX"
     # Filters of warnings belong to the whole process, and this may run in a thread.
-    with np.errstate(all="ignore"), contextlib.suppress(ValueError):
-        return finished(estimating(PoissonNoise(), data.numpy(), missing=~counts.numpy(), axes=axes)).model
-    return None
+    with np.errstate(all="ignore"):
+        found = finished(growing_noise(data.numpy(), ~counts.numpy()))
+    return found.model if found is not None and found.matters else None
