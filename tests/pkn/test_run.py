@@ -1,6 +1,6 @@
 """The run of a kernel network yields between its steps, so that it can be stopped there."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from napari_dip.problem import Problem
 from napari_dip.psf.models import GaussianPSF
 
 SIZE, TILES = (24, 30), 6
-CONSTANT = PKN(kernel="isotropic", predictor="constant")
+CONSTANT = PKN(kernel="isotropic", predictor="constant", recover_sources=False)
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,16 @@ def test_a_stop_after_the_last_tile_keeps_the_finished_image(whole):
     assert answer.outcome is Outcome.STOPPED
     assert answer.index == 1
     assert torch.equal(answer.x, expected)
+
+
+def test_a_stop_during_the_search_for_sources_keeps_the_filtered_image(random, in_steps):
+    problem, method = denoising(random), replace(CONSTANT, recover_sources=True)
+    steps = [one.note for one in method.solve(problem)]
+    searching = steps.index("Looking for faint sources.")
+    *_, answer = method.solve(problem, stopping_rule=StopAt(searching + 1))
+    assert answer.outcome is Outcome.STOPPED
+    assert answer.index == 1
+    assert torch.equal(answer.x, CONSTANT.filtering(problem).image()[0])
 
 
 def test_it_can_be_stopped_before_the_noise_is_measured(random, in_steps, monkeypatch):

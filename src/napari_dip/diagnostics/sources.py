@@ -94,7 +94,7 @@ class MatchedFilters:
         found = []
         for width in self.usable:
             g = profile(width)
-            total = _filtered(self.weights, np.ones_like(g))
+            total = _summed(self.weights, len(g))
             mean = _filtered(self.weights, g) / np.maximum(total, 1e-300)
             information = _filtered(self.weights, g * g) - mean**2 * total
             template = kernel(width, self.weights.ndim)
@@ -117,7 +117,7 @@ class MatchedFilters:
         for width, (mean, information, skewness) in zip(self.usable, self._known, strict=True):
             yield
             g = profile(width)
-            above = _filtered(weighted, g) - mean * _filtered(weighted, np.ones_like(g))
+            above = _filtered(weighted, g) - mean * _summed(weighted, len(g))
             z = above * np.sqrt(1 / np.where(information > 0, information, np.inf))
             significance.append(_of_normal(z, skewness))
         if not significance:
@@ -153,19 +153,12 @@ class MatchedFilters:
 
     def _outshone(self, peaks: Peaks) -> np.ndarray:
         """Return the height below which each peak is taken for a part or an echo of a stronger one."""
-        from scipy.ndimage import maximum_filter
-
         limit = np.zeros(self.weights.shape)
-        heights = np.abs(peaks.significance)
-        for number, width in enumerate(self.usable):
-            own = peaks.width == number
-            if not own.any():
-                continue
-            height = np.zeros(self.weights.shape)
-            height[tuple(peaks.places[own].T)] = heights[own]
-            core, window = 2 * int(np.ceil(_CORE * width)) + 1, len(profile(width))
-            limit = np.maximum(limit, maximum_filter(height, core, mode="constant"))
-            limit = np.maximum(limit, _ECHO * maximum_filter(height, window, mode="constant"))
+        for place, number, height in zip(peaks.places, peaks.width, np.abs(peaks.significance), strict=True):
+            width = self.usable[number]
+            for reach, share in ((int(np.ceil(_CORE * width)), 1.0), (_reach(width), _ECHO)):
+                around = limit[tuple(slice(max(0, at - reach), at + reach + 1) for at in place)]
+                np.maximum(around, share * height, out=around)
         found: np.ndarray = limit[tuple(peaks.places.T)]
         return found
 
@@ -179,9 +172,14 @@ def threshold(pixels: int, widths: int) -> float:
 
 def profile(width: float) -> np.ndarray:
     """Return a Gaussian of sum 1 along one axis, in the window of its filter."""
-    reach = int(np.ceil(_REACH * width)) + 1
+    reach = _reach(width)
     values = np.exp(-(np.arange(-reach, reach + 1) ** 2) / (2 * width**2))
     return values / values.sum()
+
+
+def _reach(width: float) -> int:
+    """Return half of a filter's window, in pixels."""
+    return int(np.ceil(_REACH * width)) + 1
 
 
 def kernel(width: float, axes: int) -> np.ndarray:
@@ -201,12 +199,23 @@ def _filtered(image: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return image
 
 
+def _summed(image: np.ndarray, size: int) -> np.ndarray:
+    """Return the sum over the window of each pixel, all weights 1; beyond the border is 0."""
+    from scipy.ndimage import uniform_filter1d
+
+    for axis in range(image.ndim):
+        image = uniform_filter1d(image, size, axis, mode="constant")
+    return image * float(size**image.ndim)
+
+
 def _of_normal(z: np.ndarray, skewness: np.ndarray) -> np.ndarray:
     """Return the normal variable that is as improbable as a gamma variable z of mean 0 and variance 1.
 
-    Away from the long tail, z is more improbable than a normal variable, and is returned as it is.
+    Away from the long tail, z is more improbable than a normal variable, and is returned as it is. So is z
+    between -1 and 1, where both are about equal.
     """
-    long_tail = (np.abs(skewness) > 1e-4) & (z * skewness > 0)
-    s = np.where(long_tail, skewness, 1.0)
-    moved = 6 / s * (np.cbrt(np.maximum(s * z / 2 + 1, 0)) - 1) + s / 6
-    return np.where(long_tail, moved, z)
+    long_tail = (np.abs(skewness) > 1e-4) & (z * np.sign(skewness) > 1)
+    s, tail = skewness[long_tail], z[long_tail]
+    moved = z.copy()
+    moved[long_tail] = 6 / s * (np.cbrt(s * tail / 2 + 1) - 1) + s / 6
+    return moved

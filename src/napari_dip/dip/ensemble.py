@@ -4,6 +4,7 @@ import math
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, islice
 
 import torch
@@ -14,17 +15,17 @@ from napari_dip.dip.initial_estimate import initial_estimate
 from napari_dip.dip.measured_noise import description, with_measured_noise
 from napari_dip.dip.photon_energy import levelled, weighted
 from napari_dip.dip.postfilter import postfiltered
-from napari_dip.dip.recovery import recovered
+from napari_dip.dip.refinement import refined
 from napari_dip.dip.settings import FitSettings
 from napari_dip.dip.split_filters import split_estimate, split_postfiltered
 from napari_dip.dip.validation import Validation
 from napari_dip.errors import DivergenceError, RestorationError
+from napari_dip.filters.recovery import sources_measurable, with_sources
 from napari_dip.image.intensity import Range
 from napari_dip.networks.build import build
 from napari_dip.networks.cuda_graph import record
 from napari_dip.networks.output import Sieve, ToGreyLevels
 from napari_dip.networks.precision import compute_dtype
-from napari_dip.noise.models import LaplaceNoise
 from napari_dip.operators import Blur, Identity
 from napari_dip.optim.background import always, in_background
 from napari_dip.optim.fit import fit, noisy_inputs
@@ -132,21 +133,15 @@ def _iterates(
             answers = split_postfiltered(answers, validation)
         elif filters and validation.suits_classic_filters and validation.held_out is not None:
             answers = postfiltered(answers, validation)
-        if settings.recover_sources and _shows_sources(validation):
-            answers = recovered(answers, validation.problem)
+        # Only held-out pixels show that the noise counts as independent.
+        independent = validation.criterion is StoppingCriterion.HELD_OUT
+        if settings.recover_sources and sources_measurable(validation.problem, independent=independent):
+            answers = refined(answers, partial(with_sources, validation.problem))
         measured = description(validation, problem)
         for iterate in answers:
             if iterate.outcome is not None:
                 iterate = replace(iterate, note=f"{measured} {iterate.note}".strip())
             yield iterate
-
-
-def _shows_sources(validation: Validation) -> bool:
-    """Whether faint sources can be measured in the data: their noise is independent, without outliers."""
-    problem = validation.problem
-    plain = isinstance(problem.operator, Identity) and not problem.only_missing
-    white = validation.criterion is StoppingCriterion.HELD_OUT
-    return plain and white and not isinstance(problem.noise, LaplaceNoise)
 
 
 def _prepared(

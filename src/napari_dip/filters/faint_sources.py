@@ -38,7 +38,7 @@ class FaintSources:
     Parameters
     ----------
     image : Tensor, shape ``(1, C, *spatial)``
-        To be added to the restored image.
+        To be added to the restored image; 0 in channels without a source.
     count : int
         Number of sources.
     """
@@ -90,7 +90,7 @@ def faint_sources(problem: Problem, x: Tensor) -> Generator[None, None, FaintSou
         weights = np.where(_sharp(residual, weights), 0, weights)
         filters = MatchedFilters(weights, noise.skewness(u).expand_as(u).numpy())
         image, number = yield from _absent(filters, torch.where(there, y, 0).numpy(), residual)
-        parts.append(torch.from_numpy(image))
+        parts.append(torch.from_numpy(image if number else np.zeros_like(image)))
         count += number
     return FaintSources(torch.stack(parts)[None].to(x), count)
 

@@ -158,6 +158,30 @@ class Monitor:
                 if cut_short and self.pressed and latest is not None:
                     return latest
 
+    def attempt(self, pieces: Pieces[T]) -> Iterates[T | None]:
+        """Yield iterates while a computation that improves the answer goes on, and return its result.
+
+        It is given up, and None returned, if the answer is wanted as soon as possible.
+
+        Parameters
+        ----------
+        pieces : generator
+            The computation.
+        """
+
+        def shown(_: Tensor | None) -> Iterate:
+            self._ask()
+            return self.iterate
+
+        with closing(in_background(pieces, shown)) as iterates:
+            while not self.pressed:
+                try:
+                    iterate = next(iterates)
+                except StopIteration as end:
+                    return end.value
+                yield iterate
+        return None
+
     def answer(self, outcome: Outcome, state: Mapping[str, Tensor] | None) -> Iterate:
         """Return the last iterate, with the note of the answer."""
         x = self.iterate.x

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from napari_dip.errors import FileError
+from napari_dip.filters.recovery import with_sources
 from napari_dip.finetuning.adapted_weights import AdaptedWeights
 from napari_dip.finetuning.consistency import Diagnosis, rms_residual
 from napari_dip.finetuning.monitor import Interruption, Iterates, Monitor
@@ -77,6 +78,8 @@ class Run:
                 outcome = yield from stage()
                 if outcome is not None:
                     break
+            yield from self._recover_sources()
+            outcome = self._monitor.outcome if self._monitor.pressed else outcome
         except Interruption as interruption:
             outcome = interruption.outcome
         assert outcome is not None
@@ -198,6 +201,17 @@ class Run:
         monitor.iterate = replace(monitor.iterate, index=tuner.best, x=x, score=score)
         monitor.final_note = note
         return monitor.outcome if monitor.pressed or tuner.outcome is None else tuner.outcome
+
+    def _recover_sources(self) -> Iterates[None]:
+        """Put faint sources back that the network has lost, unless its output is to be left unchanged."""
+        monitor = self._monitor
+        if not self._settings.recover_sources or self._settings.action == "network" or monitor.pressed:
+            return
+        if self._session.shows_sources:
+            image = replace(monitor.iterate, note=monitor.final_note)
+            found = yield from monitor.attempt(with_sources(self._problem, image))
+            if found is not None:
+                monitor.iterate, monitor.final_note = found, found.note
 
     def _kept(self) -> AdaptedWeights | None:
         """Return the weights that were learnt in a temporary file, or None if there are none or it fails."""

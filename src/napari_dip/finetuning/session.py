@@ -1,10 +1,13 @@
 """A pretrained network and the data that it restores."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 from torch import Tensor
 
+from napari_dip.filters.faint_sources import faint_sources
+from napari_dip.filters.recovery import sources_measurable
 from napari_dip.finetuning.back_projection import back_projected, plan_back_projection
 from napari_dip.finetuning.consistency import (
     ConsistencyReport,
@@ -109,6 +112,11 @@ class Session:
         """The data are too noisy to be explained exactly."""
         return self.report.diagnosis is Diagnosis.NOISY
 
+    @cached_property
+    def shows_sources(self) -> bool:
+        """Faint sources that the network loses can be measured in the data."""
+        return self.noisy and sources_measurable(self.sampler.problem)
+
     @property
     def contrast(self) -> float:
         """Contrast of the network's input, as a multiple of the usual contrast."""
@@ -169,10 +177,13 @@ class Session:
         self.steps = steps
         return (yield from back_projected(problem, x, steps, tolerance))
 
-    def final_image(self, *, ensemble: bool) -> Pieces[Tensor]:
+    def final_image(self, *, ensemble: bool, recover_sources: bool) -> Pieces[Tensor]:
         """Return the restored image with the present weights of the network."""
         x = yield from self.output(ensemble=ensemble)
-        return (yield from (self.sampler.within_noise(x) if self.noisy else self.back_projected(x)))
+        x = yield from (self.sampler.within_noise(x) if self.noisy else self.back_projected(x))
+        if recover_sources and self.shows_sources:
+            x = x + (yield from faint_sources(self.sampler.problem, x)).image
+        return x
 
 
 def open_session(pretrained: Pretrained, problem: Problem) -> Session:

@@ -13,4 +13,5 @@ class RunSettings:
     iterations: int
     learning_rate: float | None
     self_ensemble: bool
+    recover_sources: bool
     time_limit: float | None

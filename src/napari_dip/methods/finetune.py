@@ -53,6 +53,10 @@ class FineTune:
         used.
     self_ensemble : bool
         After fine-tuning, average over the eight ways to rotate and mirror the image.
+    recover_sources : bool
+        For denoising: put back faint stars, spots and blobs, bright or dark, that stand out from the noise of
+        the data but are weaker in the restored image, or absent. It is used only if the noise is independent
+        from pixel to pixel, and not for the action "network".
     time_limit : float, optional
         Largest number of seconds for an image or frame; the best result so far is kept.
 
@@ -76,6 +80,7 @@ class FineTune:
     iterations: Annotated[int, Interval(ge=1, le=10_000)] = 100
     learning_rate: Annotated[float | None, Interval(gt=0, le=1)] = None
     self_ensemble: bool = True
+    recover_sources: bool = True
     time_limit: Annotated[float | None, Gt(0), Unit("s")] = None
     #: A network that was given to `of`, as a `Pretrained`.
     network: Any = field(default=None, repr=False, compare=False, metadata={"plain": False})

@@ -46,6 +46,10 @@ class PKN:
     self_ensemble : bool
         Average the parameters over the eight ways to rotate and mirror the image, so that a mirrored image
         gives the mirrored result. The parameters are then predicted eight times.
+    recover_sources : bool
+        For denoising: put back faint stars, spots and blobs, bright or dark, that stand out from the noise of
+        the data but are weaker in the filtered image, or absent. It is used only if the noise is independent
+        from pixel to pixel.
 
     Examples
     --------
@@ -69,6 +73,7 @@ class PKN:
     strength: Annotated[float, Interval(ge=0, le=3)] = 1.0
     weights: str | None = None
     self_ensemble: bool = False
+    recover_sources: bool = True
 
     def __post_init__(self) -> None:
         check(self)
@@ -128,7 +133,8 @@ class PKN:
         """
         from napari_dip.pkn.run import run
 
-        yield from run(problem, self._preparing(problem, guide, parameter_maps), stopping_rule)
+        preparation = self._preparing(problem, guide, parameter_maps)
+        yield from run(problem, preparation, stopping_rule, recover_sources=self.recover_sources)
         return {}
 
     def filtering(
@@ -150,4 +156,6 @@ class PKN:
     ) -> "Steps[Filtering]":
         from napari_dip.pkn.run import preparing
 
-        return preparing(problem, guide, maps, **asdict(self))
+        settings = asdict(self)
+        del settings["recover_sources"]  # it is not about the filter
+        return preparing(problem, guide, maps, **settings)

@@ -1,12 +1,13 @@
 """The run of a kernel network on one image, which can be stopped between its steps."""
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from napari_dip.filters.recovery import sources_measurable, with_sources
 from napari_dip.operators import Blur, Resample
 from napari_dip.optim.iterate import Iterate, Outcome
 from napari_dip.optim.stopping import Never, StoppingRule
@@ -16,7 +17,7 @@ from napari_dip.pkn.observe import observing
 from napari_dip.pkn.selection import KernelChoice, PredictorName, kernel_for, predictor_for
 from napari_dip.pkn.sums import with_sums_of_data
 from napari_dip.problem import Problem
-from napari_dip.steps import Steps
+from napari_dip.steps import Steps, announced
 
 #: Values of an image that are filtered in about a tenth of a second, noise measurement included. Nobody needs
 #: to stop a run that is no longer than that.
@@ -56,7 +57,9 @@ def preparing(
     )
 
 
-def run(problem: Problem, preparation: Steps[Filtering], rule: StoppingRule | None) -> Iterator[Iterate]:
+def run(
+    problem: Problem, preparation: Steps[Filtering], rule: StoppingRule | None, *, recover_sources: bool
+) -> Iterator[Iterate]:
     """Yield an iterate between the steps, then the answer.
 
     Parameters
@@ -67,6 +70,8 @@ def run(problem: Problem, preparation: Steps[Filtering], rule: StoppingRule | No
         Returns the kernel with its parameters.
     rule : StoppingRule, optional
         May end the run between two steps. The unfinished image is the answer then.
+    recover_sources : bool
+        Put faint sources back that the filter has weakened, where they are measurable.
 
     Yields
     ------
@@ -75,7 +80,7 @@ def run(problem: Problem, preparation: Steps[Filtering], rule: StoppingRule | No
         gives nothing but the answer.
     """
     check = (rule or Never()).start()
-    draft = _Draft(problem)
+    draft = _Draft(problem, recover_sources=recover_sources)
     waits = draft.x.numel() > _AT_ONCE
     loss = problem(draft.x) if waits else draft.x.new_zeros(())
     for note in draft.steps(preparation):
@@ -87,7 +92,7 @@ def run(problem: Problem, preparation: Steps[Filtering], rule: StoppingRule | No
             yield draft.abandoned(ended)
             return
         yield unfinished
-    answer = draft.answer()
+    answer = draft.answer
     if check(answer) is Outcome.STOPPED:  # the next frame of a series is not wanted
         answer = replace(answer, outcome=Outcome.STOPPED)
     yield answer
@@ -100,10 +105,14 @@ class _Draft:
     ----------
     x : Tensor
         The image as it was when it was last shown; it is not modified.
+    answer : Iterate
+        The finished image.
     """
 
-    def __init__(self, problem: Problem) -> None:
-        self._problem = problem
+    answer: Iterate
+
+    def __init__(self, problem: Problem, *, recover_sources: bool) -> None:
+        self._problem, self._recover_sources = problem, recover_sources
         self._filtering: Filtering | None = None
         self._image = problem.data
         if isinstance(problem.operator, Resample):
@@ -119,15 +128,27 @@ class _Draft:
         for written in self._filtering.write(self._image):
             self._written = written
             if written == self._pixels:
-                return
+                break
             if _VIEWS * (written - shown) >= self._pixels:
                 self.x, shown = self._finished(self._without_nan()), written
             yield f"Filtering: {written / self._pixels:.0%} of the image is done."
+        self.answer = self._filtered(self._filtering)
+        self.x = self.answer.x
+        if self._recover_sources:
+            self.answer = yield from announced("Looking for faint sources.", self._with_sources())
 
-    def answer(self) -> Iterate:
-        """Return the finished image."""
-        assert self._filtering is not None
-        image, blind = self._filtering.completed(self._image)
+    def _with_sources(self) -> Generator[None, None, Iterate]:
+        """Return the answer with its faint sources, where they are measurable."""
+        problem = self._problem
+        if not sources_measurable(problem):
+            return self.answer
+        yield
+        answer = yield from with_sources(problem, self.answer)
+        return replace(answer, loss=problem(answer.x))
+
+    def _filtered(self, filtering: Filtering) -> Iterate:
+        """Return the image that the filter gives."""
+        image, blind = filtering.completed(self._image)
         if blind:
             warnings.warn(
                 f"{blind} pixels have no observed pixel within reach of the filter and take the value of the "
@@ -135,12 +156,14 @@ class _Draft:
                 stacklevel=2,
             )
         if isinstance(self._problem.operator, Blur):
-            image = with_sums_of_data(image, self._problem, self._filtering.observation.image)
+            image = with_sums_of_data(image, self._problem, filtering.observation.image)
         x = self._finished(image)
-        return Iterate(1, x, self._problem(x), outcome=Outcome.COMPUTED, maps=maps_of(self._filtering))
+        return Iterate(1, x, self._problem(x), outcome=Outcome.COMPUTED, maps=maps_of(filtering))
 
     def abandoned(self, outcome: Outcome) -> Iterate:
         """Return the image as far as it was filtered when the run was stopped."""
+        if self._written == self._pixels:
+            return replace(self.answer, outcome=outcome)
         x = self._finished(self._without_nan())
         note = (
             f"Only {self._written / self._pixels:.0%} of the image was filtered; the rest is the image as it "

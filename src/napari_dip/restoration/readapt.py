@@ -69,7 +69,10 @@ class Readapt:
             with translated_errors(), own_environment():
                 found, session = self._session(frame)
                 session.restorer.network.load_state_dict(self._between(frame, share))
-                image = finished(session.final_image(ensemble=self._method.self_ensemble))
+                method = self._method
+                image = finished(
+                    session.final_image(ensemble=method.self_ensemble, recover_sources=method.recover_sources)
+                )
                 restored = found.restored(image)
             yield frame, restored.cpu().numpy()
 

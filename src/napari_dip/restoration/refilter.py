@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from napari_dip.device import Device, choose
 from napari_dip.errors import RestorationError, translated_errors
 from napari_dip.restoration.environment import own_environment
 from napari_dip.restoration.series import Series
+from napari_dip.steps import unless
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -71,18 +72,25 @@ class Refilter:
         self._parameter_maps = parameter_maps
         self._device = device
         self._noise: dict[Frame, NoiseModel] = {}
+        self._measurable: dict[Frame, bool] = {}  # whether faint sources can be measured
         self._last: tuple[Frame, Filtering] | None = None
         self._lock = threading.Lock()
 
-    def restored(self, strength: float) -> Iterator[tuple[Frame, np.ndarray]]:
+    def restored(
+        self, strength: float, outdated: Callable[[], bool] = lambda: False
+    ) -> Iterator[tuple[Frame, np.ndarray]]:
         """Yield each frame, filtered with another strength.
 
         Parameters
         ----------
         strength : float
             How far the parameters are taken from those that leave the image as it is, as for `PKN`.
+        outdated : callable
+            Tells whether another strength is wanted meanwhile. Then faint sources are not put back, since
+            that takes longer than the filter.
         """
-        method = replace(self._method, strength=strength)
+        # Sources are measured with the noise as the task tells it, as in a run.
+        method = replace(self._method, strength=strength, recover_sources=False)
         for frame in self._series.frames:
             with translated_errors(), own_environment():
                 found = self._series.frame(frame, choose(self._device))
@@ -91,7 +99,7 @@ class Refilter:
                     problem, guide = self._known(frame, found.problem)
                     maps = self._series.maps_of(frame) or None
                     *_, answer = method.solve(problem, guide=guide, parameter_maps=maps)
-                    x = answer.x
+                    x = self._with_sources(frame, found.problem, answer.x, outdated)
                 restored = found.restored(x)
             yield frame, restored.cpu().numpy()
 
@@ -128,6 +136,20 @@ class Refilter:
             self._noise[frame] = measured_noise(problem)
         problem = replace(problem, noise=self._noise[frame])
         return problem, self._series.guide_of(frame, problem)
+
+    def _with_sources(
+        self, frame: Frame, problem: "Problem", x: "Tensor", outdated: Callable[[], bool]
+    ) -> "Tensor":
+        """Return an image with its faint sources, where a run puts them back."""
+        from napari_dip.filters.faint_sources import faint_sources
+        from napari_dip.filters.recovery import sources_measurable
+
+        if not self._method.recover_sources or outdated():
+            return x
+        if frame not in self._measurable:
+            self._measurable[frame] = sources_measurable(problem)
+        found = unless(outdated, faint_sources(problem, x)) if self._measurable[frame] else None
+        return x if found is None else x + found.image
 
     def _filtering(self, frame: Frame) -> "Filtering":
         with self._lock:

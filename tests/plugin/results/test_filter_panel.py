@@ -153,11 +153,13 @@ def test_strength_filters_again_into_the_same_layer(viewer, user, dock, result):
         assert result.layer.metadata[KEY]["method"]["strength"] == strength
         dock.result_panel.copy_python.trigger()
         assert f"strength={strength}" in QApplication.clipboard().text()
-    assert len([layer for layer in viewer.layers if layer.name.startswith("cells denoised")]) == 1
+    assert [layer.name for layer in viewer.layers if "denoised" in layer.name and ": " not in layer.name] == [
+        "cells denoised"
+    ]
 
 
 def test_an_error_of_the_slider_has_details(user, dock, result, monkeypatch):
-    def fails(strength):
+    def fails(strength, outdated):
         raise RuntimeError("a defect")
 
     monkeypatch.setattr(result.refilter, "restored", fails)

@@ -102,6 +102,15 @@ def limits(*arguments, **changes):
     return methods_text(provenance(*arguments, **changes)).split("\n\n")[1]
 
 
+@pytest.mark.parametrize("method", [PKN(), FineTune()], ids=["filter", "network"])
+def test_faint_sources_are_told_of_unless_they_are_switched_off(method):
+    found = [frame(outcome="RISK", criterion="RISK", iterations=5)]
+    assert "were put back" in paragraph(Denoise(), method, frames=found)
+    assert "were put back" not in paragraph(SuperResolve(), method, frames=found)
+    off = replace(method, recover_sources=False)
+    assert "were put back" not in paragraph(Denoise(), off, frames=found)
+
+
 @pytest.mark.parametrize(("task", "method"), PAIRS)
 def test_every_method_and_task_is_named_with_versions_seed_and_sources(task, method):
     values = provenance(task(), method())

@@ -58,7 +58,7 @@ def add_details(
         sources = _shown(restoration.recovered_sources, run)
         limit = float(np.nanmax(np.abs(sources))) or 1.0
         appearance = {"colormap": _SIGNED, "contrast_limits": (-limit, limit), "blending": "additive"}
-        meaning = "Faint sources that were put back. The restored image contains them."
+        meaning = "Faint sources that the run put back. Its restored image contains them."
         layers.append(added("recovered sources", sources, meaning, **appearance))
     return layers
 

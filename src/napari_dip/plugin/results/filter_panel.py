@@ -91,7 +91,7 @@ class FilterPanel(LivePanel):
 
         def filtered(outdated: Any) -> Any:
             frames = []
-            for frame in result.refilter.restored(strength):
+            for frame in result.refilter.restored(strength, outdated):
                 frames.append(frame)
                 if outdated():
                     break

@@ -248,6 +248,8 @@ def _(method: PKN, found: Provenance, cite: Bibliography) -> Iterator[str]:
         yield f"The strength of the filter was set to {method.strength:g}, where 1 is as predicted."
     if not found.task.noise.known and not found.noise_std:
         yield f"The noise was measured in the data {cite('immerkaer1996')}."
+    if method.recover_sources and isinstance(found.task, Denoise):
+        yield _recovery("filtered")
 
 
 @sentences.register
@@ -286,6 +288,9 @@ def _(method: FineTune, found: Provenance, cite: Bibliography) -> Iterator[str]:
         yield "No noise was found in the data, which were left as they are."
     if found.tuned < 1:
         yield f"Of what the network learnt, {found.tuned:.0%} was applied."
+    corrected = tuned or method.action == "back-projection"
+    if method.recover_sources and corrected and isinstance(found.task, Denoise):
+        yield _recovery("restored")
     settings = changed(method)
     settings.pop("weights", None)
     yield _exceptions(settings)
@@ -312,6 +317,14 @@ def _(method: Wiener, found: Provenance, cite: Bibliography) -> Iterator[str]:
     else:
         yield f"The weight of smoothness against sharpness was {method.balance:g}."
     yield f"The filter is that of scikit-image {cite('vanderwalt2014')}."
+
+
+def _recovery(image: str) -> str:
+    """Return how faint sources were put back into an image, where a test of the noise decided about it."""
+    return (
+        "Where a test found the noise to be independent from pixel to pixel, faint sources that stand out "
+        f"from it, but were weaker in the {image} image or absent from it, were put back."
+    )
 
 
 def nearest_preset(method: DIP) -> tuple[str | None, str]:
