@@ -117,6 +117,13 @@ def test_a_blank_field_gets_nothing_back(method):
     assert sum(one is not None for one in found) <= 1
 
 
+def test_a_dark_field_of_unknown_noise_gets_nothing_back():
+    """Its few photons make bright peaks that normal noise would hardly ever make."""
+    fields = [np.random.default_rng(seed).poisson(0.5, (64, 64)).astype(float) for seed in range(20)]
+    found = [restore(field, Denoise(), SMOOTH).recovered_sources for field in fields]
+    assert sum(one is not None for one in found) <= 1
+
+
 @pytest.mark.parametrize(
     ("noise", "changes"),
     [(LaplaceNoise(10.0), {}), (GaussianNoise(10.0), {"stopping": "max-iterations"})],

@@ -29,6 +29,9 @@ _CHANGED, _SAME = 2.0, 3.0
 #: Least brightness of the pixels beside the middle of a source, as a share of the middle (that of a Gaussian
 #: of 0.8 pixels), and standard errors by which a pixel has to exceed it to be taken for a hot one.
 _BESIDE, _SHARP = 0.45, 4.2
+#: Standard errors from which noise counts as skewed, and the variance of the cubes of their differences from
+#: the mean of their neighbours.
+_LOPSIDED, _CUBES = 3.0, 15 * 1.25**3
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,18 +84,43 @@ def faint_sources(problem: Problem, x: Tensor) -> Generator[None, None, FaintSou
     parts, count = [], 0
     for noise, y, u, there in zip(noises, data, restored, seen, strict=True):
         yield
+        lopsided = 0.0
         if isinstance(noise, UnknownNoise):
+            lopsided = _skewness((y - u).numpy(), there.numpy())
             # A fit that has followed the noise leaves too little of it, and structure adds to the other.
             left = float(residual_sigma((y - u)[None], there[None]))
             noise = GaussianNoise(max(left, positive_sigma(immerkaer_sigma(y.numpy()), y[there].numpy())))
         weights = torch.where(there, 1 / noise.variance(u), 0).numpy()
         residual = torch.where(there, y - u, 0).numpy()
         weights = np.where(_sharp(residual, weights), 0, weights)
-        filters = MatchedFilters(weights, noise.skewness(u).expand_as(u).numpy())
+        skewness = (noise.skewness(u) + lopsided).expand_as(u).numpy()
+        filters = MatchedFilters(weights, skewness)
         image, number = yield from _absent(filters, torch.where(there, y, 0).numpy(), residual)
         parts.append(torch.from_numpy(image if number else np.zeros_like(image)))
         count += number
     return FaintSources(torch.stack(parts)[None].to(x), count)
+
+
+def _skewness(residual: np.ndarray, there: np.ndarray) -> float:
+    """Return the skewness of independent noise of which nothing is known, or 0 if it may be symmetric.
+
+    The few photons of a dark image make bright peaks that normal noise of their strength hardly ever makes.
+    Differences from the mean of the neighbours show this, because lost sources are smooth and nearly cancel.
+
+    Parameters
+    ----------
+    residual, there : ndarray, shape ``(*spatial)``
+        The residual, and where the data are observed.
+    """
+    shifts = [(shift, axis) for axis in range(residual.ndim) for shift in (1, -1)]
+    rough = residual - sum(np.roll(residual, *one) for one in shifts) / len(shifts)
+    inside = np.logical_and.reduce([there, *(np.roll(there, *one) for one in shifts)])
+    rough, own = rough[inside], residual[there]
+    scale = float(np.sqrt(np.mean(np.square(own)))) if own.size else 0.0
+    if not rough.size or scale == 0:
+        return 0.0
+    found = float(np.mean((rough / scale) ** 3)) / (1 - 1 / len(shifts) ** 2)
+    return found if abs(found) > _LOPSIDED * np.sqrt(_CUBES / rough.size) else 0.0
 
 
 def _absent(
