@@ -188,7 +188,7 @@ def test_no_initial_estimate_is_made_of_correlated_noise(stopping, made, phantom
         yield None
         return problem.data
 
-    monkeypatch.setattr("napari_dip.dip.ensemble.initial_estimate", estimate)
+    monkeypatch.setattr("napari_dip.dip.preparation.initial_estimate", estimate)
     [*replace(QUICK, stopping=stopping).solve(problem(phantom))]
     assert len(problems) == made
 

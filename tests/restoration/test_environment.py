@@ -120,13 +120,13 @@ def test_work_in_the_background_has_the_number_of_threads_of_the_run(monkeypatch
     from napari_dip.dip import ensemble
 
     seen = []
-    prepared = ensemble._prepared
+    prepared = ensemble.preparing
 
     def watched(*arguments):
         seen.append((threading.current_thread().name, torch.get_num_threads()))
         return (yield from prepared(*arguments))
 
-    monkeypatch.setattr(ensemble, "_prepared", watched)
+    monkeypatch.setattr(ensemble, "preparing", watched)
     restore(IMAGE, Denoise(), SMALL, threads=1)
     assert seen == [("napari-dip-background", 1)]
 

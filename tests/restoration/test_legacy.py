@@ -87,6 +87,15 @@ def test_an_old_fine_tuning_is_read():
     assert recipe.method == FineTune(weights="compact", self_ensemble=False)
 
 
+@pytest.mark.parametrize("kind", ["DIP", "PKN", "FineTune"])
+def test_nothing_is_put_back_where_an_old_run_did_not(kind):
+    written = {"task": {"type": "Denoise"}, "method": {"type": kind}, "axes": "YX"}
+    assert Recipe.of(written).method.recover_sources
+    assert not Recipe.of({**written, "napari-dip": "0.1.0"}).method.recover_sources
+    chosen = {**written, "method": {"type": kind, "recover_sources": True}, "napari-dip": "0.2.0"}
+    assert Recipe.of(chosen).method.recover_sources
+
+
 def test_what_this_version_wrote_stays_as_it_is():
     assert updated(updated(OLD)) == updated(OLD)
 

@@ -104,11 +104,11 @@ def estimate_cost(
         finally:
             del part
             release(place)
+        remarks = method.remarks(problem)
     each = ratio * seconds * (1 if at_once else method.max_iterations)
     if method.time_limit is not None:
         each = min(each, method.time_limit)
     each *= 1 + REFITS * uncertainty
-    remarks = method.remarks(problem)
     needed = round(_OVERHEAD * ratio * saved)
     return CostEstimate(ratio * seconds, each * len(series.frames), needed, at_once, remarks)
 

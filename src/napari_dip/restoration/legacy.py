@@ -24,6 +24,7 @@ _FIELDS = {
     "FineTune": {"flips": "self_ensemble"},
     "SuperResolve": {"kernel": "downsampling"},
 }
+_RECOVERING = ("DIP", "PKN", "FineTune")
 _VALUES = {("DIP", "stopping"): {"budget": "max-iterations"}}
 _OPTIONS = {"saturated": "saturation_level"}
 _OPTION_VALUES = {
@@ -51,6 +52,13 @@ def updated(provenance: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("task", "method"):
         if name in new:
             new[name] = _settings(new[name])
+    if (
+        "napari-dip" in new
+        and isinstance(new.get("method"), Mapping)
+        and new["method"].get("type") in _RECOVERING
+    ):
+        # A program wrote it, before there was this choice and anything was put back.
+        new["method"].setdefault("recover_sources", False)
     if isinstance(new.get("source"), Mapping):
         new["source"] = _renamed(new["source"], {"area": "roi"}, {})
     if isinstance(new.get("frames"), list | tuple):
