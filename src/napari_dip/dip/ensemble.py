@@ -140,7 +140,8 @@ def _iterates(
         measured = description(validation, problem)
         for iterate in answers:
             if iterate.outcome is not None:
-                iterate = replace(iterate, note=f"{measured} {iterate.note}".strip())
+                note = f"{measured} {iterate.note}".strip()
+                iterate = replace(iterate, note=note, measured_noise=bool(measured))
             yield iterate
 
 
