@@ -388,7 +388,7 @@ def faint_stars(method: DIP) -> Image.Image:
     panels = [
         drawn(truth, "truth"),
         drawn(image, "data"),
-        drawn(found.image, "Denoise(), PKN()"),
+        drawn(found.image, "restored by PKN()"),
         panel(error, "standard error (white: 3 x noise)", low=0, high=3 * sigma, side=NARROW),
     ]
     for y, x, star in stars:
@@ -440,7 +440,7 @@ def lost_texture(method: DIP) -> Image.Image:
         [
             drawn(truth, "truth"),
             drawn(image, "data"),
-            drawn(ours.image, "Denoise(), DIP()"),
+            drawn(ours.image, "restored by DIP()"),
             panel(image - ours.image, "residual", **limits),
         ]
     )
