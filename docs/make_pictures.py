@@ -31,6 +31,7 @@ from napari_dip import (
     Deconvolve,
     Denoise,
     FineTune,
+    GaussianNoise,
     GaussianPSF,
     Inpaint,
     LaplaceNoise,
@@ -46,25 +47,26 @@ from napari_dip.image.grid import Grid
 from napari_dip.operators import Operator
 from napari_dip.restoration.api import residual
 
-SIDE = 256  # of a drawn panel, in pixels
+SIDE, NARROW = 256, 216  # of a drawn panel, and of one among four, in pixels
 GAP, LINE = 8, 18  # between panels, and from one line of words to the next
 INK, ACCENT = (40, 40, 40), (20, 90, 170)
+KEPT, LOST = (86, 180, 233), (240, 160, 0)
 FONT = ImageFont.load_default(13)
 
 
 # Pictures out of panels
 
 
-def panel(image: np.ndarray, *words: str, low: float = 0, high: float = 255) -> Image.Image:
+def panel(image: np.ndarray, *words: str, low: float = 0, high: float = 255, side: int = SIDE) -> Image.Image:
     """Return grey levels as a square picture with words under it, one line each."""
     unit = (np.asarray(image, float) - low) / (high - low)
     levels = (255 * unit.clip(0, 1)).round().astype(np.uint8)
-    square = Image.fromarray(levels).convert("RGB").resize((SIDE, SIDE), Image.Resampling.NEAREST)
-    whole = Image.new("RGB", (SIDE, SIDE + LINE * len(words) + 4), "white")
+    square = Image.fromarray(levels).convert("RGB").resize((side, side), Image.Resampling.NEAREST)
+    whole = Image.new("RGB", (side, side + LINE * len(words) + 4), "white")
     whole.paste(square)
     draw = ImageDraw.Draw(whole)
     for line, text in enumerate(words):
-        draw.text((SIDE / 2, SIDE + 3 + LINE * line), text, INK, FONT, anchor="ma")
+        draw.text((side / 2, side + 3 + LINE * line), text, INK, FONT, anchor="ma")
     return whole
 
 
@@ -363,6 +365,87 @@ def fine_tuning(method: DIP) -> Image.Image:
     )
 
 
+def faint_stars(method: DIP) -> Image.Image:
+    """Return stars that are brighter from column to column, what is left of them, and its standard error."""
+    size, sigma, background, columns = NARROW // 2, 10.0, 100.0, (3, 4, 5, 6, 8, 12)
+    random = np.random.default_rng(0)
+    apart = size / len(columns)
+    rows, across = np.mgrid[:size, :size]
+    truth = np.full((size, size), background)
+    stars = []
+    for column, ratio in enumerate(columns):
+        for line in range(len(columns)):
+            y, x = apart * (np.array([line, column]) + 0.5) + random.uniform(-3, 3, 2)
+            star = np.exp(-((rows - y) ** 2 + (across - x) ** 2) / (2 * 1.4**2))
+            star *= ratio * sigma / np.linalg.norm(star)  # a matched filter finds it with this ratio
+            truth += star
+            stars.append((y, x, star))
+    image = truth + random.normal(0, sigma, truth.shape)
+    found = restore(image, Denoise(GaussianNoise(sigma)), PKN(), uncertainty=True)
+    assert found.uncertainty is not None
+    drawn = partial(panel, low=background - 1.5 * sigma, high=background + 4.5 * sigma, side=NARROW)
+    error = found.uncertainty.standard_error
+    panels = [
+        drawn(truth, "truth"),
+        drawn(image, "data"),
+        drawn(found.image, "restored by PKN()"),
+        panel(error, "standard error (white: 3 x noise)", low=0, high=3 * sigma, side=NARROW),
+    ]
+    for y, x, star in stars:
+        flux = np.vdot(found.image - background, star) / np.vdot(star, star)
+        _mark(panels[0], x, y, lost=flux < 0.5)
+    draw = ImageDraw.Draw(whole := _headed(row(panels)))
+    for number in range(len(panels)):
+        for column, ratio in enumerate(columns):
+            at = number * (NARROW + GAP) + 2 * apart * (column + 0.5)
+            draw.text((at, 1), str(ratio), INK, FONT, anchor="ma")
+    return whole
+
+
+def _mark(drawn: Image.Image, x: float, y: float, *, lost: bool) -> None:
+    """Draw a ring around a star that a restored image shows, and a square around one that it has lost."""
+    x, y = 2 * x + 1, 2 * y + 1
+    box = (x - 10, y - 10, x + 10, y + 10)
+    draw = ImageDraw.Draw(drawn)
+    if lost:
+        draw.rectangle(box, outline=LOST, width=2)
+    else:
+        draw.ellipse(box, outline=KEPT, width=2)
+
+
+def _headed(drawn: Image.Image) -> Image.Image:
+    """Return a picture with room for a line of words above it."""
+    whole = Image.new("RGB", (drawn.width, drawn.height + LINE), "white")
+    whole.paste(drawn, (0, LINE))
+    return whole
+
+
+def lost_texture(method: DIP) -> Image.Image:
+    """Return a cell whose grain is weaker than the noise, and what is left of it."""
+    size, sigma = NARROW // 2, 10.0
+    random = np.random.default_rng(0)
+    rows, columns = np.mgrid[:size, :size]
+
+    def disc(y: float, x: float, radius: float) -> np.ndarray:
+        return 1 / (1 + np.exp(np.hypot(rows - y, columns - x) - radius))
+
+    grain = gaussian_filter(random.normal(size=(size, size)), 0.8)
+    body, nucleus = disc(54, 54, 42), disc(46, 62, 15)
+    truth = 60 + 80 * body + 50 * nucleus + 0.6 * sigma * grain / grain.std() * body * (1 - nucleus)
+    image = truth + random.normal(0, sigma, truth.shape)
+    ours = restore(image, Denoise(GaussianNoise(sigma)), method)
+    drawn = partial(panel, low=truth.min() - sigma, high=truth.max() + sigma, side=NARROW)
+    limits = {"low": -3 * sigma, "high": 3 * sigma, "side": NARROW}
+    return row(
+        [
+            drawn(truth, "truth"),
+            drawn(image, "data"),
+            drawn(ours.image, "restored by DIP()"),
+            panel(image - ours.image, "residual", **limits),
+        ]
+    )
+
+
 def _tissue(size: int) -> np.ndarray:
     """Return a stained tissue section in grey."""
     return data.immunohistochemistry()[128 : 128 + size, 128 : 128 + size].mean(axis=2)
@@ -380,6 +463,8 @@ PICTURES: dict[str, Callable[[DIP], Image.Image]] = {
     "stopping": stopping,
     "kernel-networks": kernel_networks,
     "fine-tuning": fine_tuning,
+    "faint-stars": faint_stars,
+    "lost-texture": lost_texture,
 }
 
 

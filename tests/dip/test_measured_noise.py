@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_dip import DIP, GaussianNoise, UnknownNoise
+from napari_dip import DIP, Denoise, GaussianNoise, UnknownNoise, restore
 from napari_dip.dip.measured_noise import description, remarks, with_measured_noise
 from napari_dip.dip.validation import Validation
 from napari_dip.image.units import Units
@@ -115,3 +115,11 @@ def test_remarks_say_how_strong_the_noise_is_or_that_it_is_unknown(problem):
     (sentence,) = DIP().remarks(problem(np.random.default_rng(0).normal(100, 5, (6, 6))))
     assert "can't be measured" in sentence
     assert not DIP().remarks(problem(photons(), noise=GaussianNoise(9.0)))
+
+
+@pytest.mark.parametrize("grows", [True, False])
+def test_the_report_of_a_run_says_whether_the_noise_was_measured(grows, tiny):
+    image = photons() if grows else SCENE + np.random.default_rng(0).normal(0, 10, SCENE.shape)
+    (report,) = restore(image, Denoise(), tiny).frames
+    assert report.measured_noise is grows
+    assert report.note.startswith("The noise was measured: ") is grows

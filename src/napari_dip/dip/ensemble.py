@@ -96,7 +96,8 @@ def _iterates(
     with closing(_runs(settings, prepared, waiting, seed, weights)) as runs:
         for iterate in _finished(runs, settings, validation, guided=guide is not None):
             if iterate.outcome is not None:
-                iterate = replace(iterate, note=f"{measured} {iterate.note}".strip())
+                note = f"{measured} {iterate.note}".strip()
+                iterate = replace(iterate, note=note, measured_noise=bool(measured))
             yield iterate
 
 

@@ -178,6 +178,9 @@ class Iterate:
         What the method gives beside the image.
     note : str
         What the user should know about it, as a sentence.
+    measured_noise : bool
+        On an answer: noise that was unknown before was measured in the data, and then used as if it had been
+        told.
     error : Exception, optional
         Why the frame could not be restored.
     state : mapping of str to Tensor, optional
@@ -217,6 +220,7 @@ class Iterate:
     criterion: StoppingCriterion | None = None
     maps: "Mapping[str, Map]" = field(default_factory=dict)
     note: str = ""
+    measured_noise: bool = False
     error: Exception | None = None
     state: "Mapping[str, Tensor] | None" = None
     sources: "Tensor | None" = None

@@ -140,6 +140,7 @@ class _Collector:
             round(self._ended - self._began, 3),
             answer.criterion,
             answer.note,
+            answer.measured_noise,
             None if answer.error is None else str(answer.error) or type(answer.error).__name__,
         )
 

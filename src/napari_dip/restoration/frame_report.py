@@ -30,6 +30,8 @@ class FrameReport:
         What decided when the run ended, where more than the number of iterations did.
     note : str
         What else the user should know about it, in a sentence.
+    measured_noise : bool
+        Whether noise that was unknown before was measured in the data, and then used as if it had been told.
     error : str, optional
         Why the frame could not be restored.
     diagnostics : Diagnostics, optional
@@ -43,6 +45,7 @@ class FrameReport:
     seconds: Annotated[float, Ge(0)] = 0.0
     criterion: StoppingCriterion | None = None
     note: str = ""
+    measured_noise: bool = False
     error: str | None = None
     diagnostics: Diagnostics | None = None
 

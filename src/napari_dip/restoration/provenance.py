@@ -155,6 +155,11 @@ class Provenance:
     python: str = ""
     platform: str = ""
 
+    @property
+    def noise_was_measured(self) -> bool:
+        """Whether unknown noise was measured in the data of a frame, and then used as if it had been told."""
+        return any(frame.measured_noise for frame in self.frames)
+
     @classmethod
     def of(cls, values: Any) -> Self:
         """Read a provenance that this version or an older one wrote.

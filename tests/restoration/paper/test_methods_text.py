@@ -150,8 +150,10 @@ def test_the_paragraph_of_a_usual_run():
             average with the lowest error on them was kept. The result is the mean of 2 networks that were
             fitted from different random weights. At the end, the data were filtered by non-local Bayes with
             the fitted image as the pilot (Lebrun et al. 2013), and the result is the mean of both that the
-            held-out pixels preferred. For these filters, photon noise was given the same variance everywhere
-            by the generalised Anscombe transform with its exact unbiased inverse (Mäkitalo and Foi 2011;
+            held-out pixels preferred. Outside the multiresolution support of the data, where they show no
+            structure of any width (Starck et al. 1995), the result is their smooth mean. For these filters,
+            photon noise was given the same variance everywhere by the generalised
+            Anscombe transform with its exact unbiased inverse (Mäkitalo and Foi 2011;
             Mäkitalo and Foi 2013). Faint sources that stand out from the noise of the data, but were
             weaker in the fitted image or absent from it, were put back. The run ended when the error on the
             held-out pixels had stopped falling. The result is that of iteration 1240. All settings were the
@@ -175,6 +177,27 @@ def test_the_noise_is_described():
     assert "given for each pixel" in paragraph(Denoise(), noise_std=True)
     measured = paragraph(Denoise(), PKN(), frames=[frame(outcome="COMPUTED", criterion=None)])
     assert "The noise was measured in the data (Immerkær 1996)" in measured
+
+
+def test_noise_that_a_run_has_measured_is_described():
+    one, other = frame((0,), measured_noise=True), frame((1,))
+    text = paragraph(Denoise(), frames=[one])
+    assert "not given; it grew with brightness, was measured by a photon transfer curve" in text
+    assert "(Janesick et al. 1987)" in text
+    assert "Anscombe" in text
+    assert "estimated in the course of the run" not in text
+    assert "The noise was measured in the image itself" in limits(Denoise(), frames=[one])
+    both = paragraph(Denoise(), frames=[one, other], axes="TYX", shape=[2, 32, 32])
+    assert "in 1 of 2 images, it grew with brightness" in both
+    assert "In the others it was estimated" in both
+
+
+@pytest.mark.parametrize("outcome", ["TIME_LIMIT", "STOPPED", "RULE"])
+def test_filters_are_not_told_of_where_the_run_was_stopped_before_them(outcome):
+    finished, stopped = paragraph(Denoise()), paragraph(Denoise(), frames=[frame(outcome=outcome)])
+    for words in ("(Starck et al. 1995)", "the data were filtered by non-local Bayes", "were put back"):
+        assert words in finished
+        assert words not in stopped
 
 
 def test_the_blur_is_described():
@@ -244,7 +267,9 @@ def test_correlated_noise_and_its_criteria_are_described():
     split = methods_text(
         provenance(Denoise(CorrelatedNoise()), frames=[frame((), "SPLIT", criterion="SPLIT")])
     )
-    assert "(Oliveira et al. 2024)" in split
+    assert split.count("(Oliveira et al. 2024)") == 1
+    for words in ("to the second was kept", "an estimate of the first image", "the data were filtered by"):
+        assert split.count(words) == 1
     assert "correlated between neighbouring pixels" in split
     striped = paragraph(Denoise(StripeNoise(lines="rows")))
     assert "Offsets of rows were measured in the data and taken off first." in striped

@@ -169,6 +169,19 @@ WORKS: dict[str, Work] = {
         doi = {10.1006/cviu.1996.0060},
         """,
     ),
+    "janesick1987": Work(
+        "Janesick et al. 1987",
+        """
+        author = {Janesick, James R. and Klaasen, Kenneth P. and Elliott, Tom},
+        title = {Charge-Coupled-Device Charge-Collection Efficiency and the Photon-Transfer Technique},
+        journal = {Optical Engineering},
+        volume = {26},
+        number = {10},
+        pages = {972--980},
+        year = {1987},
+        doi = {10.1117/12.7974183},
+        """,
+    ),
     "kim2016": Work(
         "Kim et al. 2016",
         """
@@ -275,6 +288,8 @@ WORKS: dict[str, Work] = {
         journal = {Electronic Journal of Statistics},
         volume = {18},
         year = {2024},
+        eprint = {2111.09447},
+        archiveprefix = {arXiv},
         """,
     ),
     "orieux2010": Work(
@@ -358,7 +373,7 @@ WORKS: dict[str, Work] = {
         "Shocher et al. 2018",
         """
         author = {Shocher, Assaf and Cohen, Nadav and Irani, Michal},
-        title = {Zero-Shot Super-Resolution Using Deep Internal Learning},
+        title = {``{Zero-Shot}'' Super-Resolution Using Deep Internal Learning},
         booktitle = {IEEE/CVF Conference on Computer Vision and Pattern Recognition (CVPR)},
         pages = {3118--3126},
         year = {2018},
@@ -391,6 +406,19 @@ WORKS: dict[str, Work] = {
         pages = {1014--1023},
         year = {1993},
         doi = {10.1364/JOSAA.10.001014},
+        """,
+    ),
+    "starck1995": Work(
+        "Starck et al. 1995",
+        """
+        author = {Starck, Jean-Luc and Murtagh, Fionn and Bijaoui, Albert},
+        title = {Multiresolution Support Applied to Image Filtering and Restoration},
+        journal = {Graphical Models and Image Processing},
+        volume = {57},
+        number = {5},
+        pages = {420--431},
+        year = {1995},
+        doi = {10.1006/gmip.1995.1036},
         """,
     ),
     "timofte2016": Work(

@@ -85,7 +85,12 @@ def _of_noise(found: Provenance) -> Iterator[str]:
         yield "Noise that is correlated between pixels resembles structure, and part of it may remain."
     if isinstance(found.method, RichardsonLucy | Wiener):
         return
-    if not found.task.noise.known and not found.noise_std:
+    if found.noise_was_measured:
+        yield (
+            "The noise was measured in the image itself, which tells its strength in bright places only "
+            "roughly if they are few or full of structure."
+        )
+    elif not found.task.noise.known and not found.noise_std:
         yield (
             "The strength of the noise was not known in advance. Where it depends on brightness, bright and "
             "dark parts may be smoothed unequally."

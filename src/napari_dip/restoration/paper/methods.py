@@ -44,13 +44,14 @@ BUNDLED = {
     "compact": ("a compact residual network", "wang2021"),
     "vdsr": ("a very deep residual network (VDSR)", "kim2016"),
 }
+#: Ends after which an answer is not filtered any more.
+_FROM_OUTSIDE = {Outcome.TIME_LIMIT, Outcome.STOPPED, Outcome.RULE}
 #: When a run ended, to follow "The run ended".
 _ENDS = {
     Outcome.NO_IMPROVEMENT: "when the error on the held-out pixels had stopped falling",
     Outcome.VARIANCE: "when the outputs began to vary more again, as they do when a network fits noise",
     Outcome.SPLIT: "when the error against the second image had stopped falling",
     Outcome.DISCREPANCY: "when the residual had become as weak as the noise",
-    Outcome.SPLIT: "when the error against the second image had stopped falling",
     Outcome.MAX_ITERATIONS: "at the maximum number of iterations",
     Outcome.RISK: "when the estimated error had stopped falling",
     Outcome.TIME_LIMIT: "at the time limit",
@@ -129,6 +130,7 @@ def _(method: DIP, found: Provenance, cite: Bibliography) -> Iterator[str]:
             f"{method.input_noise_std:.2g} was added at each iteration"
         )
     yield f"{text}."
+    finished = any(frame.error is None and frame.outcome not in _FROM_OUTSIDE for frame in found.frames)
     white = criteria <= {StoppingCriterion.HELD_OUT}
     inpaints = isinstance(task, Inpaint) and task.keep_observed
     denoises = isinstance(task, Denoise | Deconvolve) and not inpaints
@@ -158,19 +160,16 @@ def _(method: DIP, found: Provenance, cite: Bibliography) -> Iterator[str]:
         )
     if StoppingCriterion.SPLIT in criteria:
         yield (
-            "A second image with independent noise was split off the data by adding noise of the same "
-            f"spectrum {cite('oliveira2024')}, and the {kept} that came nearest to it was kept."
+            "Noise with the measured spectrum was added to the data and subtracted from them, which gives "
+            f"two images with independent noise {cite('oliveira2024')}. The fit saw the first, and the "
+            f"{kept} that came nearest to the second was kept."
         )
+        if not guided:
+            yield from _split_filters(method, finished, cite)
     if StoppingCriterion.VARIANCE in criteria:
         yield (
             "The iteration with the smallest variance of the outputs was kept "
             f"{cite('wang2023')}, which suits noise that is correlated between pixels."
-        )
-    if StoppingCriterion.SPLIT in criteria:
-        yield (
-            "Noise with the measured spectrum was added to the data and subtracted from them, which gives "
-            "two images with independent noise. The fit saw the first, and the iteration that came nearest "
-            "to the second was kept."
         )
     if StoppingCriterion.DISCREPANCY in criteria:
         yield "The fit was stopped when the residual was as strong as the noise."
@@ -179,7 +178,7 @@ def _(method: DIP, found: Provenance, cite: Bibliography) -> Iterator[str]:
             f"The result is the mean of {method.ensemble_size} networks that were fitted from different "
             "random weights."
         )
-    held_out = StoppingCriterion.HELD_OUT in criteria and isinstance(task, Denoise)
+    held_out = StoppingCriterion.HELD_OUT in criteria and isinstance(task, Denoise) and finished
     if method.postfilter and held_out and not guided and inpaints:
         yield (
             "At the end, missing pixels were completed by non-local Bayes with the fitted image as the pilot "
@@ -188,9 +187,11 @@ def _(method: DIP, found: Provenance, cite: Bibliography) -> Iterator[str]:
     elif method.postfilter and held_out and not guided:
         yield (
             "At the end, the data were filtered by non-local Bayes with the fitted image as the pilot "
-            f"{cite('lebrun2013')}, and the result is the mean of both that the held-out pixels preferred."
+            f"{cite('lebrun2013')}, and the result is the mean of both that the held-out pixels preferred. "
+            "Outside the multiresolution support of the data, where they show no structure of any width "
+            f"{cite('starck1995')}, the result is their smooth mean."
         )
-    photons = isinstance(task.noise, PoissonNoise | PoissonGaussianNoise)
+    photons = isinstance(task.noise, PoissonNoise | PoissonGaussianNoise) or found.noise_was_measured
     if photons and white and (method.initial_estimate or method.postfilter) and isinstance(task, Denoise):
         yield (
             "For these filters, photon noise was given the same variance everywhere by the generalised "
@@ -317,6 +318,21 @@ def _(method: Wiener, found: Provenance, cite: Bibliography) -> Iterator[str]:
     else:
         yield f"The weight of smoothness against sharpness was {method.balance:g}."
     yield f"The filter is that of scikit-image {cite('vanderwalt2014')}."
+
+
+def _split_filters(method: DIP, finished: bool, cite: Bibliography) -> Iterator[str]:
+    """Say what classic filters made of noise that is correlated between pixels."""
+    if method.initial_estimate and isinstance(method.network, Hourglass):
+        yield (
+            f"The network also saw an estimate of the first image by non-local means {cite('buades2005')} or "
+            f"total variation {cite('rudin1992', 'chambolle2004')}, whichever came nearest to the second, "
+            f"followed by non-local Bayes {cite('lebrun2013')}."
+        )
+    if method.postfilter and finished:
+        yield (
+            "At the end, the data were filtered by non-local Bayes with the fitted image as the pilot "
+            f"{cite('lebrun2013')}, unless this took the first image further from the second."
+        )
 
 
 def _recovery(image: str) -> str:

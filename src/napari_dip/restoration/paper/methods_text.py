@@ -212,6 +212,15 @@ class _Description:
         elif found.task.noise.known:
             if not isinstance(found.method, Wiener):
                 yield f"The noise was described as {_noise(found.task.noise)}."
+        elif found.noise_was_measured:
+            measured = sum(frame.measured_noise for frame in found.frames)
+            where = "" if measured == len(found.frames) else f"in {measured} of {len(found.frames)} images, "
+            yield (
+                f"The strength of the noise was not given; {where}it grew with brightness, was measured by a "
+                f"photon transfer curve {self.cite('janesick1987')}, and was then used as if it were known."
+            )
+            if where:
+                yield "In the others it was estimated in the course of the run."
         elif not isinstance(found.method, PKN | RichardsonLucy | Wiener):
             yield "The strength of the noise was not given; it was estimated in the course of the run."
 
