@@ -94,9 +94,9 @@ class MatchedFilters:
         found = []
         for width in self.usable:
             g = profile(width)
-            total = _summed(self.weights, len(g))
-            mean = _filtered(self.weights, g) / np.maximum(total, 1e-300)
-            information = _filtered(self.weights, g * g) - mean**2 * total
+            total, first, second = (self._over_window(part) for part in (np.ones_like(g), g, g * g))
+            mean = first / np.maximum(total, 1e-300)
+            information = second - mean**2 * total
             template = kernel(width, self.weights.ndim)
             template = template - template.mean()
             lopsided = float((template**3).sum() / (template**2).sum() ** 1.5)
@@ -109,6 +109,16 @@ class MatchedFilters:
             information = np.where(observed & (np.abs(skewness) < _SKEWED), information, 0.0)
             found.append((mean, information, skewness))
         return found
+
+    def _over_window(self, g: np.ndarray) -> np.ndarray:
+        """Return S(w g) at each pixel for a filter that is g along each axis."""
+        if np.ptp(self.weights) > 0:
+            return _filtered(self.weights, g)
+        # Without missing pixels and where the noise is even, one line along each axis tells all.
+        sums = self.weights.flat[0] * np.ones(())
+        for n in self.weights.shape:
+            sums = np.multiply.outer(sums, _filtered(np.ones(n), g))
+        return sums
 
     def significance(self, image: np.ndarray) -> Generator[None, None, np.ndarray]:
         """Return the significance at each width and pixel, shape ``(widths, *spatial)``, in steps."""
@@ -143,9 +153,12 @@ class MatchedFilters:
         if not len(significance):
             axes = self.weights.ndim
             return Peaks(np.zeros((0, axes), int), np.zeros(0, int), np.zeros(0))
-        width = np.abs(significance).argmax(0)
-        best = np.take_along_axis(significance, width[None], 0)[0]
+        best, width = significance[0], np.zeros(significance.shape[1:], int)
         height = np.abs(best)
+        for number, other in enumerate(significance[1:], 1):
+            higher = np.abs(other) > height
+            best, width = np.where(higher, other, best), np.where(higher, number, width)
+            height = np.abs(best)
         least = self.threshold if least is None else least
         chosen = (height == maximum_filter(height, _APART)) & (height > least)
         found = Peaks(np.argwhere(chosen), width[chosen], best[chosen])
