@@ -52,8 +52,8 @@ def description(validation: Validation, told: Problem) -> str:
 def _in_words(noise: NoiseModel) -> str:
     assert isinstance(noise, PoissonGaussianNoise)
     return (
-        f"σ = {noise.read_noise:.3g} grey levels in the darkest places, and more in bright ones, as photon "
-        f"noise of {noise.gain:.3g} grey levels per photon has"
+        f"σ = {noise.read_noise:.3g} grey levels in the darkest places, and growing with brightness like photon "
+        f"noise of {noise.gain:.3g} grey levels per photon"
     )
 
 
