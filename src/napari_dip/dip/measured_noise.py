@@ -52,8 +52,8 @@ def description(validation: Validation, told: Problem) -> str:
 def _in_words(noise: NoiseModel) -> str:
     assert isinstance(noise, PoissonGaussianNoise)
     return (
-        f"σ = {noise.read_noise:.3g} grey levels in the darkest places, and growing with brightness like photon "
-        f"noise of {noise.gain:.3g} grey levels per photon"
+        f"σ = {noise.read_noise:.3g} grey levels in the darkest places, and growing with brightness like "
+        f"photon noise of {noise.gain:.3g} grey levels per photon"
     )
 
 
