@@ -9,7 +9,7 @@ from typing import Any
 from napari_dip.image.axes import Axes
 from napari_dip.image.grid import format_shape
 from napari_dip.image.region import written
-from napari_dip.methods import DIP, PKN, FineTune, RichardsonLucy, Wiener
+from napari_dip.methods import DIP, PKN, FineTune, NonLocalBayes, RichardsonLucy, Wiener
 from napari_dip.noise.models import (
     CorrelatedNoise,
     GaussianNoise,
@@ -212,7 +212,7 @@ class _Description:
         elif found.task.noise.known:
             if not isinstance(found.method, Wiener):
                 yield f"The noise was described as {_noise(found.task.noise)}."
-        elif not isinstance(found.method, PKN | RichardsonLucy | Wiener):
+        elif not isinstance(found.method, PKN | NonLocalBayes | RichardsonLucy | Wiener):
             yield "The strength of the noise was not given; it was estimated in the course of the run."
 
     def _psf(self, psf: PSF) -> str:
