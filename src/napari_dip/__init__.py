@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from napari_dip.methods import PKN as PKN
     from napari_dip.methods import PRESETS as PRESETS
     from napari_dip.methods import FineTune as FineTune
+    from napari_dip.methods import NonLocalBayes as NonLocalBayes
     from napari_dip.methods.classic import RichardsonLucy as RichardsonLucy
     from napari_dip.methods.classic import Wiener as Wiener
     from napari_dip.networks.settings import Decoder as Decoder
@@ -74,7 +75,7 @@ _HOMES = {
     "errors": ("FileError", "RestorationError"),
     "diagnostics.report": ("Diagnostics",),
     "restoration.cost": ("CostEstimate", "estimate_cost"),
-    "methods": ("DIP", "PKN", "PRESETS", "FineTune"),
+    "methods": ("DIP", "PKN", "PRESETS", "FineTune", "NonLocalBayes"),
     "methods.classic": ("RichardsonLucy", "Wiener"),
     "networks.settings": ("Decoder", "Hourglass"),
     "noise.models": (

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from napari_dip.methods import DIP, METHODS, PKN, FineTune, Method, RichardsonLucy, Wiener
+from napari_dip.methods import DIP, METHODS, PKN, FineTune, Method, NonLocalBayes, RichardsonLucy, Wiener
 from napari_dip.tasks import Deconvolve, Denoise, Inpaint, SuperResolve, Task
 
 
@@ -46,6 +46,7 @@ _METHODS: Mapping[type[Method], MethodWords] = {
     DIP: MethodWords("Deep Image Prior", "dip", ("ensemble_size", "iterations", "time_limit")),
     PKN: MethodWords("Procedural Kernel Network", "pkn", ("kernel", "predictor", "strength")),
     FineTune: MethodWords("Fine-tuned network", "finetune", ("weights", "action", "iterations")),
+    NonLocalBayes: MethodWords("Non-local Bayes", "nonlocal-bayes", ("strength", "recover_sources")),
     RichardsonLucy: MethodWords("Richardson-Lucy", "richardson-lucy", ("iterations",)),
     Wiener: MethodWords("Wiener filter", "wiener", ("balance",)),
 }

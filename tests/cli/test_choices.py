@@ -13,6 +13,7 @@ from napari_dip import (
     GaussianPSF,
     MeasuredPSF,
     MoffatPSF,
+    NonLocalBayes,
     PoissonGaussianNoise,
     PoissonNoise,
     UnknownNoise,
@@ -98,6 +99,11 @@ def test_options_win_over_a_preset():
     method = chosen_method(Common(preset="hole"), MethodOptions(iterations=7))
     assert (method.iterations, method.network) == (7, PRESETS["hole"].network)
     assert chosen_method(Common(), None) == DIP()
+
+
+def test_methods_share_an_option():
+    for name, cls in (("pkn", PKN), ("nonlocal-bayes", NonLocalBayes)):
+        assert chosen_method(Common(method=name), MethodOptions(strength=0.5)) == cls(strength=0.5)
 
 
 @pytest.mark.parametrize(

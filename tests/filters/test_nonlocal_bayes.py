@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_dip.filters.nonlocal_bayes import nonlocal_bayes, nonlocal_bayes_completion
+from napari_dip.filters.nonlocal_bayes import nonlocal_bayes, nonlocal_bayes_completion, nonlocal_bayes_pilot
 
 
 def drained(steps):
@@ -26,7 +26,7 @@ def filled(pilot, data, known):
     return drained(nonlocal_bayes_completion(*arrays))[1].numpy()
 
 
-def by_loops(pilot, data, known=None, *, patch=5, window=21, group=40, stride=4):
+def by_loops(pilot, data, known=None, *, patch=5, window=21, group=40, stride=4, least=None):
     """Return what loops give: one image and one group at a time, with S as numpy estimates it."""
     channels, *shape = pilot.shape
     last = [n - patch for n in shape]
@@ -48,6 +48,9 @@ def by_loops(pilot, data, known=None, *, patch=5, window=21, group=40, stride=4)
         chosen = [places[i] for i in np.argsort(distances)[:group]]
         clean = np.stack([cut(pilot, place) for place in chosen])
         m, s = clean.mean(0), np.cov(clean.T, bias=True)
+        if least is not None:  # the first step
+            variances, vectors = np.linalg.eigh(s)
+            s = (vectors * np.maximum(variances - least, 0)) @ vectors.T
         for place in chosen if known is None else [first]:
             if known is None:
                 x = m + s @ np.linalg.inv(s + np.eye(len(s))) @ (cut(data, place) - m)
@@ -68,6 +71,21 @@ def test_denoising_follows_the_equation(shape, random):
     pilot = 10 * random.random(shape)
     data = pilot + random.normal(size=shape)
     np.testing.assert_allclose(filtered(pilot, data)[0], by_loops(pilot, data), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("shape", "sides"), [((14, 20), {}), ((5, 9, 10), {"patch": 3, "window": 7})])
+def test_the_first_step_follows_the_equation(shape, sides, random):
+    data = 3 * random.normal(size=(1, *shape))
+    stride = sides.get("patch", 5)
+    expected = by_loops(data, data, group=90, stride=stride, least=1.5, **sides)
+    found = drained(nonlocal_bayes_pilot(torch.from_numpy(data)))[1].numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_the_first_step_takes_each_channel_by_itself(random):
+    channel = torch.from_numpy(3 * random.normal(size=(1, 16, 16)))
+    one, two = (drained(nonlocal_bayes_pilot(channel.repeat(n, 1, 1)))[1].numpy() for n in (1, 2))
+    np.testing.assert_allclose(two, one.repeat(2, 0))
 
 
 @pytest.mark.parametrize("shape", [(1, 14, 18), (3, 12, 20)])

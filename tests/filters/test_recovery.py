@@ -8,7 +8,17 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from napari_dip import PKN, Denoise, FineTune, GaussianNoise, Inpaint, LaplaceNoise, Outcome, restore
+from napari_dip import (
+    PKN,
+    Denoise,
+    FineTune,
+    GaussianNoise,
+    Inpaint,
+    LaplaceNoise,
+    NonLocalBayes,
+    Outcome,
+    restore,
+)
 from napari_dip.dip.refinement import refined
 from napari_dip.filters.recovery import sources_measurable, with_sources
 from napari_dip.operators import Identity
@@ -53,10 +63,11 @@ def run(x, outcome=Outcome.NO_IMPROVEMENT):
         yield Iterate(index, x, torch.tensor(1.0), 0.5, outcome if index == 2 else None, note="A note.")
 
 
-@pytest.fixture(params=["DIP", "PKN", "FineTune"])
+@pytest.fixture(params=["DIP", "PKN", "FineTune", "NonLocalBayes"])
 def method(request, tiny):
     fit = replace(tiny, iterations=3, stopping="held-out", postfilter=False)
-    return {"DIP": fit, "PKN": SMOOTH, "FineTune": TUNED}[request.param]
+    strong = NonLocalBayes(strength=3.0)
+    return {"DIP": fit, "PKN": SMOOTH, "FineTune": TUNED, "NonLocalBayes": strong}[request.param]
 
 
 @pytest.fixture

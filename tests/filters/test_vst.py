@@ -13,6 +13,7 @@ from napari_dip import (
     Denoise,
     GaussianNoise,
     GaussianPSF,
+    NonLocalBayes,
     PoissonGaussianNoise,
     PoissonNoise,
     RichardsonLucy,
@@ -134,10 +135,11 @@ def test_the_initial_estimate_keeps_the_mean(photons, read):
         (Denoise, PKN()),
         (Denoise, PKN(kernel="bilateral")),
         (Denoise, PKN(kernel="nlm")),
+        (Denoise, NonLocalBayes()),
         (Deconvolve, PKN()),
         (Deconvolve, Wiener()),
     ],
-    ids=["kernels", "bilateral", "nlm", "sharpening", "wiener"],
+    ids=["kernels", "bilateral", "nlm", "non-local Bayes", "sharpening", "wiener"],
 )
 def test_methods_keep_the_mean(task, method, photons, read):
     data, _, error = flat(photons, read, 64)

@@ -20,6 +20,7 @@ from napari_dip import (
     GaussianPSF,
     LaplaceNoise,
     Measurement,
+    NonLocalBayes,
     Outcome,
     RestorationError,
     StopRequested,
@@ -416,7 +417,11 @@ def test_unsuitable_data_are_refused_before_the_run(shape, task, method, words, 
 
 
 @pytest.mark.parametrize("noise", [UnknownNoise(), GaussianNoise(1.0)], ids=["unknown", "told"])
-@pytest.mark.parametrize("method", [FineTune(), PKN(), DIP(iterations=5)], ids=["FineTune", "PKN", "DIP"])
+@pytest.mark.parametrize(
+    "method",
+    [FineTune(), PKN(), NonLocalBayes(), DIP(iterations=5)],
+    ids=lambda method: type(method).__name__,
+)
 @pytest.mark.parametrize("observed", [2, 3])
 def test_two_or_three_observed_pixels_are_too_few(noise, method, observed):
     image = np.full((32, 32), np.nan)

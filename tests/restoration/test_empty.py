@@ -13,6 +13,7 @@ from napari_dip import (
     GaussianPSF,
     Hourglass,
     Inpaint,
+    NonLocalBayes,
     Outcome,
     RichardsonLucy,
     SuperResolve,
@@ -29,7 +30,7 @@ SMALL = DIP(
     initial_estimate=False,
     network=Hourglass(widths=(4,), skips=(2,)),
 )
-METHODS = [SMALL, PKN(), FineTune(action="network")]
+METHODS = [SMALL, PKN(), NonLocalBayes(), FineTune(action="network")]
 PSF = GaussianPSF(2.0)
 
 

@@ -17,6 +17,7 @@ from napari_dip import (
     Hourglass,
     Inpaint,
     LaplaceNoise,
+    NonLocalBayes,
     PoissonGaussianNoise,
     PoissonNoise,
     RichardsonLucy,
@@ -30,12 +31,12 @@ from napari_dip.restoration.remarks import SuspectDataWarning
 
 SIGMA = 10.0
 SMALL = DIP(iterations=8, precision="float32", input_channels=2, network=Hourglass(widths=(4,), skips=(2,)))
-METHODS = [SMALL, PKN(), PKN(kernel="nlm"), FineTune(iterations=1, learning_rate=1e-4)]
+METHODS = [SMALL, PKN(), NonLocalBayes(), PKN(kernel="nlm"), FineTune(iterations=1, learning_rate=1e-4)]
 NOISE = [GaussianNoise(SIGMA), PoissonNoise(1.0), PoissonGaussianNoise(1.0, 0.0, 3.0)]
 PSF = GaussianPSF(2.5)
 CASES = [
     *((Denoise(), method) for method in METHODS),
-    *((Denoise(noise), method) for noise in NOISE for method in METHODS[:2]),
+    *((Denoise(noise), method) for noise in NOISE for method in METHODS[:3]),
     (Denoise(LaplaceNoise(SIGMA)), SMALL),
     (SuperResolve(GaussianNoise(SIGMA)), PKN()),
     (SuperResolve(), SMALL),

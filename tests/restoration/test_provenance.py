@@ -29,6 +29,7 @@ from napari_dip import (
     Inpaint,
     MaxIterations,
     MeasuredPSF,
+    NonLocalBayes,
     PoissonNoise,
     Recipe,
     RichardsonLucy,
@@ -148,6 +149,7 @@ def sample(task=None, method=None, **changes):
 SAMPLES = [
     sample(),
     sample(Inpaint(PoissonNoise(2.0), keep_observed=False), DIP(network=Hourglass(padding="reflect"))),
+    sample(Denoise(), NonLocalBayes(strength=1.5)),
     sample(Deconvolve(psf=MeasuredPSF(), floor=-2.5), RichardsonLucy(3)),
     sample(SuperResolve(psf=AiryPSF(1.5)), FineTune(weights="C:\\new\\table.pth", learning_rate=1e-3)),
     sample(method=PKN(weights="own.safetensors")),

@@ -18,6 +18,7 @@ from napari_dip import (
     Hourglass,
     Inpaint,
     Measurement,
+    NonLocalBayes,
     Outcome,
     RestorationError,
     RichardsonLucy,
@@ -39,7 +40,7 @@ SMALL = DIP(
     initial_estimate=False,
     network=Hourglass(widths=(4,), skips=(2,)),
 )
-METHODS = [SMALL, PKN(kernel="isotropic"), FineTune(action="network")]
+METHODS = [SMALL, PKN(kernel="isotropic"), NonLocalBayes(), FineTune(action="network")]
 each_method = pytest.mark.parametrize("method", METHODS, ids=lambda method: type(method).__name__)
 
 

@@ -21,6 +21,7 @@ from napari_dip import (
     LaplaceNoise,
     MeasuredPSF,
     Measurement,
+    NonLocalBayes,
     PoissonNoise,
     RichardsonLucy,
     SuperResolve,
@@ -57,6 +58,7 @@ METHODS = [
     PKN(predictor="structure-tensor"),
     PKN(predictor="constant"),
     FineTune(action="network"),
+    NonLocalBayes(),
     RichardsonLucy(iterations=2),
     Wiener(),
 ]

@@ -60,7 +60,14 @@ def test_durations(seconds, words):
 
 
 def test_methods_have_names_in_small_letters():
-    assert list(METHOD_NAMES) == ["dip", "pkn", "finetune", "richardson-lucy", "wiener"]
+    assert list(METHOD_NAMES) == [
+        "dip",
+        "pkn",
+        "finetune",
+        "nonlocal-bayes",
+        "richardson-lucy",
+        "wiener",
+    ]
 
 
 def test_memory():

@@ -196,11 +196,11 @@ class Common:
         of the image. The last pixel of a range is not included; an omitted end is that of the image. The
         output holds only this region. Files for --missing, --noise-std and --guide still cover the whole
         image.
-    method : {"dip", "pkn", "finetune", "richardson-lucy", "wiener"}
+    method : {"dip", "pkn", "finetune", "nonlocal-bayes", "richardson-lucy", "wiener"}
         Deep Image Prior (dip) fits an untrained network to the image. A procedural kernel network (pkn)
         filters the image within seconds and cannot invent structure. A pretrained network (finetune) is
-        checked for consistency with the image, and corrected if necessary. Richardson-Lucy and Wiener
-        deconvolve within seconds.
+        checked for consistency with the image, and corrected if necessary. Non-local Bayes denoises, and
+        Richardson-Lucy and Wiener deconvolve, within seconds.
     preset : str
         Settings of Deep Image Prior to start from; other options override them. "tapered" is the fast
         default. "fine" takes three times as long, and is better where thin lines are missing. All others are

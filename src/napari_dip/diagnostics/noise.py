@@ -101,20 +101,33 @@ def middle(image: Tensor) -> Tensor:
 
 def measured_noise(problem: Problem) -> tuple[NoiseModel, ...] | None:
     """Return the noise of each channel, or None if that of one can't be measured."""
-    models = [_measured(problem, channel) for channel in range(problem.data.shape[1])]
-    found = tuple(model for model in models if model is not None)
-    return found if len(found) == len(models) else None
-
-
-def _measured(problem: Problem, channel: int) -> NoiseModel | None:
-    """Return the noise as measured in the middle of a channel, or None if it can't be measured."""
-    observed = (problem.weights > 0).expand_as(problem.data)
-    image, seen = (middle(one)[0, channel].cpu().numpy() for one in (problem.data, observed))
-    steps = estimating(UnknownNoise(), image, missing=~seen, axes="ZYX"[-image.ndim :], strict=True)
     try:
-        model = finished(steps).model
+        return tuple(noise_of_channel(problem, channel) for channel in range(problem.data.shape[1]))
     except ValueError:  # there is no noise, or structure hides it
         return None
+
+
+def noise_of_channel(problem: Problem, channel: int, *, strict: bool = True) -> NoiseModel:
+    """Return the noise as measured in the middle of a channel.
+
+    Parameters
+    ----------
+    problem : Problem
+        Has the data.
+    channel : int
+        Index of the channel.
+    strict : bool
+        Refuse a measurement that is vague, or may be wrong because the noise is cut off.
+
+    Raises
+    ------
+    ValueError
+        The noise can't be measured; the message says why.
+    """
+    observed = (problem.weights > 0).expand_as(problem.data)
+    image, seen = (middle(one)[0, channel].cpu().numpy() for one in (problem.data, observed))
+    steps = estimating(UnknownNoise(), image, missing=~seen, axes="ZYX"[-image.ndim :], strict=strict)
+    model = finished(steps).model
     if isinstance(model, GaussianNoise):
         # It does not grow clearly, but it is probably photon noise, which matters where stars are bright.
         growing = finished(growing_noise(image, ~seen))

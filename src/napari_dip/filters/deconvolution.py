@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Generator
 from contextlib import closing
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,7 +29,6 @@ _BALANCE = (1e-3, 1e4)
 _TINY, _DARK = 1e-12, 1e-6
 #: Least light to start from, for data and background with a mean of 1.
 _LEAST_LIGHT = 1e-3
-_UNFINISHED = "Stopped before the filter had finished: this is what it had reached."
 
 
 def deconvolution(
@@ -51,14 +49,11 @@ def deconvolution(
     rule : StoppingRule, optional
         Can end the run while the filter works.
     """
-    from napari_dip.optim.stages import stopped
+    from napari_dip.optim.stages import interrupted
     from napari_dip.optim.stopping import Never
 
     with closing(_iterates(problem, deconvolve, iterations)) as iterates:
-        for iterate in stopped(iterates, rule or Never()):
-            if iterate.preparing and iterate.outcome is not None:
-                iterate = replace(iterate, preparing=False, note=_UNFINISHED)
-            yield iterate
+        yield from interrupted(iterates, rule or Never())
 
 
 def _iterates(

@@ -1,21 +1,60 @@
 """Non-local Bayes: patches that look alike in a pilot image denoise or complete one another."""
 
-import math
-from collections.abc import Generator, Iterator
-from itertools import product
+from collections.abc import Generator
 
 import torch
 from torch import Tensor
 
-#: Side of a patch, and of the window in which similar patches are searched, by the number of axes.
-_PATCH, _WINDOW = {2: 5, 3: 3}, {2: 21, 3: 7}
+from napari_dip.filters.similar_patches import similar_patches
+
 #: Number of patches in a group.
 _GROUP = 40
+#: The same for the first step; pixels between its reference patches; and what is taken off the variances of
+#: its groups: with so few patches for so many pixels, noise alone has variances well above 1.
+_FIRST_GROUP, _FIRST_STRIDE, _LESS = 90, {2: 5, 3: 3}, 1.5
 #: Pixels between the reference patches of two groups: for denoising, which restores every patch of a group,
 #: and for completion, which only restores the reference.
 _STRIDE, _DENSE = {2: 4, 3: 2}, 2
-#: Number of groups that are processed together, which bounds the memory.
-_BATCH = 128
+
+
+def nonlocal_bayes_pilot(data: Tensor) -> Generator[None, None, Tensor]:
+    """Denoise data with noise of variance 1, without a pilot.
+
+    The patches of a group look alike in the data. Each channel is denoised by itself. With the eigenvectors v
+    and eigenvalues λ of the covariance of a group in this channel, and its mean m,
+
+        x = m + Σ s / (s + 1) v vᵀ (y − m),   s = max(λ − 1.5, 0).
+
+    Source: Lebrun, Buades, Morel (see `nonlocal_bayes`), the first of the two steps; they take off 1, and
+    don't bound s.
+
+    Parameters
+    ----------
+    data : Tensor, shape ``(C, *spatial)``
+        2-D or 3-D. What the channels have in common should be in one of them.
+
+    Yields
+    ------
+    None
+        After each batch of groups, so that it can be stopped.
+
+    Returns
+    -------
+    Tensor, shape ``(C, *spatial)``
+        The denoised image.
+    """
+    noisy = data.flatten(1)
+    total, weight = torch.zeros_like(noisy), torch.zeros_like(noisy[0])
+    for places in similar_patches(data, stride=_FIRST_STRIDE[data.ndim - 1], number=_FIRST_GROUP):
+        y = noisy[:, places]  # (C, groups, patches, pixels)
+        m = y.mean(-2, keepdim=True)
+        z = y - m
+        variances, vectors = torch.linalg.eigh(z.mT @ z / z.shape[-2])
+        s = (variances - _LESS).clamp_min(0)
+        x = m + z @ (vectors * (s / (s + 1))[..., None, :] @ vectors.mT)
+        _accumulate(x, places, total, weight)
+        yield
+    return (total / weight).view_as(data)
 
 
 def nonlocal_bayes(pilot: Tensor, data: Tensor) -> Generator[None, None, Tensor]:
@@ -49,11 +88,11 @@ def nonlocal_bayes(pilot: Tensor, data: Tensor) -> Generator[None, None, Tensor]
     """
     clean, noisy = pilot.flatten(1), data.flatten(2)
     total, weight = torch.zeros_like(noisy), torch.zeros_like(clean[0])
-    for places in _groups(pilot, _STRIDE[pilot.ndim - 1]):
+    for places in similar_patches(pilot, stride=_STRIDE[pilot.ndim - 1], number=_GROUP):
         m, z = _centred(clean, places)
         gram = z @ z.mT + _scaled_identity(z)
         x = m + (_patches(noisy, places) - m) @ z.mT @ torch.linalg.solve(gram, z)
-        _accumulate(x, places, total, weight)
+        _accumulate(_by_channel(x, len(pilot)), places, total, weight)
         yield
     return (total / weight).view_as(data)
 
@@ -89,44 +128,16 @@ def nonlocal_bayes_completion(pilot: Tensor, data: Tensor, known: Tensor) -> Gen
     """
     clean, noisy, there = pilot.flatten(1), data.flatten(1), known.to(data).flatten(1)
     total, weight = torch.zeros_like(clean), torch.zeros_like(clean[0])
-    for places in _groups(pilot, _DENSE):
+    for places in similar_patches(pilot, stride=_DENSE, number=_GROUP):
         m, z = _centred(clean, places)
         reference = places[:, :1]
         own, y, k = (_patches(image, reference) for image in (clean, noisy, there))
         gram = (z * k) @ z.mT + _scaled_identity(z)
         x = m + torch.linalg.solve(gram, z @ (k * (y - m)).mT).mT @ z
-        _accumulate(x.where(k.any(-1, keepdim=True), own), reference, total, weight)
+        x = x.where(k.any(-1, keepdim=True), own)
+        _accumulate(_by_channel(x, len(pilot)), reference, total, weight)
         yield
     return (total / weight).view_as(data)
-
-
-def _groups(pilot: Tensor, stride: int) -> Iterator[Tensor]:
-    """Yield indices of patches into the flat image, shape ``(groups, patches, pixels)``, batch by batch.
-
-    The first patch of each group is its reference, which the others resemble.
-    """
-    shape, dimensions = pilot.shape[1:], pilot.ndim - 1
-    steps = torch.tensor([math.prod(shape[axis + 1 :]) for axis in range(dimensions)])
-    patch = [min(_PATCH[dimensions], n) for n in shape]
-    corners = torch.tensor([n - p for n, p in zip(shape, patch, strict=True)])  # of the last patch
-    window = (corners + 1).clamp(max=_WINDOW[dimensions])
-    inside, around = (_combinations([range(n) for n in sides]) @ steps for sides in (patch, window.tolist()))
-    flat = pilot.flatten(1)
-    references = _combinations([sorted({*range(0, n, stride), n}) for n in corners.tolist()])
-    for chosen in references.split(_BATCH):
-        start = (chosen - window // 2).clamp_min(0).minimum(corners + 1 - window)  # wholly in the image
-        candidates = (start @ steps)[:, None] + around  # (groups, candidates)
-        own = flat[:, (chosen @ steps)[:, None] + inside]  # (C, groups, pixels)
-        squares = [(flat[:, one[:, None] + inside] - own).square().sum((0, 2)) for one in candidates.T]
-        # Among many equal patches, a group might otherwise miss its own reference.
-        distances = torch.stack(squares, 1).masked_fill_(candidates == (chosen @ steps)[:, None], -1)
-        alike = distances.topk(min(_GROUP, len(around)), largest=False).indices
-        yield candidates.gather(1, alike)[..., None] + inside
-
-
-def _combinations(ranges: list[range] | list[list[int]]) -> Tensor:
-    """Return all combinations of coordinates, shape ``(number, axes)``."""
-    return torch.tensor(list(product(*ranges)))
 
 
 def _centred(clean: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
@@ -147,8 +158,12 @@ def _patches(flat: Tensor, places: Tensor) -> Tensor:
     return flat[..., places].movedim(-4, -2).flatten(-2)
 
 
+def _by_channel(patches: Tensor, channels: int) -> Tensor:
+    """Return what `_patches` returns with an axis for the channels, ``(..., C, groups, patches, pixels)``."""
+    return patches.unflatten(-1, (channels, -1)).movedim(-2, -4)
+
+
 def _accumulate(patches: Tensor, places: Tensor, total: Tensor, weight: Tensor) -> None:
     """Add patches to the sum of overlapping ones ``(..., C, pixels)``, and to their number ``(pixels,)``."""
-    patches = patches.unflatten(-1, (total.shape[-2], -1)).movedim(-2, -4)
     total.index_add_(-1, places.flatten(), patches.flatten(-3))
     weight.index_add_(0, places.flatten(), weight.new_ones(places.numel()))

@@ -10,6 +10,8 @@ from torch import Tensor, no_grad, stack
 from napari_dip.optim.iterate import Iterate, Outcome
 from napari_dip.optim.stopping import DIVERGENCE_CHECK, StoppingRule
 
+_UNFINISHED = "Stopped before the filter had finished: this is what it had reached."
+
 
 def averaged(iterates: Iterable[Iterate], *, decay: float) -> Iterator[Iterate]:
     """Replace each x by a moving average that forgets the first ones, which are far from the image.
@@ -107,6 +109,17 @@ def stopped(iterates: Iterable[Iterate], rule: StoppingRule) -> Iterator[Iterate
         yield replace(iterate, outcome=outcome)
         if outcome:
             return
+
+
+def interrupted(iterates: Iterable[Iterate], rule: StoppingRule) -> Iterator[Iterate]:
+    """End a stream whose only iterate that is not `preparing` is the answer, as `stopped` does.
+
+    If the rule ends it before, what has been reached until then is the answer.
+    """
+    for iterate in stopped(iterates, rule):
+        if iterate.preparing and iterate.outcome is not None:
+            iterate = replace(iterate, preparing=False, note=_UNFINISHED)
+        yield iterate
 
 
 def best_last(iterates: Iterable[Iterate]) -> Iterator[Iterate]:

@@ -26,7 +26,7 @@ from napari_dip import (
     SuperResolve,
     UnknownNoise,
 )
-from napari_dip.methods import RichardsonLucy, Wiener
+from napari_dip.methods import NonLocalBayes, RichardsonLucy, Wiener
 from napari_dip.noise.models import NoiseModel
 from napari_dip.plugin.forms.fields import Entry, label, unit
 from napari_dip.plugin.forms.form import Form, Variants
@@ -189,6 +189,7 @@ SETTINGS = [
     Inpaint(GaussianNoise(3.0), keep_observed=False),
     SuperResolve(PoissonNoise(2.0), factor=3, downsampling="area", along="axial", psf=AiryPSF(2.0)),
     *(Deconvolve(psf=psf(), floor=99.5) for psf in PSFS.values()),
+    NonLocalBayes(strength=0.5, recover_sources=False),
     RichardsonLucy(iterations=3),
     Wiener(balance=0.1),
     Example(),
@@ -197,6 +198,7 @@ SETTINGS = [
 ]
 COMPLETE = (
     DIP,
+    NonLocalBayes,
     RichardsonLucy,
     Wiener,
     Hourglass,

@@ -21,6 +21,7 @@ from napari_dip import (
     Inpaint,
     LaplaceNoise,
     MoffatPSF,
+    NonLocalBayes,
     PoissonGaussianNoise,
     PoissonNoise,
     RichardsonLucy,
@@ -45,6 +46,7 @@ SOURCES = {
     DIP: ["Ulyanov et al. 2020", "Kingma and Ba 2015"],
     PKN: ["Wronski 2021"],
     FineTune: ["Lucas et al. 2019"],
+    NonLocalBayes: ["Lebrun et al. 2013"],
     RichardsonLucy: ["Richardson 1972", "Lucy 1974"],
     Wiener: ["Hunt 1973", "van der Walt et al. 2014"],
 }

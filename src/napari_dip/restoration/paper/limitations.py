@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from napari_dip.methods import DIP, PKN, FineTune, RichardsonLucy, Wiener
+from napari_dip.methods import DIP, PKN, FineTune, NonLocalBayes, RichardsonLucy, Wiener
 from napari_dip.noise.models import LaplaceNoise
 from napari_dip.optim.iterate import Outcome, StoppingCriterion
 from napari_dip.restoration.provenance import Provenance
@@ -43,6 +43,11 @@ def _of_method(found: Provenance) -> Iterator[str]:
             yield (
                 "A pretrained network can add detail that resembles its training images and is not in the "
                 "data; consistency with the data does not rule this out."
+            )
+        case NonLocalBayes():
+            yield (
+                "A filter of similar patches can lose structure that is as weak as the noise, and smooth "
+                "texture that does not repeat."
             )
         case RichardsonLucy():
             yield (

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from functools import singledispatch
 
-from napari_dip.methods import DIP, PKN, PRESETS, FineTune, Method
+from napari_dip.methods import DIP, PKN, PRESETS, FineTune, Method, NonLocalBayes
 from napari_dip.methods.classic import RichardsonLucy, Wiener
 from napari_dip.networks.settings import Architecture, Decoder, Hourglass
 from napari_dip.noise.models import LaplaceNoise, PoissonGaussianNoise, PoissonNoise
@@ -84,6 +84,8 @@ def name_of(method: Method, cite: Bibliography) -> str:
             return (
                 f"a pretrained network, which was checked for consistency with the data {cite('lucas2019')}"
             )
+        case NonLocalBayes():
+            return f"non-local Bayes {cite('lebrun2013')}"
         case RichardsonLucy():
             return f"Richardson–Lucy deconvolution {cite('richardson1972', 'lucy1974')}"
         case Wiener():
@@ -295,6 +297,29 @@ def _(method: FineTune, found: Provenance, cite: Bibliography) -> Iterator[str]:
     settings = changed(method)
     settings.pop("weights", None)
     yield _exceptions(settings)
+
+
+@sentences.register
+def _(method: NonLocalBayes, found: Provenance, cite: Bibliography) -> Iterator[str]:
+    yield (
+        "Similar patches of 5 × 5 pixels, or 3 × 3 × 3 in volumes, were denoised together by the mean and "
+        "the covariance of their group. This was done in two steps, the second of which took both from the "
+        "result of the first. Channels were transformed to their principal components."
+    )
+    noise, given = found.task.noise, found.noise_std or found.source.noise_std is not None
+    unknown = not (noise.known or given)
+    if unknown:
+        yield f"The noise was measured in the data {cite('immerkaer1996')}."
+    if unknown or isinstance(noise, PoissonNoise | PoissonGaussianNoise):
+        yield (
+            f"{'If it was found to grow with brightness, it' if unknown else 'The noise'} was made equally "
+            "strong everywhere by the generalised Anscombe transform with its exact unbiased inverse "
+            f"{cite('makitalo2011', 'makitalo2013')}."
+        )
+    if method.strength != 1:
+        yield f"The standard deviation of the noise was multiplied by {method.strength:g}."
+    if method.recover_sources:
+        yield _recovery("filtered")
 
 
 @sentences.register

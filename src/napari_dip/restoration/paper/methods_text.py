@@ -9,7 +9,7 @@ from typing import Any
 from napari_dip.image.axes import Axes
 from napari_dip.image.grid import format_shape
 from napari_dip.image.region import written
-from napari_dip.methods import DIP, PKN, FineTune, RichardsonLucy, Wiener
+from napari_dip.methods import DIP, PKN, FineTune, NonLocalBayes, RichardsonLucy, Wiener
 from napari_dip.noise.models import (
     CorrelatedNoise,
     GaussianNoise,
@@ -221,7 +221,7 @@ class _Description:
             )
             if where:
                 yield "In the others it was estimated in the course of the run."
-        elif not isinstance(found.method, PKN | RichardsonLucy | Wiener):
+        elif not isinstance(found.method, PKN | NonLocalBayes | RichardsonLucy | Wiener):
             yield "The strength of the noise was not given; it was estimated in the course of the run."
 
     def _psf(self, psf: PSF) -> str:
