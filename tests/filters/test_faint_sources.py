@@ -4,7 +4,7 @@ import torch
 
 from napari_dip import GaussianNoise, PoissonGaussianNoise, PoissonNoise, UnknownNoise
 from napari_dip.diagnostics.sources import kernel
-from napari_dip.filters.faint_sources import faint_sources
+from napari_dip.filters.faint_sources import _common_losses, faint_sources
 from napari_dip.noise.per_pixel import PerPixelNoise
 from napari_dip.operators import Identity
 from napari_dip.problem import Problem
@@ -154,3 +154,33 @@ def test_no_flux_is_extrapolated_from_the_rim_of_pixels_that_are_hardly_observed
     noise = PerPixelNoise(torch.from_numpy(sigma.astype(np.float32))[None, None])
     part, _ = found(random.normal(data, 1), x, noise)
     assert np.abs(part).max() < 60
+
+
+@pytest.mark.parametrize("snr", [10, 16, 40])
+def test_a_loss_that_all_points_have_in_common_is_put_back(snr, random):
+    """Each has lost 0.9 standard errors, which none of them shows by itself."""
+    error = 10 / np.sqrt((kernel(1.5, 2) ** 2).sum())
+    answer, measured = field((snr - 0.9) * error), []
+    for _ in range(6):
+        data = random.normal(field(snr * error), 10)
+        measured.append(fluxes(answer + found(data, answer, GaussianNoise(10.0))[0]).mean() / error)
+    assert np.mean(measured) == pytest.approx(snr, abs=0.4)
+
+
+def test_points_that_are_right_keep_their_fluxes(random):
+    error = 10 / np.sqrt((kernel(1.5, 2) ** 2).sum())
+    truth, parts = field(15 * error), []
+    for _ in range(6):
+        parts.append(fluxes(found(random.normal(truth, 10), truth, GaussianNoise(10.0))[0]).mean() / error)
+    assert abs(np.mean(parts)) < 0.15
+
+
+def test_only_points_have_a_loss_in_common():
+    """The peaks of a texture are wide for the most part."""
+    in_data, in_residual = np.full(40, 15.0), np.full(40, 1.0)
+    points = np.arange(40) < 36
+    assert _common_losses(in_data, in_residual, points) == pytest.approx(0.9)
+    assert _common_losses(-in_data, -in_residual, points) == pytest.approx(-0.9)
+    assert not _common_losses(in_data, in_residual, np.roll(points, 3) & (np.arange(40) % 2 > 0)).any()
+    assert not _common_losses(in_data, np.resize([1.0, -1.0], 40), points).any()
+    assert not _common_losses(in_data[:6], in_residual[:6], points[:6]).any()

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,6 +16,9 @@ from napari_dip.noise.residual import residual_sigma
 from napari_dip.noise.second_difference import immerkaer_sigma
 from napari_dip.problem import Problem
 
+if TYPE_CHECKING:
+    from scipy.sparse import csc_array
+
 #: Number of times that the residual is searched, and share of the strongest peak's significance that others
 #: need to be taken at the same time: strong sources hide weak ones, and several make false ones between them.
 _ROUNDS, _ALIKE = 10, 0.6
@@ -23,6 +27,11 @@ _CLASSES = (8.0, 12.0, 20.0, 50.0)
 #: Mean square of the significance in the residual up to which sources count as right: those of a class, and
 #: one alone. Peaks of the data are where noise is high, so it exceeds 1 even for the true x.
 _TOGETHER, _ALONE = 1.4, 4.0
+#: Standard errors by which the mean loss of a class has to exceed 0, and by how many standard errors peaks of
+#: the data exceed the truth, times their significance.
+_COMMON, _CHOSEN = 3.0, 1.5
+#: Width below which a source is a point, in pixels, and the share of points in a class of them.
+_POINT, _MOSTLY = 2.5, 0.8
 #: Standard errors by which a source has to change to be counted, and the distance in pixels up to which two
 #: peaks are one source.
 _CHANGED, _SAME = 2.0, 3.0
@@ -62,7 +71,8 @@ def faint_sources(problem: Problem, x: Tensor) -> Generator[None, None, FaintSou
       little it is: if only the largest losses were mended, amplitudes would be too low on average. The share
       grows from 0 to 1 with the significance z in the residual. It is s = max(0, 1 − (c / q)²), where q is
       either the mean z² of sources of similar significance in the data, with c = 1.4, or the z² of the source
-      itself, with c = 4, whichever gives more. Where x is right, z² is about 1, and nothing is changed.
+      itself, with c = 4, whichever gives more. Where x is right, z² is about 1, and nothing is changed. If
+      points of similar significance have lost something on average, each gets the mean loss besides.
 
     Pixels that are sharper than any source don't count: hot pixels and cosmic rays.
 
@@ -145,13 +155,16 @@ def _absent(
         return part, _number_apart(found)
     z = left[(peaks.width, *peaks.places.T)]
     share = _shares(peaks.significance, z)
+    points = np.array(filters.usable)[peaks.width] < _POINT
+    lost = (1 - share) * _common_losses(peaks.significance, z, points)
     wanting = share > 0
-    if not wanting.any():
-        return part, _number_apart(found)
-    rows = _rows(peaks.where(wanting))
-    more = _fitted(filters, residual - part, rows, share[wanting])
-    changed = np.abs(share * z)[wanting] > _CHANGED
-    return part + more, _number_apart(np.concatenate([found, rows[changed]]))
+    if wanting.any():
+        part = part + _fitted(filters, residual - part, _rows(peaks.where(wanting)), share[wanting])
+    lacking = lost != 0
+    if lacking.any():
+        part = part + _of_losses(filters, _rows(peaks.where(lacking)), lost[lacking])
+    changed = lacking | (np.abs(share * z) > _CHANGED)
+    return part, _number_apart(np.concatenate([found, _rows(peaks.where(changed))]))
 
 
 def _number_apart(rows: np.ndarray) -> int:
@@ -175,11 +188,52 @@ def _shares(in_data: np.ndarray, in_residual: np.ndarray) -> np.ndarray:
     """
     squares = in_residual**2
     share = _share(squares, _ALONE)
-    kind = np.sign(in_data) * (1 + np.digitize(np.abs(in_data), _CLASSES))
+    kind = _kinds(in_data)
     for one in np.unique(kind):
         alike = kind == one
         share[alike] = np.maximum(share[alike], _share(squares[alike].mean(), _TOGETHER))
     return share
+
+
+def _common_losses(in_data: np.ndarray, in_residual: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Return what points of similar significance have lost on average, in standard errors of each.
+
+    The loss of one source may be too small to be seen, but not that of all together. Peaks of the data lie
+    where noise is high, so they exceed the truth by 1.5 / |z| standard errors on average: their place and
+    width were chosen. The weakest sources exceed it by more, since lower ones are not found, and are left
+    out. So are textures, whose peaks are not shaped like the filters, but wide for the most part.
+
+    Parameters
+    ----------
+    in_data, in_residual : ndarray, shape ``(number,)``
+        As for `_shares`.
+    points : ndarray of bool, shape ``(number,)``
+        Which sources are narrow.
+    """
+    losses = np.zeros_like(in_residual)
+    kind = _kinds(in_data)
+    for one in np.unique(kind[np.abs(kind) > 1]):
+        alike = kind == one
+        lost = np.sign(one) * in_residual[alike]
+        mean = float(lost.mean() - _CHOSEN * np.mean(1 / np.abs(in_data[alike])))
+        clear = mean * np.sqrt(len(lost)) > _COMMON * max(1.0, float(lost.std()))
+        if clear and points[alike].mean() > _MOSTLY:
+            losses[alike] = np.sign(one) * mean
+    return losses
+
+
+def _kinds(in_data: np.ndarray) -> np.ndarray:
+    """Return the class of each source by its significance: 1 for the weakest, below 0 for dark ones."""
+    kinds: np.ndarray = np.sign(in_data).astype(int) * (1 + np.digitize(np.abs(in_data), _CLASSES))
+    return kinds
+
+
+def _of_losses(filters: MatchedFilters, rows: np.ndarray, losses: np.ndarray) -> np.ndarray:
+    """Return the image of sources whose fluxes are given in standard errors of each."""
+    templates, _ = _templates(filters, rows)
+    information = np.array([filters.information(width)[tuple(place)] for width, *place in rows])
+    image: np.ndarray = (templates @ (losses / np.sqrt(information))).reshape(filters.weights.shape)
+    return image
 
 
 def _share(square: np.ndarray, usual: float) -> np.ndarray:
@@ -225,10 +279,26 @@ def _fitted(filters: MatchedFilters, residual: np.ndarray, rows: np.ndarray, sha
     from scipy.sparse import csc_array, diags_array
     from scipy.sparse.linalg import spsolve
 
-    shape = residual.shape
+    templates, above = _templates(filters, rows)
+    measures = above.T @ diags_array(filters.weights.ravel())
+    system = csc_array(measures @ templates)
+    system += diags_array(system.diagonal() * (1 - share) / share)
+    flux = np.atleast_1d(spsolve(system, measures @ residual.ravel()))
+    image: np.ndarray = (templates @ flux).reshape(residual.shape)
+    return image
+
+
+def _templates(filters: MatchedFilters, rows: np.ndarray) -> "tuple[csc_array, csc_array]":
+    """Return the images of sources of flux 1, and how far they lie above their surroundings.
+
+    Both have the shape ``(pixels, sources)``.
+    """
+    from scipy.sparse import csc_array
+
+    shape = filters.weights.shape
     pixels, owners, values, above = [], [], [], []
     for owner, (width, *place) in enumerate(rows):
-        template = kernel(filters.usable[width], residual.ndim)
+        template = kernel(filters.usable[width], len(shape))
         reach = template.shape[0] // 2
         window = [
             np.arange(max(0, at - reach), min(n, at + reach + 1)) for at, n in zip(place, shape, strict=True)
@@ -241,11 +311,5 @@ def _fitted(filters: MatchedFilters, residual: np.ndarray, rows: np.ndarray, sha
         values.append(part.ravel())
         above.append((part - (weights * part).sum() / weights.sum()).ravel())
     place = (np.concatenate(pixels), np.concatenate(owners))
-    size = (residual.size, len(rows))
-    templates = csc_array((np.concatenate(values), place), size)
-    measures = csc_array((np.concatenate(above), place), size).T @ diags_array(filters.weights.ravel())
-    system = csc_array(measures @ templates)
-    system += diags_array(system.diagonal() * (1 - share) / share)
-    flux = np.atleast_1d(spsolve(system, measures @ residual.ravel()))
-    image: np.ndarray = (templates @ flux).reshape(shape)
-    return image
+    size = (filters.weights.size, len(rows))
+    return csc_array((np.concatenate(values), place), size), csc_array((np.concatenate(above), place), size)
