@@ -59,7 +59,7 @@ def test_the_verdict_on_the_residual_follows_the_summary(cells, tmp_path, capsys
     out = tmp_path / "out.tif"
     assert run("denoise", cells, out, *PKN) == 0
     lines = capsys.readouterr().err.splitlines()
-    at = next(n for n, line in enumerate(lines) if line.startswith("The result was computed"))
+    at = next(n for n, line in enumerate(lines) if "The result was computed" in line)
     (report,) = provenance(out)["frames"]
     said = report["diagnostics"]
     assert lines[at + 1] == " ".join([said["verdict"], *said["findings"]])
