@@ -55,13 +55,19 @@ def sky(psf: GaussianPSF | MoffatPSF, seed: int = 0, side: int = 192) -> None:
     task = Deconvolve(PoissonGaussianNoise(1.0, OFFSET, 3.0), psf)
     rows, columns = np.mgrid[-11:12, -11:12]
     inner = np.hypot(rows, columns) <= 9
-    for method in (PKN(), Wiener(), RichardsonLucy(30)):
+    for method in (PKN(), DIP(), Wiener(), RichardsonLucy(30)):
         image = restore(data, task, method).image
         stamps = [image[r - 11 : r + 12, c - 11 : c + 12] for r, c in places]
         found = np.array([(one - np.median(one[~inner]))[inner].sum() for one in stamps])
         ratios = [found[fluxes == one].mean() / one for one in np.unique(fluxes)]
         total = (image - OFFSET).sum() / (data - OFFSET).sum()
-        print(type(method).__name__, np.round(ratios, 2), f"sum {total:.4f}, least {image.min():.0f}")
+        empty = gaussian_filter(scene, 4) < 1e-3
+        level = (image[empty] - OFFSET - 20).mean() / np.sqrt(20 + 3**2)
+        print(
+            type(method).__name__,
+            np.round(ratios, 2),
+            f"sum {total:.4f}, least {image.min():.0f}, empty sky {level:+.3f} σ",
+        )
 
 
 def psf() -> None:
