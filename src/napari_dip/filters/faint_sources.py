@@ -2,22 +2,19 @@
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from napari_dip.diagnostics.sources import MatchedFilters, Peaks, kernel
+from napari_dip.diagnostics.sources import MatchedFilters, Peaks
+from napari_dip.filters.source_images import fitted_sources, sources_of_losses
 from napari_dip.filters.vst import Stabiliser
 from napari_dip.noise.absence import positive_sigma
 from napari_dip.noise.models import GaussianNoise, UnknownNoise
 from napari_dip.noise.residual import residual_sigma
 from napari_dip.noise.second_difference import immerkaer_sigma
 from napari_dip.problem import Problem
-
-if TYPE_CHECKING:
-    from scipy.sparse import csc_array
 
 #: Number of times that the residual is searched, and share of the strongest peak's significance that others
 #: need to be taken at the same time: strong sources hide weak ones, and several make false ones between them.
@@ -146,7 +143,7 @@ def _absent(
         heights = np.abs(peaks.significance)
         peaks = peaks.where(heights > _ALIKE * heights.max())
         found = np.unique(np.concatenate([found, _rows(peaks)]), axis=0)
-        part = _fitted(filters, residual, found, np.ones(len(found)))
+        part = fitted_sources(filters, residual, found, np.ones(len(found)))
         yield
     else:
         left = yield from filters.significance(residual - part)
@@ -159,10 +156,10 @@ def _absent(
     lost = (1 - share) * _common_losses(peaks.significance, z, points)
     wanting = share > 0
     if wanting.any():
-        part = part + _fitted(filters, residual - part, _rows(peaks.where(wanting)), share[wanting])
+        part = part + fitted_sources(filters, residual - part, _rows(peaks.where(wanting)), share[wanting])
     lacking = lost != 0
     if lacking.any():
-        part = part + _of_losses(filters, _rows(peaks.where(lacking)), lost[lacking])
+        part = part + sources_of_losses(filters, _rows(peaks.where(lacking)), lost[lacking])
     changed = lacking | (np.abs(share * z) > _CHANGED)
     return part, _number_apart(np.concatenate([found, _rows(peaks.where(changed))]))
 
@@ -228,14 +225,6 @@ def _kinds(in_data: np.ndarray) -> np.ndarray:
     return kinds
 
 
-def _of_losses(filters: MatchedFilters, rows: np.ndarray, losses: np.ndarray) -> np.ndarray:
-    """Return the image of sources whose fluxes are given in standard errors of each."""
-    templates, _ = _templates(filters, rows)
-    information = np.array([filters.information(width)[tuple(place)] for width, *place in rows])
-    image: np.ndarray = (templates @ (losses / np.sqrt(information))).reshape(filters.weights.shape)
-    return image
-
-
 def _share(square: np.ndarray, usual: float) -> np.ndarray:
     """Return 0 up to a usual mean square, and a share that grows to 1 beyond it."""
     share: np.ndarray = 1 - np.square(usual / np.maximum(square, usual))
@@ -268,48 +257,3 @@ def _sharp(residual: np.ndarray, weights: np.ndarray) -> np.ndarray:
 def _rows(peaks: Peaks) -> np.ndarray:
     """Return the number of the filter and the place of each peak, shape ``(number, 1 + axes)``."""
     return np.column_stack([peaks.width, peaks.places])
-
-
-def _fitted(filters: MatchedFilters, residual: np.ndarray, rows: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Return the image of sources whose fluxes are fitted to a residual, all together.
-
-    A source that overlaps with no other has the given share of its flux. Where sources overlap, the shares
-    are their prior: without it, noise would make one of two neighbours bright and the other dark.
-    """
-    from scipy.sparse import csc_array, diags_array
-    from scipy.sparse.linalg import spsolve
-
-    templates, above = _templates(filters, rows)
-    measures = above.T @ diags_array(filters.weights.ravel())
-    system = csc_array(measures @ templates)
-    system += diags_array(system.diagonal() * (1 - share) / share)
-    flux = np.atleast_1d(spsolve(system, measures @ residual.ravel()))
-    image: np.ndarray = (templates @ flux).reshape(residual.shape)
-    return image
-
-
-def _templates(filters: MatchedFilters, rows: np.ndarray) -> "tuple[csc_array, csc_array]":
-    """Return the images of sources of flux 1, and how far they lie above their surroundings.
-
-    Both have the shape ``(pixels, sources)``.
-    """
-    from scipy.sparse import csc_array
-
-    shape = filters.weights.shape
-    pixels, owners, values, above = [], [], [], []
-    for owner, (width, *place) in enumerate(rows):
-        template = kernel(filters.usable[width], len(shape))
-        reach = template.shape[0] // 2
-        window = [
-            np.arange(max(0, at - reach), min(n, at + reach + 1)) for at, n in zip(place, shape, strict=True)
-        ]
-        part = template[np.ix_(*(one - at + reach for one, at in zip(window, place, strict=True)))]
-        inside = np.ix_(*window)
-        weights = filters.weights[inside]
-        pixels.append(np.ravel_multi_index(inside, shape).ravel())
-        owners.append(np.full(part.size, owner))
-        values.append(part.ravel())
-        above.append((part - (weights * part).sum() / weights.sum()).ravel())
-    place = (np.concatenate(pixels), np.concatenate(owners))
-    size = (filters.weights.size, len(rows))
-    return csc_array((np.concatenate(values), place), size), csc_array((np.concatenate(above), place), size)
