@@ -10,6 +10,7 @@ from napari_dip.noise.absence import positive_sigma
 from napari_dip.noise.estimate import estimating
 from napari_dip.noise.growing import growing_noise
 from napari_dip.noise.models import GaussianNoise, NoiseModel, UnknownNoise
+from napari_dip.noise.per_channel import PerChannelNoise
 from napari_dip.noise.residual import residual_sigma
 from napari_dip.noise.whiteness import Whiteness
 from napari_dip.problem import Problem
@@ -65,14 +66,10 @@ class ComparedNoise:
             rest = torch.zeros_like(explained), torch.ones_like(explained)
             what = f"σ = {levels} grey levels, {white.in_words}"
             return cls(strength.expand_as(explained), *rest, "data", what)
-        channels = explained.split(1, 1)
         found = measured_noise(problem)
         if found is not None:
-            parts = zip(found, channels, problem.data.split(1, 1), strict=True)
-            each = zip(*(_of_model(*part) for part in parts), strict=True)
-            words = dict.fromkeys(problem.described(model) for model in found)
-            sigma, skewness, power = (torch.cat(one, 1) for one in each)
-            return cls(sigma, skewness, power, "data", "; ".join(words))
+            arrays = _of_model(found, explained, problem.data)
+            return cls(*arrays, "data", problem.described(found))
         sigma = _of_residual(problem, explained).expand_as(explained)
         return cls(sigma, torch.zeros_like(sigma), torch.ones_like(sigma), "nothing", "unknown")
 
@@ -99,31 +96,35 @@ def middle(image: Tensor) -> Tensor:
     return image[..., top : top + side, left : left + side]
 
 
-def measured_noise(problem: Problem) -> tuple[NoiseModel, ...] | None:
-    """Return the noise of each channel, or None if that of one can't be measured."""
+def measured_noise(problem: Problem) -> NoiseModel | None:
+    """Return the noise of all channels, or None if that of one can't be measured."""
     try:
-        return tuple(noise_of_channel(problem, channel) for channel in range(problem.data.shape[1]))
+        return measured_channels(problem)
     except ValueError:  # there is no noise, or structure hides it
         return None
 
 
-def noise_of_channel(problem: Problem, channel: int, *, strict: bool = True) -> NoiseModel:
-    """Return the noise as measured in the middle of a channel.
+def measured_channels(problem: Problem, *, strict: bool = True) -> NoiseModel:
+    """Return the noise as measured in the middle of each channel.
 
     Parameters
     ----------
     problem : Problem
         Has the data.
-    channel : int
-        Index of the channel.
     strict : bool
         Refuse a measurement that is vague, or may be wrong because the noise is cut off.
 
     Raises
     ------
     ValueError
-        The noise can't be measured; the message says why.
+        The noise of a channel can't be measured; the message says why.
     """
+    channels = range(problem.data.shape[1])
+    return PerChannelNoise.of(tuple(_of_channel(problem, channel, strict) for channel in channels))
+
+
+def _of_channel(problem: Problem, channel: int, strict: bool) -> NoiseModel:
+    """Return the noise as measured in the middle of a channel."""
     observed = (problem.weights > 0).expand_as(problem.data)
     image, seen = (middle(one)[0, channel].cpu().numpy() for one in (problem.data, observed))
     steps = estimating(UnknownNoise(), image, missing=~seen, axes="ZYX"[-image.ndim :], strict=strict)

@@ -74,7 +74,7 @@ def remarks(problem: Problem, stopping: str) -> tuple[str, ...]:
         return (measured,)
     if (found := measured_noise(problem)) is None:
         return ("The noise can't be measured in this image. Its strength will follow from the residual.",)
-    return (f"The noise was measured: {problem.described(PerChannelNoise.of(found))}.",)
+    return (f"The noise was measured: {problem.described(found)}.",)
 
 
 def _applies(validation: Validation) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from napari_dip.diagnostics.noise import noise_of_channel
+from napari_dip.diagnostics.noise import measured_channels
 from napari_dip.errors import RestorationError
 from napari_dip.filters.nonlocal_bayes import nonlocal_bayes, nonlocal_bayes_pilot
 from napari_dip.filters.recovery import sources_measurable, with_sources
@@ -21,7 +21,6 @@ from napari_dip.noise.models import (
     PoissonGaussianNoise,
     PoissonNoise,
 )
-from napari_dip.noise.per_channel import PerChannelNoise
 from napari_dip.noise.whiteness import whiteness
 from napari_dip.operators import Identity
 from napari_dip.optim.background import in_background
@@ -60,8 +59,7 @@ def measured_noise(problem: Problem) -> NoiseModel:
     if problem.noise.known:
         return problem.noise
     try:
-        channels = range(problem.data.shape[1])
-        return PerChannelNoise.of(tuple(noise_of_channel(problem, one, strict=False) for one in channels))
+        return measured_channels(problem, strict=False)
     except ValueError as error:
         raise RestorationError(f"The noise can't be measured: {error}. Say how strong it is.") from error
 

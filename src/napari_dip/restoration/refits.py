@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Generator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -50,7 +50,7 @@ def with_uncertainty(
     Iterate
         While simulated data are restored, the answer is repeated without its outcome; the index counts on.
     """
-    noise, reason = _Noise.of(problem)
+    noise, reason = _noise_of(problem)
     fitted, unseen = problem, None
     if noise is not None:
         fitted, unseen, generator = divided(problem, seed)
@@ -79,7 +79,8 @@ def with_uncertainty(
         return state
     errors = []
     for number in range(REFITS):
-        simulated = replace(fitted, data=noise.sample(answer.x, generator))
+        # Drawn on the CPU, the random numbers don't depend on the device.
+        simulated = replace(fitted, data=noise.sample(answer.x.cpu(), generator).to(answer.x))
         outcome, x = None, answer.x
         with closing(solve(simulated, seed=seed + 1 + number, initial_state=None)) as refit:
             for iterate in refit:
@@ -111,16 +112,16 @@ def divided(problem: Problem, seed: int) -> tuple[Problem, Problem, torch.Genera
 
 
 def _measured(
-    x: Tensor, errors: list[Tensor], noise: "_Noise", fitted: Problem, unseen: Problem
+    x: Tensor, errors: list[Tensor], noise: NoiseModel, fitted: Problem, unseen: Problem
 ) -> PixelErrors:
     """Return how far the pixels of an answer may be wrong."""
-    variance = noise.variance(x)
+    variance, skewness = (part.expand_as(x) for part in (noise.variance(x), noise.skewness(x)))
     seen, hidden = ((one.weights > 0).expand_as(x)[0].cpu().numpy() for one in (fitted, unseen))
-    image, of_noise, skewness, data = (
-        one[0].double().cpu().numpy() for one in (x, variance, noise.skewness(x), fitted.data)
+    image, of_noise, lopsided, data = (
+        one[0].double().cpu().numpy() for one in (x, variance, skewness, fitted.data)
     )
     data = np.where(seen | hidden, data, image)
-    known = zip(image, data, np.where(seen, 1 / of_noise, 0.0), skewness, strict=True)
+    known = zip(image, data, np.where(seen, 1 / of_noise, 0.0), lopsided, strict=True)
     lost = np.stack([finished(lost_variance(*channel)) for channel in known])
     of_refits = torch.cat(errors).double().cpu().numpy()
     found = calibrated(image, of_refits, lost, of_noise, data, hidden)
@@ -147,46 +148,15 @@ def _without(answer: Iterate, reason: str) -> Iterate:
     return replace(answer, note=f"{answer.note} {NO_UNCERTAINTY}: {reason}.".strip())
 
 
-@dataclass(frozen=True, eq=False)
-class _Noise:
-    """The noise of each channel of some data, told or measured.
-
-    Parameters
-    ----------
-    models : tuple of NoiseModel
-        One for each channel, or one for all of them.
-    """
-
-    models: tuple[NoiseModel, ...]
-
-    @classmethod
-    def of(cls, problem: Problem) -> "tuple[_Noise | None, str]":
-        """Return the noise, or None and why no uncertainty can be given."""
-        if problem.only_missing or not isinstance(problem.operator, Identity):
-            return None, "it is available for denoising only"
-        if isinstance(problem.noise, LaplaceNoise):
-            return None, "it is not available for Laplace noise"
-        if int(problem.observed.sum()) * _SHARE < _LEAST:
-            return None, f"at least {math.ceil(_LEAST / _SHARE)} observed pixels are needed"
-        if problem.noise.known:
-            return cls((problem.noise,)), ""
-        found = measured_noise(problem)
-        if found is None:
-            return None, "the noise is unknown and can't be measured in this image; choose a noise model"
-        return cls(found), ""
-
-    def sample(self, u: Tensor, generator: torch.Generator) -> Tensor:
-        """Draw data around noise-free data; the random numbers don't depend on the device."""
-        drawn = [model.sample(part, generator) for model, part in self._each(u.cpu())]
-        return torch.cat(drawn, 1).to(u)
-
-    def variance(self, u: Tensor) -> Tensor:
-        """Return the variance of data around noise-free data, of the same shape."""
-        return torch.cat([model.variance(part).expand_as(part) for model, part in self._each(u)], 1)
-
-    def skewness(self, u: Tensor) -> Tensor:
-        """Return the skewness of data around noise-free data, of the same shape."""
-        return torch.cat([model.skewness(part).expand_as(part) for model, part in self._each(u)], 1)
-
-    def _each(self, u: Tensor) -> list[tuple[NoiseModel, Tensor]]:
-        return list(zip(self.models, u.split(1, 1) if len(self.models) > 1 else (u,), strict=True))
+def _noise_of(problem: Problem) -> tuple[NoiseModel | None, str]:
+    """Return the noise of some data, told or measured; or None, and why no uncertainty can be given."""
+    if problem.only_missing or not isinstance(problem.operator, Identity):
+        return None, "it is available for denoising only"
+    if isinstance(problem.noise, LaplaceNoise):
+        return None, "it is not available for Laplace noise"
+    if int(problem.observed.sum()) * _SHARE < _LEAST:
+        return None, f"at least {math.ceil(_LEAST / _SHARE)} observed pixels are needed"
+    noise = problem.noise if problem.noise.known else measured_noise(problem)
+    if noise is None:
+        return None, "the noise is unknown and can't be measured in this image; choose a noise model"
+    return noise, ""
