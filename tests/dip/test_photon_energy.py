@@ -1,10 +1,22 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+from scipy.signal import fftconvolve
 
-from napari_dip import GaussianNoise, LaplaceNoise, PoissonGaussianNoise, PoissonNoise, UnknownNoise
-from napari_dip.dip.photon_energy import levelled, weighted
+from napari_dip import (
+    DIP,
+    Deconvolve,
+    GaussianNoise,
+    GaussianPSF,
+    LaplaceNoise,
+    PoissonGaussianNoise,
+    PoissonNoise,
+    UnknownNoise,
+    restore,
+)
+from napari_dip.dip.photon_energy import levelled, relative, weighted
 from napari_dip.noise.per_pixel import PerPixelNoise
 from napari_dip.operators import Identity
 from napari_dip.optim.iterate import Iterate
@@ -28,6 +40,29 @@ def test_the_weights_are_the_variance_of_a_smooth_estimate(noise):
     data, estimate = torch.full((1, 2, 12, 12), 7.0), torch.full((1, 2, 12, 12), 5.0)
     found = weighted(problem(noise, data), estimate).noise
     torch.testing.assert_close(found.sigma.square(), noise.variance(estimate))
+
+
+def test_the_gradient_does_not_grow_with_the_misfit(generator):
+    data = torch.rand(1, 1, 12, 12, generator=generator)
+    objective = relative(problem(PerPixelNoise(torch.full_like(data, 0.1)), data))
+    sizes = []
+    for factor in (1.0, 1000.0):
+        x = (factor * (1 - data)).requires_grad_()
+        (slope,) = torch.autograd.grad(objective(data + x), x)
+        sizes.append(float((slope * x.detach()).sum()))
+    assert sizes[0] == pytest.approx(sizes[1], rel=1e-4)
+    assert torch.isfinite(objective(data))
+
+
+def test_bright_stars_do_not_end_a_deconvolution_before_it_has_begun():
+    """Sky pixels have strong gradients at first, which drive the whole image to the floor."""
+    random, psf, scene = np.random.default_rng(0), GaussianPSF(3.5), np.zeros((96, 96))
+    scene[12:88:18, 12:88:18] = 10 ** (2 + 3 * (np.arange(25) % 7) / 6).reshape(5, 5)
+    light = fftconvolve(scene, psf.kernel(2), mode="same").clip(0) + 20
+    data = 100 + random.poisson(light) + random.normal(0, 3, light.shape)
+    result = restore(data, Deconvolve(PoissonGaussianNoise(1.0, 100.0, 3.0), psf), DIP(iterations=400))
+    assert result.frames[0].iterations > 300
+    assert (result.image - 100).sum() == pytest.approx((data - 100).sum(), rel=0.05)
 
 
 def test_a_constant_levels_the_weighted_residual(generator):

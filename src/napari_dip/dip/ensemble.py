@@ -189,7 +189,7 @@ def _started(
     own = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
     network, z, noise = new_network(settings, prepared, generator, own)
     yield
-    samples = noisy_inputs(z, settings.input_noise_std, prepared.energy, noise)
+    samples = noisy_inputs(z, settings.input_noise_std, prepared.objective, noise)
     betas = (0.9, settings.beta2)
     outputs = fit(network, samples, learning_rate=settings.learning_rate, betas=betas)
     first = next(outputs)

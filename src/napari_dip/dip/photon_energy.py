@@ -1,6 +1,6 @@
 """The weights of a fit to photon noise, and its mean level."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from torch import Tensor, no_grad
@@ -12,6 +12,8 @@ from napari_dip.problem import Problem
 
 #: Standard deviation, in pixels, of the Gaussian that smooths the estimate.
 _SMOOTH = 2.0
+#: Mean of (y − A x)² / variance below which a fit counts as perfect.
+_PERFECT = 1e-12
 
 
 def weighted(problem: Problem, estimate: Tensor | None) -> Problem:
@@ -33,6 +35,21 @@ def weighted(problem: Problem, estimate: Tensor | None) -> Problem:
     blurred = problem.operator(estimate)
     smooth = Sieve((_SMOOTH,) * (blurred.ndim - 2)).to(blurred.device)(blurred)
     return replace(problem, noise=PerPixelNoise(problem.noise.variance(smooth).sqrt()))
+
+
+def relative(energy: Problem) -> Callable[[Tensor], Tensor]:
+    """Return what a fit with fixed variances minimises: ½ log of the mean of (y − A x)² / variance.
+
+    It has the same minimum as the mean itself. Its gradient remains of one size while the misfit falls by
+    orders of magnitude, as it does for bright stars. Adam divides by the gradients that it remembers, so a
+    fit would otherwise stand still after the first iterations.
+
+    Parameters
+    ----------
+    energy : Problem
+        The part that is fitted, as `weighted` returns it for photon noise.
+    """
+    return lambda x: (2 * energy(x)).clamp_min(_PERFECT).log() / 2
 
 
 def levelled(iterates: Iterable[Iterate], energy: Problem) -> Iterator[Iterate]:

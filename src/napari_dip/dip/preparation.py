@@ -1,6 +1,6 @@
 """What a run of Deep Image Prior knows before its fit."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from napari_dip.dip.initial_estimate import initial_estimate
 from napari_dip.dip.measured_noise import with_measured_noise
-from napari_dip.dip.photon_energy import weighted
+from napari_dip.dip.photon_energy import relative, weighted
 from napari_dip.dip.settings import FitSettings
 from napari_dip.dip.split_filters import split_estimate
 from napari_dip.dip.validation import Validation
@@ -44,6 +44,11 @@ class Preparation:
     estimate: Tensor | None
     seen: list[Tensor]
     range: Range
+
+    @property
+    def objective(self) -> Callable[[Tensor], Tensor]:
+        """The function of x that a fit minimises."""
+        return self.energy if self.energy is self.validation.fitted else relative(self.energy)
 
 
 def preparing(

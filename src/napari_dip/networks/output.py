@@ -48,8 +48,8 @@ class ToGreyLevels(nn.Module):
     sieve : nn.Module, optional
         Removes details finer than the data can resolve.
     floor : float, optional
-        Lower bound of x, in grey levels. Within a fiftieth of the range x bends smoothly towards it, so that
-        the gradient never vanishes.
+        Lower bound of x, in grey levels. Within a twenty-fifth of the range x bends smoothly towards it, like
+        a hyperbola. Its slope falls slowly below the floor, so that a fit can return from there.
     """
 
     def __init__(
@@ -68,5 +68,5 @@ class ToGreyLevels(nn.Module):
         x = self.range.from_unit((g if self.sieve is None else self.sieve(g)) + 0.5)
         if self.floor is None:
             return x
-        bend = (self.range.high - self.range.low) / 50
-        return self.floor + bend * F.softplus((x - self.floor) / bend)
+        above, bend = x - self.floor, (self.range.high - self.range.low) / 25
+        return self.floor + (above + torch.hypot(above, bend)) / 2
