@@ -96,6 +96,12 @@ def test_nothing_is_put_back_where_an_old_run_did_not(kind):
     assert Recipe.of(chosen).method.recover_sources
 
 
+def test_an_old_kernel_network_filters_all_channels_alike():
+    written = {"task": {"type": "Denoise"}, "method": {"type": "PKN"}, "axes": "YX"}
+    assert Recipe.of(written).method.separate_colours
+    assert not Recipe.of({**written, "napari-dip": "0.1.0"}).method.separate_colours
+
+
 def test_what_this_version_wrote_stays_as_it_is():
     assert updated(updated(OLD)) == updated(OLD)
 

@@ -46,6 +46,10 @@ class PKN:
     self_ensemble : bool
         Average the parameters over the eight ways to rotate and mirror the image, so that a mirrored image
         gives the mirrored result. The parameters are then predicted eight times.
+    separate_colours : bool
+        For denoising: filter the brightness and the differences between channels that are restored together
+        each with its own parameters. Colours have less detail than brightness, so they lose much more noise.
+        With a guide, or if only one set of maps is given, all channels are filtered alike.
     recover_sources : bool
         For denoising: put back faint stars, spots and blobs, bright or dark, that stand out from the noise of
         the data but are weaker in the filtered image, or absent. It is used only if the noise is independent
@@ -73,6 +77,7 @@ class PKN:
     strength: Annotated[float, Interval(ge=0, le=3)] = 1.0
     weights: str | None = None
     self_ensemble: bool = False
+    separate_colours: bool = True
     recover_sources: bool = True
 
     def __post_init__(self) -> None:

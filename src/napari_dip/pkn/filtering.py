@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 import torch
@@ -10,8 +11,10 @@ from torch import Tensor
 
 from napari_dip.errors import InputError
 from napari_dip.image.fill import nearest
+from napari_dip.pkn.components import channels, components
 from napari_dip.pkn.filter import decoded, interpolated
 from napari_dip.pkn.kernels.base import ProceduralKernel
+from napari_dip.pkn.kernels.parameters import Parameter
 from napari_dip.pkn.network import ParameterNetwork
 from napari_dip.pkn.observation import Observation
 from napari_dip.pkn.orientations import ORIENTATIONS
@@ -23,21 +26,26 @@ from napari_dip.steps import Steps, finished
 class Filtering:
     """A kernel applied to one image. Results are computed on demand, tile by tile.
 
+    It is applied M times: to the image as a whole (M = 1), or to the brightness and the colour differences
+    of C channels, each with its own parameters (M = C).
+
     Parameters
     ----------
     kernel : ProceduralKernel
         The filter.
     observation : Observation
         The image, with N = 1.
-    raw : Tensor, shape ``(1, P, ⌈H / stride⌉, ⌈W / stride⌉)``, optional
+    raw : Tensor, shape ``(M, P, ⌈H / stride⌉, ⌈W / stride⌉)``, optional
         Encoded parameters, as they were predicted.
-    maps : Tensor, shape ``(1, P, factor H, factor W)``, optional
+    maps : Tensor, shape ``(M, P, factor H, factor W)``, optional
         The parameters themselves, in their units, in place of `raw`.
     strength : float
         Distance of the applied parameters from those that leave the image unchanged: 0 is no filter, 1
         applies the parameters as they were predicted.
     self_ensemble : bool
         Whether a mirrored image gives the mirrored result, down to pixels that several others are nearest to.
+    separate_colours : bool
+        Whether brightness and colour differences are filtered apart.
     """
 
     kernel: ProceduralKernel
@@ -46,6 +54,7 @@ class Filtering:
     maps: Tensor | None = None
     strength: float = 1.0
     self_ensemble: bool = False
+    separate_colours: bool = False
 
     @classmethod
     def predicted(
@@ -64,17 +73,26 @@ class Filtering:
         strength: float = 1.0,
         *,
         self_ensemble: bool = False,
+        separate_colours: bool = False,
     ) -> Steps[Self]:
         """Do what `predicted` does, in steps.
 
         With `self_ensemble`, the encoded parameters are averaged over the eight orientations of the image.
         """
         observation = _filled(kernel, observation)
-        whole = replace(observation, seen=None)  # it is filled already, a predictor need not do it again
+        filtering = cls(
+            kernel,
+            observation,
+            strength=strength,
+            self_ensemble=self_ensemble,
+            separate_colours=separate_colours and _separable(kernel, observation),
+        )
+        # It is filled already, a predictor need not do it again.
+        whole = replace(filtering._filtered, seen=None)
         if not self_ensemble:
             raw = yield from _predicting(predictor, whole)
-            return cls(kernel, observation, raw, strength=strength)
-        filtering, mean = cls(kernel, observation, strength=strength, self_ensemble=True), None
+            return replace(filtering, raw=raw)
+        mean = None
         size = [slice(0, n) for n in filtering.shape]
         for orientation in ORIENTATIONS:
             raw = yield from _predicting(predictor, orientation.of_observation(whole))
@@ -97,7 +115,8 @@ class Filtering:
     ) -> Self:
         """Return the kernel with given parameters: by name, maps of the result's shape ``(H, W)``.
 
-        Values beyond a parameter's limits are clipped; a warning says how many.
+        If there are maps for colour differences, these are filtered apart from the brightness. Values beyond
+        a parameter's limits are clipped; a warning says how many.
 
         Raises
         ------
@@ -105,32 +124,54 @@ class Filtering:
             A map is absent, unknown, of another shape, or not finite.
         """
         filtering = cls(kernel, _filled(kernel, observation), strength=strength)
-        names = [parameter.name for parameter in kernel.parameters]
-        if set(maps) != set(names):
+        apart = replace(filtering, separate_colours=_separable(kernel, filtering.observation))
+        if set(maps) == set(apart.named_parameters):
+            filtering = apart
+        named = filtering.named_parameters
+        if set(maps) != set(named):
             raise InputError(
                 "parameter_maps",
-                f"{kernel.title} needs all of its maps, {', '.join(names)}, and no others; got "
+                f"{kernel.title} needs all of its maps, {', '.join(named)}, and no others; got "
                 f"{', '.join(maps) or 'none'}",
             )
         values = []
-        for parameter in kernel.parameters:
-            one = maps[parameter.name].to(observation.image)
+        for name, parameter in named.items():
+            one = maps[name].to(observation.image)
             if tuple(one.shape) != filtering.shape:
                 raise InputError(
                     "parameter_maps",
-                    f"the map {parameter.name} must have the shape {filtering.shape} of the restored image, "
+                    f"the map {name} must have the shape {filtering.shape} of the restored image, "
                     f"got {tuple(one.shape)}",
                 )
             if not one.isfinite().all():
-                raise InputError("parameter_maps", f"the map {parameter.name} must be finite everywhere")
+                raise InputError("parameter_maps", f"the map {name} must be finite everywhere")
             if beyond := int(((one < parameter.low) | (one > parameter.high)).sum()):
                 warnings.warn(
-                    f"{beyond} values of the map {parameter.name} lay beyond its limits, {parameter.low:g} "
+                    f"{beyond} values of the map {name} lay beyond its limits, {parameter.low:g} "
                     f"and {parameter.high:g}, and were clipped",
                     stacklevel=2,
                 )
             values.append(one.clamp(parameter.low, parameter.high))
-        return replace(filtering, maps=torch.stack(values)[None])
+        return replace(filtering, maps=torch.stack(values).unflatten(0, (-1, len(kernel.parameters))))
+
+    @property
+    def named_parameters(self) -> dict[str, Parameter]:
+        """The parameters of the kernel by the names of their maps, those of the brightness first."""
+        count = self.observation.image.shape[1] if self.separate_colours else 1
+        prefixes = ["", *(f"colour {n} " for n in range(1, count))]
+        return {
+            prefix + parameter.name: parameter for prefix in prefixes for parameter in self.kernel.parameters
+        }
+
+    @cached_property
+    def _filtered(self) -> Observation:
+        """What the kernel is applied to: the image, or its components as M images of one channel."""
+        whole = self.observation
+        if not self.separate_colours:
+            return whole
+        images = components(whole.image)
+        seen = None if whole.seen is None else whole.seen[:, :1].repeat(len(images), 1, 1, 1)
+        return replace(whole, image=images, seen=seen)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -139,7 +180,7 @@ class Filtering:
         return self.kernel.factor * height, self.kernel.factor * width
 
     def parameters(self, rows: slice = slice(None), columns: slice = slice(None)) -> Tensor:
-        """Return the parameters of a part of the result, by default of all of it, shape ``(1, P, ...)``."""
+        """Return the parameters of a part of the result, by default of all of it, shape ``(M, P, ...)``."""
         part = tuple(slice(*one.indices(n)) for one, n in zip((rows, columns), self.shape, strict=True))
         if self.maps is not None:
             maps = self.maps[:, :, *part]
@@ -160,7 +201,10 @@ class Filtering:
         Pixels without an observed pixel in reach are NaN.
         """
         written = 0
-        for part, tile in self.kernel.in_tiles(self.kernel.apply, self.observation, self.parameters):
+        for part, tile in self.kernel.in_tiles(self.kernel.apply, self._filtered, self.parameters):
+            if self.separate_colours:
+                change = tile - self._filtered.image[:, :, *part]
+                tile = self.observation.image[:, :, *part] + channels(change)
             image[:, :, *part] = tile
             written += tile[0, 0].numel()
             yield written
@@ -189,15 +233,20 @@ class Filtering:
 
     @torch.no_grad()
     def noise_gain(self) -> Tensor:
-        """Return the noise gain of the kernel at each pixel, shape ``(factor H, factor W)``."""
+        """Return the noise gain of the kernel at each pixel, shape ``(factor H, factor W)``.
+
+        Where colours are filtered apart, it is the root mean square over brightness and differences, which
+        is that over the channels.
+        """
         gain = self.observation.image.new_empty(self.shape)
-        for part, tile in self.kernel.in_tiles(self.kernel.noise_gain, self.observation, self.parameters):
-            gain[part] = tile[0, 0]
+        for part, tile in self.kernel.in_tiles(self.kernel.noise_gain, self._filtered, self.parameters):
+            gain[part] = tile[0, 0] if len(tile) == 1 else tile[:, 0].square().mean(0).sqrt()
         return gain
 
     def weights_at(self, row: int, column: int) -> Tensor:
-        """Return the weights of the image's pixels in one pixel of the result, as the kernel does."""
-        return self.kernel.weights_at(self.observation, self.parameters, row, column)
+        """Return the weights of pixels in one of the result, or in its brightness, as the kernel does."""
+        brightness = self._filtered.first
+        return self.kernel.weights_at(brightness, lambda *part: self.parameters(*part)[:1], row, column)
 
 
 def _predicting(predictor: Predictor, observation: Observation) -> Steps[Tensor]:
@@ -210,6 +259,17 @@ def _predicting(predictor: Predictor, observation: Observation) -> Steps[Tensor]
         strips.append(strip)
         yield "Predicting the parameters."
     return torch.cat(strips, 2)
+
+
+def _separable(kernel: ProceduralKernel, observation: Observation) -> bool:
+    """Whether brightness and colours can be filtered apart: where all channels are known in the same pixels.
+
+    A guide tells all of them alike what to average.
+    """
+    seen = observation.seen
+    alike = seen is None or bool((seen == seen[:, :1]).all())
+    several = observation.image.shape[1] > 1
+    return several and alike and kernel.purpose == "denoise" and observation.guide is None
 
 
 def enlarged(image: Tensor, factor: int) -> Tensor:

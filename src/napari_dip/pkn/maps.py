@@ -20,15 +20,15 @@ NOISE_GAIN = "noise gain"
 def maps_of(filtering: "Filtering") -> dict[str, Map]:
     """Return the maps of the parameters by name, and the map of the noise gain."""
     maps = {
-        parameter.name: Map(
+        name: Map(
             parameter.meaning,
             parameter.unit,
             parameter.low,
             parameter.high,
-            partial(_parameter, filtering, at),
+            partial(_parameter, filtering, *divmod(at, len(filtering.kernel.parameters))),
             parameter.identity if parameter.signed else None,
         )
-        for at, parameter in enumerate(filtering.kernel.parameters)
+        for at, (name, parameter) in enumerate(filtering.named_parameters.items())
     }
     meaning = "Standard deviation of the noise after the filter over that before, for constant weights."
     return {**maps, NOISE_GAIN: Map(meaning, "noise", 0.0, 1.0, filtering.noise_gain)}
@@ -86,5 +86,5 @@ def elongations(a: np.ndarray, b: np.ndarray, *, across: int = 40, least: float 
     return Elongations(positions[shown], directions[shown], ratios[shown], side)
 
 
-def _parameter(filtering: "Filtering", at: int) -> "Tensor":
-    return filtering.parameters()[0, at]
+def _parameter(filtering: "Filtering", component: int, at: int) -> "Tensor":
+    return filtering.parameters()[component, at]

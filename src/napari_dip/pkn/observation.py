@@ -31,6 +31,12 @@ class Observation:
     guide: Tensor | None = None
     blur: Tensor | None = None
 
+    @property
+    def first(self) -> "Observation":
+        """The first of the images."""
+        seen = None if self.seen is None else self.seen[:1]
+        return replace(self, image=self.image[:1], sigma=self.sigma[:1], seen=seen)
+
     def rows(self, start: int, stop: int) -> "Observation":
         """Return a strip of rows."""
         return self._cut(2, start, stop)

@@ -36,6 +36,7 @@ def preparing(
     weights: str | None,
     strength: float,
     self_ensemble: bool,
+    separate_colours: bool,
 ) -> Steps[Filtering]:
     """Return, in steps, the kernel that suits a problem with its parameters at each pixel.
 
@@ -43,7 +44,7 @@ def preparing(
     ----------
     problem, guide, maps
         As for `PKN.solve`.
-    kernel, predictor, weights, strength, self_ensemble
+    kernel, predictor, weights, strength, self_ensemble, separate_colours
         The settings of `PKN`.
     """
     chosen = kernel_for(problem.operator, kernel)
@@ -53,7 +54,14 @@ def preparing(
         return replace(given, self_ensemble=self_ensemble)
     found = predictor_for(chosen, predictor, weights).to(problem.data.device)
     return (
-        yield from Filtering.predicting(chosen, observation, found, strength, self_ensemble=self_ensemble)
+        yield from Filtering.predicting(
+            chosen,
+            observation,
+            found,
+            strength,
+            self_ensemble=self_ensemble,
+            separate_colours=separate_colours,
+        )
     )
 
 

@@ -24,7 +24,12 @@ _FIELDS = {
     "FineTune": {"flips": "self_ensemble"},
     "SuperResolve": {"kernel": "downsampling"},
 }
-_RECOVERING = ("DIP", "PKN", "FineTune")
+#: What settings mean in files that a program wrote before there were such settings.
+_BEFORE: dict[str, dict[str, Any]] = {
+    "DIP": {"recover_sources": False},
+    "PKN": {"recover_sources": False, "separate_colours": False},
+    "FineTune": {"recover_sources": False},
+}
 _VALUES = {("DIP", "stopping"): {"budget": "max-iterations"}}
 _OPTIONS = {"saturated": "saturation_level"}
 _OPTION_VALUES = {
@@ -52,13 +57,9 @@ def updated(provenance: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("task", "method"):
         if name in new:
             new[name] = _settings(new[name])
-    if (
-        "napari-dip" in new
-        and isinstance(new.get("method"), Mapping)
-        and new["method"].get("type") in _RECOVERING
-    ):
-        # A program wrote it, before there was this choice and anything was put back.
-        new["method"].setdefault("recover_sources", False)
+    method = new.get("method")
+    if "napari-dip" in new and isinstance(method, Mapping):
+        new["method"] = {**_BEFORE.get(str(method.get("type")), {}), **method}
     if isinstance(new.get("source"), Mapping):
         new["source"] = _renamed(new["source"], {"area": "roi"}, {})
     if isinstance(new.get("frames"), list | tuple):

@@ -36,7 +36,8 @@ class LocalKernel:
     Parameters
     ----------
     weights : ndarray, shape ``(n, n)``
-        The weight of each pixel of the image. The restored pixel lies in the middle. Their sum is 1.
+        The weight of each pixel of the image. The restored pixel lies in the middle. Their sum is 1. Where
+        brightness and colours are filtered apart, they are those of the brightness.
     parameters : mapping of str to (float, str)
         The value of each parameter there, with its unit.
     """
@@ -120,8 +121,8 @@ class Refilter:
             filtering = replace(self._filtering(frame), strength=strength)
             values = filtering.parameters(slice(row, row + 1), slice(column, column + 1)).flatten().tolist()
             weights = filtering.weights_at(row, column).cpu().numpy()
-        pairs = zip(filtering.kernel.parameters, values, strict=True)
-        return LocalKernel(weights, {one.name: (value, one.unit) for one, value in pairs})
+        pairs = zip(filtering.named_parameters.items(), values, strict=True)
+        return LocalKernel(weights, {name: (value, one.unit) for (name, one), value in pairs})
 
     @cached_property
     def _series(self) -> Series:

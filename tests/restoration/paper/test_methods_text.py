@@ -252,6 +252,20 @@ def test_series_channels_regions_and_masks_are_described():
     assert "Volumes were restored plane by plane." in planes
 
 
+def test_colours_that_were_filtered_apart_are_told_of():
+    colours = {"axes": "YXC", "shape": [8, 30, 3], "frames": []}
+    words = "Brightness and differences between channels were filtered with parameters of their own."
+    assert words in paragraph(method=PKN(), **colours)
+    for grey in (
+        {"method": PKN(), "frames": []},
+        {"method": PKN(separate_colours=False), **colours},
+        {"method": PKN(), **colours, "channels": "separate"},
+        {"method": PKN(), **colours, "source": {"guide": {"layer": "flash"}}},
+        {"method": PKN(), **colours, "source": {"maps": {"width": "w", "a": "a", "b": "b"}}},
+    ):
+        assert words not in paragraph(**grey)
+
+
 @pytest.mark.parametrize("outcome", Outcome)
 def test_every_end_of_a_run_has_words(outcome):
     text = methods_text(

@@ -242,6 +242,8 @@ def _(method: PKN, found: Provenance, cite: Bibliography) -> Iterator[str]:
     else:
         by = f"that a small network predicted, whose weights are in the file {file_name(method.weights)}"
     yield f"Each pixel was filtered by {title} with parameters {by}."
+    if _filters_colours_apart(method, found):
+        yield "Brightness and differences between channels were filtered with parameters of their own."
     if method.self_ensemble and method.predictor == "network":
         yield (
             "The parameters were averaged over the eight ways to rotate and mirror the image "
@@ -253,6 +255,16 @@ def _(method: PKN, found: Provenance, cite: Bibliography) -> Iterator[str]:
         yield f"The noise was measured in the data {cite('immerkaer1996')}."
     if method.recover_sources and isinstance(found.task, Denoise):
         yield _recovery("filtered")
+
+
+def _filters_colours_apart(method: PKN, found: Provenance) -> bool:
+    """Whether brightness and colours had parameters of their own."""
+    if not (method.separate_colours and isinstance(found.task, Denoise) and found.source.guide is None):
+        return False
+    if found.source.maps:
+        return any(name.startswith("colour") for name in found.source.maps)
+    several = found.shape is not None and "C" in found.axes and found.shape[found.axes.index("C")] > 1
+    return several and found.channels == "together"
 
 
 @sentences.register
