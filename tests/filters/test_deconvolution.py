@@ -32,7 +32,7 @@ def answer(method, problem, **options):
     *_, iterate = method.solve(problem, **options)
     assert not iterate.preparing
     assert iterate.outcome is Outcome.COMPUTED
-    assert iterate.index == method.max_iterations
+    assert 1 <= iterate.index <= method.max_iterations
     assert iterate.loss.ndim == 0
     assert iterate.x.dtype == torch.float32
     assert iterate.x.isfinite().all()

@@ -230,10 +230,11 @@ class TestContract:
         series = restore(frames, GAUSSIAN, STRUCTURE, axes="TYX")
         assert np.array_equal(series.image[1], restore(frames[1], GAUSSIAN, STRUCTURE).image)
 
-    def test_channels_together_share_their_maps(self, phantom, random):
+    def test_channels_that_are_filtered_alike_share_their_maps(self, phantom, random):
         truth = np.stack([phantom, phantom / 2 + 60, 240 - phantom], -1)
         colours = truth + random.normal(0, SIGMA, truth.shape)
-        together = restore(colours, GAUSSIAN, STRUCTURE, return_maps=True)
+        method = replace(STRUCTURE, separate_colours=False)
+        together = restore(colours, GAUSSIAN, method, return_maps=True)
         assert together.image.shape == (64, 64, 3)
         assert all(one.values.shape == (64, 64) for one in together.parameter_maps.values())
         kept = {name: one.values for name, one in together.parameter_maps.items() if name != NOISE_GAIN}

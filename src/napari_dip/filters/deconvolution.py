@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator
 from contextlib import closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,8 +32,31 @@ _TINY, _DARK = 1e-12, 1e-6
 _LEAST_LIGHT = 1e-3
 
 
+@dataclass(frozen=True)
+class Deconvolution:
+    """A filter with its settings, as they are for one image.
+
+    Parameters
+    ----------
+    deconvolve : callable
+        Takes a channel and the point spread function, such as `richardson_lucy` or `wiener`.
+    iterations : int
+        Index of the answer.
+    note : str
+        What the user should know about the settings, as a sentence.
+    """
+
+    deconvolve: ChannelFilter
+    iterations: int = 1
+    note: str = ""
+
+
+#: Chooses the filter for an image, in steps.
+Choice = Generator[None, None, Deconvolution]
+
+
 def deconvolution(
-    problem: "Problem", deconvolve: ChannelFilter, iterations: int, rule: "StoppingRule | None" = None
+    problem: "Problem", choice: Choice, rule: "StoppingRule | None" = None
 ) -> Generator["Iterate", None, None]:
     """Yield the deconvolved image as the last iterate, and before it what the filter has reached so far.
 
@@ -42,23 +66,19 @@ def deconvolution(
     ----------
     problem : Problem
         Its operator is a `Blur`.
-    deconvolve : callable
-        Takes a channel and the point spread function, such as `richardson_lucy` or `wiener`.
-    iterations : int
-        Index of the answer.
+    choice : Choice
+        Returns the filter.
     rule : StoppingRule, optional
         Can end the run while the filter works.
     """
     from napari_dip.optim.stages import interrupted
     from napari_dip.optim.stopping import Never
 
-    with closing(_iterates(problem, deconvolve, iterations)) as iterates:
+    with closing(_iterates(problem, choice)) as iterates:
         yield from interrupted(iterates, rule or Never())
 
 
-def _iterates(
-    problem: "Problem", deconvolve: ChannelFilter, iterations: int
-) -> Generator["Iterate", None, None]:
+def _iterates(problem: "Problem", choice: Choice) -> Generator["Iterate", None, None]:
     import torch
 
     from napari_dip.optim.background import in_background
@@ -72,16 +92,16 @@ def _iterates(
         return Iterate(0, x, x.new_full((), np.nan), preparing=True)
 
     yield waiting(None)  # a quick filter can be stopped too, between two frames of a series
-    x = tensor((yield from in_background(_deconvolved(problem, deconvolve), waiting)))
-    yield Iterate(iterations, x, problem(x), outcome=Outcome.COMPUTED)
+    chosen = yield from in_background(choice, waiting)
+    x = tensor((yield from in_background(_deconvolved(problem, chosen.deconvolve), waiting)))
+    yield Iterate(chosen.iterations, x, problem(x), outcome=Outcome.COMPUTED, note=chosen.note)
 
 
 def _deconvolved(
     problem: "Problem", deconvolve: ChannelFilter
 ) -> Generator[list[Image] | None, None, list[Image]]:
     """Return the channels on the grid of x; yield them as they are so far."""
-    kernels = np.asarray(problem.operator.kernels.cpu(), np.float64)
-    kernels = np.broadcast_to(kernels, (problem.data.shape[1], *kernels.shape[1:]))
+    kernels = point_spread_functions(problem)
     observed = (problem.weights.expand_as(problem.data) > 0)[0].cpu().numpy()
     channels = list(problem.widened(problem.complete_data)[0].double().cpu().numpy())
     for number, (channel, seen) in enumerate(zip(problem.data[0].double().cpu(), observed, strict=True)):
@@ -94,6 +114,12 @@ def _deconvolved(
             channels[number] = end.value
         yield list(channels)
     return channels
+
+
+def point_spread_functions(problem: "Problem") -> Image:
+    """Return the point spread function of each channel, shape ``(C, *spatial)``."""
+    kernels = np.asarray(problem.operator.kernels.cpu(), np.float64)
+    return np.broadcast_to(kernels, (problem.data.shape[1], *kernels.shape[1:]))
 
 
 def level_without_light(problem: "Problem") -> float:

@@ -1,7 +1,7 @@
 """Settings of classic deconvolution: quick results to compare with."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, ClassVar, Self
@@ -15,10 +15,18 @@ from napari_dip.tasks import Deconvolve, Task
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from napari_dip.filters.deconvolution import ChannelFilter
+    from napari_dip.filters.deconvolution import ChannelFilter, Choice, Image
     from napari_dip.optim.iterate import Iterate
     from napari_dip.optim.stopping import StoppingRule
     from napari_dip.problem import Problem
+
+
+#: Largest number of iterations that is found from the data, and the number where none can be found.
+_MOST, _USUAL = 1000, 10
+_NO_NUMBER = (
+    f"The noise can't be measured, so there are {_USUAL} iterations, which suit dim images. Say how strong "
+    "the noise is, or how many iterations there should be."
+)
 
 
 @dataclass(frozen=True)
@@ -71,29 +79,30 @@ class _Deconvolution(ABC):
         parameter_maps: "Mapping[str, Tensor] | None" = None,
         stopping_rule: "StoppingRule | None" = None,
     ) -> Generator["Iterate", None, State]:
-        """Yield the data while the filter works, then the answer; only the stopping rule is used."""
+        """Yield the data while the filter works, then the answer; only the seed and the rule are used."""
         from napari_dip.filters.deconvolution import deconvolution
 
-        yield from deconvolution(problem, self._filter(problem), self.max_iterations, stopping_rule)
+        yield from deconvolution(problem, self._choice(problem, seed), stopping_rule)
         return {}
 
     @abstractmethod
-    def _filter(self, problem: "Problem") -> "ChannelFilter":
-        """Return the function that deconvolves one channel by the point spread function."""
+    def _choice(self, problem: "Problem", seed: int) -> "Choice":
+        """Return, in steps, the filter that deconvolves one channel by the point spread function."""
 
 
 @dataclass(frozen=True)
 class RichardsonLucy(_Deconvolution):
     """Sharpen by Richardson-Lucy iterations, which keep the image above its floor.
 
-    The iterations approach the maximum of the Poisson likelihood. Too many of them fit the noise, so limit
-    their number. Source: Richardson 1972, Lucy 1974.
+    The iterations approach the maximum of the Poisson likelihood. Too many of them fit the noise. Source:
+    Richardson 1972, Lucy 1974.
 
     Parameters
     ----------
-    iterations : int
-        Number of iterations. More of them give a sharper but noisier image: 10 suit dim images, 30 to 100
-        suit bright ones.
+    iterations : int, optional
+        Number of iterations. More of them give a sharper but noisier image. By default a fifth of the light
+        is set aside, and the number is the one after which the rest best predicts it: a few for dim images,
+        up to some hundreds for bright ones.
 
     Examples
     --------
@@ -104,25 +113,51 @@ class RichardsonLucy(_Deconvolution):
     (32, 32)
     """
 
-    iterations: Annotated[int, Interval(ge=1, le=10_000)] = 10
+    iterations: Annotated[int | None, Interval(ge=1, le=10_000)] = None
 
     @property
     def max_iterations(self) -> int:
-        """Number of iterations."""
-        return self.iterations
+        """Largest number of iterations."""
+        return self.iterations or _MOST
 
     def probe(self, iterations: int) -> Self:
         """Return settings with this number of iterations."""
         return replace(self, iterations=iterations)
 
-    def _filter(self, problem: "Problem") -> "ChannelFilter":
+    def remarks(self, problem: "Problem") -> tuple[str, ...]:
+        """Return that the number of iterations can't be found, if it is to be found and can't be."""
+        from napari_dip.filters.unseen_light import separable_noise
+
+        return (_NO_NUMBER,) if self.iterations is None and separable_noise(problem) is None else ()
+
+    def _choice(self, problem: "Problem", seed: int) -> "Choice":
+        from napari_dip.filters.deconvolution import Deconvolution, point_spread_functions
+        from napari_dip.filters.unseen_light import best_number, separable_noise
+
+        yield
+        if self.iterations is not None:
+            return Deconvolution(self._filter(problem, self.iterations), self.iterations)
+        noise = separable_noise(problem)
+        if noise is None:
+            return Deconvolution(self._filter(problem, _USUAL), _USUAL, _NO_NUMBER)
+        psfs, longest = point_spread_functions(problem), self._filter(problem, _MOST)
+
+        def iterations(channel: "Image", number: int) -> "Iterator[Image]":
+            return longest(channel, psfs[number])
+
+        found = yield from best_number(problem, noise, iterations, most=_MOST, seed=seed)
+        note = f"Light that was set aside was predicted best after {found} iteration{'s' * (found > 1)}."
+        return Deconvolution(self._filter(problem, found), found, note)
+
+    @staticmethod
+    def _filter(problem: "Problem", iterations: int) -> "ChannelFilter":
         from napari_dip.filters.deconvolution import level_without_light, richardson_lucy
         from napari_dip.noise.models import PoissonGaussianNoise
 
         noise = problem.noise
         read = noise.read_noise**2 / noise.gain if isinstance(noise, PoissonGaussianNoise) else 0.0
         floor = level_without_light(problem)
-        return partial(richardson_lucy, iterations=self.iterations, floor=floor, background=read)
+        return partial(richardson_lucy, iterations=iterations, floor=floor, background=read)
 
 
 @dataclass(frozen=True)
@@ -148,7 +183,8 @@ class Wiener(_Deconvolution):
 
     balance: Annotated[float | None, Gt(0)] = None
 
-    def _filter(self, problem: "Problem") -> "ChannelFilter":
-        from napari_dip.filters.deconvolution import wiener
+    def _choice(self, problem: "Problem", seed: int) -> "Choice":
+        from napari_dip.filters.deconvolution import Deconvolution, wiener
 
-        return partial(wiener, balance=self.balance)
+        yield
+        return Deconvolution(partial(wiener, balance=self.balance))

@@ -88,22 +88,45 @@ def split(image: np.ndarray, noise: NoiseModel, random: np.random.Generator, *, 
     """
     values = np.asarray(image, np.float64)
     shares = (share, 1 - share)
-    counts = _photons(values, noise) if isinstance(noise, PoissonNoise) else None
-    if isinstance(noise, PoissonNoise) and counts is not None:
-        known = np.isfinite(counts)
-        first = random.binomial(np.where(known, counts, 0).astype(np.int64), share)
-        images = [
-            np.where(known, noise.offset + noise.gain / of * one, np.nan)
-            for one, of in zip((first, counts - first), shares, strict=True)
-        ]
+    photons = split_photons(values, noise, random, share=share) if isinstance(noise, PoissonNoise) else None
+    if photons is not None:
+        images = photons
         how = "Each photon was given to one half or the other at random."
     else:
-        images = [*split_normal(values, _sigma(values, noise), random, share=share)]
+        images = split_normal(values, _sigma(values, noise), random, share=share)
         how = "Noise as strong as that of the data was added to one half and subtracted from the other."
         if not isinstance(noise, GaussianNoise):
             how += " With photon noise, the noise of the halves is uncorrelated, but not quite independent."
     one, other = (Part(part, _with_share(noise, of)) for part, of in zip(images, shares, strict=True))
     return Split((one, other), how)
+
+
+def split_photons(
+    image: np.ndarray, noise: PoissonNoise, random: np.random.Generator, *, share: float = 0.5
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return two parts of photon counts, or None if the grey levels are no whole counts.
+
+    Parameters
+    ----------
+    image : ndarray of float64
+        Grey levels; NaN where a pixel is missing.
+    noise : PoissonNoise
+        Gain and offset.
+    random : numpy.random.Generator
+        Draws the part of each photon.
+    share : float
+        Share of the light in the first part.
+    """
+    counts = _photons(image, noise)
+    if counts is None:
+        return None
+    known = np.isfinite(counts)
+    first = random.binomial(np.where(known, counts, 0).astype(np.int64), share)
+    one, other = (
+        np.where(known, noise.offset + noise.gain / of * part, np.nan)
+        for part, of in ((first, share), (counts - first, 1 - share))
+    )
+    return one, other
 
 
 def split_normal(

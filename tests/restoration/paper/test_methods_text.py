@@ -219,6 +219,15 @@ def test_the_floor_and_read_noise_of_deconvolution_are_described():
     assert "bounded below" not in paragraph(Deconvolve(noise, positivity=False))
 
 
+def test_the_number_of_iterations_is_told_and_how_it_was_found():
+    found = [frame(outcome="COMPUTED", criterion=None, iterations=23)]
+    text = paragraph(Deconvolve(), RichardsonLucy(), frames=found)
+    assert "were stopped after 23 iterations. The noise was split in two independent parts" in text
+    text = paragraph(Deconvolve(), RichardsonLucy(5), frames=found)
+    assert "were stopped after 5 iterations" in text
+    assert "split" not in text
+
+
 def test_an_uncertainty_is_described_unless_none_could_be_given():
     refused = frame(note="No uncertainty can be given: it is available for denoising only.")
     assert "standard error of each pixel" in paragraph(uncertainty=True)

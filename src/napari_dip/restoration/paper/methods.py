@@ -336,8 +336,15 @@ def _(method: NonLocalBayes, found: Provenance, cite: Bibliography) -> Iterator[
 
 @sentences.register
 def _(method: RichardsonLucy, found: Provenance, cite: Bibliography) -> Iterator[str]:
-    number = f"{method.iterations} iteration{'s' * (method.iterations > 1)}"
-    yield f"The iterations began with a constant image, and were stopped after {number}."
+    counts = sorted({frame.iterations for frame in found.frames if frame.iterations})
+    number = method.iterations or (counts[-1] if len(counts) == 1 else 0)
+    after = f" after {number} iteration{'s' * (number > 1)}" if number else ""
+    yield f"The iterations began with a constant image, and were stopped{after}."
+    if method.iterations is None:
+        yield (
+            "The noise was split in two independent parts, and their number is the one after which the image "
+            "of the larger part best predicted the other."
+        )
     noise = found.task.noise
     if isinstance(noise, PoissonNoise | PoissonGaussianNoise):
         yield "The offset of the noise model was taken as the grey level without light."
