@@ -36,10 +36,13 @@ class LocalKernel:
     Parameters
     ----------
     weights : ndarray, shape ``(n, n)``
-        The weight of each pixel of the image. The restored pixel lies in the middle. Their sum is 1. Where
-        brightness and colours are filtered apart, they are those of the brightness.
+        The weight of each pixel of the image. The restored pixel lies in the middle. Their sum is 1.
     parameters : mapping of str to (float, str)
         The value of each parameter there, with its unit.
+
+    Notes
+    -----
+    Where brightness and colours are filtered apart, it is the kernel of the brightness.
     """
 
     weights: np.ndarray
@@ -119,10 +122,12 @@ class Refilter:
         row, column = (place[axis] for axis in axes.spatial)
         with translated_errors(), own_environment():
             filtering = replace(self._filtering(frame), strength=strength)
-            values = filtering.parameters(slice(row, row + 1), slice(column, column + 1)).flatten().tolist()
+            values = (
+                filtering.parameters(slice(row, row + 1), slice(column, column + 1))[0].flatten().tolist()
+            )
             weights = filtering.weights_at(row, column).cpu().numpy()
-        pairs = zip(filtering.named_parameters.items(), values, strict=True)
-        return LocalKernel(weights, {name: (value, one.unit) for (name, one), value in pairs})
+        pairs = zip(filtering.kernel.parameters, values, strict=True)
+        return LocalKernel(weights, {one.name: (value, one.unit) for one, value in pairs})
 
     @cached_property
     def _series(self) -> Series:
