@@ -70,7 +70,7 @@ METHODS = {
     "finetune projection": FineTune(action="back-projection"),
     "finetune network": FineTune(action="network"),
     "finetune masked": FineTune(action="fine-tuning", loss="masked", iterations=2, learning_rate=1e-4),
-    "richardson-lucy": RichardsonLucy(),
+    "richardson-lucy": RichardsonLucy(10),
     "wiener": Wiener(),
 }
 

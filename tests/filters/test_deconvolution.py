@@ -125,7 +125,7 @@ def test_grey_levels_may_be_in_any_unit(method):
     np.testing.assert_allclose((scaled - 50) * 1e3, x, atol=0.1)
 
 
-@by_name
+@pytest.mark.parametrize("method", [RichardsonLucy(10), Wiener()], ids=["RichardsonLucy", "Wiener"])
 def test_the_seed_changes_nothing_and_the_data_are_left_alone(method):
     psf = GaussianPSF(3.0).kernel(2)
     one = problem([photograph(psf)[1]], psf)

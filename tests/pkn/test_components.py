@@ -104,6 +104,16 @@ def test_channels_that_miss_different_pixels_are_filtered_alike(random):
         assert len(filtering.parameters()) == count
 
 
+def test_the_noise_of_a_channel_does_not_get_into_another(random):
+    image = random.normal(100, np.array([2.0, 20.0, 2.0]), (48, 48, 3))
+    noise_std = np.broadcast_to([2.0, 20.0, 2.0], image.shape)
+    apart, alike = (
+        restore(image, Denoise(), PKN(separate_colours=separate), noise_std=noise_std).image
+        for separate in (True, False)
+    )
+    np.testing.assert_array_equal(apart, alike)
+
+
 def test_the_noise_gain_is_the_mean_over_the_channels(random):
     """The noise is measured over many draws."""
     kernel, size, inner = Isotropic(), (14, 16), (slice(5, -5), slice(5, -5))

@@ -23,6 +23,8 @@ Iterations = Callable[[Image, int], Iterator[Image]]
 _SHARE = 0.8
 #: Iterations after the best one, as a share of its number and in addition, that must not be better.
 _PATIENCE, _LEAST = 0.5, 10
+#: Least share of the data that lies inside their border, for the border to be left out.
+_LEAST_INSIDE = 0.1
 #: Standard deviation, in pixels, of the Gaussian that smooths the data before the variance of their noise is
 #: taken from them. Blurred data have no finer details.
 _SMOOTH = 1.5
@@ -77,7 +79,7 @@ def best_number(
     told = noise.variance(torch.from_numpy(smooth)[None].to(problem.data))
     variance = told.expand_as(problem.data)[0].double().cpu().numpy()
     shown, kept = _parts(data, noise, np.sqrt(variance), random)
-    weights = seen / variance.clip(np.finfo(np.float32).tiny)
+    weights = seen * _inside(problem) / variance.clip(np.finfo(np.float32).tiny)
     runs = [iterations(channel, number) for number, channel in enumerate(shown)]
     best, lowest = 1, np.inf
     for number, images in enumerate(zip(*runs, strict=True), 1):
@@ -90,6 +92,18 @@ def best_number(
         if number >= min(most, (1 + _PATIENCE) * best + _LEAST):
             break
     return best
+
+
+def _inside(problem: "Problem") -> NDArray[np.bool_]:
+    """Return where data don't depend on what lies beyond their border, which iterations go on to fit.
+
+    If hardly anything is inside, all data count.
+    """
+    shape = problem.data.shape[2:]
+    inside = np.zeros(shape, bool)
+    ends = [(wide - n) // 2 for wide, n in zip(problem.grid.shape, shape, strict=True)]
+    inside[tuple(slice(end, n - end) for end, n in zip(ends, shape, strict=True))] = True
+    return inside if inside.mean() > _LEAST_INSIDE else np.ones(shape, bool)
 
 
 def _parts(data: Image, noise: NoiseModel, sigma: Image, random: np.random.Generator) -> tuple[Image, Image]:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from napari_dip.problem import Problem
 
 
-#: Largest number of iterations that is found from the data, and the number where none can be found.
-_MOST, _USUAL = 1000, 10
+#: Largest number of iterations that is found from the data, which bounds the harm that noise does if it was
+#: measured too weak; and the number where none can be found.
+_MOST, _USUAL = 200, 10
 _NO_NUMBER = (
     f"The noise can't be measured, so there are {_USUAL} iterations, which suit dim images. Say how strong "
     "the noise is, or how many iterations there should be."
@@ -102,7 +103,7 @@ class RichardsonLucy(_Deconvolution):
     iterations : int, optional
         Number of iterations. More of them give a sharper but noisier image. By default a fifth of the light
         is set aside, and the number is the one after which the rest best predicts it: a few for dim images,
-        up to some hundreds for bright ones.
+        up to 200 for bright ones.
 
     Examples
     --------

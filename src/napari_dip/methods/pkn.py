@@ -49,7 +49,8 @@ class PKN:
     separate_colours : bool
         For denoising: filter the brightness and the differences between channels that are restored together
         each with its own parameters. Colours have less detail than brightness, so they lose much more noise.
-        With a guide, or if only one set of maps is given, all channels are filtered alike.
+        All channels are filtered alike if there is a guide, if only one set of maps is given, or if the noise
+        of one channel is more than 1.5 times as strong as that of another.
     recover_sources : bool
         For denoising: put back faint stars, spots and blobs, bright or dark, that stand out from the noise of
         the data but are weaker in the filtered image, or absent. It is used only if the noise is independent

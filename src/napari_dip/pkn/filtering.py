@@ -262,14 +262,17 @@ def _predicting(predictor: Predictor, observation: Observation) -> Steps[Tensor]
 
 
 def _separable(kernel: ProceduralKernel, observation: Observation) -> bool:
-    """Whether brightness and colours can be filtered apart: where all channels are known in the same pixels.
+    """Whether brightness and colours can be filtered apart.
 
-    A guide tells all of them alike what to average.
+    For that, all channels must be known in the same pixels, and with about the same noise: otherwise that of
+    one channel would get into the others. A guide tells all channels alike what to average.
     """
     seen = observation.seen
     alike = seen is None or bool((seen == seen[:, :1]).all())
     several = observation.image.shape[1] > 1
-    return several and alike and kernel.purpose == "denoise" and observation.guide is None
+    return (
+        several and alike and observation.even and kernel.purpose == "denoise" and observation.guide is None
+    )
 
 
 def enlarged(image: Tensor, factor: int) -> Tensor:

@@ -23,6 +23,8 @@ class Observation:
     blur : Tensor, shape ``(N, 3, 1, 1)``, optional
         Blur of an image to be deconvolved: (m, a, b) of its Gaussian point spread function, whose precision
         is Q = exp [[m + a, b], [b, m − a]], row axis first.
+    even : bool
+        Whether the noise is about equally strong in all channels.
     """
 
     image: Tensor
@@ -30,6 +32,7 @@ class Observation:
     seen: Tensor | None = None
     guide: Tensor | None = None
     blur: Tensor | None = None
+    even: bool = True
 
     @property
     def first(self) -> "Observation":

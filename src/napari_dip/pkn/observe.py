@@ -19,6 +19,8 @@ from napari_dip.steps import Steps, finished
 
 #: Side of the square over which the brightness is averaged that determines the noise, in pixels.
 _BRIGHTNESS = 5
+#: Ratio of the standard deviations of the noise in two channels up to which they count as equal.
+_EVEN = 1.5
 #: Noise-to-signal ratio that a guide is assumed to have at least, relative to that of the image.
 _GUIDE_NOISE = 0.5
 
@@ -56,7 +58,7 @@ def observing(problem: Problem, guide: Tensor | None = None) -> Steps[Observatio
         blur = log_precision(covariance_of(problem.operator.psf)).to(data)
     if guide is not None:
         guide = yield from _scaling(guide, sigma, image)
-    return Observation(data, sigma, seen, guide, blur)
+    return Observation(data, sigma, seen, guide, blur, even=_even(noise, image))
 
 
 def measured_noise(problem: Problem) -> NoiseModel:
@@ -106,6 +108,12 @@ def _sigma(noise: NoiseModel, image: Tensor) -> Tensor:
         around = F.avg_pool2d(F.pad(image, (_BRIGHTNESS // 2,) * 4, mode="replicate"), _BRIGHTNESS, stride=1)
         variance = noise.variance(around)
     return variance.sqrt().reshape(1, 1, *(variance.shape[2:] or (1, 1)))
+
+
+def _even(noise: NoiseModel, image: Tensor) -> bool:
+    """Whether the noise is about equally strong in all channels, on average over the pixels."""
+    means = noise.variance(image).expand_as(image).mean((0, 2, 3))
+    return bool(means.max() <= _EVEN**2 * means.min())
 
 
 def _scaling(guide: Tensor, sigma: Tensor, image: Tensor) -> Steps[Tensor]:
