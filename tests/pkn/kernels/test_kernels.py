@@ -173,7 +173,9 @@ class TestLaws:
         kernel.noise_gain(observation, maps)
         assert torch.equal(observation.image, before[0])
         assert torch.equal(maps, before[1])
-        single = Observation(*(None if part is None else part.float() for part in vars(observation).values()))
+        single = Observation(
+            *(part.float() if isinstance(part, torch.Tensor) else part for part in vars(observation).values())
+        )
         assert kernel.apply(single, maps.float()).dtype == torch.float32
         torch.testing.assert_close(
             kernel.apply(single, maps.float()), result.float(), rtol=1e-4, atol=1e-2, equal_nan=True
@@ -233,7 +235,7 @@ class TestLaws:
         """They influence neither the image nor the noise gain, the weights or the parameters."""
         observation = with_holes(observed(kernel, channels=2))
         observation = Observation(
-            *(None if part is None else part.float() for part in vars(observation).values())
+            *(part.float() if isinstance(part, torch.Tensor) else part for part in vars(observation).values())
         )
         maps = any_maps(kernel).float()[0]
         named = {parameter.name: one for parameter, one in zip(kernel.parameters, maps, strict=True)}
