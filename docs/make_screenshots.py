@@ -67,9 +67,8 @@ def micrograph():
     wait(SECONDS / 8)
     keep(viewer, "dock-during")
     wait(2 * SECONDS, lambda: not dock._panels)
-    result = viewer.layers[-1]
     dock.result_panel.residual.click()
-    side_by_side(viewer, result, viewer.layers[-1])
+    side_by_side(viewer, dock.result_panel._results[-1].layer, viewer.layers[-1])
     keep(viewer, "dock-after")
     viewer.close()
 
