@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_dip.diagnostics.noise import measured_noise
-from napari_dip.image.fill import filled
+from napari_dip.image.fill import filled_planes
 from napari_dip.noise.models import LaplaceNoise, NoiseModel, PoissonNoise
 from napari_dip.noise.thinning import split_normal, split_photons
 
@@ -72,9 +72,9 @@ def best_number(
     from scipy.ndimage import gaussian_filter
 
     random = np.random.default_rng([seed, 2])  # a simulation may have drawn its noise from the seed alone
-    seen = (problem.weights > 0).expand_as(problem.data)[0].cpu().numpy()
-    channels = problem.data[0].double().cpu().numpy()
-    data = np.stack([filled(*pair) for pair in zip(channels, seen, strict=True)])
+    observed = (problem.weights > 0).expand_as(problem.data)
+    seen = observed[0].cpu().numpy()
+    data = filled_planes(problem.data.double().cpu(), observed)[0].numpy()
     smooth = gaussian_filter(data, (0, *(_SMOOTH,) * (data.ndim - 1)))
     told = noise.variance(torch.from_numpy(smooth)[None].to(problem.data))
     variance = told.expand_as(problem.data)[0].double().cpu().numpy()

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 #: Largest number of iterations that is found from the data, which bounds the harm that noise does if it was
 #: measured too weak; and the number where none can be found.
 _MOST, _USUAL = 200, 10
-_NO_NUMBER = (
+#: What is said where none can be found.
+NO_NUMBER = (
     f"The noise can't be measured, so there are {_USUAL} iterations, which suit dim images. Say how strong "
     "the noise is, or how many iterations there should be."
 )
@@ -129,7 +130,7 @@ class RichardsonLucy(_Deconvolution):
         """Return that the number of iterations can't be found, if it is to be found and can't be."""
         from napari_dip.filters.unseen_light import separable_noise
 
-        return (_NO_NUMBER,) if self.iterations is None and separable_noise(problem) is None else ()
+        return (NO_NUMBER,) if self.iterations is None and separable_noise(problem) is None else ()
 
     def _choice(self, problem: "Problem", seed: int) -> "Choice":
         from napari_dip.filters.deconvolution import Deconvolution, point_spread_functions
@@ -140,7 +141,7 @@ class RichardsonLucy(_Deconvolution):
             return Deconvolution(self._filter(problem, self.iterations), self.iterations)
         noise = separable_noise(problem)
         if noise is None:
-            return Deconvolution(self._filter(problem, _USUAL), _USUAL, _NO_NUMBER)
+            return Deconvolution(self._filter(problem, _USUAL), _USUAL, NO_NUMBER)
         psfs, longest = point_spread_functions(problem), self._filter(problem, _MOST)
 
         def iterations(channel: "Image", number: int) -> "Iterator[Image]":

@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Self
 
 import torch
@@ -44,8 +43,8 @@ class Filtering:
         applies the parameters as they were predicted.
     self_ensemble : bool
         Whether a mirrored image gives the mirrored result, down to pixels that several others are nearest to.
-    separate_colours : bool
-        Whether brightness and colour differences are filtered apart.
+    apart : Observation, optional
+        The brightness and the colour differences, as M images of one channel, if they are filtered apart.
     """
 
     kernel: ProceduralKernel
@@ -54,7 +53,7 @@ class Filtering:
     maps: Tensor | None = None
     strength: float = 1.0
     self_ensemble: bool = False
-    separate_colours: bool = False
+    apart: Observation | None = None
 
     @classmethod
     def predicted(
@@ -85,7 +84,7 @@ class Filtering:
             observation,
             strength=strength,
             self_ensemble=self_ensemble,
-            separate_colours=separate_colours and _separable(kernel, observation),
+            apart=_apart(kernel, observation) if separate_colours else None,
         )
         # It is filled already, a predictor need not do it again.
         whole = replace(filtering._filtered, seen=None)
@@ -124,7 +123,7 @@ class Filtering:
             A map is absent, unknown, of another shape, or not finite.
         """
         filtering = cls(kernel, _filled(kernel, observation), strength=strength)
-        apart = replace(filtering, separate_colours=_separable(kernel, filtering.observation))
+        apart = replace(filtering, apart=_apart(kernel, filtering.observation))
         if set(maps) == set(apart.named_parameters):
             filtering = apart
         named = filtering.named_parameters
@@ -157,21 +156,15 @@ class Filtering:
     @property
     def named_parameters(self) -> dict[str, Parameter]:
         """The parameters of the kernel by the names of their maps, those of the brightness first."""
-        count = self.observation.image.shape[1] if self.separate_colours else 1
-        prefixes = ["", *(f"colour {n} " for n in range(1, count))]
+        prefixes = ["", *(f"colour {n} " for n in range(1, len(self._filtered.image)))]
         return {
             prefix + parameter.name: parameter for prefix in prefixes for parameter in self.kernel.parameters
         }
 
-    @cached_property
+    @property
     def _filtered(self) -> Observation:
-        """What the kernel is applied to: the image, or its components as M images of one channel."""
-        whole = self.observation
-        if not self.separate_colours:
-            return whole
-        images = components(whole.image)
-        seen = None if whole.seen is None else whole.seen[:, :1].repeat(len(images), 1, 1, 1)
-        return replace(whole, image=images, seen=seen)
+        """The M images that the kernel is applied to."""
+        return self.observation if self.apart is None else self.apart
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -202,8 +195,8 @@ class Filtering:
         """
         written = 0
         for part, tile in self.kernel.in_tiles(self.kernel.apply, self._filtered, self.parameters):
-            if self.separate_colours:
-                change = tile - self._filtered.image[:, :, *part]
+            if self.apart is not None:
+                change = tile - self.apart.image[:, :, *part]
                 tile = self.observation.image[:, :, *part] + channels(change)
             image[:, :, *part] = tile
             written += tile[0, 0].numel()
@@ -261,18 +254,20 @@ def _predicting(predictor: Predictor, observation: Observation) -> Steps[Tensor]
     return torch.cat(strips, 2)
 
 
-def _separable(kernel: ProceduralKernel, observation: Observation) -> bool:
-    """Whether brightness and colours can be filtered apart.
+def _apart(kernel: ProceduralKernel, whole: Observation) -> Observation | None:
+    """Return brightness and colour differences as images of one channel; None if all are filtered alike.
 
-    For that, all channels must be known in the same pixels, and with about the same noise: otherwise that of
-    one channel would get into the others. A guide tells all channels alike what to average.
+    To be filtered apart, all channels must be known in the same pixels, and with about the same noise:
+    otherwise that of one channel would get into the others. A guide tells all channels alike what to average.
     """
-    seen = observation.seen
+    seen = whole.seen
     alike = seen is None or bool((seen == seen[:, :1]).all())
-    several = observation.image.shape[1] > 1
-    return (
-        several and alike and observation.even and kernel.purpose == "denoise" and observation.guide is None
-    )
+    several = whole.image.shape[1] > 1
+    if not (several and alike and whole.even and kernel.purpose == "denoise" and whole.guide is None):
+        return None
+    images = components(whole.image)
+    known = None if seen is None else seen[:, :1].repeat(len(images), 1, 1, 1)
+    return replace(whole, image=images, seen=known)
 
 
 def enlarged(image: Tensor, factor: int) -> Tensor:

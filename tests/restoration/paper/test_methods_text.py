@@ -33,6 +33,7 @@ from napari_dip import (
     restore,
 )
 from napari_dip.methods import METHODS
+from napari_dip.methods.classic import NO_NUMBER
 from napari_dip.optim.iterate import Outcome, StoppingCriterion
 from napari_dip.restoration.paper.citations import WORKS, Bibliography, Work
 from napari_dip.restoration.paper.methods import _ENDS, BUNDLED, nearest_preset
@@ -222,9 +223,15 @@ def test_the_floor_and_read_noise_of_deconvolution_are_described():
 def test_the_number_of_iterations_is_told_and_how_it_was_found():
     found = [frame(outcome="COMPUTED", criterion=None, iterations=23)]
     text = paragraph(Deconvolve(), RichardsonLucy(), frames=found)
-    assert "were stopped after 23 iterations. The noise was split in two independent parts" in text
+    assert (
+        "were stopped after 23 iterations. The data were split into two parts with independent noise" in text
+    )
     text = paragraph(Deconvolve(), RichardsonLucy(5), frames=found)
     assert "were stopped after 5 iterations" in text
+    assert "split" not in text
+    unknown = [frame(outcome="COMPUTED", criterion=None, iterations=10, note=NO_NUMBER)]
+    text = paragraph(Deconvolve(), RichardsonLucy(), frames=unknown)
+    assert "were stopped after 10 iterations" in text
     assert "split" not in text
 
 
@@ -263,7 +270,10 @@ def test_series_channels_regions_and_masks_are_described():
 
 def test_colours_that_were_filtered_apart_are_told_of():
     colours = {"axes": "YXC", "shape": [8, 30, 3], "frames": []}
-    words = "Brightness and differences between channels were filtered with parameters of their own."
+    words = (
+        "Where the noise of the channels was about equally strong, brightness and differences between "
+        "channels were filtered with parameters of their own."
+    )
     assert words in paragraph(method=PKN(), **colours)
     for grey in (
         {"method": PKN(), "frames": []},

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import singledispatch
 
 from napari_dip.methods import DIP, PKN, PRESETS, FineTune, Method, NonLocalBayes
-from napari_dip.methods.classic import RichardsonLucy, Wiener
+from napari_dip.methods.classic import NO_NUMBER, RichardsonLucy, Wiener
 from napari_dip.networks.settings import Architecture, Decoder, Hourglass
 from napari_dip.noise.models import LaplaceNoise, PoissonGaussianNoise, PoissonNoise
 from napari_dip.optim.iterate import Outcome, StoppingCriterion
@@ -243,7 +243,10 @@ def _(method: PKN, found: Provenance, cite: Bibliography) -> Iterator[str]:
         by = f"that a small network predicted, whose weights are in the file {file_name(method.weights)}"
     yield f"Each pixel was filtered by {title} with parameters {by}."
     if _filters_colours_apart(method, found):
-        yield "Brightness and differences between channels were filtered with parameters of their own."
+        yield (
+            "Where the noise of the channels was about equally strong, brightness and differences between "
+            "channels were filtered with parameters of their own."
+        )
     if method.self_ensemble and method.predictor == "network":
         yield (
             "The parameters were averaged over the eight ways to rotate and mirror the image "
@@ -258,7 +261,7 @@ def _(method: PKN, found: Provenance, cite: Bibliography) -> Iterator[str]:
 
 
 def _filters_colours_apart(method: PKN, found: Provenance) -> bool:
-    """Whether brightness and colours had parameters of their own."""
+    """Whether brightness and colours had parameters of their own, if the noise of the channels allowed it."""
     if not (method.separate_colours and isinstance(found.task, Denoise) and found.source.guide is None):
         return False
     if found.source.maps:
@@ -340,10 +343,10 @@ def _(method: RichardsonLucy, found: Provenance, cite: Bibliography) -> Iterator
     number = method.iterations or (counts[-1] if len(counts) == 1 else 0)
     after = f" after {number} iteration{'s' * (number > 1)}" if number else ""
     yield f"The iterations began with a constant image, and were stopped{after}."
-    if method.iterations is None:
+    if method.iterations is None and not any(NO_NUMBER in frame.note for frame in found.frames):
         yield (
-            "The noise was split in two independent parts, and their number is the one after which the image "
-            "of the larger part best predicted the other."
+            "The data were split into two parts with independent noise. The number of iterations is the one "
+            "after which the larger part best predicted the smaller one."
         )
     noise = found.task.noise
     if isinstance(noise, PoissonNoise | PoissonGaussianNoise):
