@@ -4,7 +4,9 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import Any, TypeVar
 
+S = TypeVar("S")
 T = TypeVar("T")
+U = TypeVar("U")
 
 #: Does one step from each yield to the next; yields a sentence about the next one, and returns the result.
 Steps = Generator[str, None, T]
@@ -49,3 +51,13 @@ def silently(steps: Generator[Any, None, T]) -> Generator[None, None, T]:
         except StopIteration as end:
             return end.value
         yield None
+
+
+def showing(shown: Callable[[S], U], steps: Generator[S | None, None, T]) -> Generator[U | None, None, T]:
+    """Do all steps and return their result; yield what a function makes of each value that they yield."""
+    while True:
+        try:
+            found = next(steps)
+        except StopIteration as end:
+            return end.value
+        yield None if found is None else shown(found)

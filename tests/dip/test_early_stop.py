@@ -12,9 +12,10 @@ import pytest
 import torch
 
 from napari_dip import GaussianPSF, Outcome, StopRequested
-from napari_dip.dip import initial_estimate as initial
 from napari_dip.dip.early_stop import EarlyStop
+from napari_dip.dip.initial_estimate import initial_estimate
 from napari_dip.dip.validation import Validation
+from napari_dip.filters import both_steps
 from napari_dip.operators import Blur, Resample
 from napari_dip.optim.iterate import Iterate
 from napari_dip.optim.stopping import MaxIterations, StoppingRule
@@ -32,31 +33,31 @@ def method(tiny):
     return replace(tiny, stopping="held-out", iterations=30)
 
 
-@pytest.fixture
-def blocked(monkeypatch):
-    """Keep the classic filters from ending before the event is set."""
-    release, filtered = Event(), initial.filtered
+def held_back(monkeypatch, name):
+    """Keep a step of non-local Bayes from ending before the event is set."""
+    release, step = Event(), getattr(both_steps, name)
 
     def slow(*arguments):
+        yield
         release.wait()
-        return filtered(*arguments)
+        return (yield from step(*arguments))
 
-    monkeypatch.setattr(initial, "filtered", slow)
+    monkeypatch.setattr(both_steps, name, slow)
+    return release
+
+
+@pytest.fixture
+def blocked(monkeypatch):
+    """Keep the first step from ending before the event is set."""
+    release = held_back(monkeypatch, "nonlocal_bayes_pilot")
     yield release
     release.set()
 
 
 @pytest.fixture
 def blocked_later(monkeypatch):
-    """Keep non-local Bayes from ending before the event is set."""
-    release, nonlocal_bayes = Event(), initial.nonlocal_bayes
-
-    def slow(*arguments):
-        yield
-        release.wait()
-        return (yield from nonlocal_bayes(*arguments))
-
-    monkeypatch.setattr(initial, "nonlocal_bayes", slow)
+    """Keep the second step from ending before the event is set."""
+    release = held_back(monkeypatch, "nonlocal_bayes")
     yield release
     release.set()
 
@@ -64,7 +65,7 @@ def blocked_later(monkeypatch):
 def estimate_of(method, made):
     """Return the complete initial estimate of a run with seed 0."""
     generator = torch.Generator().manual_seed(0)
-    steps = initial.initial_estimate(Validation.of(made, "held-out", None, generator).fitted)
+    steps = initial_estimate(Validation.of(made, "held-out", None, generator).fitted)
     while True:
         try:
             next(steps)

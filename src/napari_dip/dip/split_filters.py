@@ -3,13 +3,14 @@
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from napari_dip.dip.initial_estimate import filled_channels, filtered
 from napari_dip.dip.refinement import refined
 from napari_dip.dip.validation import Validation
 from napari_dip.filters.nonlocal_bayes import nonlocal_bayes
+from napari_dip.image.fill import filled_planes
 from napari_dip.optim.background import library_call
 from napari_dip.optim.iterate import Iterate
 from napari_dip.problem import Problem
@@ -44,12 +45,12 @@ def split_estimate(validation: Validation) -> Generator[Tensor | None, None, Ten
     """
     problem, sigma = validation.fitted, _sigma(validation)
     data = problem.data[0].double().cpu() / sigma
-    seen = (problem.weights > 0).expand_as(problem.data)[0].cpu()
-    even = filled_channels(data.numpy(), seen.numpy())
-    best = (sigma * torch.from_numpy(even))[None].to(problem.data)
+    seen = (problem.weights > 0).expand_as(problem.data).cpu()
+    even = filled_planes(data[None], seen)
+    best = (sigma * even).to(problem.data)
     yield None
     for candidate in _CANDIDATES:
-        smooth = yield from library_call(filtered, *candidate, even)
+        smooth = yield from library_call(_filtered, *candidate, even[0].numpy())
         best = _nearer(best, (sigma * torch.from_numpy(smooth))[None].to(problem.data), validation)
         yield best
     answer, _ = yield from _filtered_again(best, problem, validation)
@@ -102,6 +103,21 @@ def _bayes(
     noisy = problem.data[0].double().cpu().where(seen, before)
     smooth = yield from nonlocal_bayes(before / scale, (noisy / scale)[None])
     return (scale * smooth[0])[None].to(problem.data)
+
+
+def _filtered(name: str, strength: float, image: np.ndarray) -> np.ndarray:
+    """Return all channels filtered together, shape ``(C, *spatial)``; their noise has the variance 1."""
+    from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
+
+    if name == "tv":
+        return denoise_tv_chambolle(image, weight=strength, channel_axis=0)
+    settings = {"h": strength, "sigma": 1.0, "fast_mode": True}
+    planar = image.ndim == 3
+    settings |= {"patch_size": 5, "patch_distance": 9} if planar else {"patch_size": 3, "patch_distance": 3}
+    last = np.moveaxis(image, 0, -1)
+    # scikit-image 0.26 drops axes of length 1, such as that of a single channel or of a line of pixels.
+    smooth = denoise_nl_means(last, channel_axis=-1, **settings).reshape(last.shape)
+    return np.moveaxis(smooth, -1, 0)
 
 
 def _nearer(one: Tensor, other: Tensor, validation: Validation) -> Tensor:

@@ -9,17 +9,14 @@ from torch import Tensor
 
 from napari_dip.diagnostics.noise import measured_channels
 from napari_dip.errors import RestorationError
-from napari_dip.filters.nonlocal_bayes import nonlocal_bayes, nonlocal_bayes_pilot
+from napari_dip.filters.both_steps import denoised, evened
 from napari_dip.filters.recovery import sources_measurable, with_sources
 from napari_dip.filters.vst import Stabiliser
-from napari_dip.image.fill import filled_planes
 from napari_dip.noise.models import (
     CorrelatedNoise,
     GaussianNoise,
     LaplaceNoise,
     NoiseModel,
-    PoissonGaussianNoise,
-    PoissonNoise,
 )
 from napari_dip.noise.whiteness import whiteness
 from napari_dip.operators import Identity
@@ -28,11 +25,6 @@ from napari_dip.optim.iterate import Iterate, Outcome
 from napari_dip.optim.stages import interrupted
 from napari_dip.optim.stopping import Never, StoppingRule
 from napari_dip.problem import Problem
-
-#: Standard deviation of the Gaussian within which sums of photons are kept, in pixels.
-_WIDE = 10.0
-#: Least share of its weight that counts as observed.
-_LEAST_SHARE = 0.1
 
 
 def unsupported_reason(problem: Problem, *, guided: bool) -> str | None:
@@ -137,50 +129,9 @@ def _answering(
 def _denoised(
     problem: Problem, stabiliser: Stabiliser, strength: float
 ) -> Generator[Tensor | None, None, Tensor]:
-    """Return what the two steps make of the data; yield what the first one does.
-
-    They work on the principal components of the channels, which have little in common. The noise is equally
-    strong in all of them.
-    """
-    data = problem.data.double().cpu()
-    seen = (problem.weights > 0).expand_as(problem.data).cpu()
-    noisy = filled_planes(stabiliser(data[0])[None], seen)[0]
-    sigmas = strength * noisy.new_tensor([_sigma(one) for one in stabiliser.noises])
-    sigmas = sigmas.view(-1, *(1,) * (noisy.ndim - 1))
-    noisy = noisy / sigmas
-    mean = noisy.mean(tuple(range(1, noisy.ndim)), keepdim=True)
-    axes = torch.linalg.eigh((noisy - mean).flatten(1) @ (noisy - mean).flatten(1).mT)[1].flip(1)
-
-    def components(image: Tensor) -> Tensor:
-        # In float32 the filter is twice as fast.
-        return (axes.mT @ (image - mean).flatten(1)).view_as(image).float()
-
-    def restored(image: Tensor) -> Tensor:
-        channels = (axes @ image.double().flatten(1)).view_as(image) + mean
-        return stabiliser.inverse(sigmas * channels)[None].to(problem.data)
-
-    first = yield from nonlocal_bayes_pilot(components(noisy))
-    yield restored(first)
-    pilot = (axes @ first.double().flatten(1)).view_as(first) + mean
-    second = yield from nonlocal_bayes(first, components(noisy.where(seen[0], pilot))[None])
-    x = restored(second[0])
-    grows = [isinstance(one, PoissonNoise | PoissonGaussianNoise) for one in stabiliser.noises]
-    x[:, grows] = _with_sums_of_data(x, problem)[:, grows]
-    return x
-
-
-def _with_sums_of_data(x: Tensor, problem: Problem) -> Tensor:
-    """Return x + G (y − x), which has the local sums of the data y, for a Gaussian G.
-
-    Few photons are distributed so unevenly that similar patches have another mean than all of them.
-    """
-    from scipy.ndimage import gaussian_filter
-
-    width = [0, 0, *(_WIDE,) * (x.ndim - 2)]
-    seen = (problem.weights > 0).expand_as(x)
-    left = gaussian_filter((problem.data - x).where(seen, 0).double().cpu().numpy(), width)
-    share = gaussian_filter(seen.double().cpu().numpy(), width).clip(_LEAST_SHARE)
-    return x + torch.from_numpy(left / share).to(x)
+    """Return what both steps make of the data; yield what the first one does."""
+    sigmas = [strength * _sigma(one) for one in stabiliser.noises]
+    return (yield from denoised(problem, stabiliser, evened(problem, stabiliser), sigmas))
 
 
 def _sigma(noise: NoiseModel) -> float:

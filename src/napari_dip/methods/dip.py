@@ -49,7 +49,7 @@ class DIP:
         Share of the observed pixels that is held out of the fit. The default is 5 %, 10 % for blurred data,
         and 2 % where every pixel is precious, as in super-resolution.
     initial_estimate : bool
-        For denoising and deconvolution without a guide: show the network an estimate by a classic filter,
+        For denoising and deconvolution without a guide: show the network an estimate by non-local Bayes,
         made without the held-out pixels. This makes the fit faster, and usually better by some tenths of a
         decibel.
     postfilter : bool

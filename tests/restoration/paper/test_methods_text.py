@@ -145,10 +145,8 @@ def test_the_paragraph_of_a_usual_run():
             data; its structure is the prior. Its weights were updated by Adam (Kingma and Ba 2015) with a
             step size of 0.01 and β₂ = 0.95. The input of the network was 16 channels of fixed uniform noise,
             to which normal noise with a standard deviation of 0.03 was added at each iteration. It also saw
-            an estimate by classic filters, made without the held-out pixels: non-local means (Buades et al.
-            2005) or total variation (Rudin et al. 1992; Chambolle 2004), whichever predicted unseen pixels
-            better (Batson and Royer 2019), in the implementation of scikit-image (van der Walt et al. 2014),
-            followed by non-local Bayes (Lebrun et al. 2013). The outputs were averaged over iterations with
+            an estimate by non-local Bayes, made without the held-out pixels (Lebrun et al. 2013). The
+            outputs were averaged over iterations with
             a decay rate of 0.99. The fit did not see 5 % of the observed pixels, chosen at random; the
             average with the lowest error on them was kept. The result is the mean of 2 networks that were
             fitted from different random weights. At the end, the data were filtered by non-local Bayes with

@@ -56,19 +56,6 @@ class Bibliography:
 
 
 WORKS: dict[str, Work] = {
-    "batson2019": Work(
-        "Batson and Royer 2019",
-        """
-        author = {Batson, Joshua and Royer, Lo{\\"i}c},
-        title = {{Noise2Self}: Blind Denoising by Self-Supervision},
-        booktitle = {Proceedings of the 36th International Conference on Machine Learning},
-        series = {Proceedings of Machine Learning Research},
-        volume = {97},
-        pages = {524--533},
-        year = {2019},
-        """,
-        "inproceedings",
-    ),
     "buades2005": Work(
         "Buades et al. 2005",
         """

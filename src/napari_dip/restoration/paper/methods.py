@@ -144,10 +144,8 @@ def _(method: DIP, found: Provenance, cite: Bibliography) -> Iterator[str]:
         and isinstance(method.network, Hourglass)
     ):
         yield (
-            "It also saw an estimate by classic filters, made without the held-out pixels: non-local means "
-            f"{cite('buades2005')} or total variation {cite('rudin1992', 'chambolle2004')}, whichever "
-            f"predicted unseen pixels better {cite('batson2019')}, in the implementation of scikit-image "
-            f"{cite('vanderwalt2014')}, followed by non-local Bayes {cite('lebrun2013')}."
+            "It also saw an estimate by non-local Bayes, made without the held-out pixels "
+            f"{cite('lebrun2013')}."
         )
     if method.ema_decay:
         yield f"The outputs were averaged over iterations with a decay rate of {method.ema_decay:g}."
