@@ -6,12 +6,15 @@ import torch
 from torch import Tensor
 
 from napari_dip.filters.nonlocal_bayes import nonlocal_bayes, nonlocal_bayes_pilot
+from napari_dip.filters.scales import coarser, with_coarse
 from napari_dip.filters.vst import Stabiliser
 from napari_dip.image.fill import filled_planes
 from napari_dip.noise.models import PoissonGaussianNoise, PoissonNoise
 from napari_dip.problem import Problem
 from napari_dip.steps import showing
 
+#: Number of scales of the first step.
+_SCALES = 3
 #: Standard deviation of the Gaussian within which sums of photons are kept, in pixels.
 _WIDE = 10.0
 #: Least share of its weight that counts as observed.
@@ -100,12 +103,24 @@ def both_steps(data: Tensor, seen: Tensor) -> Generator[Tensor | None, None, Ten
     def channels(image: Tensor) -> Tensor:
         return (axes @ image.double().flatten(1)).view_as(image) + mean
 
-    first = yield from nonlocal_bayes_pilot(components(data))
+    first = yield from _pilot(components(data), _SCALES)
     pilot = channels(first)
     yield pilot
     noisy = components(data.where(seen, pilot))
     second = yield from nonlocal_bayes(first, noisy[None])
     return channels(second[0])
+
+
+def _pilot(data: Tensor, scales: int) -> Generator[None, None, Tensor]:
+    """Return what the first step makes of data on several scales.
+
+    Patches of few pixels tell little about structure that is coarse and faint. In a coarser image it is
+    stronger. After Facciolo, Pierazzo, Morel, *Conservative Scale Recomposition for Multiscale Denoising*,
+    SIAM J. Imaging Sciences 10, 2017.
+    """
+    fine = yield from nonlocal_bayes_pilot(data)
+    coarse = coarser(data) if scales > 1 else None
+    return fine if coarse is None else with_coarse(fine, (yield from _pilot(coarse, scales - 1)))
 
 
 def _with_sums_of_data(x: Tensor, problem: Problem) -> Tensor:

@@ -49,7 +49,8 @@ def nonlocal_bayes_pilot(data: Tensor) -> Generator[None, None, Tensor]:
         y = noisy[:, places]  # (C, groups, patches, pixels)
         m = y.mean(-2, keepdim=True)
         z = y - m
-        variances, vectors = torch.linalg.eigh(z.mT @ z / z.shape[-2])
+        # In float32, LAPACK returns NaN for some covariances of low rank, and it is no faster.
+        variances, vectors = (part.to(z) for part in torch.linalg.eigh((z.mT @ z / z.shape[-2]).double()))
         s = (variances - _LESS).clamp_min(0)
         x = m + z @ (vectors * (s / (s + 1))[..., None, :] @ vectors.mT)
         _accumulate(x, places, total, weight)

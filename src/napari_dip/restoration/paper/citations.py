@@ -94,6 +94,19 @@ WORKS: dict[str, Work] = {
         doi = {10.1109/TCI.2021.3100998},
         """,
     ),
+    "facciolo2017": Work(
+        "Facciolo et al. 2017",
+        """
+        author = {Facciolo, Gabriele and Pierazzo, Nicola and Morel, Jean-Michel},
+        title = {Conservative Scale Recomposition for Multiscale Denoising (The Devil is in the High Frequency
+            Detail)},
+        journal = {SIAM Journal on Imaging Sciences},
+        volume = {10},
+        number = {3},
+        pages = {1603--1626},
+        year = {2017},
+        """,
+    ),
     "guizar2008": Work(
         "Guizar-Sicairos et al. 2008",
         """

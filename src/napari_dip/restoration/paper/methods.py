@@ -317,7 +317,8 @@ def _(method: NonLocalBayes, found: Provenance, cite: Bibliography) -> Iterator[
     yield (
         "Similar patches of 5 × 5 pixels, or 3 × 3 × 3 in volumes, were denoised together by the mean and "
         "the covariance of their group. This was done in two steps, the second of which took both from the "
-        "result of the first. Channels were transformed to their principal components."
+        "result of the first. Channels were transformed to their principal components. In the first step, "
+        f"lower frequencies were taken from denoised images of fewer pixels {cite('facciolo2017')}."
     )
     noise, given = found.task.noise, found.noise_std or found.source.noise_std is not None
     unknown = not (noise.known or given)
