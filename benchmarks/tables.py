@@ -3,8 +3,8 @@
     python benchmarks/tables.py [--check]
 
 What stands in README.md and docs/*.md between ``<!-- table: NAME -->`` and ``<!-- end -->`` is replaced. NAME
-is a kind of rows of `tasks.py`, such as denoise; or summary, the means of all kinds; or kernels-, networks-
-or finetuning- and a kind of rows of `kernels.py`, `networks.py` or `finetuning.py`. With --check nothing is
+is a kind of rows of `tasks.py`, such as denoise; or summary, the means of all kinds; or kernels-, networks-,
+finetuning- or deconvolution- and a kind of rows of the script of this name. With --check nothing is
 written, and the exit code is 1 where a table is out of date.
 """
 
@@ -269,9 +269,46 @@ def finetuning_cases(measured: dict[str, Row]) -> str:
     return table(["", *heads], body)
 
 
+#: Of the table of deconvolution, what the columns and the kinds of noise are called.
+DECONVOLUTION_WORDS = {
+    "input": "input",
+    "wiener_best": "Wiener, best balance",
+    "richardson_lucy_best": "Richardson-Lucy, best number",
+    "wiener": "`Wiener`",
+    "richardson_lucy": "`RichardsonLucy`",
+    "pkn": "`PKN`",
+    "nonlocal_bayes": "`NonLocalBayes`",
+    "dip": "`DIP`",
+}
+DECONVOLUTION_NOISE = {"gaussian": "1 % of the range", "photons": "100 photons at the peak"}
+
+
+def deconvolution_methods(measured: dict[str, Row]) -> str:
+    """Return what each method reaches on each image with each noise, the means, and the seconds."""
+    body = []
+    for noise, words in DECONVOLUTION_NOISE.items():
+        rows = of_kind(measured, noise)
+        lines = {**rows, "mean": {key: mean([*rows.values()], key) for key in DECONVOLUTION_WORDS}}
+        body += [
+            [words, name, *(cell(key, row.get(key)) for key in DECONVOLUTION_WORDS)]
+            for name, row in lines.items()
+        ]
+    times = (mean([*measured.values()], f"{key}_seconds") for key in DECONVOLUTION_WORDS)
+    body.append(["seconds", "mean", *(cell("seconds", value) for value in times)])
+    return table(["noise", "image", *DECONVOLUTION_WORDS.values()], body)
+
+
+DECONVOLUTION_TABLES: dict[str, Callable[[dict[str, Row]], str]] = {
+    "deconvolution-methods": deconvolution_methods
+}
 FINETUNING_TABLES: dict[str, Callable[[dict[str, Row]], str]] = {"finetuning-cases": finetuning_cases}
 #: Tables that are made of the rows of another script than `tasks.py`, by the name of that.
-OTHERS = {"kernels": KERNEL_TABLES, "networks": NETWORK_TABLES, "finetuning": FINETUNING_TABLES}
+OTHERS = {
+    "kernels": KERNEL_TABLES,
+    "networks": NETWORK_TABLES,
+    "finetuning": FINETUNING_TABLES,
+    "deconvolution": DECONVOLUTION_TABLES,
+}
 
 
 def filled(text: str, measured: dict[str, dict[str, Row]]) -> str:

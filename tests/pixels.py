@@ -30,6 +30,7 @@ from napari_dip import (
     Inpaint,
     LaplaceNoise,
     MeasuredPSF,
+    NonLocalBayes,
     PoissonGaussianNoise,
     PoissonNoise,
     RichardsonLucy,
@@ -70,6 +71,7 @@ METHODS = {
     "finetune projection": FineTune(action="back-projection"),
     "finetune network": FineTune(action="network"),
     "finetune masked": FineTune(action="fine-tuning", loss="masked", iterations=2, learning_rate=1e-4),
+    "nonlocal-bayes": NonLocalBayes(),
     "richardson-lucy": RichardsonLucy(10),
     "wiener": Wiener(),
 }
@@ -133,7 +135,7 @@ def cases():
         found[name] = lambda: restore(image, task, METHODS[method], seed=3, device="cpu", **options)
 
     for name in METHODS:
-        if name.startswith(("dip", "pkn", "finetune")) and name != "finetune masked":
+        if name.startswith(("dip", "pkn", "finetune", "nonlocal")) and name != "finetune masked":
             case(f"denoise, {name}", noisy(scene()), Denoise(), name)
     noises = {
         "gaussian": (noisy(scene()), GaussianNoise(10.0)),
@@ -146,7 +148,7 @@ def cases():
         "unknown": (noisy(scene(), 25.0), UnknownNoise()),
     }
     for noise, (image, model) in noises.items():
-        for name in ("dip", "pkn", "finetune"):
+        for name in ("dip", "pkn", "finetune", "nonlocal-bayes"):
             if noise != "laplace" or name == "dip":
                 case(f"denoise {noise}, {name}", image, Denoise(model), name)
     for name in ("dip", "dip coordinates", "dip default"):
@@ -162,7 +164,7 @@ def cases():
     for name in ("finetune masked", "finetune projection", "finetune network", "finetune search"):
         case(f"super-resolve clean, {name}", clean, SuperResolve(factor=2), name)
     case("super-resolve after a blur, dip", small, SuperResolve(psf=GaussianPSF(fwhm=2.0)), "dip")
-    for name in ("dip", "pkn", "richardson-lucy", "wiener"):
+    for name in ("dip", "pkn", "nonlocal-bayes", "richardson-lucy", "wiener"):
         case(f"deconvolve, {name}", blurred(), blur, name)
     for name in ("dip", "richardson-lucy", "wiener"):
         case(

@@ -7,7 +7,6 @@ from scipy.ndimage import gaussian_filter
 from napari_dip import (
     PKN,
     CorrelatedNoise,
-    Deconvolve,
     Denoise,
     GaussianNoise,
     Inpaint,
@@ -18,6 +17,7 @@ from napari_dip import (
     PoissonNoise,
     RestorationError,
     StopRequested,
+    SuperResolve,
     estimate_cost,
     restore,
     solve,
@@ -152,10 +152,10 @@ def test_remarks_say_what_was_measured(noisy, photons, random):
     [
         (Denoise(LaplaceNoise(5.0)), {}, "leaves outliers in: choose Deep Image Prior"),
         (Inpaint(), {"missing": np.eye(64, dtype=bool)}, "can't fill holes"),
-        (Deconvolve(), {}, "only denoises"),
+        (SuperResolve(), {}, "only denoises, and undoes blur"),
         (Denoise(), {"guide": np.eye(64)}, "takes no guide"),
     ],
-    ids=["Laplace", "holes", "blur", "guide"],
+    ids=["Laplace", "holes", "finer pixels", "guide"],
 )
 def test_what_it_cannot_do_is_said_before_the_run(task, options, words, noisy):
     with pytest.raises(InputError, match=words):

@@ -10,6 +10,7 @@ from itertools import chain, islice
 import torch
 from torch import Tensor
 
+from napari_dip.dip.blending import blended
 from napari_dip.dip.early_stop import EarlyStop
 from napari_dip.dip.measured_noise import description
 from napari_dip.dip.network import mismatched_state, new_network
@@ -19,11 +20,10 @@ from napari_dip.dip.preparation import Preparation, preparing
 from napari_dip.dip.refinement import refined
 from napari_dip.dip.settings import FitSettings
 from napari_dip.dip.split_filters import split_postfiltered
-from napari_dip.dip.validation import Validation
 from napari_dip.errors import DivergenceError
 from napari_dip.filters.recovery import sources_measurable, with_sources
 from napari_dip.networks.output import ToGreyLevels
-from napari_dip.operators import Identity
+from napari_dip.operators import Blur, Identity
 from napari_dip.optim.background import always, in_background
 from napari_dip.optim.fit import fit, noisy_inputs
 from napari_dip.optim.iterate import Iterate, Outcome, State, StoppingCriterion
@@ -94,7 +94,7 @@ def _iterates(
     waiting = early.waiting(prepared.estimate)
     measured = description(validation, early.problem)
     with closing(_runs(settings, prepared, waiting, seed, weights)) as runs:
-        for iterate in _finished(runs, settings, validation, guided=guide is not None):
+        for iterate in _finished(runs, settings, prepared, guided=guide is not None):
             if iterate.outcome is not None:
                 note = f"{measured} {iterate.note}".strip()
                 iterate = replace(iterate, note=note, measured_noise=bool(measured))
@@ -102,16 +102,20 @@ def _iterates(
 
 
 def _finished(
-    answers: Iterator[Iterate], settings: FitSettings, validation: Validation, *, guided: bool
+    answers: Iterator[Iterate], settings: FitSettings, prepared: Preparation, *, guided: bool
 ) -> Iterator[Iterate]:
     """Return the iterates of a run, whose answer is filtered, and has its faint sources."""
-    problem = validation.problem
+    validation, estimate = prepared.validation, prepared.estimate
+    problem, held_out = validation.problem, validation.held_out
     # The postfilter works on the pixels of the data, and a guide tells more than it does.
     if settings.postfilter and isinstance(problem.operator, Identity) and not guided:
         if validation.split:
             answers = split_postfiltered(answers, validation)
-        elif validation.suits_classic_filters and validation.held_out is not None:
+        elif validation.suits_classic_filters and held_out is not None:
             answers = postfiltered(answers, validation)
+    blurred = isinstance(problem.operator, Blur)
+    if settings.postfilter and blurred and estimate is not None and held_out is not None:
+        answers = blended(answers, validation, estimate)
     # Only held-out pixels show that the noise counts as independent.
     independent = validation.criterion is StoppingCriterion.HELD_OUT
     if settings.recover_sources and sources_measurable(problem, independent=independent):

@@ -1,17 +1,20 @@
 """An estimate of the image by classic filters, before any fit."""
 
 from collections.abc import Generator
+from dataclasses import replace
 from functools import partial
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from napari_dip.filters.both_steps import denoised, evened
-from napari_dip.filters.vst import Stabiliser
+from napari_dip.diagnostics.noise import measured_noise
+from napari_dip.filters.both_steps import denoised
+from napari_dip.filters.splitting import deconvolved
+from napari_dip.image.fill import filled_planes
 from napari_dip.noise.absence import positive_sigma
-from napari_dip.noise.models import LaplaceNoise
+from napari_dip.noise.models import GaussianNoise, LaplaceNoise, NoiseModel
+from napari_dip.noise.per_channel import PerChannelNoise
 from napari_dip.noise.second_difference import immerkaer_sigma
 from napari_dip.operators import Blur, Identity, Operator, Resample
 from napari_dip.operators.base import Compose
@@ -45,16 +48,15 @@ def initial_estimate(problem: Problem) -> Generator[Tensor | None, None, Tensor]
     Tensor, shape ``(1, C, *grid)``
         The estimate, in grey levels.
     """
-    stabiliser = Stabiliser.of(problem)
+    outliers = isinstance(problem.noise, LaplaceNoise)
+    quiet = _without_outliers(problem) if outliers else problem
     yield None
-    even = evened(problem, stabiliser)
-    if isinstance(problem.noise, LaplaceNoise):
-        from scipy.ndimage import median_filter
-
-        even = torch.from_numpy(median_filter(even.numpy(), (1, *(3,) * (even.ndim - 1))))
-    sigmas = [_sigma(channel) for channel in even.numpy()]
-    steps = denoised(problem, stabiliser, even, sigmas)
-    estimate = yield from showing(partial(plain_estimate, problem), steps)
+    measured = None if outliers else problem.noise if problem.noise.known else measured_noise(problem)
+    quiet = replace(quiet, noise=measured or _strength(quiet))
+    yield None
+    if isinstance(problem.operator, Blur):
+        return (yield from deconvolved(quiet))
+    estimate = yield from showing(partial(plain_estimate, problem), denoised(quiet))
     return estimate if isinstance(problem.operator, Identity) else _back_projected(problem, estimate)
 
 
@@ -95,9 +97,25 @@ def interpolated(problem: Problem, data: Tensor) -> Tensor:
     return problem.widened(data)
 
 
-def _sigma(channel: np.ndarray) -> float:
-    """Return the standard deviation of the noise, never 0."""
-    return positive_sigma(immerkaer_sigma(channel), channel.ravel())
+def _without_outliers(problem: Problem) -> Problem:
+    """Return a problem whose missing pixels are filled in, and whose data are medians over 3 pixels."""
+    from scipy.ndimage import median_filter
+
+    data = _filled(problem)
+    medians = median_filter(data.cpu().numpy(), (1, 1, *(3,) * (data.ndim - 2)))
+    return replace(problem, data=torch.from_numpy(medians).to(data))
+
+
+def _strength(problem: Problem) -> NoiseModel:
+    """Return noise that is equally strong in all pixels, as the second differences of the data tell."""
+    images = _filled(problem)[0].double().cpu().numpy()
+    sigmas = (positive_sigma(immerkaer_sigma(image), image.ravel()) for image in images)
+    return PerChannelNoise.of(tuple(map(GaussianNoise, sigmas)))
+
+
+def _filled(problem: Problem) -> Tensor:
+    """Return the data with missing pixels filled from their neighbours."""
+    return filled_planes(problem.data, (problem.weights > 0).expand_as(problem.data))
 
 
 def _back_projected(problem: Problem, data: Tensor, gain: float = 1.0) -> Tensor:

@@ -1,53 +1,32 @@
 """Both steps of non-local Bayes, with photon noise, colours and missing pixels taken care of."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 
 import torch
 from torch import Tensor
 
 from napari_dip.filters.nonlocal_bayes import nonlocal_bayes, nonlocal_bayes_pilot
 from napari_dip.filters.scales import coarser, with_coarse
+from napari_dip.filters.sums import with_sums_of_data
 from napari_dip.filters.vst import Stabiliser
 from napari_dip.image.fill import filled_planes
-from napari_dip.noise.models import PoissonGaussianNoise, PoissonNoise
+from napari_dip.noise.models import GaussianNoise, NoiseModel
 from napari_dip.problem import Problem
 from napari_dip.steps import showing
 
 #: Number of scales of the first step.
 _SCALES = 3
-#: Standard deviation of the Gaussian within which sums of photons are kept, in pixels.
-_WIDE = 10.0
-#: Least share of its weight that counts as observed.
-_LEAST_SHARE = 0.1
 
 
-def evened(problem: Problem, stabiliser: Stabiliser) -> Tensor:
-    """Return a problem's data as a stabiliser transforms them, with missing pixels filled in.
-
-    Returns
-    -------
-    Tensor of float64, shape ``(C, *spatial)``
-        They have the same noise everywhere, on the CPU.
-    """
-    data, seen = problem.data.double().cpu(), _seen(problem)
-    return filled_planes(stabiliser(data[0])[None], seen)[0]
-
-
-def denoised(
-    problem: Problem, stabiliser: Stabiliser, even: Tensor, sigmas: Sequence[float]
-) -> Generator[Tensor | None, None, Tensor]:
+def denoised(problem: Problem, strength: float = 1.0) -> Generator[Tensor | None, None, Tensor]:
     """Denoise the data of a problem.
 
     Parameters
     ----------
     problem : Problem
-        The operator has no influence.
-    stabiliser : Stabiliser
-        Gives the noise the same variance everywhere.
-    even : Tensor of float64, shape ``(C, *spatial)``
-        The data, as `evened` returns them.
-    sigmas : sequence of float
-        Standard deviation of their noise, for each channel.
+        Knows how strong the noise is. The operator has no influence.
+    strength : float
+        What the standard deviation of the noise is multiplied by.
 
     Yields
     ------
@@ -59,15 +38,17 @@ def denoised(
     Tensor, shape ``(1, C, *spatial)``
         The denoised data, in grey levels.
     """
-    scales = even.new_tensor(sigmas).view(-1, *(1,) * (even.ndim - 1))
+    stabiliser = Stabiliser.of(problem)
+    seen = (problem.weights > 0).expand_as(problem.data).cpu()
+    even = filled_planes(stabiliser(problem.data[0].double().cpu())[None], seen)[0]
+    sigmas = strength * even.new_tensor([_sigma(one) for one in stabiliser.noises])
+    sigmas = sigmas.view(-1, *(1,) * (even.ndim - 1))
 
     def restored(image: Tensor) -> Tensor:
-        return stabiliser.inverse(scales * image)[None].to(problem.data)
+        return stabiliser.inverse(sigmas * image)[None].to(problem.data)
 
-    x = restored((yield from showing(restored, both_steps(even / scales, _seen(problem)[0]))))
-    grows = [isinstance(one, PoissonNoise | PoissonGaussianNoise) for one in stabiliser.noises]
-    x[:, grows] = _with_sums_of_data(x, problem)[:, grows]
-    return x
+    x = restored((yield from showing(restored, both_steps(even / sigmas, seen[0]))))
+    return with_sums_of_data(x, problem)
 
 
 def both_steps(data: Tensor, seen: Tensor) -> Generator[Tensor | None, None, Tensor]:
@@ -123,19 +104,6 @@ def _pilot(data: Tensor, scales: int) -> Generator[None, None, Tensor]:
     return fine if coarse is None else with_coarse(fine, (yield from _pilot(coarse, scales - 1)))
 
 
-def _with_sums_of_data(x: Tensor, problem: Problem) -> Tensor:
-    """Return x + G (y − x), which has the local sums of the data y, for a Gaussian G.
-
-    Few photons are distributed so unevenly that similar patches have another mean than all of them.
-    """
-    from scipy.ndimage import gaussian_filter
-
-    width = [0, 0, *(_WIDE,) * (x.ndim - 2)]
-    seen = (problem.weights > 0).expand_as(x)
-    left = gaussian_filter((problem.data - x).where(seen, 0).double().cpu().numpy(), width)
-    share = gaussian_filter(seen.double().cpu().numpy(), width).clip(_LEAST_SHARE)
-    return x + torch.from_numpy(left / share).to(x)
-
-
-def _seen(problem: Problem) -> Tensor:
-    return (problem.weights > 0).expand_as(problem.data).cpu()
+def _sigma(noise: NoiseModel) -> float:
+    """Return the standard deviation that noise has after it has been stabilised."""
+    return noise.sigma if isinstance(noise, GaussianNoise) else 1.0

@@ -1,12 +1,14 @@
 """The number of iterations after which a deconvolved image best predicts light that it has not seen."""
 
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_dip.diagnostics.noise import measured_noise
+from napari_dip.filters.variance import variance_of_blurred
 from napari_dip.image.fill import filled_planes
 from napari_dip.noise.models import LaplaceNoise, NoiseModel, PoissonNoise
 from napari_dip.noise.thinning import split_normal, split_photons
@@ -25,9 +27,6 @@ _SHARE = 0.8
 _PATIENCE, _LEAST = 0.5, 10
 #: Least share of the data that lies inside their border, for the border to be left out.
 _LEAST_INSIDE = 0.1
-#: Standard deviation, in pixels, of the Gaussian that smooths the data before the variance of their noise is
-#: taken from them. Blurred data have no finer details.
-_SMOOTH = 1.5
 
 
 def separable_noise(problem: "Problem") -> NoiseModel | None:
@@ -69,17 +68,14 @@ def best_number(
         At least 1.
     """
     import torch
-    from scipy.ndimage import gaussian_filter
 
     random = np.random.default_rng([seed, 2])  # a simulation may have drawn its noise from the seed alone
     observed = (problem.weights > 0).expand_as(problem.data)
     seen = observed[0].cpu().numpy()
     data = filled_planes(problem.data.double().cpu(), observed)[0].numpy()
-    smooth = gaussian_filter(data, (0, *(_SMOOTH,) * (data.ndim - 1)))
-    told = noise.variance(torch.from_numpy(smooth)[None].to(problem.data))
-    variance = told.expand_as(problem.data)[0].double().cpu().numpy()
+    variance = variance_of_blurred(replace(problem, noise=noise))[0].double().cpu().numpy()
     shown, kept = _parts(data, noise, np.sqrt(variance), random)
-    weights = seen * _inside(problem) / variance.clip(np.finfo(np.float32).tiny)
+    weights = seen * _inside(problem) / variance
     runs = [iterations(channel, number) for number, channel in enumerate(shown)]
     best, lowest = 1, np.inf
     for number, images in enumerate(zip(*runs, strict=True), 1):

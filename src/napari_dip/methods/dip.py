@@ -57,7 +57,8 @@ class DIP:
         pilot (non-local Bayes: Lebrun, Buades, Morel, SIAM J. Imaging Sciences 6, 2013), and take a mean of
         both. This gains half a decibel on average, within seconds. Places where the data show nothing but
         noise become smooth. The filter is used only if held-out pixels decide when to stop, which also decide
-        how much of it to take, or a second image, which decides if it is better.
+        how much of it to take, or a second image, which decides if it is better. For deconvolution, the mean
+        is that of the fitted image and the initial estimate.
     recover_sources : bool
         For denoising: put back faint stars, spots and blobs, bright or dark, that stand out from the noise of
         the data but are weaker in the fitted image, or absent. It is used only if held-out pixels decide when

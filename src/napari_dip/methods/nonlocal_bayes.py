@@ -1,4 +1,4 @@
-"""Non-local Bayes: a quick denoiser that needs no training."""
+"""Non-local Bayes: a quick method that needs no training."""
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from annotated_types import Interval
 
 from napari_dip.methods.base import State
 from napari_dip.settings import check
-from napari_dip.tasks import Denoise, Task
+from napari_dip.tasks import Deconvolve, Denoise, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,12 +20,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NonLocalBayes:
-    """Denoise patches together with others of the same image that look like them.
+    """Restore patches together with others of the same image that look like them.
 
     It takes seconds, and needs neither training nor a fit: small patches with similar content form a group,
     and what they have in common is told from noise by their covariance. A first step gives a pilot image. In
     a second one, the pilot tells more exactly which patches are alike and what they have in common. Source:
     Lebrun, Buades, Morel, *A Nonlocal Bayesian Image Denoising Algorithm*, SIAM J. Imaging Sciences 6, 2013.
+
+    Deconvolution takes eight rounds: the image is drawn to the data and denoised in turn, each time more
+    weakly. Source: Zhang et al., *Plug-and-Play Image Restoration with Deep Denoiser Prior*, IEEE Trans.
+    Pattern Analysis and Machine Intelligence 44, 2022, section 3.
 
     Parameters
     ----------
@@ -34,8 +38,8 @@ class NonLocalBayes:
         of the data.
     recover_sources : bool
         Put back faint stars, spots and blobs, bright or dark, that stand out from the noise of the data but
-        are weaker in the filtered image, or absent. It is used only if the noise is independent from pixel to
-        pixel.
+        are weaker in the filtered image, or absent. It is used only for denoising, if the noise is
+        independent from pixel to pixel.
 
     Examples
     --------
@@ -47,7 +51,7 @@ class NonLocalBayes:
     True
     """
 
-    tasks: ClassVar[tuple[type[Task], ...]] = (Denoise,)
+    tasks: ClassVar[tuple[type[Task], ...]] = (Denoise, Deconvolve)
     slicewise: ClassVar[bool] = False
     takes_maps: ClassVar[bool] = False
     yields_network_output: ClassVar[bool] = False
@@ -70,13 +74,13 @@ class NonLocalBayes:
 
     def unsupported_reason(self, problem: "Problem", *, guided: bool = False) -> str | None:
         """Return why the method can't restore a problem's data, in words for the user, or None."""
-        from napari_dip.filters.denoising import unsupported_reason
+        from napari_dip.filters.bayes_run import unsupported_reason
 
         return unsupported_reason(problem, guided=guided)
 
     def remarks(self, problem: "Problem") -> tuple[str, ...]:
         """Return what the user should know before the run, in sentences."""
-        from napari_dip.filters.denoising import remarks
+        from napari_dip.filters.bayes_run import remarks
 
         return remarks(problem)
 
@@ -91,9 +95,9 @@ class NonLocalBayes:
         stopping_rule: "StoppingRule | None" = None,
     ) -> Generator["Iterate", None, State]:
         """Yield the best image so far while the filter works, then the answer; only the rule is used."""
-        from napari_dip.filters.denoising import denoising
+        from napari_dip.filters.bayes_run import restoring
 
-        yield from denoising(
+        yield from restoring(
             problem, stopping_rule, strength=self.strength, recover_sources=self.recover_sources
         )
         return {}

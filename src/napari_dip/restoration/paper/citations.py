@@ -546,4 +546,17 @@ WORKS: dict[str, Work] = {
         doi = {10.1109/TIP.2017.2662206},
         """,
     ),
+    "zhang2022": Work(
+        "Zhang et al. 2022",
+        """
+        author = {Zhang, Kai and Li, Yawei and Zuo, Wangmeng and Zhang, Lei and Van Gool, Luc and Timofte,
+            Radu},
+        title = {Plug-and-Play Image Restoration with Deep Denoiser Prior},
+        journal = {IEEE Transactions on Pattern Analysis and Machine Intelligence},
+        volume = {44},
+        number = {10},
+        pages = {6360--6376},
+        year = {2022},
+        """,
+    ),
 }

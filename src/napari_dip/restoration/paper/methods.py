@@ -143,9 +143,10 @@ def _(method: DIP, found: Provenance, cite: Bibliography) -> Iterator[str]:
         and not guided
         and isinstance(method.network, Hourglass)
     ):
+        rounds = f", in eight rounds {cite('zhang2022')}" if isinstance(task, Deconvolve) else ""
         yield (
             "It also saw an estimate by non-local Bayes, made without the held-out pixels "
-            f"{cite('lebrun2013')}."
+            f"{cite('lebrun2013')}{rounds}."
         )
     if method.ema_decay:
         yield f"The outputs were averaged over iterations with a decay rate of {method.ema_decay:g}."
@@ -179,6 +180,12 @@ def _(method: DIP, found: Provenance, cite: Bibliography) -> Iterator[str]:
             "random weights."
         )
     held_out = StoppingCriterion.HELD_OUT in criteria and isinstance(task, Denoise) and finished
+    mixed = isinstance(task, Deconvolve) and StoppingCriterion.HELD_OUT in criteria and finished
+    if method.postfilter and method.initial_estimate and mixed and not guided:
+        yield (
+            "The result is the mean of the fitted image and of this estimate, made again from all pixels, "
+            "that the held-out pixels preferred."
+        )
     if method.postfilter and held_out and not guided and inpaints:
         yield (
             "At the end, missing pixels were completed by non-local Bayes with the fitted image as the pilot "
@@ -320,11 +327,17 @@ def _(method: NonLocalBayes, found: Provenance, cite: Bibliography) -> Iterator[
         "result of the first. Channels were transformed to their principal components. In the first step, "
         f"lower frequencies were taken from denoised images of fewer pixels {cite('facciolo2017')}."
     )
+    deconvolves = isinstance(found.task, Deconvolve)
+    if deconvolves:
+        yield (
+            "In eight rounds, the image was drawn to the data by conjugate gradients, and then denoised in "
+            f"this way, each time more weakly {cite('zhang2022')}."
+        )
     noise, given = found.task.noise, found.noise_std or found.source.noise_std is not None
     unknown = not (noise.known or given)
     if unknown:
         yield f"The noise was measured in the data {cite('immerkaer1996')}."
-    if unknown or isinstance(noise, PoissonNoise | PoissonGaussianNoise):
+    if not deconvolves and (unknown or isinstance(noise, PoissonNoise | PoissonGaussianNoise)):
         yield (
             f"{'If it was found to grow with brightness, it' if unknown else 'The noise'} was made equally "
             "strong everywhere by the generalised Anscombe transform with its exact unbiased inverse "
@@ -332,7 +345,7 @@ def _(method: NonLocalBayes, found: Provenance, cite: Bibliography) -> Iterator[
         )
     if method.strength != 1:
         yield f"The standard deviation of the noise was multiplied by {method.strength:g}."
-    if method.recover_sources:
+    if method.recover_sources and not deconvolves:
         yield _recovery("filtered")
 
 

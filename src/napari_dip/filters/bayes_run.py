@@ -1,4 +1,4 @@
-"""Denoising by non-local Bayes, with noise, colours and missing pixels taken care of."""
+"""A run of non-local Bayes: the noise, the filter, and the faint sources that it has lost."""
 
 from collections.abc import Generator
 from contextlib import closing
@@ -9,17 +9,16 @@ from torch import Tensor
 
 from napari_dip.diagnostics.noise import measured_channels
 from napari_dip.errors import RestorationError
-from napari_dip.filters.both_steps import denoised, evened
+from napari_dip.filters.both_steps import denoised
 from napari_dip.filters.recovery import sources_measurable, with_sources
-from napari_dip.filters.vst import Stabiliser
+from napari_dip.filters.splitting import deconvolved
 from napari_dip.noise.models import (
     CorrelatedNoise,
-    GaussianNoise,
     LaplaceNoise,
     NoiseModel,
 )
 from napari_dip.noise.whiteness import whiteness
-from napari_dip.operators import Identity
+from napari_dip.operators import Blur, Identity
 from napari_dip.optim.background import in_background
 from napari_dip.optim.iterate import Iterate, Outcome
 from napari_dip.optim.stages import interrupted
@@ -28,9 +27,9 @@ from napari_dip.problem import Problem
 
 
 def unsupported_reason(problem: Problem, *, guided: bool) -> str | None:
-    """Return why non-local Bayes can't denoise a problem's data, as a sentence for the user, or None."""
-    if not isinstance(problem.operator, Identity):
-        return "Non-local Bayes only denoises."
+    """Return why non-local Bayes can't restore a problem's data, as a sentence for the user, or None."""
+    if not isinstance(problem.operator, Identity | Blur):
+        return "Non-local Bayes only denoises, and undoes blur by a point spread function."
     if problem.only_missing:
         return "Non-local Bayes can't fill holes: choose Deep Image Prior."
     if isinstance(problem.noise, LaplaceNoise):
@@ -77,15 +76,15 @@ def remarks(problem: Problem) -> tuple[str, ...]:
     return (measured,)
 
 
-def denoising(
+def restoring(
     problem: Problem, rule: StoppingRule | None = None, *, strength: float, recover_sources: bool
 ) -> Generator[Iterate, None, None]:
-    """Yield the denoised image as the last iterate, and before it the best image so far.
+    """Yield the restored image as the last iterate, and before it the best image so far.
 
     Parameters
     ----------
     problem : Problem
-        Its operator is the identity.
+        Its operator is the identity or a `Blur`.
     rule : StoppingRule, optional
         Can end the run while the filter works.
     strength : float
@@ -104,7 +103,7 @@ def denoising(
 
 def _iterates(problem: Problem, strength: float, *, recover_sources: bool) -> Generator[Iterate, None, None]:
     def waiting(x: Tensor | None) -> Iterate:
-        best = problem.complete_data if x is None else x
+        best = problem.widened(problem.complete_data) if x is None else x
         return Iterate(0, best, best.new_full((), torch.nan), preparing=True)
 
     yield waiting(None)  # a small image can be stopped too, between two frames of a series
@@ -117,23 +116,11 @@ def _answering(
     """Return the answer; yield the best image so far."""
     noise = measured_noise(problem)
     yield None
-    x = yield from _denoised(problem, Stabiliser.of(replace(problem, noise=noise)), strength)
+    act = denoised if isinstance(problem.operator, Identity) else deconvolved
+    x = yield from act(replace(problem, noise=noise), strength)
     answer = Iterate(1, x, problem(x), outcome=Outcome.COMPUTED)
     if recover_sources and sources_measurable(problem):
         yield x
         answer = yield from with_sources(problem, answer)
         answer = replace(answer, loss=problem(answer.x))
     return answer
-
-
-def _denoised(
-    problem: Problem, stabiliser: Stabiliser, strength: float
-) -> Generator[Tensor | None, None, Tensor]:
-    """Return what both steps make of the data; yield what the first one does."""
-    sigmas = [strength * _sigma(one) for one in stabiliser.noises]
-    return (yield from denoised(problem, stabiliser, evened(problem, stabiliser), sigmas))
-
-
-def _sigma(noise: NoiseModel) -> float:
-    """Return the standard deviation that noise has after it has been stabilised."""
-    return noise.sigma if isinstance(noise, GaussianNoise) else 1.0

@@ -1,0 +1,78 @@
+"""Deconvolution with non-local Bayes as the prior, by half-quadratic splitting."""
+
+from collections.abc import Generator
+
+import torch
+from torch import Tensor
+
+from napari_dip.filters.both_steps import both_steps
+from napari_dip.filters.sums import with_sums_of_data
+from napari_dip.filters.variance import variance_of_blurred
+from napari_dip.image.fill import filled_planes
+from napari_dip.optim.proximal import proximal
+from napari_dip.problem import Problem
+from napari_dip.steps import silently
+
+#: Strength of the noise that is taken off in the first and in the last round, as a multiple of that of the
+#: data; and the number of rounds.
+_FIRST, _LAST, _ROUNDS = 16.0, 0.5, 8
+#: Variance of x around the denoised image, as a multiple of that of the noise that was taken off.
+_VARIANCE = 4.0
+#: Steps of conjugate gradients in a round.
+_STEPS = 20
+#: Standard deviation, in pixels, of the Gaussian that smooths the variance of the noise. If it followed the
+#: structure of the image, patches with the same structure would look different after a division by it.
+_WIDE = 5.0
+
+
+def deconvolved(problem: Problem, strength: float = 1.0) -> Generator[Tensor | None, None, Tensor]:
+    """Deconvolve the data of a problem.
+
+    Two steps take turns: x is drawn to the data, and denoised by non-local Bayes, which gives z. The noise
+    that is taken off, s times that of the data, becomes weaker from round to round. Each x minimises
+
+        Σ (y − A x)² / σ² + Σ (x − z)² / (4 s² σ²).
+
+    Source: Zhang et al., *Plug-and-Play Image Restoration with Deep Denoiser Prior*, IEEE Trans. Pattern
+    Analysis and Machine Intelligence 44, 2022, section 3, where the denoiser is a network.
+
+    Parameters
+    ----------
+    problem : Problem
+        Its operator is a `Blur`, and it knows how strong the noise is.
+    strength : float
+        What the standard deviation of the noise is multiplied by.
+
+    Yields
+    ------
+    Tensor or None
+        After each round, the best image so far, shape ``(1, C, *grid)``; None between them.
+
+    Returns
+    -------
+    Tensor, shape ``(1, C, *grid)``
+        The image.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    device, problem = problem.data.device, problem.to("cpu")
+    variance = strength**2 * variance_of_blurred(problem)
+    seen = (problem.weights > 0).expand_as(problem.data)
+    precision = seen / variance
+    even = gaussian_filter(variance.numpy(), (0, 0, *(_WIDE,) * (variance.ndim - 2)))
+    sigma = problem.widened(torch.from_numpy(even)).sqrt()
+    x = z = problem.widened(filled_planes(problem.data, seen))
+    everywhere = torch.ones_like(x[0], dtype=torch.bool)
+    for number in range(_ROUNDS):
+        removed = _FIRST * (_LAST / _FIRST) ** (number / (_ROUNDS - 1)) * sigma
+        nearness = 1 / (_VARIANCE * removed.square())
+        x = proximal(problem.operator, problem.data, precision, z, nearness, x, steps=_STEPS)
+        yield None
+        z = (removed * (yield from silently(both_steps((x / removed)[0].double(), everywhere)))).float()
+        z = _above_floor(z, problem)
+        yield z.to(device)
+    return _above_floor(with_sums_of_data(z, problem), problem).to(device)
+
+
+def _above_floor(x: Tensor, problem: Problem) -> Tensor:
+    return x if problem.floor is None else x.clamp_min(problem.floor)
