@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from napari_dip.methods import DIP as DIP
     from napari_dip.methods import PKN as PKN
     from napari_dip.methods import PRESETS as PRESETS
+    from napari_dip.methods import Auto as Auto
     from napari_dip.methods import FineTune as FineTune
     from napari_dip.methods import NonLocalBayes as NonLocalBayes
     from napari_dip.methods.classic import RichardsonLucy as RichardsonLucy
@@ -75,7 +76,7 @@ _HOMES = {
     "errors": ("FileError", "RestorationError"),
     "diagnostics.report": ("Diagnostics",),
     "restoration.cost": ("CostEstimate", "estimate_cost"),
-    "methods": ("DIP", "PKN", "PRESETS", "FineTune", "NonLocalBayes"),
+    "methods": ("DIP", "PKN", "PRESETS", "Auto", "FineTune", "NonLocalBayes"),
     "methods.classic": ("RichardsonLucy", "Wiener"),
     "networks.settings": ("Decoder", "Hourglass"),
     "noise.models": (

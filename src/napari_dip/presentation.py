@@ -3,7 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from napari_dip.methods import DIP, METHODS, PKN, FineTune, Method, NonLocalBayes, RichardsonLucy, Wiener
+from napari_dip.methods import (
+    DIP,
+    METHODS,
+    PKN,
+    Auto,
+    FineTune,
+    Method,
+    NonLocalBayes,
+    RichardsonLucy,
+    Wiener,
+)
 from napari_dip.tasks import Deconvolve, Denoise, Inpaint, SuperResolve, Task
 
 
@@ -43,6 +53,7 @@ class TaskWords:
 
 
 _METHODS: Mapping[type[Method], MethodWords] = {
+    Auto: MethodWords("Automatic", "auto", ()),
     DIP: MethodWords("Deep Image Prior", "dip", ("ensemble_size", "iterations", "time_limit")),
     PKN: MethodWords("Procedural Kernel Network", "pkn", ("kernel", "predictor", "strength")),
     FineTune: MethodWords("Fine-tuned network", "finetune", ("weights", "action", "iterations")),

@@ -485,7 +485,7 @@ WRONG = [
     (("method", "iterations"), 10**9, "DIP.iterations must be <= 1000000, got 1000000000"),
     (("method", "network", "widths"), 3, "Hourglass.widths must be a tuple, got 3"),
     (("method", "network", "widths", 0), "16", "Hourglass.widths must be of type int, got '16'"),
-    (("method",), [], "the type of settings must be one of DIP"),
+    (("method",), [], "the type of settings must be one of Auto, DIP"),
 ]
 
 

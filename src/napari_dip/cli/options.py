@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 from cyclopts import Group, Parameter, Token
 
 from napari_dip.device import Device
-from napari_dip.methods import METHODS, PRESETS
+from napari_dip.methods import DIP, METHODS, PRESETS
 from napari_dip.noise.models import NOISE_MODELS
 from napari_dip.optim.stopping import MaxIterations
 from napari_dip.pkn.settings import Training
@@ -22,6 +22,7 @@ from napari_dip.tasks import Deconvolve, Inpaint, SuperResolve
 FORMULAS: Mapping[str, type] = {name: cls for name, cls in PSFS.items() if not cls.measured}
 
 _TITLES = ("Task", "Training", "Noise", "Image", "Method", "Output", "Messages", "Shared settings of methods")
+_DIP = words_of_method(DIP).command
 _TASK, _TRAINING, _NOISE, _IMAGE, _METHOD, _OUTPUT, _MESSAGES, _SHARED = (
     Group(title, sort_key=place) for place, title in enumerate(_TITLES)
 )
@@ -196,11 +197,12 @@ class Common:
         of the image. The last pixel of a range is not included; an omitted end is that of the image. The
         output holds only this region. Files for --missing, --noise-std and --guide still cover the whole
         image.
-    method : {"dip", "pkn", "finetune", "nonlocal-bayes", "richardson-lucy", "wiener"}
+    method : {"auto", "dip", "pkn", "finetune", "nonlocal-bayes", "richardson-lucy", "wiener"}
         Deep Image Prior (dip) fits an untrained network to the image. A procedural kernel network (pkn)
         filters the image within seconds and cannot invent structure. A pretrained network (finetune) is
-        checked for consistency with the image, and corrected if necessary. Non-local Bayes denoises, and
-        Richardson-Lucy and Wiener deconvolve, within seconds.
+        checked for consistency with the image, and corrected if necessary. Non-local Bayes denoises and
+        deconvolves, and Richardson-Lucy and Wiener deconvolve, within seconds. The best of them for this kind
+        of task and image can be chosen automatically (auto).
     preset : str
         Settings of Deep Image Prior to start from; other options override them. "tapered" is the fast
         default. "fine" takes three times as long, and is better where thin lines are missing. All others are
@@ -252,7 +254,9 @@ class Common:
     axes: Annotated[str | None, Parameter(group=_IMAGE)] = None
     channels: Annotated[Literal["together", "separate"], Parameter(group=_IMAGE)] = "together"
     roi: Annotated[str | None, Parameter(group=_IMAGE)] = None
-    method: Annotated[str, Parameter(choices=tuple(METHOD_NAMES), group=_METHOD)] = next(iter(METHOD_NAMES))
+    method: Annotated[str, Parameter(choices=tuple(METHOD_NAMES), group=_METHOD)] = words_of_method(
+        DIP
+    ).command
     preset: Annotated[str | None, Parameter(choices=tuple(PRESETS), group=_METHOD)] = None
     parameter_maps: Annotated[Path | None, Parameter(group=_METHOD)] = None
     series: Annotated[Following, Parameter(group=_METHOD)] = "warm_start"

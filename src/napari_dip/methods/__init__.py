@@ -1,5 +1,6 @@
 """Methods of restoration: frozen settings with a ``solve``."""
 
+from napari_dip.methods.auto import Auto
 from napari_dip.methods.base import Method
 from napari_dip.methods.classic import RichardsonLucy, Wiener
 from napari_dip.methods.dip import DIP
@@ -9,13 +10,14 @@ from napari_dip.methods.pkn import PKN
 from napari_dip.methods.presets import PRESETS
 
 #: All methods, in the order in which they are offered to the user.
-METHODS: tuple[type[Method], ...] = (DIP, PKN, FineTune, NonLocalBayes, RichardsonLucy, Wiener)
+METHODS: tuple[type[Method], ...] = (Auto, DIP, PKN, FineTune, NonLocalBayes, RichardsonLucy, Wiener)
 
 __all__ = [
     "DIP",
     "METHODS",
     "PKN",
     "PRESETS",
+    "Auto",
     "FineTune",
     "Method",
     "NonLocalBayes",

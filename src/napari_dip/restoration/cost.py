@@ -8,8 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from napari_dip.device import Device, choose, release
-from napari_dip.errors import InputError, translated_errors
-from napari_dip.restoration.checks import nothing_to_restore
+from napari_dip.errors import translated_errors
 from napari_dip.restoration.environment import own_environment
 from napari_dip.restoration.series import Series
 from napari_dip.restoration.uncertainty import REFITS
@@ -96,7 +95,8 @@ def estimate_cost(
     place = choose(device)
     with translated_errors(), own_environment():
         series = Series.of(measurement, task, method, parameter_maps=parameter_maps)
-        problem = _first_problem(series)
+        assert series.method is not None
+        method, problem = series.method, series.first_problem()
         part = _middle(problem, _PROBE[problem.data.ndim - 2], place)
         ratio = math.prod(problem.grid.shape) / math.prod(part.grid.shape)
         try:
@@ -104,37 +104,13 @@ def estimate_cost(
         finally:
             del part
             release(place)
-        remarks = method.remarks(problem)
+        remarks = (*filter(None, [series.choice]), *method.remarks(problem))
     each = ratio * seconds * (1 if at_once else method.max_iterations)
     if method.time_limit is not None:
         each = min(each, method.time_limit)
     each *= 1 + REFITS * uncertainty
     needed = round(_OVERHEAD * ratio * saved)
     return CostEstimate(ratio * seconds, each * len(series.frames), needed, at_once, remarks)
-
-
-def _first_problem(series: Series) -> "Problem":
-    """Return the problem of the first frame that can be restored; if none can, raise the first reason.
-
-    Frames without noise go through, and take less than they would if they had any.
-    """
-    reason: InputError | None = None
-    noiseless: Problem | None = None
-    for frame in series.frames:
-        try:
-            found = series.frame(frame)
-            if found.channels:
-                return found.problem
-            if found.blank is None:
-                noiseless = noiseless or found.whole
-            else:
-                reason = reason or nothing_to_restore(found.blank, found.whole)
-        except InputError as error:
-            reason = reason or error
-    if noiseless is not None:
-        return noiseless
-    assert reason is not None
-    raise reason
 
 
 def _middle(problem: "Problem", side: int, device: str) -> "Problem":

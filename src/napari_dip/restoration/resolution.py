@@ -17,7 +17,7 @@ from napari_dip.restoration.api import restore
 from napari_dip.restoration.halves import Pair, observed
 from napari_dip.restoration.measurement import Measurement
 from napari_dip.restoration.result import Restoration
-from napari_dip.restoration.series import Following
+from napari_dip.restoration.series import Following, Series
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -216,6 +216,7 @@ def measure_resolution(
             "the resolution can't be measured with a guide: both results would show its structures, whether "
             "or not the data do",
         )
+    method = Series.of(whole, task, method).method or method  # both by one, if it is chosen automatically
     if second is None:
         pair = Pair.of_halves(whole, task, method, noise, seed)
     else:

@@ -109,7 +109,8 @@ class SeriesRun:
                 first = frames.frame(frames.frames[0], place)
                 if frames.task.needs_missing and bool((first.whole.weights > 0).all()):
                     raise nothing_missing(task)
-        frames = replace(frames, method=method.resolved(place))
+        assert frames.method is not None
+        frames = replace(frames, method=frames.method.resolved(place))
         return cls(frames, place, seed, threads, initial_state, stopping_rule, bool(uncertainty), first)
 
     @property
@@ -228,7 +229,7 @@ class SeriesRun:
                         continue  # the best iterate until then follows, if there is one
                     note = iterate.note
                     if iterate.outcome is not None:
-                        note = f"{note} {frame.note_on(iterate.x)}".strip()
+                        note = " ".join(filter(None, [series.choice, note, frame.note_on(iterate.x)]))
                     iterate = _moved(iterate, offset)
                     sources, errors = iterate.sources, iterate.errors
                     yield replace(

@@ -1,7 +1,7 @@
 """A measurement as the restoration problems of its frames."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Self, get_args
 
@@ -10,6 +10,7 @@ import numpy as np
 from napari_dip.errors import InputError
 from napari_dip.image.axes import Axes
 from napari_dip.image.grid import Grid
+from napari_dip.methods.auto import Auto
 from napari_dip.restoration.checks import (
     checked_maps,
     nothing_missing,
@@ -77,6 +78,8 @@ class Series:
         How a frame follows the one before.
     parameter_maps : mapping of str to ndarray
         Given parameters, each of the restored image's shape without channels, or of its spatial shape.
+    choice : str
+        Why this method was chosen, in a sentence; empty if the user named it.
     """
 
     measurement: Measurement
@@ -87,6 +90,7 @@ class Series:
     guide: Guide | None = None
     following: Following = "warm_start"
     parameter_maps: Mapping[str, np.ndarray] = field(default_factory=dict)
+    choice: str = ""
 
     @classmethod
     def of(
@@ -98,7 +102,10 @@ class Series:
         series: Following = "warm_start",
         parameter_maps: "Mapping[str, ArrayLike] | None" = None,
     ) -> Self:
-        """Check what depends on both the measurement and the task. No pixel of a series is read.
+        """Check what depends on both the measurement and the task.
+
+        No pixel of a series is read, unless the method is `Auto`: it is replaced by the one that suits the
+        first frame that can be restored.
 
         Raises
         ------
@@ -107,6 +114,11 @@ class Series:
         """
         measurement = Measurement.of(measurement)
         refuse_other_kinds(task, method)
+        if isinstance(method, Auto):
+            plain = cls.of(measurement, task, None, series=series)
+            chosen = method.choice(plain.first_problem(), guided=plain.guide is not None)
+            made = cls.of(measurement, task, chosen.method, series=series, parameter_maps=parameter_maps)
+            return replace(made, choice=chosen.reason)
         axes, shape = layout_for(measurement.layout, method), measurement.shape
         task = with_psf(task, measurement)
         if series not in get_args(Following):
@@ -186,6 +198,29 @@ class Series:
         elif len(self.frames) == 1 and frame.blank is not None:
             raise nothing_to_restore(frame.blank, frame.whole)
         return frame
+
+    def first_problem(self) -> "Problem":
+        """Return the problem of the first frame that can be restored; if none can, raise the first reason.
+
+        Frames without noise go through, and take less than they would if they had any.
+        """
+        reason: InputError | None = None
+        noiseless: Problem | None = None
+        for index in self.frames:
+            try:
+                found = self.frame(index)
+                if found.channels:
+                    return found.problem
+                if found.blank is None:
+                    noiseless = noiseless or found.whole
+                else:
+                    reason = reason or nothing_to_restore(found.blank, found.whole)
+            except InputError as error:
+                reason = reason or error
+        if noiseless is not None:
+            return noiseless
+        assert reason is not None
+        raise reason
 
     @cached_property
     def _keeps_constants(self) -> bool:

@@ -13,6 +13,7 @@ from napari_dip import (
     DIP,
     PKN,
     PRESETS,
+    Auto,
     CorrelatedNoise,
     Deconvolve,
     Denoise,
@@ -58,7 +59,10 @@ NOISES = [
     LaplaceNoise(12.0),
     UnknownNoise(),
 ]
-PAIRS = [(task, method) for method in METHODS for task in TASKS if task in method.tasks]
+#: The record of a run names the method that was chosen, so that it never names Auto.
+PAIRS = [
+    (task, method) for method in METHODS for task in TASKS if task in method.tasks and method is not Auto
+]
 
 
 def frame(index=(), outcome="NO_IMPROVEMENT", iterations=1240, criterion="HELD_OUT", **changes):

@@ -8,7 +8,7 @@ from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QComboBox, QPushButton, QWidget
 
 from napari_dip.device import Device
-from napari_dip.methods import METHODS, PKN, PRESETS, FineTune, Method
+from napari_dip.methods import DIP, METHODS, PKN, PRESETS, FineTune, Method
 from napari_dip.plugin.forms.fields import Entry, Field, fill
 from napari_dip.plugin.forms.file_dialogs import KERNELS, PRETRAINED, ask_for
 from napari_dip.plugin.forms.form import Form
@@ -129,7 +129,7 @@ class MethodForm(QWidget):
         offered = [cls for cls in METHODS if task in cls.tasks]
         if [self.choice.itemData(at) for at in range(self.choice.count())] == offered:
             return
-        before = self.choice.currentData()
+        before = self.choice.currentData() or DIP
         with QSignalBlocker(self.choice):
             self.choice.clear()
             fill(self.choice, {words_of_method(cls).title: cls for cls in offered})
