@@ -23,6 +23,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ from scenes import CLASSES, SCENES, Scene, Sources
 from scipy.ndimage import gaussian_filter, maximum_filter
 from scipy.signal import fftconvolve
 
-from napari_dip import DIP, PKN, Denoise, FineTune, restore, solve
+from napari_dip import DIP, PKN, Denoise, FineTune, NonLocalBayes, restore, solve
 from napari_dip.restoration.refits import divided
 from napari_dip.restoration.series import Series
 
@@ -60,14 +61,11 @@ def dip(scene: Scene, *, told: bool = False) -> tuple[np.ndarray, dict]:
     return iterate.x.numpy(), row | {"outcome": iterate.outcome.name}
 
 
-def pkn(scene: Scene, *, told: bool = False) -> tuple[np.ndarray, dict]:
-    """A kernel network."""
-    return restore(scene.data, _task(scene, told), PKN()).image, {}
-
-
-def finetune(scene: Scene, *, told: bool = False) -> tuple[np.ndarray, dict]:
-    """A pretrained denoiser, corrected on the data."""
-    return restore(scene.data, _task(scene, told), FineTune()).image, {}
+def quick(
+    method: PKN | FineTune | NonLocalBayes, scene: Scene, *, told: bool = False
+) -> tuple[np.ndarray, dict]:
+    """A method whose run has no images on the way that could be compared."""
+    return restore(scene.data, _task(scene, told), method).image, {}
 
 
 def nlm(scene: Scene) -> tuple[np.ndarray, dict]:
@@ -123,10 +121,12 @@ METHODS: dict[str, Method] = {
     "nlm": nlm,
     "DIP": dip,
     "DIP told": lambda scene: dip(scene, told=True),
-    "PKN": pkn,
-    "PKN told": lambda scene: pkn(scene, told=True),
-    "FineTune": finetune,
-    "FineTune told": lambda scene: finetune(scene, told=True),
+    "PKN": partial(quick, PKN()),
+    "PKN told": partial(quick, PKN(), told=True),
+    "NLB": partial(quick, NonLocalBayes()),
+    "NLB told": partial(quick, NonLocalBayes(), told=True),
+    "FineTune": partial(quick, FineTune()),
+    "FineTune told": partial(quick, FineTune(), told=True),
     "PKN ±": lambda scene: intervals(scene, PKN()),
     "PKN ± told": lambda scene: intervals(scene, PKN(), told=True),
     "DIP ±": lambda scene: intervals(scene, DIP()),

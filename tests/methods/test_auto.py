@@ -74,6 +74,15 @@ def test_noise_that_neighbours_have_in_common_is_recognised(random):
     assert chosen(smooth, Denoise())[0] is DIP
 
 
+def test_faint_sources_beside_very_bright_ones_are_left_to_deep_image_prior(random):
+    sky = random.poisson(100, (64, 64)).astype(float)
+    assert chosen(sky, Denoise(PoissonNoise()))[0] is NonLocalBayes
+    sky[30:33, 30:33] += 20_000
+    found, reason = chosen(sky, Denoise(PoissonNoise()))
+    assert found is DIP
+    assert "very bright places" in reason
+
+
 def test_volumes_are_super_resolved_by_deep_image_prior(random):
     volume = random.normal(100, 5, (8, 24, 24))
     assert chosen(volume, SuperResolve(factor=2), axes="ZYX")[0] is DIP

@@ -14,10 +14,13 @@ from napari_dip.tasks import Deconvolve, Denoise, Inpaint, SuperResolve, Task
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from napari_dip.noise.models import NoiseModel
     from napari_dip.optim.iterate import Iterate
     from napari_dip.optim.stopping import StoppingRule
     from napari_dip.problem import Problem
 
+#: Brightness from which non-local Bayes loses more of the faint stars around than Deep Image Prior does.
+_BRIGHT = 1000.0
 #: Largest share of missing pixels that non-local Bayes fills in beside denoising.
 _SOME_MISSING = 0.01
 
@@ -143,9 +146,21 @@ def _by_noise(problem: "Problem") -> Choice:
         return dip("the noise is correlated between neighbouring pixels")
     if float((problem.weights == 0).float().mean()) > _SOME_MISSING:
         return dip("many pixels are missing")
-    if not problem.noise.known and measured_noise(problem) is None:
+    noise = problem.noise if problem.noise.known else measured_noise(problem)
+    if noise is None:
         return dip("the noise can't be measured")
+    if _brightness(problem, noise) > _BRIGHT:
+        return dip("very bright places would hide faint sources from non-local Bayes")
     if reason := NonLocalBayes().unsupported_reason(problem):
         return dip(f"non-local Bayes can't restore these data: {reason.rstrip('.')}")
     white = "the noise is independent from pixel to pixel, and it takes seconds"
     return Choice(NonLocalBayes(), f"Non-local Bayes was chosen, because {white}.")
+
+
+def _brightness(problem: "Problem", noise: "NoiseModel") -> float:
+    """Return how far the brightest pixel lies above the median, in standard deviations of the noise there."""
+    data = problem.complete_data
+    axes = tuple(range(2, data.ndim))
+    level = data.flatten(2).median(-1).values.view(*data.shape[:2], *(1,) * len(axes))
+    sigma = noise.variance(level.expand_as(data)).sqrt().expand_as(data)
+    return float(((data - level) / sigma).amax())

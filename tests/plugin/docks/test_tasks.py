@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from napari_dip import Deconvolve, Inpaint, PoissonNoise, SuperResolve, UnknownNoise, estimate_psf, restore
-from napari_dip.methods import DIP, PKN, RichardsonLucy, Wiener
+from napari_dip.methods import DIP, PKN, Auto, RichardsonLucy, Wiener
 from napari_dip.optim.iterate import StoppingCriterion
 from napari_dip.plugin.preferences import remembered_settings
 from napari_dip.psf.arrays import resampled
@@ -223,12 +223,12 @@ def test_methods_are_offered_where_they_suit_the_task(viewer, user, small):
     assert dock.method.choice.isVisible()
     chooses(dock, Wiener)
     dock.task.choose(Inpaint)
-    assert not dock.method.choice.isVisible()
+    assert [dock.method.choice.itemData(at) for at in range(dock.method.choice.count())] == [Auto, DIP]
     assert isinstance(dock.method.value, DIP)
     assert dock.method.preset.isVisible()
     assert dock.method.preset.currentText() == "custom"  # the user has changed it for the test
     dock.task.choose(Deconvolve)
-    assert dock.method.choice.count() == 5
+    assert dock.method.choice.count() == 7
 
 
 # Guides and series

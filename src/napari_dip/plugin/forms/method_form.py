@@ -123,17 +123,17 @@ class MethodForm(QWidget):
     def offer(self, task: type[Task], *, uncertainty: bool = False) -> None:
         """Offer the methods that can do a task, and to measure the uncertainty if it has one.
 
-        The chosen method stays if it is one of them.
+        The chosen method stays if it is one of them, and otherwise it is Deep Image Prior.
         """
         self._below.setRowVisible(self.uncertainty, uncertainty)
         offered = [cls for cls in METHODS if task in cls.tasks]
         if [self.choice.itemData(at) for at in range(self.choice.count())] == offered:
             return
-        before = self.choice.currentData() or DIP
+        before = self.choice.currentData()
         with QSignalBlocker(self.choice):
             self.choice.clear()
             fill(self.choice, {words_of_method(cls).title: cls for cls in offered})
-            self.choice.setCurrentIndex(max(0, self.choice.findData(before)))
+            self.choice.setCurrentIndex(self.choice.findData(before if before in offered else DIP))
         self._show_form()
 
     def choose(self, method: type[Method]) -> None:
