@@ -51,9 +51,7 @@ def psnr(image, truth):
 BLUR = Blur(torch.from_numpy(GaussianPSF(3.0).kernel(2)))
 
 
-@pytest.mark.parametrize(
-    "operator", [Identity(), Resample((2, 2)), BLUR], ids=["identity", "resample", "blur"]
-)
+@pytest.mark.parametrize("operator", [Identity(), BLUR], ids=["identity", "blur"])
 def test_pixels_without_weight_have_no_influence(operator, phantom, random):
     weights = random.random((1, 64, 64)) > 0.3
     weights[:, 10:20, 30:50] = False
@@ -145,19 +143,12 @@ def test_pixels_far_from_any_observed_one_are_filled(phantom):
     )
 
 
-@pytest.mark.parametrize(
-    ("operator", "shape", "grid"),
-    [
-        (Resample((2, 3)), (20, 30), (40, 90)),
-        (Resample((4, 1, 1)), (4, 16, 20), (16, 16, 20)),
-        (BLUR, (30, 20), tuple(n + k - 1 for n, k in zip((30, 20), BLUR.psf.shape, strict=True))),
-    ],
-    ids=["resample", "resample volume", "blur"],
-)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_it_lies_on_the_grid_of_x(operator, shape, grid, channels, random):
-    estimate = initial_estimate(problem(random.normal(100, 20, (channels, *shape)), operator))
+def test_behind_a_blur_it_lies_on_the_wider_grid_of_x(channels, random):
+    estimate = initial_estimate(problem(random.normal(100, 20, (channels, 30, 20)), BLUR))
+    grid = tuple(n + k - 1 for n, k in zip((30, 20), BLUR.psf.shape, strict=True))
     assert estimate.shape == (1, channels, *grid)
+    assert estimate.isfinite().all()
 
 
 def test_it_undoes_some_of_the_blur(phantom):
@@ -166,14 +157,6 @@ def test_it_undoes_some_of_the_blur(phantom):
     truth = phantom[m:-m, m:-m]
     estimate = initial_estimate(problem(data, BLUR))[0, 0, m:-m, m:-m]
     assert psnr(estimate, truth) > psnr(data[0], truth) + 1
-
-
-def test_super_resolution_starts_better_than_from_enlarged_pixels(phantom):
-    data = Resample((2, 2))(torch.as_tensor(phantom)[None, None])[0]
-    larger = data[0].repeat_interleave(2, 0).repeat_interleave(2, 1)
-    assert (
-        psnr(initial_estimate(problem(data, Resample((2, 2))))[0, 0], phantom) > psnr(larger, phantom) + 0.5
-    )
 
 
 def test_the_unit_of_the_grey_levels_does_not_matter(phantom, random):

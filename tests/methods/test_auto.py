@@ -117,7 +117,7 @@ def test_what_cannot_be_restored_is_refused_as_by_other_methods(noisy):
     errors = []
     for method in (Auto(), NonLocalBayes()):
         with pytest.raises((InputError, RestorationError)) as caught:
-            restore(np.full((16, 16), 3.0), Denoise(), method)
+            restore(np.full((32, 32), 3.0), Denoise(), method)
         errors.append(str(caught.value))
     assert errors[0] == errors[1]
 

@@ -15,7 +15,6 @@ from napari_dip import (
     NonLocalBayes,
     Outcome,
     PoissonNoise,
-    RestorationError,
     StopRequested,
     SuperResolve,
     estimate_cost,
@@ -162,10 +161,10 @@ def test_what_it_cannot_do_is_said_before_the_run(task, options, words, noisy):
         restore(noisy, task, METHOD, **options)
 
 
-def test_noise_that_cannot_be_measured_is_an_error_with_advice():
+def test_noise_that_so_few_pixels_cannot_show_is_refused_with_advice():
     image = np.full((32, 32), np.nan)
     image[3, 4:12] = np.arange(8)
-    with pytest.raises(RestorationError, match=r"noise can't be measured: .* Say how strong it is"):
+    with pytest.raises(InputError, match=r"noise can't be measured: only 0 .* give the noise's parameters"):
         restore(image, Denoise(), METHOD)
 
 

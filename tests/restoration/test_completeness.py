@@ -20,15 +20,15 @@ def test_a_run_that_reached_its_end_is_complete(frames, tiny):
     assert is_complete(limited.provenance)
 
 
-@pytest.mark.parametrize("last", [1, 6])
-def test_a_run_that_was_stopped_is_not(frames, tiny, last):
-    """Within a frame or between two."""
+@pytest.mark.parametrize("within", [True, False], ids=["within a frame", "between two"])
+def test_a_run_that_was_stopped_is_not(frames, tiny, within):
     from threading import Event
 
     stop = Event()
 
     def callback(iterate):
-        if iterate.frame == (1,) and iterate.index >= last:
+        reached = iterate.index >= 1 if within else iterate.outcome is not None
+        if iterate.frame == (1,) and reached:
             stop.set()
 
     rule = MaxIterations(100) | StopRequested(stop)

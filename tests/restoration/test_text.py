@@ -61,6 +61,7 @@ def test_durations(seconds, words):
 
 def test_methods_have_names_in_small_letters():
     assert list(METHOD_NAMES) == [
+        "auto",
         "dip",
         "pkn",
         "finetune",

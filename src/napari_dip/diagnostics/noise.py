@@ -10,6 +10,7 @@ from napari_dip.noise.absence import positive_sigma
 from napari_dip.noise.estimate import estimating
 from napari_dip.noise.growing import growing_noise
 from napari_dip.noise.models import GaussianNoise, NoiseModel, UnknownNoise
+from napari_dip.noise.neighbourhoods import number_of_whole, shortage
 from napari_dip.noise.per_channel import PerChannelNoise
 from napari_dip.noise.residual import residual_sigma
 from napari_dip.noise.whiteness import Whiteness
@@ -121,6 +122,17 @@ def measured_channels(problem: Problem, *, strict: bool = True) -> NoiseModel:
     """
     channels = range(problem.data.shape[1])
     return PerChannelNoise.of(tuple(_of_channel(problem, channel, strict) for channel in channels))
+
+
+def unmeasurable_reason(problem: Problem) -> str | None:
+    """Return in words that too few pixels of a channel are observed to measure its noise, or None.
+
+    It is None for noise that is known, too.
+    """
+    if problem.noise.known:
+        return None
+    seen = middle((problem.weights > 0).expand_as(problem.data))[0].cpu().numpy()
+    return shortage(min(number_of_whole(channel) for channel in seen))
 
 
 def _of_channel(problem: Problem, channel: int, strict: bool) -> NoiseModel:

@@ -2,7 +2,6 @@
 
 from collections.abc import Generator
 from dataclasses import replace
-from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +19,6 @@ from napari_dip.operators import Blur, Identity, Operator, Resample
 from napari_dip.operators.base import Compose
 from napari_dip.optim.cgls import back_project
 from napari_dip.problem import Problem
-from napari_dip.steps import showing
 
 #: Steps of conjugate gradients towards A x = smoothed data: few, since every further step amplifies noise.
 _STEPS = 4
@@ -31,12 +29,11 @@ def initial_estimate(problem: Problem) -> Generator[Tensor | None, None, Tensor]
 
     Missing pixels are filled from their neighbours, and a transform gives the noise the same variance
     everywhere. Where outliers are expected, a median over 3 pixels along each axis takes them out first.
-    Behind an operator, a few steps of conjugate gradients lead from the smoothed data to x.
 
     Parameters
     ----------
     problem : Problem
-        What x has to explain. Missing pixels have no influence.
+        What x has to explain; its operator is the identity or a `Blur`. Missing pixels have no influence.
 
     Yields
     ------
@@ -54,10 +51,7 @@ def initial_estimate(problem: Problem) -> Generator[Tensor | None, None, Tensor]
     measured = None if outliers else problem.noise if problem.noise.known else measured_noise(problem)
     quiet = replace(quiet, noise=measured or _strength(quiet))
     yield None
-    if isinstance(problem.operator, Blur):
-        return (yield from deconvolved(quiet))
-    estimate = yield from showing(partial(plain_estimate, problem), denoised(quiet))
-    return estimate if isinstance(problem.operator, Identity) else _back_projected(problem, estimate)
+    return (yield from (deconvolved if isinstance(problem.operator, Blur) else denoised)(quiet))
 
 
 def plain_estimate(problem: Problem, data: Tensor) -> Tensor:

@@ -7,16 +7,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from napari_dip.diagnostics.noise import measured_channels
+from napari_dip.diagnostics.noise import measured_channels, unmeasurable_reason
 from napari_dip.errors import RestorationError
 from napari_dip.filters.both_steps import denoised
 from napari_dip.filters.recovery import sources_measurable, with_sources
 from napari_dip.filters.splitting import deconvolved
-from napari_dip.noise.models import (
-    CorrelatedNoise,
-    LaplaceNoise,
-    NoiseModel,
-)
+from napari_dip.noise.models import CorrelatedNoise, LaplaceNoise, NoiseModel
 from napari_dip.noise.whiteness import whiteness
 from napari_dip.operators import Blur, Identity
 from napari_dip.optim.background import in_background
@@ -36,6 +32,8 @@ def unsupported_reason(problem: Problem, *, guided: bool) -> str | None:
         return "Non-local Bayes leaves outliers in: choose Deep Image Prior, or mark them as missing."
     if guided:
         return "Non-local Bayes takes no guide: choose Deep Image Prior, or a kernel network."
+    if reason := unmeasurable_reason(problem):
+        return f"The noise can't be measured: {reason}."
     return problem.too_sparse("Non-local Bayes")
 
 

@@ -24,7 +24,7 @@ def denoised(problem: Problem, strength: float = 1.0) -> Generator[Tensor | None
     Parameters
     ----------
     problem : Problem
-        Knows how strong the noise is. The operator has no influence.
+        Its operator is the identity, and it knows how strong the noise is.
     strength : float
         What the standard deviation of the noise is multiplied by.
 

@@ -31,6 +31,8 @@ def with_sums_of_data(x: Tensor, problem: Problem) -> Tensor:
     noise, channels = problem.noise, x.shape[1]
     models = noise.models if isinstance(noise, PerChannelNoise) else (noise,) * channels
     grows = [isinstance(one, PoissonNoise | PoissonGaussianNoise) for one in models]
+    if not any(grows):
+        return x
     width = [0, 0, *(_WIDE,) * (x.ndim - 2)]
     seen = (problem.weights > 0).expand_as(problem.data)
     left = (problem.data - problem.operator(x)).where(seen, 0)

@@ -238,6 +238,12 @@ def shortage(count: int) -> str | None:
     )
 
 
+def number_of_whole(valid: np.ndarray) -> int:
+    """Return how many neighbourhoods of 3 x 3 pixels are complete, in a plane or the planes of a volume."""
+    planes = valid.reshape(-1, *valid.shape[-2:])
+    return sum(int(_whole(plane, 3).sum()) for plane in planes)
+
+
 def _whole(valid: np.ndarray, side: int) -> np.ndarray:
     from scipy.ndimage import minimum_filter
 
