@@ -89,7 +89,6 @@ def _iterates(
     settings: FitSettings, early: EarlyStop, seed: int, guide: Tensor | None, weights: State
 ) -> Generator[Iterate, None, None]:
     """Yield the iterates of a run from its first step on; its own rules end it."""
-    yield early.waiting(None)  # a small image can be stopped too, between two frames of a series
     prepared = yield from in_background(preparing(settings, early.problem, seed, guide), early.waiting)
     validation = early.validation = prepared.validation
     waiting = early.waiting(prepared.estimate)
