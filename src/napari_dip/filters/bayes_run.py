@@ -32,9 +32,10 @@ def unsupported_reason(problem: Problem, *, guided: bool) -> str | None:
         return "Non-local Bayes leaves outliers in: choose Deep Image Prior, or mark them as missing."
     if guided:
         return "Non-local Bayes takes no guide: choose Deep Image Prior, or a kernel network."
-    if reason := unmeasurable_reason(problem):
-        return f"The noise can't be measured: {reason}."
-    return problem.too_sparse("Non-local Bayes")
+    if sparse := problem.too_sparse("Non-local Bayes"):
+        return sparse
+    reason = unmeasurable_reason(problem)
+    return None if reason is None else f"The noise can't be measured: {reason}."
 
 
 def measured_noise(problem: Problem) -> NoiseModel:
