@@ -22,7 +22,7 @@ from napari_dip.tasks import Deconvolve, Inpaint, SuperResolve
 FORMULAS: Mapping[str, type] = {name: cls for name, cls in PSFS.items() if not cls.measured}
 
 _TITLES = ("Task", "Training", "Noise", "Image", "Method", "Output", "Messages", "Shared settings of methods")
-_DIP = words_of_method(DIP).command
+_DEFAULT_METHOD = words_of_method(DIP).command
 _TASK, _TRAINING, _NOISE, _IMAGE, _METHOD, _OUTPUT, _MESSAGES, _SHARED = (
     Group(title, sort_key=place) for place, title in enumerate(_TITLES)
 )
@@ -254,9 +254,7 @@ class Common:
     axes: Annotated[str | None, Parameter(group=_IMAGE)] = None
     channels: Annotated[Literal["together", "separate"], Parameter(group=_IMAGE)] = "together"
     roi: Annotated[str | None, Parameter(group=_IMAGE)] = None
-    method: Annotated[str, Parameter(choices=tuple(METHOD_NAMES), group=_METHOD)] = words_of_method(
-        DIP
-    ).command
+    method: Annotated[str, Parameter(choices=tuple(METHOD_NAMES), group=_METHOD)] = _DEFAULT_METHOD
     preset: Annotated[str | None, Parameter(choices=tuple(PRESETS), group=_METHOD)] = None
     parameter_maps: Annotated[Path | None, Parameter(group=_METHOD)] = None
     series: Annotated[Following, Parameter(group=_METHOD)] = "warm_start"

@@ -10,7 +10,7 @@ from napari_dip.errors import RestorationError
 from napari_dip.image.grid import middle
 from napari_dip.noise.estimate import PLANES, SIDE, estimating
 from napari_dip.noise.models import GaussianNoise, NoiseModel
-from napari_dip.noise.neighbourhoods import shortage
+from napari_dip.noise.neighbourhoods import number_of_whole, shortage
 from napari_dip.operators import Blur
 from napari_dip.pkn.kernels.gaussian import covariance_of, log_precision
 from napari_dip.pkn.observation import Observation
@@ -80,10 +80,7 @@ def unmeasurable_reason(problem: Problem) -> str | None:
     if problem.noise.known:
         return None
     part = middle(problem.weights, (SIDE, SIDE))
-    if min(part.shape[2:]) < 3:
-        return shortage(0)
-    seen = (part > 0).any(1, keepdim=True).float()
-    whole = int((-F.max_pool2d(-seen, 3, 1)).sum())
+    whole = number_of_whole((part > 0).any(1)[0].cpu().numpy())
     return shortage(whole * min(problem.data.shape[1], PLANES))
 
 
