@@ -169,10 +169,12 @@ def test_black_and_white_borders_are_left_out():
     assert estimated(GaussianNoise(1.0), framed).sigma == pytest.approx(10, rel=0.05)
 
 
-def test_an_offset_that_is_too_low_gives_a_warning():
+def test_an_offset_that_is_too_low_is_raised_with_a_warning():
     noisy = drawn(PoissonNoise(2.0, 100.0), ramp(120, 400))
-    with pytest.warns(UserWarning, match="the offset is probably higher"):
-        assert estimated(PoissonGaussianNoise(offset=0.0), noisy).read_noise == 0
+    with pytest.warns(UserWarning, match="the offset was raised to"):
+        found = estimate_noise(PoissonGaussianNoise(offset=0.0), noisy)
+    assert found.model.read_noise == 0
+    assert abs(found.model.offset - 100) < 3 * found.standard_errors["offset"]
 
 
 @pytest.mark.parametrize("model", [PoissonNoise(), PoissonGaussianNoise()])

@@ -78,8 +78,9 @@ def estimate_noise(
 
     The parameters are `sigma` for Gaussian and Laplace noise, `gain` and `offset` for Poisson noise, and
     `gain` and `read_noise` for Poisson-Gaussian noise. The latter keeps the `offset` of the given model:
-    one image can't tell a higher offset from less read noise, so measure it with the shutter closed. Unknown
-    noise turns out to be Poisson noise if it grows with brightness, and Gaussian noise otherwise.
+    one image can't tell a higher offset from less read noise, so measure it with the shutter closed. If the
+    variance of the noise would be negative there, the offset is raised to where it is 0. Unknown noise turns
+    out to be Poisson noise if it grows with brightness, and Gaussian noise otherwise.
 
     Parameters
     ----------
@@ -237,12 +238,14 @@ def _fitting(model: NoiseModel, planes: Sequence[Plane]) -> Steps[_Fit]:
             line = PhotonTransfer.of_photons(levels)
             gain, (variance, error) = (line.slope, line.slope_error), line.at(model.offset)
             measured = {"gain": gain, "read_noise": _root(variance, error)}
+            if variance < 0:  # light without noise does not exist: the offset is higher
+                measured["offset"] = (line.root, line.root_error)
             fit = _fit(model, measured, gain[1] / gain[0], levels)
             if variance < -SIGNIFICANT * error:
                 return replace(
                     fit,
-                    warning=f"the variance of the noise would be 0 at grey level {line.root:.4g}, above the "
-                    f"offset {model.offset:g}: the read noise is set to 0, but the offset is probably higher",
+                    warning=f"at the offset {model.offset:g} the variance of the noise would be negative: the "
+                    f"offset was raised to {line.root:.4g}, where it is 0, and the read noise is set to 0",
                 )
             return fit
     raise ValueError(f"model must be one of the noise models, got {model!r}")
