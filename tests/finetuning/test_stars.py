@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from napari_dip import Denoise, FineTune, GaussianNoise, SuperResolve, UnknownNoise, restore
+from napari_dip.finetuning.consistency import noise_strength
 from napari_dip.finetuning.plausible import within_noise
 from napari_dip.operators import Resample
 from napari_dip.problem import Problem
@@ -102,3 +103,21 @@ def test_only_what_noise_cannot_explain_is_moved(operator, generator):
     residual = (data - operator(moved))[0, 0]
     assert float(residual.abs().max()) < 8 * SIGMA
     assert torch.allclose(moved[..., :4, :], truth[..., :4, :], atol=1.0)
+
+
+def test_a_channel_without_noise_is_explained_beside_missing_pixels():
+    truth = torch.full((1, 2, 32, 32), 100.0)
+    weights = torch.ones(1, 1, 32, 32)
+    weights[..., 10:14, 10:14] = 0
+    problem = Problem(truth, Denoise().operator((32, 32)), UnknownNoise(), weights)
+    moved = finished(within_noise(problem, truth + 5, torch.tensor([SIGMA, 0.0]).reshape(1, 2, 1, 1)))
+    assert moved.isfinite().all()
+    assert torch.allclose(moved[:, 1][weights[:, 0] > 0], torch.tensor(100.0))
+
+
+def test_what_one_channel_alone_shows_is_not_taken_for_noise():
+    scene = np.indices((64, 64)).sum(0).astype(np.float32)
+    colours = np.stack([scene, scene + np.random.default_rng(0).normal(0, 4, scene.shape), scene], axis=-1)
+    data = torch.from_numpy(colours.astype(np.float32)).permute(2, 0, 1)[None]
+    problem = Problem(data, Resample((2, 2), "area"), UnknownNoise(), torch.ones(1, 1, 64, 64))
+    assert float(finished(noise_strength(problem)).sigma.max()) < 1

@@ -33,6 +33,8 @@ _UNUSUAL = 16.0
 #: A residual is negligible up to the first share of the contrast. Noise of uncertain strength is ignored up
 #: to the second.
 _NEGLIGIBLE, _FOUND = 0.002, 0.012
+#: Largest ratio of the noise of a channel to that of the middle one, where it is uncertain.
+_ALIKE = 2.0
 #: Share of the estimated noise that is assumed, because an estimate that is too high does the most harm.
 _CAUTION = 0.95
 
@@ -148,6 +150,8 @@ def noise_strength(problem: Problem) -> Pieces[NoiseStrength]:
             sigma = (1.0 if denoising else _CAUTION) * noise_lower_bound(image, there)
         sigmas.append(sigma)
         yield None
+    if not certain:  # what only one channel shows is rather fine structure
+        sigmas = np.minimum(sigmas, _ALIKE * np.median(sigmas)).tolist()
     return NoiseStrength(problem.data.new_tensor(sigmas).reshape(1, -1, 1, 1), certain)
 
 

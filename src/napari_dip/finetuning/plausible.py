@@ -35,7 +35,9 @@ def within_noise(problem: Problem, x: Tensor, sigma: Tensor) -> Pieces[Tensor]:
     with torch.no_grad():
         predicted = problem.operator(x)
     residual = problem.data - predicted
-    power = _mean((residual / sigma.clamp_min(1e-30)).square(), problem.weights.expand_as(residual))
+    counts = (problem.weights > 0).expand_as(residual)
+    # Without noise the power is infinite where the residual is not 0: all of it then belongs to the image.
+    power = _mean(residual.div(sigma.clamp_min(1e-30)).square().where(counts, 0), problem.weights)
     share = (_LARGEST / power.clamp_min(_LARGEST)).sqrt()  # of the residual that may be noise
     if bool((share == 1).all()):
         return x
