@@ -1,4 +1,4 @@
-"""Deconvolution ends with a mean of the fitted image and the initial estimate."""
+"""A run ends with a mean of the fitted image and the initial estimate."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from scipy.signal import fftconvolve
 
-from napari_dip import DIP, Deconvolve, GaussianNoise, GaussianPSF, Hourglass, restore
+from napari_dip import DIP, Deconvolve, Denoise, GaussianNoise, GaussianPSF, Hourglass, NonLocalBayes, restore
 from napari_dip.dip.blending import blended
 from napari_dip.dip.validation import Validation
 from napari_dip.operators import Blur
@@ -75,15 +75,24 @@ def test_equal_images_are_mixed_without_a_division_by_zero(scene, validation):
     assert last.x.isfinite().all()
 
 
+SHORT = DIP(
+    iterations=5, input_channels=2, precision="float32", network=Hourglass(widths=(4, 4), skips=(2, 2))
+)
+
+
 def test_it_belongs_to_the_postfilter(scene, random):
     drawn = fftconvolve(scene, KERNEL, mode="valid")[:48, :48] + random.normal(0, 3, (48, 48))
-    method = DIP(
-        iterations=5, input_channels=2, precision="float32", network=Hourglass(widths=(4, 4), skips=(2, 2))
-    )
     task = Deconvolve(GaussianNoise(3.0), psf=GaussianPSF(3.0))
     truth = scene[EDGE : EDGE + 48, EDGE : EDGE + 48]
     with_it, without = (
-        restore(drawn.astype(np.float32), task, replace(method, postfilter=on)).image for on in (True, False)
+        restore(drawn.astype(np.float32), task, replace(SHORT, postfilter=on)).image for on in (True, False)
     )
     errors = [float(np.square(x - truth).mean()) for x in (with_it, without)]
     assert errors[0] < 0.5 * errors[1]
+
+
+def test_a_short_fit_denoises_nearly_as_well_as_the_estimate(scene, random):
+    drawn = (scene + random.normal(0, 20, scene.shape)).astype(np.float32)
+    images = [restore(drawn, Denoise(), method).image for method in (SHORT, NonLocalBayes())]
+    errors = [float(np.square(x - scene).mean()) for x in images]
+    assert errors[0] < 1.1 * errors[1]

@@ -1,4 +1,4 @@
-"""Deconvolution: a mean of the fitted image and the initial estimate."""
+"""A mean of the answer of a fit and the initial estimate."""
 
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
@@ -35,11 +35,12 @@ def blended(iterates: Iterable[Iterate], validation: Validation, estimate: Tenso
 
     def refine(answer: Iterate) -> Generator[None, None, Iterate]:
         assert validation.held_out is not None
-        share = _share(answer.x, estimate, validation.held_out)
+        blind = answer.x if answer.unseen is None else answer.unseen.x
+        share = _share(blind, estimate, validation.held_out)
         yield
         whole = yield from silently(initial_estimate(validation.problem))
         fits = None if answer.unseen is None else answer.unseen.fits
-        unseen = validation.unseen(torch.lerp(answer.x, estimate, share), fits)
+        unseen = validation.unseen(torch.lerp(blind, estimate, share), fits)
         return replace(answer, x=torch.lerp(answer.x, whole, share), unseen=unseen)
 
     return refined(iterates, refine)

@@ -23,7 +23,7 @@ from napari_dip.dip.split_filters import split_postfiltered
 from napari_dip.errors import DivergenceError
 from napari_dip.filters.recovery import sources_measurable, with_sources
 from napari_dip.networks.output import ToGreyLevels
-from napari_dip.operators import Blur, Identity
+from napari_dip.operators import Identity
 from napari_dip.optim.background import always, in_background
 from napari_dip.optim.fit import fit, noisy_inputs
 from napari_dip.optim.iterate import Iterate, Outcome, State, StoppingCriterion
@@ -113,8 +113,7 @@ def _finished(
             answers = split_postfiltered(answers, validation)
         elif validation.suits_classic_filters and held_out is not None:
             answers = postfiltered(answers, validation)
-    blurred = isinstance(problem.operator, Blur)
-    if settings.postfilter and blurred and estimate is not None and held_out is not None:
+    if settings.postfilter and estimate is not None and held_out is not None and not validation.split:
         answers = blended(answers, validation, estimate)
     # Only held-out pixels show that the noise counts as independent.
     independent = validation.criterion is StoppingCriterion.HELD_OUT
