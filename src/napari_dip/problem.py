@@ -101,6 +101,13 @@ class Problem:
             return x
         return F.pad(x, [margin for n in reversed(beyond) for margin in (n, n)], mode="replicate")
 
+    def interpolated(self, data: Tensor) -> Tensor:
+        """Return an image of the data's shape on the grid of x: interpolated linearly, and `widened`."""
+        if self.grid.finer:
+            size = [n * f for n, f in zip(data.shape[2:], self.grid.factors, strict=True)]
+            data = F.interpolate(data, size, mode="bilinear" if len(size) == 2 else "trilinear")
+        return self.widened(data)
+
     @property
     def observed(self) -> Tensor:
         """Where at least one channel is observed; bool, shape ``(1, 1, *spatial)``."""

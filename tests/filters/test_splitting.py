@@ -1,4 +1,4 @@
-"""Deconvolution with non-local Bayes as the prior."""
+"""Deconvolution and super-resolution with non-local Bayes as the prior."""
 
 import numpy as np
 import pytest
@@ -9,8 +9,8 @@ from skimage import data
 from skimage.restoration import richardson_lucy
 
 from napari_dip import GaussianNoise, GaussianPSF, MoffatPSF, PoissonGaussianNoise, PoissonNoise
-from napari_dip.filters.splitting import deconvolved
-from napari_dip.operators import Blur
+from napari_dip.filters.splitting import reconstructed
+from napari_dip.operators import Blur, Resample
 from napari_dip.problem import Problem
 from napari_dip.steps import finished
 
@@ -26,7 +26,7 @@ def problem(images, noise, kernel=KERNEL, seen=None, floor=None):
 
 def answer(problem, **options):
     """Return the image on the pixels of the data."""
-    x = finished(deconvolved(problem, **options))
+    x = finished(reconstructed(problem, **options))
     assert x.shape == (*problem.data.shape[:2], *problem.grid.shape)
     assert x.isfinite().all()
     inside = (
@@ -151,7 +151,7 @@ def test_more_strength_gives_a_smoother_image(scene, random):
 
 def test_each_round_is_shown(scene, random):
     drawn = blurred(scene)[None, :40, :40] + random.normal(0, 2.5, (1, 40, 40))
-    shown = [x for x in deconvolved(problem(drawn, GaussianNoise(2.5))) if x is not None]
+    shown = [x for x in reconstructed(problem(drawn, GaussianNoise(2.5))) if x is not None]
     assert len(shown) == 8
     wide = gaussian_filter(drawn[0], 3)
     assert np.abs(np.diff(shown[-1][0, 0])).mean() > np.abs(np.diff(wide)).mean()
@@ -167,3 +167,22 @@ def test_wide_point_spread_functions(scene, random):
     assert error(answer(problem(noisy[None], GaussianNoise(1.0), kernel))[0], truth) < 0.85 * error(
         noisy, truth
     )
+
+
+@pytest.mark.parametrize("sigma", [0.05, 5.0], ids=["clean", "noisy"])
+def test_finer_pixels_are_closer_to_the_truth_than_interpolated_ones(scene, random, sigma):
+    truth = torch.from_numpy(scene[:96, :96]).float()[None, None]
+    coarser = Resample((2, 2))
+    y = coarser(truth) + sigma * torch.from_numpy(random.normal(size=(1, 1, 48, 48))).float()
+    finer = Problem(y, coarser, GaussianNoise(sigma), torch.ones_like(y))
+    x = finished(reconstructed(finer))
+    assert x.shape == truth.shape
+    cubic = torch.nn.functional.interpolate(y, scale_factor=2, mode="bicubic")
+    assert error(x.numpy(), truth.numpy()) < 0.9 * error(cubic.numpy(), truth.numpy())
+    assert float((coarser(x) - y).square().mean().sqrt()) < 0.03 * float(y.std()) + sigma
+
+
+def test_an_image_without_details_stays_as_it_is():
+    y = torch.full((1, 1, 12, 12), 100.0)
+    flat = Problem(y, Resample((3, 3)), GaussianNoise(1e-3), torch.ones_like(y))
+    assert torch.allclose(finished(reconstructed(flat)), torch.tensor(100.0), atol=0.01)

@@ -9,6 +9,7 @@ from napari_dip import (
     CorrelatedNoise,
     Denoise,
     GaussianNoise,
+    GaussianPSF,
     Inpaint,
     LaplaceNoise,
     Measurement,
@@ -151,10 +152,9 @@ def test_remarks_say_what_was_measured(noisy, photons, random):
     [
         (Denoise(LaplaceNoise(5.0)), {}, "leaves outliers in: choose Deep Image Prior"),
         (Inpaint(), {"missing": np.eye(64, dtype=bool)}, "can't fill holes"),
-        (SuperResolve(), {}, "only denoises, and undoes blur"),
         (Denoise(), {"guide": np.eye(64)}, "takes no guide"),
     ],
-    ids=["Laplace", "holes", "finer pixels", "guide"],
+    ids=["Laplace", "holes", "guide"],
 )
 def test_what_it_cannot_do_is_said_before_the_run(task, options, words, noisy):
     with pytest.raises(InputError, match=words):
@@ -174,3 +174,29 @@ def test_settings_are_those_of_a_method():
     assert method.resolved("cpu") is METHOD
     with pytest.raises(ValueError, match="strength must be > 0"):
         NonLocalBayes(strength=0.0)
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "wanted"),
+    [
+        ((24, 30), {"factor": 3}, (72, 90)),
+        ((24, 30, 3), {"factor": 2, "psf": GaussianPSF(1.5)}, (48, 60, 3)),
+        ((6, 20, 20), {"factor": 2, "along": "axial"}, (12, 20, 20)),
+    ],
+    ids=["grey", "blurred colours", "planes"],
+)
+def test_it_restores_finer_pixels(shape, options, wanted, random):
+    axes = "ZYX" if "along" in options else None
+    image = gaussian_filter(random.normal(0, 30, shape[: 3 if axes else 2]), 2) * 10 + 100
+    image = image if len(shape) == image.ndim else np.repeat(image[..., None], 3, axis=-1)
+    restored = restore(image, SuperResolve(**options), METHOD, axes=axes)
+    assert restored.shape == wanted
+    assert np.isfinite(restored.image).all()
+    assert abs(restored.image.mean() - image.mean()) < 1
+
+
+def test_data_that_may_have_no_noise_are_not_taken_for_noisy(random):
+    image = gaussian_filter(random.normal(0, 30, (32, 32)), 1) * 10 + 100
+    said = remarks(image, SuperResolve(factor=2))
+    strength = float(said.split("σ = ")[1].split()[0])
+    assert strength < 0.05 * image.std()

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from typing import Literal, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from napari_dip.noise.absence import positive_sigma
 from napari_dip.noise.estimate import estimating
 from napari_dip.noise.growing import growing_noise
+from napari_dip.noise.lower_bound import alike, noise_lower_bound
 from napari_dip.noise.models import GaussianNoise, NoiseModel, UnknownNoise
 from napari_dip.noise.neighbourhoods import number_of_whole, shortage
 from napari_dip.noise.per_channel import PerChannelNoise
@@ -122,6 +124,25 @@ def measured_channels(problem: Problem, *, strict: bool = True) -> NoiseModel:
     """
     channels = range(problem.data.shape[1])
     return PerChannelNoise.of(tuple(_of_channel(problem, channel, strict) for channel in channels))
+
+
+def cautious_channels(problem: Problem) -> NoiseModel:
+    """Return the noise of each channel as its quietest places tell: rather too weak than too strong.
+
+    It serves for data that may have no noise, where `measured_channels` would take fine structure for noise.
+    """
+    seen = (problem.weights > 0).expand_as(problem.data)[0].cpu().numpy()
+    images = problem.data[0].double().cpu().numpy()
+    sigmas = alike([_least(image, there) for image, there in zip(images, seen, strict=True)])
+    each = zip(sigmas, images, seen, strict=True)
+    return PerChannelNoise.of(tuple(GaussianNoise(positive_sigma(s, x[there])) for s, x, there in each))
+
+
+def _least(image: np.ndarray, seen: np.ndarray) -> float:
+    """Return the lower bound of the noise of a channel, which for a volume is that of the usual plane."""
+    shape = (-1, *image.shape[-2:])
+    planes = zip(image.reshape(shape), seen.reshape(shape), strict=True)
+    return float(np.median([noise_lower_bound(*plane) for plane in planes]))
 
 
 def unmeasurable_reason(problem: Problem) -> str | None:

@@ -8,7 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from napari_dip.dip.initial_estimate import has_pixels_of_data, interpolated, plain_estimate
+from napari_dip.dip.initial_estimate import plain_estimate
 from napari_dip.dip.validation import Validation
 from napari_dip.image.fill import filled_planes, nearest
 from napari_dip.operators import Blur, Identity
@@ -112,8 +112,8 @@ class EarlyStop:
     def _rough(self) -> Tensor:
         """What can be shown at once: the data, or their mean if x does not show what the data show."""
         problem, data = self.problem, self.problem.complete_data
-        if has_pixels_of_data(problem.operator):
-            return interpolated(problem, data)
+        if problem.operator.resembles_data:
+            return problem.interpolated(data)
         mean = data.mean(tuple(range(2, data.ndim)), keepdim=True) / problem.gain
         return mean.expand(1, -1, *problem.grid.shape)
 

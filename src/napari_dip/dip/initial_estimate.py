@@ -4,19 +4,17 @@ from collections.abc import Generator
 from dataclasses import replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from napari_dip.diagnostics.noise import measured_noise
 from napari_dip.filters.both_steps import denoised
-from napari_dip.filters.splitting import deconvolved
+from napari_dip.filters.splitting import reconstructed
 from napari_dip.image.fill import filled_planes
 from napari_dip.noise.absence import positive_sigma
 from napari_dip.noise.models import GaussianNoise, LaplaceNoise, NoiseModel
 from napari_dip.noise.per_channel import PerChannelNoise
 from napari_dip.noise.second_difference import immerkaer_sigma
-from napari_dip.operators import Blur, Identity, Operator, Resample
-from napari_dip.operators.base import Compose
+from napari_dip.operators import Blur
 from napari_dip.optim.cgls import back_project
 from napari_dip.problem import Problem
 
@@ -51,7 +49,7 @@ def initial_estimate(problem: Problem) -> Generator[Tensor | None, None, Tensor]
     measured = None if outliers else problem.noise if problem.noise.known else measured_noise(problem)
     quiet = replace(quiet, noise=measured or _strength(quiet))
     yield None
-    return (yield from (deconvolved if isinstance(problem.operator, Blur) else denoised)(quiet))
+    return (yield from (reconstructed if isinstance(problem.operator, Blur) else denoised)(quiet))
 
 
 def plain_estimate(problem: Problem, data: Tensor) -> Tensor:
@@ -70,25 +68,9 @@ def plain_estimate(problem: Problem, data: Tensor) -> Tensor:
         The data themselves for the identity. For a blur their border is repeated, and for super-resolution
         they are interpolated linearly. For other operators, x after a few steps of conjugate gradients.
     """
-    if has_pixels_of_data(problem.operator):
-        return interpolated(problem, data)
+    if problem.operator.resembles_data:
+        return problem.interpolated(data)
     return _back_projected(problem, data, problem.gain)
-
-
-def has_pixels_of_data(operator: Operator) -> bool:
-    """Whether x shows what the data show, with the same, finer or more pixels; not so for projections."""
-    if isinstance(operator, Compose):
-        return has_pixels_of_data(operator.outer) and has_pixels_of_data(operator.inner)
-    return isinstance(operator, Identity | Blur | Resample)
-
-
-def interpolated(problem: Problem, data: Tensor) -> Tensor:
-    """Return data on the grid of x, interpolated linearly, with their border repeated beyond it."""
-    factors = problem.grid.factors
-    if max(factors) > 1:
-        size = [n * f for n, f in zip(data.shape[2:], factors, strict=True)]
-        data = F.interpolate(data, size, mode="bilinear" if len(size) == 2 else "trilinear")
-    return problem.widened(data)
 
 
 def _without_outliers(problem: Problem) -> Problem:

@@ -94,8 +94,7 @@ def preparing(
 def _sees_estimate(settings: FitSettings, problem: Problem) -> bool:
     """Whether the network has channels for an initial estimate.
 
-    Classic filters know nothing about what is missing or finer than the data. An initial estimate was found
-    to do harm in inpainting and super-resolution.
+    It was found to do harm in inpainting and super-resolution: the fit then copies its errors.
     """
     noisy = isinstance(problem.operator, Identity | Blur) and not problem.only_missing
     sees_images = settings.network.input_shape(problem.grid.shape) == problem.grid.shape

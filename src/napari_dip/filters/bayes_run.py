@@ -7,14 +7,14 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from napari_dip.diagnostics.noise import measured_channels, unmeasurable_reason
+from napari_dip.diagnostics.noise import cautious_channels, measured_channels, unmeasurable_reason
 from napari_dip.errors import RestorationError
 from napari_dip.filters.both_steps import denoised
 from napari_dip.filters.recovery import sources_measurable, with_sources
-from napari_dip.filters.splitting import deconvolved
+from napari_dip.filters.splitting import reconstructed
 from napari_dip.noise.models import CorrelatedNoise, LaplaceNoise, NoiseModel
 from napari_dip.noise.whiteness import whiteness
-from napari_dip.operators import Blur, Identity
+from napari_dip.operators import Identity
 from napari_dip.optim.background import in_background
 from napari_dip.optim.iterate import Iterate, Outcome
 from napari_dip.optim.stages import interrupted
@@ -24,8 +24,8 @@ from napari_dip.problem import Problem
 
 def unsupported_reason(problem: Problem, *, guided: bool) -> str | None:
     """Return why non-local Bayes can't restore a problem's data, as a sentence for the user, or None."""
-    if not isinstance(problem.operator, Identity | Blur):
-        return "Non-local Bayes only denoises, and undoes blur by a point spread function."
+    if not problem.operator.resembles_data:
+        return "Non-local Bayes only denoises, deconvolves and super-resolves."
     if problem.only_missing:
         return "Non-local Bayes can't fill holes: choose Deep Image Prior."
     if isinstance(problem.noise, LaplaceNoise):
@@ -34,7 +34,7 @@ def unsupported_reason(problem: Problem, *, guided: bool) -> str | None:
         return "Non-local Bayes takes no guide: choose Deep Image Prior, or a kernel network."
     if sparse := problem.too_sparse("Non-local Bayes"):
         return sparse
-    reason = unmeasurable_reason(problem)
+    reason = None if problem.grid.finer else unmeasurable_reason(problem)
     return None if reason is None else f"The noise can't be measured: {reason}."
 
 
@@ -48,6 +48,8 @@ def measured_noise(problem: Problem) -> NoiseModel:
     """
     if problem.noise.known:
         return problem.noise
+    if problem.grid.finer:
+        return cautious_channels(problem)
     try:
         return measured_channels(problem, strict=False)
     except ValueError as error:
@@ -66,7 +68,8 @@ def remarks(problem: Problem) -> tuple[str, ...]:
         return ()
     measured = f"The noise was measured: {problem.described(measured_noise(problem))}."
     correlated = isinstance(problem.noise, CorrelatedNoise)
-    if correlated or whiteness(problem.data, problem.weights).smooth:
+    # Data that may have no noise look smooth because of their scene.
+    if correlated or (not problem.grid.finer and whiteness(problem.data, problem.weights).smooth):
         return (
             measured,
             "The noise is correlated between neighbouring pixels. Non-local Bayes leaves much of such noise: "
@@ -83,7 +86,7 @@ def restoring(
     Parameters
     ----------
     problem : Problem
-        Its operator is the identity or a `Blur`.
+        Its x shows what the data show, with their pixels or finer ones.
     rule : StoppingRule, optional
         Can end the run while the filter works.
     strength : float
@@ -102,7 +105,7 @@ def restoring(
 
 def _iterates(problem: Problem, strength: float, *, recover_sources: bool) -> Generator[Iterate, None, None]:
     def waiting(x: Tensor | None) -> Iterate:
-        best = problem.widened(problem.complete_data) if x is None else x
+        best = problem.interpolated(problem.complete_data) if x is None else x
         return Iterate(0, best, best.new_full((), torch.nan), preparing=True)
 
     yield waiting(None)  # a small image can be stopped too, between two frames of a series
@@ -115,7 +118,7 @@ def _answering(
     """Return the answer; yield the best image so far."""
     noise = measured_noise(problem)
     yield None
-    act = denoised if isinstance(problem.operator, Identity) else deconvolved
+    act = denoised if isinstance(problem.operator, Identity) else reconstructed
     x = yield from act(replace(problem, noise=noise), strength)
     answer = Iterate(1, x, problem(x), outcome=Outcome.COMPUTED)
     if recover_sources and sources_measurable(problem):

@@ -1,7 +1,8 @@
-"""Deconvolution with non-local Bayes as the prior, by half-quadratic splitting."""
+"""Deconvolution and super-resolution with non-local Bayes as the prior, by half-quadratic splitting."""
 
 from collections.abc import Generator
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,6 +17,9 @@ from napari_dip.steps import silently
 #: Strength of the noise that is taken off in the first and in the last round, as a multiple of that of the
 #: data; and the number of rounds.
 _FIRST, _LAST, _ROUNDS = 16.0, 0.5, 8
+#: The same for super-resolution, as multiples of how much the data differ from pixel to pixel, to which the
+#: noise of the data in the last round is added; and the share of that difference that may be noise.
+_FINER_FIRST, _FINER_LAST, _FINER_ROUNDS, _NOISELESS = 3.0, 0.3, 12, 0.07
 #: Variance of x around the denoised image, as a multiple of that of the noise that was taken off.
 _VARIANCE = 4.0
 #: Steps of conjugate gradients in a round.
@@ -25,13 +29,16 @@ _STEPS = 20
 _WIDE = 5.0
 
 
-def deconvolved(problem: Problem, strength: float = 1.0) -> Generator[Tensor | None, None, Tensor]:
-    """Deconvolve the data of a problem.
+def reconstructed(problem: Problem, strength: float = 1.0) -> Generator[Tensor | None, None, Tensor]:
+    """Deconvolve the data of a problem, or restore finer pixels.
 
     Two steps take turns: x is drawn to the data, and denoised by non-local Bayes, which gives z. The noise
     that is taken off, s times that of the data, becomes weaker from round to round. Each x minimises
 
         Σ (y − A x)² / σ² + Σ (x − z)² / (4 s² σ²).
+
+    Data without noise have details that they don't resolve. For super-resolution, s σ is therefore at least a
+    share of the difference between neighbouring pixels, and begins with a multiple of it.
 
     Source: Zhang et al., *Plug-and-Play Image Restoration with Deep Denoiser Prior*, IEEE Trans. Pattern
     Analysis and Machine Intelligence 44, 2022, section 3, where the denoiser is a network.
@@ -39,7 +46,7 @@ def deconvolved(problem: Problem, strength: float = 1.0) -> Generator[Tensor | N
     Parameters
     ----------
     problem : Problem
-        Its operator is a `Blur`, and it knows how strong the noise is.
+        Its operator is a `Blur`, a `Resample` or both, and it knows how strong the noise is.
     strength : float
         What the standard deviation of the noise is multiplied by.
 
@@ -53,18 +60,16 @@ def deconvolved(problem: Problem, strength: float = 1.0) -> Generator[Tensor | N
     Tensor, shape ``(1, C, *grid)``
         The image.
     """
-    from scipy.ndimage import gaussian_filter
-
     device, problem = problem.data.device, problem.to("cpu")
     variance = strength**2 * variance_of_blurred(problem)
     seen = (problem.weights > 0).expand_as(problem.data)
+    data = filled_planes(problem.data, seen)
+    if problem.grid.finer:
+        variance = variance + (_NOISELESS * _detail(data)).square()
     precision = seen / variance
-    even = gaussian_filter(variance.numpy(), (0, 0, *(_WIDE,) * (variance.ndim - 2)))
-    sigma = problem.widened(torch.from_numpy(even)).sqrt()
-    x = z = problem.widened(filled_planes(problem.data, seen))
+    x = z = problem.interpolated(data)
     everywhere = torch.ones_like(x[0], dtype=torch.bool)
-    for number in range(_ROUNDS):
-        removed = _FIRST * (_LAST / _FIRST) ** (number / (_ROUNDS - 1)) * sigma
+    for removed in _strengths(problem, data, variance):
         nearness = 1 / (_VARIANCE * removed.square())
         x = proximal(problem.operator, problem.data, precision, z, nearness, x, steps=_STEPS)
         yield None
@@ -72,6 +77,26 @@ def deconvolved(problem: Problem, strength: float = 1.0) -> Generator[Tensor | N
         z = _above_floor(z, problem)
         yield z.to(device)
     return _above_floor(with_sums_of_data(z, problem), problem).to(device)
+
+
+def _strengths(problem: Problem, data: Tensor, variance: Tensor) -> list[Tensor]:
+    """Return the standard deviation of the noise that is taken off in each round, on the grid of x."""
+    from scipy.ndimage import gaussian_filter
+
+    even = gaussian_filter(variance.numpy(), (0, 0, *(_WIDE,) * (variance.ndim - 2)))
+    sigma = problem.interpolated(torch.from_numpy(even)).sqrt()
+    if not problem.grid.finer:
+        return [share * sigma for share in np.geomspace(_FIRST, _LAST, _ROUNDS)]
+    shares = np.geomspace(_FINER_FIRST, _FINER_LAST, _FINER_ROUNDS)
+    return [torch.hypot(share * _detail(data), _LAST * sigma) for share in shares]
+
+
+def _detail(data: Tensor) -> Tensor:
+    """Return half the rms difference between neighbouring pixels, above 0, shape ``(1, C, 1, ...)``."""
+    axes = tuple(range(2, data.ndim))
+    squares = [data.diff(dim=axis).square().mean(axes, keepdim=True) for axis in axes if data.shape[axis] > 1]
+    mean = torch.stack(squares).mean(0)
+    return (mean.sqrt() / 2).clamp_min(1e-6 * float(data.abs().amax()) or 1.0)
 
 
 def _above_floor(x: Tensor, problem: Problem) -> Tensor:

@@ -24,7 +24,7 @@ def with_sums_of_data(x: Tensor, problem: Problem) -> Tensor:
     x : Tensor, shape ``(1, C, *grid)``
         A restored image.
     problem : Problem
-        Its operator blurs by much less than G, or not at all.
+        Its operator blurs by much less than G, or not at all; x may have finer pixels than the data.
     """
     from scipy.ndimage import gaussian_filter
 
@@ -38,6 +38,6 @@ def with_sums_of_data(x: Tensor, problem: Problem) -> Tensor:
     left = (problem.data - problem.operator(x)).where(seen, 0)
     sums = gaussian_filter(left.double().cpu().numpy(), width)
     share = gaussian_filter(seen.double().cpu().numpy(), width).clip(_LEAST_SHARE)
-    change = problem.widened(torch.from_numpy(sums / share)).to(x)
+    change = problem.interpolated(torch.from_numpy(sums / share)).to(x)
     change[:, [not one for one in grows]] = 0
     return x + change

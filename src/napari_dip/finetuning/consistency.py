@@ -14,7 +14,7 @@ from napari_dip.finetuning.restorer import Restorer
 from napari_dip.finetuning.sampler import PatchSampler
 from napari_dip.finetuning.tiling import tiled
 from napari_dip.noise.estimate import estimating
-from napari_dip.noise.lower_bound import noise_lower_bound
+from napari_dip.noise.lower_bound import alike, noise_lower_bound
 from napari_dip.noise.models import GaussianNoise, weighted_mean
 from napari_dip.noise.quantisation import quantisation_step
 from napari_dip.operators import Identity, Operator, Resample
@@ -33,8 +33,6 @@ _UNUSUAL = 16.0
 #: A residual is negligible up to the first share of the contrast. Noise of uncertain strength is ignored up
 #: to the second.
 _NEGLIGIBLE, _FOUND = 0.002, 0.012
-#: Largest ratio of the noise of a channel to that of the middle one, where it is uncertain.
-_ALIKE = 2.0
 #: Share of the estimated noise that is assumed, because an estimate that is too high does the most harm.
 _CAUTION = 0.95
 
@@ -150,9 +148,8 @@ def noise_strength(problem: Problem) -> Pieces[NoiseStrength]:
             sigma = (1.0 if denoising else _CAUTION) * noise_lower_bound(image, there)
         sigmas.append(sigma)
         yield None
-    if not certain:  # what only one channel shows is rather fine structure
-        sigmas = np.minimum(sigmas, _ALIKE * np.median(sigmas)).tolist()
-    return NoiseStrength(problem.data.new_tensor(sigmas).reshape(1, -1, 1, 1), certain)
+    found = problem.data.new_tensor(sigmas if certain else alike(sigmas))
+    return NoiseStrength(found.reshape(1, -1, 1, 1), certain)
 
 
 def _measured_sigma(image: np.ndarray, there: np.ndarray) -> Pieces[float | None]:

@@ -54,6 +54,11 @@ class Grid:
         """Number of samples per pixel along each axis, rounded to an integer."""
         return tuple(round(1 / step) for step in self.step)
 
+    @property
+    def finer(self) -> bool:
+        """Whether there are several samples per pixel along an axis."""
+        return max(self.factors) > 1
+
     def part_of(self, wider: "Grid") -> tuple[slice, ...]:
         """Return the index of this grid's samples among those of a wider grid with the same step."""
         starts = (

@@ -8,7 +8,7 @@ from annotated_types import Interval
 
 from napari_dip.methods.base import State
 from napari_dip.settings import check
-from napari_dip.tasks import Deconvolve, Denoise, Task
+from napari_dip.tasks import Deconvolve, Denoise, SuperResolve, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,8 +27,8 @@ class NonLocalBayes:
     a second one, the pilot tells more exactly which patches are alike and what they have in common. Source:
     Lebrun, Buades, Morel, *A Nonlocal Bayesian Image Denoising Algorithm*, SIAM J. Imaging Sciences 6, 2013.
 
-    Deconvolution takes eight rounds: the image is drawn to the data and denoised in turn, each time more
-    weakly. Source: Zhang et al., *Plug-and-Play Image Restoration with Deep Denoiser Prior*, IEEE Trans.
+    Deconvolution takes eight rounds, and super-resolution twelve: the image is drawn to the data and denoised
+    in turn, each time more weakly. Source: Zhang et al., *Plug-and-Play Image Restoration with Deep Denoiser Prior*, IEEE Trans.
     Pattern Analysis and Machine Intelligence 44, 2022, section 3.
 
     Parameters
@@ -51,7 +51,7 @@ class NonLocalBayes:
     True
     """
 
-    tasks: ClassVar[tuple[type[Task], ...]] = (Denoise, Deconvolve)
+    tasks: ClassVar[tuple[type[Task], ...]] = (Denoise, SuperResolve, Deconvolve)
     slicewise: ClassVar[bool] = False
     takes_maps: ClassVar[bool] = False
     yields_network_output: ClassVar[bool] = False

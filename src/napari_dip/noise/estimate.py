@@ -244,8 +244,8 @@ def _fitting(model: NoiseModel, planes: Sequence[Plane]) -> Steps[_Fit]:
             if variance < -SIGNIFICANT * error:
                 return replace(
                     fit,
-                    warning=f"at the offset {model.offset:g} the variance of the noise would be negative: the "
-                    f"offset was raised to {line.root:.4g}, where it is 0, and the read noise is set to 0",
+                    warning=f"at the offset {model.offset:g}, the variance of the noise would be negative. "
+                    f"The offset was raised to {line.root:.4g}, where it is 0; the read noise is set to 0",
                 )
             return fit
     raise ValueError(f"model must be one of the noise models, got {model!r}")

@@ -1,6 +1,7 @@
 """A lower bound of the noise: its strength in the quietest places of a plane."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from napari_dip.noise.second_difference import second_difference
 _PLACE, _QUIETEST = 5, 0.02
 #: Mean square of the fine and the coarse second difference of white noise of variance 1 in such places.
 _QUIET_FINE, _QUIET_COARSE = 0.316, 0.521
+#: Largest ratio of the noise of a channel to that of the middle one.
+_ALIKE = 2.0
 
 
 def noise_lower_bound(image: np.ndarray, seen: np.ndarray) -> float:
@@ -39,6 +42,15 @@ def noise_lower_bound(image: np.ndarray, seen: np.ndarray) -> float:
     counts = seen & ~near_clipping(image, clipping_levels(image[seen]))
     # In an image that is dark almost everywhere, clipped noise is better than none.
     return _bound(image, counts) or _bound(image, seen)
+
+
+def alike(sigmas: Sequence[float]) -> list[float]:
+    """Return the lower bounds of all channels, limited to twice that of the middle one.
+
+    What one channel alone shows is rather fine structure than noise.
+    """
+    limit = _ALIKE * float(np.median(sigmas))
+    return [min(sigma, limit) for sigma in sigmas]
 
 
 def _bound(image: np.ndarray, counts: np.ndarray) -> float:

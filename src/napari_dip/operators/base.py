@@ -14,6 +14,11 @@ class Operator(nn.Module, ABC):
     A subclass implements ``forward``, and ``grid`` if x lies on another grid than the data.
     """
 
+    @property
+    def resembles_data(self) -> bool:
+        """Whether x shows what the data show, with the same, finer or more pixels; not so for projections."""
+        return False
+
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
         """Return A x."""
@@ -41,6 +46,8 @@ class Operator(nn.Module, ABC):
 class Identity(Operator):
     """u = x: the operator of denoising, and of inpainting, where missing pixels have weight 0."""
 
+    resembles_data = True
+
     def forward(self, x: Tensor) -> Tensor:
         """Return x."""
         return x
@@ -58,6 +65,11 @@ class Compose(Operator):
     def __init__(self, outer: Operator, inner: Operator) -> None:
         super().__init__()
         self.outer, self.inner = outer, inner
+
+    @property
+    def resembles_data(self) -> bool:
+        """Whether both operators map between images that show the same."""
+        return self.outer.resembles_data and self.inner.resembles_data
 
     def forward(self, x: Tensor) -> Tensor:
         """Return A (B x)."""

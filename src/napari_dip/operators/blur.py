@@ -25,6 +25,8 @@ class Blur(Operator):
         Whether `psf` has a first axis with a kernel for each channel of x.
     """
 
+    resembles_data = True
+
     def __init__(self, psf: Tensor, *, per_channel: bool = False) -> None:
         super().__init__()
         self.psf, self.per_channel = psf, per_channel

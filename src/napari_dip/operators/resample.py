@@ -44,6 +44,8 @@ class Resample(Operator):
         k, the same along each axis. "bicubic" has Keys' a = −1/2. "area" is the mean of the finer samples.
     """
 
+    resembles_data = True
+
     def __init__(self, factors: tuple[int, ...], kernel: str = "lanczos3") -> None:
         super().__init__()
         if kernel not in KERNELS:
