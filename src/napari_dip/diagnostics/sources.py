@@ -2,9 +2,13 @@
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
+import torch
+from torch import Tensor
+
+from napari_dip.diagnostics.separable import Sums, around, correlated
 
 #: Widths of the filters: standard deviations of Gaussians, in pixels.
 WIDTHS = (1.0, 1.3, 1.7, 2.3, 3.2, 4.5, 6.4)
@@ -23,6 +27,8 @@ _SKEWED = 0.8
 _CORE, _ECHO = 1.5, 0.3
 #: Side of the place in which a peak has to be the highest, in pixels.
 _APART = 5
+#: Share of pixels with a weight of their own up to which each is taken into account by itself.
+_FEW = 2**-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +48,17 @@ class Peaks:
     places: np.ndarray
     width: np.ndarray
     significance: np.ndarray
+
+    @classmethod
+    def none(cls, axes: int) -> "Peaks":
+        """Return no peaks, in an image with so many axes."""
+        return cls(np.zeros((0, axes), int), np.zeros(0, int), np.zeros(0))
+
+    @classmethod
+    def together(cls, parts: "Sequence[Peaks]") -> "Peaks":
+        """Return the peaks of several parts of an image as one."""
+        fields = zip(*((part.places, part.width, part.significance) for part in parts), strict=True)
+        return cls(*map(np.concatenate, fields))
 
     def __len__(self) -> int:
         return len(self.places)
@@ -68,8 +85,8 @@ class MatchedFilters:
     ----------
     weights : ndarray, shape ``(*spatial)``
         1 / variance of the noise of each pixel, 0 where a pixel is missing.
-    skewness : ndarray, shape ``(*spatial)``
-        Skewness of the noise of each pixel.
+    skewness : ndarray, shape ``(*spatial)`` or ``()``
+        Skewness of the noise of each pixel, or of all.
     widths : sequence of float
         Standard deviations of the Gaussians, in pixels.
     """
@@ -88,55 +105,77 @@ class MatchedFilters:
         """The significance that noise alone exceeds at less than 0.1 places of an image, on average."""
         return threshold(int(np.count_nonzero(self.weights)), len(self.usable))
 
+    @property
+    def margin(self) -> int:
+        """The number of pixels around a place that decide on what is found there."""
+        return max((_reach(width) for width in self.usable), default=0) + _APART // 2
+
     @cached_property
-    def _known(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """For each width, S(w g) / S(w), D, and the skewness of the filtered image."""
+    def _weights(self) -> Tensor:
+        return torch.from_numpy(np.asarray(self.weights, np.float64))
+
+    @cached_property
+    def _known(self) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """For each width, S(w g) / S(w), √D or 0 where it is unusable, and the skewness of the result."""
+        own = torch.from_numpy(np.asarray(self.skewness, np.float64))
         found = []
         for width in self.usable:
             g = profile(width)
             total, first, second = (self._over_window(part) for part in (np.ones_like(g), g, g * g))
-            mean = first / np.maximum(total, 1e-300)
-            information = second - mean**2 * total
-            template = kernel(width, self.weights.ndim)
+            mean = first / total.clamp_min(1e-300)
+            information = second - mean.square() * total
+            template = kernel(width, self._weights.ndim)
             template = template - template.mean()
-            lopsided = float((template**3).sum() / (template**2).sum() ** 1.5)
             # The information that there would be without missing pixels.
-            complete = self.weights * float((template**2).sum())
+            complete = float((template**2).sum())
             # A flux must not be extrapolated from the rim of a source whose middle is hardly observed.
-            usual = total / len(g) ** self.weights.ndim
-            observed = (self.weights > _MIDDLE * usual) & (information > _OBSERVED * complete)
-            skewness = lopsided * self.skewness
-            information = np.where(observed & (np.abs(skewness) < _SKEWED), information, 0.0)
-            found.append((mean, information, skewness))
+            usual = _MIDDLE / len(g) ** self._weights.ndim
+            skewness = float((template**3).sum() / (template**2).sum() ** 1.5) * own
+            unusable = (self._weights <= usual * total) | (
+                information <= _OBSERVED * complete * self._weights
+            )
+            unusable |= skewness.abs() >= _SKEWED
+            found.append((mean, information.masked_fill_(unusable, 0).sqrt_(), skewness))
         return found
 
-    def _over_window(self, g: np.ndarray) -> np.ndarray:
+    def _over_window(self, g: np.ndarray) -> Tensor:
         """Return S(w g) at each pixel for a filter that is g along each axis."""
-        if np.ptp(self.weights) > 0:
-            return _filtered(self.weights, g)
-        # Without missing pixels and where the noise is even, one line along each axis tells all.
-        sums = self.weights.flat[0] * np.ones(())
+        usual, others = self._uneven
+        if others is None:
+            return correlated(self._weights, torch.from_numpy(g))
+        # Where the noise is even and few pixels are missing, one line along each axis tells nearly all.
+        sums = np.asarray(usual)
         for n in self.weights.shape:
-            sums = np.multiply.outer(sums, _filtered(np.ones(n), g))
-        return sums
+            sums = np.multiply.outer(sums, np.convolve(np.ones(n), g, "same"))
+        for place in others:
+            inside, own = around(self.weights.shape, place, len(g) // 2)
+            part = reduce(np.multiply.outer, [g[one] for one in own])
+            sums[inside] += (self.weights[tuple(place)] - usual) * part
+        return torch.from_numpy(sums)
+
+    @cached_property
+    def _uneven(self) -> tuple[float, np.ndarray | None]:
+        """The weight of most pixels, and the places of the others; None if there are many."""
+        usual = float(np.median(self.weights))
+        others = self.weights != usual
+        few = np.count_nonzero(others) <= _FEW * others.size
+        return usual, np.argwhere(others) if few else None
 
     def significance(self, image: np.ndarray) -> Generator[None, None, np.ndarray]:
         """Return the significance at each width and pixel, shape ``(widths, *spatial)``, in steps."""
-        weighted = self.weights * image
-        significance = []
-        for width, (mean, information, skewness) in zip(self.usable, self._known, strict=True):
+        weighted = self._weights * torch.from_numpy(image)
+        found = torch.empty((len(self.usable), *image.shape), dtype=torch.float64)
+        sums = Sums(weighted, max((_reach(width) for width in self.usable), default=0))
+        for width, z, (mean, root, skewness) in zip(self.usable, found, self._known, strict=True):
             yield
-            g = profile(width)
-            above = _filtered(weighted, g) - mean * _summed(weighted, len(g))
-            z = above * np.sqrt(1 / np.where(information > 0, information, np.inf))
-            significance.append(_of_normal(z, skewness))
-        if not significance:
-            return np.zeros((0, *image.shape))
-        return np.stack(significance)
+            above = correlated(weighted, torch.from_numpy(profile(width)))
+            torch.div(above.sub_(sums.over(_reach(width)).mul_(mean)), root, out=z)
+            _to_normal(z.masked_fill_(root == 0, 0), skewness)
+        return found.numpy()
 
     def information(self, number: int) -> np.ndarray:
         """Return D of a filter at each pixel, 1 / variance of the flux; 0 where nothing can be measured."""
-        return self._known[number][1]
+        return self._known[number][1].square().numpy()
 
     def peaks(self, significance: np.ndarray, least: float | None = None) -> Peaks:
         """Return the peaks beyond a significance, among all widths and both signs.
@@ -148,31 +187,38 @@ class MatchedFilters:
         least : float, optional
             By default `threshold`.
         """
+        found = self.highest(significance, self.threshold if least is None else least)
+        return found.where(self.foremost(found))
+
+    def highest(self, significance: np.ndarray, least: float) -> Peaks:
+        """Return the peaks beyond a significance, among them parts and echoes of others."""
         from scipy.ndimage import maximum_filter
 
         if not len(significance):
-            axes = self.weights.ndim
-            return Peaks(np.zeros((0, axes), int), np.zeros(0, int), np.zeros(0))
-        best, width = significance[0], np.zeros(significance.shape[1:], int)
-        height = np.abs(best)
-        for number, other in enumerate(significance[1:], 1):
-            higher = np.abs(other) > height
-            best, width = np.where(higher, other, best), np.where(higher, number, width)
-            height = np.abs(best)
-        least = self.threshold if least is None else least
-        chosen = (height == maximum_filter(height, _APART)) & (height > least)
-        found = Peaks(np.argwhere(chosen), width[chosen], best[chosen])
-        return found.where(np.abs(found.significance) >= self._outshone(found))
+            return Peaks.none(self.weights.ndim)
+        images = torch.from_numpy(significance)
+        height, width = images[0].abs(), torch.zeros(images.shape[1:], dtype=torch.uint8)
+        for number, image in enumerate(images[1:], 1):
+            other = image.abs()
+            width.masked_fill_(other > height, number)
+            torch.maximum(height, other, out=height)
+        if height.max() <= least:
+            return Peaks.none(self.weights.ndim)
+        tops = height.numpy()
+        places = np.argwhere((tops > least) & (tops == maximum_filter(tops, _APART)))
+        at = tuple(places.T)
+        widths = width.numpy()[at].astype(int)
+        return Peaks(places, widths, significance[(widths, *at)])
 
-    def _outshone(self, peaks: Peaks) -> np.ndarray:
-        """Return the height below which each peak is taken for a part or an echo of a stronger one."""
-        limit = np.zeros(self.weights.shape)
-        for place, number, height in zip(peaks.places, peaks.width, np.abs(peaks.significance), strict=True):
+    def foremost(self, peaks: Peaks) -> np.ndarray:
+        """Return which peaks are no parts or echoes of a stronger one."""
+        limit, heights = np.zeros(self.weights.shape), np.abs(peaks.significance)
+        for place, number, height in zip(peaks.places, peaks.width, heights, strict=True):
             width = self.usable[number]
             for reach, share in ((int(np.ceil(_CORE * width)), 1.0), (_reach(width), _ECHO)):
-                around = limit[tuple(slice(max(0, at - reach), at + reach + 1) for at in place)]
-                np.maximum(around, share * height, out=around)
-        found: np.ndarray = limit[tuple(peaks.places.T)]
+                inside, _ = around(limit.shape, place, reach)
+                np.maximum(limit[inside], share * height, out=limit[inside])
+        found: np.ndarray = heights >= limit[tuple(peaks.places.T)]
         return found
 
 
@@ -203,32 +249,19 @@ def kernel(width: float, axes: int) -> np.ndarray:
     return values
 
 
-def _filtered(image: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the sum over the window of each pixel, with weights along each axis; beyond the border is 0."""
-    from scipy.ndimage import correlate1d
+def _to_normal(z: Tensor, skewness: Tensor) -> None:
+    """Replace a gamma variable z of mean 0 and variance 1 by the normal one that is as improbable.
 
-    for axis in range(image.ndim):
-        image = correlate1d(image, weights, axis, mode="constant")
-    return image
-
-
-def _summed(image: np.ndarray, size: int) -> np.ndarray:
-    """Return the sum over the window of each pixel, all weights 1; beyond the border is 0."""
-    from scipy.ndimage import uniform_filter1d
-
-    for axis in range(image.ndim):
-        image = uniform_filter1d(image, size, axis, mode="constant")
-    return image * float(size**image.ndim)
-
-
-def _of_normal(z: np.ndarray, skewness: np.ndarray) -> np.ndarray:
-    """Return the normal variable that is as improbable as a gamma variable z of mean 0 and variance 1.
-
-    Away from the long tail, z is more improbable than a normal variable, and is returned as it is. So is z
+    Away from the long tail, z is more improbable than a normal variable, and stays as it is. So does z
     between -1 and 1, where both are about equal.
     """
-    long_tail = (np.abs(skewness) > 1e-4) & (z * np.sign(skewness) > 1)
-    s, tail = skewness[long_tail], z[long_tail]
-    moved = z.copy()
-    moved[long_tail] = 6 / s * (np.cbrt(s * tail / 2 + 1) - 1) + s / 6
-    return moved
+    skewed = skewness.abs() > 1e-4
+    if not skewed.any():
+        return
+    long_tail = skewed & (z * skewness.sign() > 1)
+    s, tail = skewness.expand_as(z)[long_tail], z[long_tail]
+    z[long_tail] = 6 / s * (_cube_root(s * tail / 2 + 1) - 1) + s / 6
+
+
+def _cube_root(values: Tensor) -> Tensor:
+    return torch.from_numpy(np.cbrt(values.numpy()))
