@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property, reduce
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from napari_dip.diagnostics.separable import Sums, around, correlated
 
@@ -111,38 +109,33 @@ class MatchedFilters:
         return max((_reach(width) for width in self.usable), default=0) + _APART // 2
 
     @cached_property
-    def _weights(self) -> Tensor:
-        return torch.from_numpy(np.asarray(self.weights, np.float64))
-
-    @cached_property
-    def _known(self) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """For each width, S(w g) / S(w), √D or 0 where it is unusable, and the skewness of the result."""
-        own = torch.from_numpy(np.asarray(self.skewness, np.float64))
+    def _known(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """For each width, S(w g) / S(w), 1 / √D or 0 where it is unusable, and the skewness of the result."""
         found = []
         for width in self.usable:
             g = profile(width)
             total, first, second = (self._over_window(part) for part in (np.ones_like(g), g, g * g))
-            mean = first / total.clamp_min(1e-300)
-            information = second - mean.square() * total
-            template = kernel(width, self._weights.ndim)
+            mean = first / np.maximum(total, 1e-300)
+            information = second - first * mean
+            template = kernel(width, self.weights.ndim)
             template = template - template.mean()
             # The information that there would be without missing pixels.
-            complete = float((template**2).sum())
+            complete = self.weights * float((template**2).sum())
             # A flux must not be extrapolated from the rim of a source whose middle is hardly observed.
-            usual = _MIDDLE / len(g) ** self._weights.ndim
-            skewness = float((template**3).sum() / (template**2).sum() ** 1.5) * own
-            unusable = (self._weights <= usual * total) | (
-                information <= _OBSERVED * complete * self._weights
-            )
-            unusable |= skewness.abs() >= _SKEWED
-            found.append((mean, information.masked_fill_(unusable, 0).sqrt_(), skewness))
+            usual = total / len(g) ** self.weights.ndim
+            usable = (self.weights > _MIDDLE * usual) & (information > _OBSERVED * complete)
+            skewness = float((template**3).sum() / (template**2).sum() ** 1.5) * self.skewness
+            usable &= np.abs(skewness) < _SKEWED
+            scale = np.zeros_like(information)
+            np.divide(1, np.sqrt(information, where=usable, out=scale), where=usable, out=scale)
+            found.append((mean, scale, skewness))
         return found
 
-    def _over_window(self, g: np.ndarray) -> Tensor:
+    def _over_window(self, g: np.ndarray) -> np.ndarray:
         """Return S(w g) at each pixel for a filter that is g along each axis."""
         usual, others = self._uneven
         if others is None:
-            return correlated(self._weights, torch.from_numpy(g))
+            return correlated(self.weights.astype(np.float64), g)
         # Where the noise is even and few pixels are missing, one line along each axis tells nearly all.
         sums = np.asarray(usual)
         for n in self.weights.shape:
@@ -150,32 +143,35 @@ class MatchedFilters:
         for place in others:
             inside, own = around(self.weights.shape, place, len(g) // 2)
             part = reduce(np.multiply.outer, [g[one] for one in own])
-            sums[inside] += (self.weights[tuple(place)] - usual) * part
-        return torch.from_numpy(sums)
+            sums[inside] += (float(self.weights[tuple(place)]) - usual) * part
+        return sums
 
     @cached_property
     def _uneven(self) -> tuple[float, np.ndarray | None]:
-        """The weight of most pixels, and the places of the others; None if there are many."""
-        usual = float(np.median(self.weights))
+        """The largest weight, and the places of pixels with another; None if there are many."""
+        usual = self.weights.max()
         others = self.weights != usual
         few = np.count_nonzero(others) <= _FEW * others.size
-        return usual, np.argwhere(others) if few else None
+        return float(usual), np.argwhere(others) if few else None
 
     def significance(self, image: np.ndarray) -> Generator[None, None, np.ndarray]:
         """Return the significance at each width and pixel, shape ``(widths, *spatial)``, in steps."""
-        weighted = self._weights * torch.from_numpy(image)
-        found = torch.empty((len(self.usable), *image.shape), dtype=torch.float64)
+        weighted = np.multiply(self.weights, image, dtype=np.float64)
         sums = Sums(weighted, max((_reach(width) for width in self.usable), default=0))
-        for width, z, (mean, root, skewness) in zip(self.usable, found, self._known, strict=True):
+        found = np.empty((len(self.usable), *image.shape))
+        for width, z, (mean, scale, skewness) in zip(self.usable, found, self._known, strict=True):
             yield
-            above = correlated(weighted, torch.from_numpy(profile(width)))
-            torch.div(above.sub_(sums.over(_reach(width)).mul_(mean)), root, out=z)
-            _to_normal(z.masked_fill_(root == 0, 0), skewness)
-        return found.numpy()
+            surroundings = sums.over(_reach(width))
+            surroundings *= mean
+            np.subtract(correlated(weighted, profile(width)), surroundings, out=z)
+            z *= scale
+            _to_normal(z, skewness)
+        return found
 
     def information(self, number: int) -> np.ndarray:
         """Return D of a filter at each pixel, 1 / variance of the flux; 0 where nothing can be measured."""
-        return self._known[number][1].square().numpy()
+        scale = self._known[number][1]
+        return np.divide(1, np.square(scale), where=scale > 0, out=np.zeros_like(scale))
 
     def peaks(self, significance: np.ndarray, least: float | None = None) -> Peaks:
         """Return the peaks beyond a significance, among all widths and both signs.
@@ -196,18 +192,16 @@ class MatchedFilters:
 
         if not len(significance):
             return Peaks.none(self.weights.ndim)
-        images = torch.from_numpy(significance)
-        height, width = images[0].abs(), torch.zeros(images.shape[1:], dtype=torch.uint8)
-        for number, image in enumerate(images[1:], 1):
-            other = image.abs()
-            width.masked_fill_(other > height, number)
-            torch.maximum(height, other, out=height)
+        height, width = np.abs(significance[0]), np.zeros(significance.shape[1:], np.uint8)
+        for number, image in enumerate(significance[1:], 1):
+            other = np.abs(image)
+            width[other > height] = number
+            np.maximum(height, other, out=height)
         if height.max() <= least:
             return Peaks.none(self.weights.ndim)
-        tops = height.numpy()
-        places = np.argwhere((tops > least) & (tops == maximum_filter(tops, _APART)))
+        places = np.argwhere((height > least) & (height == maximum_filter(height, _APART)))
         at = tuple(places.T)
-        widths = width.numpy()[at].astype(int)
+        widths = width[at].astype(int)
         return Peaks(places, widths, significance[(widths, *at)])
 
     def foremost(self, peaks: Peaks) -> np.ndarray:
@@ -249,19 +243,15 @@ def kernel(width: float, axes: int) -> np.ndarray:
     return values
 
 
-def _to_normal(z: Tensor, skewness: Tensor) -> None:
+def _to_normal(z: np.ndarray, skewness: np.ndarray) -> None:
     """Replace a gamma variable z of mean 0 and variance 1 by the normal one that is as improbable.
 
     Away from the long tail, z is more improbable than a normal variable, and stays as it is. So does z
     between -1 and 1, where both are about equal.
     """
-    skewed = skewness.abs() > 1e-4
+    skewed = np.abs(skewness) > 1e-4
     if not skewed.any():
         return
-    long_tail = skewed & (z * skewness.sign() > 1)
-    s, tail = skewness.expand_as(z)[long_tail], z[long_tail]
-    z[long_tail] = 6 / s * (_cube_root(s * tail / 2 + 1) - 1) + s / 6
-
-
-def _cube_root(values: Tensor) -> Tensor:
-    return torch.from_numpy(np.cbrt(values.numpy()))
+    long_tail = skewed & (z * np.sign(skewness) > 1)
+    s, tail = np.broadcast_to(skewness, z.shape)[long_tail], z[long_tail]
+    z[long_tail] = 6 / s * (np.cbrt(s * tail / 2 + 1) - 1) + s / 6

@@ -1,13 +1,16 @@
 """The search of a whole image for sources, in parts of limited size."""
 
 from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise, product
 
 import numpy as np
+import torch
 
 from napari_dip.diagnostics.sources import MatchedFilters, Peaks
+from napari_dip.steps import finished
 
 Place = tuple[slice, ...]
 
@@ -68,9 +71,19 @@ class SourceSearch:
 
     def left(self, sources: np.ndarray) -> Generator[None, None, Peaks]:
         """Return, in steps, the peaks of the residual without some sources."""
-        for number, part in enumerate(self._parts):
-            if not part.searched or self._changes(part, sources):
-                yield from self._search(number, part, sources)
+        with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+            searches = [
+                threads.submit(self._search, number, part, sources)
+                for number, part in enumerate(self._parts)
+                if not part.searched or self._changes(part, sources)
+            ]
+            try:
+                for search in searches:
+                    search.result()
+                    yield
+            finally:
+                for search in searches:
+                    search.cancel()
         self._taken = sources
         peaks = Peaks.together([part.left for part in self._parts])
         return peaks.where(self._whole.foremost(peaks))
@@ -82,12 +95,12 @@ class SourceSearch:
         first = self._whole.foremost(peaks)
         return peaks.where(first), left[first]
 
-    def _search(self, number: int, part: _Part, sources: np.ndarray) -> Generator[None, None, None]:
+    def _search(self, number: int, part: _Part, sources: np.ndarray) -> None:
         filters, least, window = self._filters(number), self._whole.threshold, part.window
         if not part.searched:
-            significance = yield from filters.significance(self._data[window])
+            significance = finished(filters.significance(self._data[window]))
             part.in_data = part.peaks(filters, significance, least)
-        significance = yield from filters.significance(self._residual[window] - sources[window])
+        significance = finished(filters.significance(self._residual[window] - sources[window]))
         part.left = part.peaks(filters, significance, least)
         part.significance = part.at(part.in_data, significance)
         part.searched = True
