@@ -2,11 +2,13 @@
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import cached_property, partial, reduce
 
 import numpy as np
 
 from napari_dip.diagnostics.separable import Sums, around, correlated
+
+_Values = np.ndarray | float
 
 #: Widths of the filters: standard deviations of Gaussians, in pixels.
 WIDTHS = (1.0, 1.3, 1.7, 2.3, 3.2, 4.5, 6.4)
@@ -114,37 +116,40 @@ class MatchedFilters:
         found = []
         for width in self.usable:
             g = profile(width)
-            total, first, second = (self._over_window(part) for part in (np.ones_like(g), g, g * g))
-            mean = first / np.maximum(total, 1e-300)
-            information = second - first * mean
+            sums, complete = zip(*map(self._over_window, (np.ones_like(g), g, g * g)), strict=True)
             template = kernel(width, self.weights.ndim)
             template = template - template.mean()
-            # The information that there would be without missing pixels.
-            complete = self.weights * float((template**2).sum())
-            # A flux must not be extrapolated from the rim of a source whose middle is hardly observed.
-            usual = total / len(g) ** self.weights.ndim
-            usable = (self.weights > _MIDDLE * usual) & (information > _OBSERVED * complete)
-            skewness = float((template**3).sum() / (template**2).sum() ** 1.5) * self.skewness
-            usable &= np.abs(skewness) < _SKEWED
-            scale = np.zeros_like(information)
-            np.divide(1, np.sqrt(information, where=usable, out=scale), where=usable, out=scale)
+            power = float((template**2).sum())
+            fitted = partial(_fitted, pixels=template.size, power=power)
+            if self._uneven[1] is None:
+                mean, scale = fitted(sums, self.weights)
+            else:
+                # Most windows are complete and even, and all that is known is the same for them.
+                usual = fitted(complete, self._uneven[0])
+                mean, scale = (np.full(self.weights.shape, one) for one in usual)
+                other = sums[0] != complete[0]
+                mean[other], scale[other] = fitted([one[other] for one in sums], self.weights[other])
+            skewness = float((template**3).sum()) / power**1.5 * self.skewness
+            unknown = np.abs(skewness) >= _SKEWED
+            if unknown.any():
+                np.copyto(scale, 0, where=unknown)
             found.append((mean, scale, skewness))
         return found
 
-    def _over_window(self, g: np.ndarray) -> np.ndarray:
-        """Return S(w g) at each pixel for a filter that is g along each axis."""
+    def _over_window(self, g: np.ndarray) -> tuple[np.ndarray, float]:
+        """Return S(w g) at each pixel for a filter that is g along each axis, and where all is observed."""
         usual, others = self._uneven
         if others is None:
-            return correlated(self.weights.astype(np.float64), g)
+            return correlated(self.weights.astype(np.float64), g), np.nan
         # Where the noise is even and few pixels are missing, one line along each axis tells nearly all.
-        sums = np.asarray(usual)
-        for n in self.weights.shape:
-            sums = np.multiply.outer(sums, np.convolve(np.ones(n), g, "same"))
+        lines = [np.convolve(np.ones(n), g, "same") for n in self.weights.shape]
+        sums = reduce(np.multiply.outer, lines, np.asarray(usual))
+        complete = float(sums[tuple(n // 2 for n in sums.shape)])
         for place in others:
             inside, own = around(self.weights.shape, place, len(g) // 2)
             part = reduce(np.multiply.outer, [g[one] for one in own])
             sums[inside] += (float(self.weights[tuple(place)]) - usual) * part
-        return sums
+        return sums, complete
 
     @cached_property
     def _uneven(self) -> tuple[float, np.ndarray | None]:
@@ -192,17 +197,13 @@ class MatchedFilters:
 
         if not len(significance):
             return Peaks.none(self.weights.ndim)
-        height, width = np.abs(significance[0]), np.zeros(significance.shape[1:], np.uint8)
-        for number, image in enumerate(significance[1:], 1):
-            other = np.abs(image)
-            width[other > height] = number
-            np.maximum(height, other, out=height)
+        height = np.maximum(significance.max(0), -significance.min(0))
         if height.max() <= least:
             return Peaks.none(self.weights.ndim)
         places = np.argwhere((height > least) & (height == maximum_filter(height, _APART)))
         at = tuple(places.T)
-        widths = width[at].astype(int)
-        return Peaks(places, widths, significance[(widths, *at)])
+        width = np.abs([image[at] for image in significance]).argmax(0)
+        return Peaks(places, width, significance[(width, *at)])
 
     def foremost(self, peaks: Peaks) -> np.ndarray:
         """Return which peaks are no parts or echoes of a stronger one."""
@@ -214,6 +215,31 @@ class MatchedFilters:
                 np.maximum(limit[inside], share * height, out=limit[inside])
         found: np.ndarray = heights >= limit[tuple(peaks.places.T)]
         return found
+
+
+def _fitted(
+    sums: Sequence[_Values], weights: _Values, *, pixels: int, power: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return S(w g) / S(w), and 1 / √D or 0 where too little is observed.
+
+    Parameters
+    ----------
+    sums : sequence of ndarray or float
+        S(w), S(w g) and S(w g²) of some windows.
+    weights : ndarray or float, of the same shape
+        Weight of the pixel in the middle of each.
+    pixels : int
+        Number of pixels in a window.
+    power : float
+        D of a complete window of weight 1.
+    """
+    total, first, second = sums
+    mean = np.asarray(first / np.maximum(total, 1e-300))
+    information = second - first * mean
+    # A flux must not be extrapolated from the rim of a source whose middle is hardly observed.
+    usable = (weights > _MIDDLE / pixels * total) & (information > _OBSERVED * power * weights)
+    scale = np.sqrt(np.where(usable, information, np.inf))
+    return mean, 1 / scale
 
 
 def threshold(pixels: int, widths: int) -> float:

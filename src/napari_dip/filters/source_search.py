@@ -14,8 +14,9 @@ from napari_dip.steps import finished
 
 Place = tuple[slice, ...]
 
-#: Side of a part by the number of axes, and the number of parts whose filters are kept.
-_SIDES, _KEPT = {2: 512, 3: 128}, 4
+#: Side of a part by the number of axes, and the largest number of parts that are searched at the same time,
+#: and whose filters are kept: they bound the memory.
+_SIDES, _KEPT = {2: 512, 3: 96}, 4
 #: Change of a pixel in standard deviations of its noise that does not matter.
 _SAME = 1e-6
 
@@ -71,7 +72,7 @@ class SourceSearch:
 
     def left(self, sources: np.ndarray) -> Generator[None, None, Peaks]:
         """Return, in steps, the peaks of the residual without some sources."""
-        with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+        with ThreadPoolExecutor(min(torch.get_num_threads(), _KEPT)) as threads:
             searches = [
                 threads.submit(self._search, number, part, sources)
                 for number, part in enumerate(self._parts)
