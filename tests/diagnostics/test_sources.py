@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from napari_dip.diagnostics import sources
 from napari_dip.diagnostics.sources import MatchedFilters, kernel
 from napari_dip.steps import finished
 
@@ -87,3 +88,17 @@ def test_the_rings_around_a_bright_star_are_no_peaks():
     filters, z = significance(star)
     near = np.hypot(*(filters.peaks(z).places - 64).T) < 12
     assert near.sum() == 1
+
+
+@pytest.mark.parametrize("shape", [(80, 90), (20, 24, 28)], ids=["image", "volume"])
+def test_few_missing_pixels_are_taken_into_account_as_many_are(shape, random, monkeypatch):
+    image, seen = random.normal(size=shape), np.ones(shape)
+    for _ in range(3):
+        seen[tuple(random.integers(n) for n in shape)] = 0
+    monkeypatch.setattr(sources, "_FEW", 1.0)
+    few, z = significance(image, 2.0, seen=seen)
+    monkeypatch.setattr(sources, "_FEW", -1.0)
+    many, other = significance(image, 2.0, seen=seen)
+    np.testing.assert_allclose(z, other, atol=1e-9)
+    for number in range(len(few.usable)):
+        np.testing.assert_allclose(few.information(number), many.information(number), atol=1e-12)

@@ -29,6 +29,7 @@ from napari_dip import (
     solve,
 )
 from napari_dip.optim.stopping import StoppingRule
+from napari_dip.restoration.frame import Frame
 
 from .counting import Counting
 
@@ -304,3 +305,15 @@ def test_a_rule_of_ones_own_sees_grey_levels(stack):
     assert seen
     assert all(abs(one - 1e12) < 1e12 for one in seen)
     assert all(one > 1e11 for one in seen)
+
+
+def test_images_on_the_way_are_turned_into_grey_levels_only_where_they_are_read(stack, monkeypatch):
+    made = []
+    restored = Frame.restored
+    monkeypatch.setattr(Frame, "restored", lambda frame, x=None: made.append(0) or restored(frame, x))
+    iterates = list(solve(stack[0], Denoise(), SMALL))
+    assert len(iterates) > SMALL.iterations
+    assert not made
+    again = iterates[-1].x
+    assert len(made) == 1
+    assert iterates[-1].x is again

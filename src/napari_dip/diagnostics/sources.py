@@ -2,9 +2,13 @@
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial, reduce
 
 import numpy as np
+
+from napari_dip.diagnostics.separable import Sums, around, correlated
+
+_Values = np.ndarray | float
 
 #: Widths of the filters: standard deviations of Gaussians, in pixels.
 WIDTHS = (1.0, 1.3, 1.7, 2.3, 3.2, 4.5, 6.4)
@@ -23,6 +27,8 @@ _SKEWED = 0.8
 _CORE, _ECHO = 1.5, 0.3
 #: Side of the place in which a peak has to be the highest, in pixels.
 _APART = 5
+#: Share of pixels with a weight of their own up to which each is taken into account by itself.
+_FEW = 2**-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +48,17 @@ class Peaks:
     places: np.ndarray
     width: np.ndarray
     significance: np.ndarray
+
+    @classmethod
+    def none(cls, axes: int) -> "Peaks":
+        """Return no peaks, in an image with so many axes."""
+        return cls(np.zeros((0, axes), int), np.zeros(0, int), np.zeros(0))
+
+    @classmethod
+    def together(cls, parts: "Sequence[Peaks]") -> "Peaks":
+        """Return the peaks of several parts of an image as one."""
+        fields = zip(*((part.places, part.width, part.significance) for part in parts), strict=True)
+        return cls(*map(np.concatenate, fields))
 
     def __len__(self) -> int:
         return len(self.places)
@@ -68,8 +85,8 @@ class MatchedFilters:
     ----------
     weights : ndarray, shape ``(*spatial)``
         1 / variance of the noise of each pixel, 0 where a pixel is missing.
-    skewness : ndarray, shape ``(*spatial)``
-        Skewness of the noise of each pixel.
+    skewness : ndarray, shape ``(*spatial)`` or ``()``
+        Skewness of the noise of each pixel, or of all.
     widths : sequence of float
         Standard deviations of the Gaussians, in pixels.
     """
@@ -88,55 +105,78 @@ class MatchedFilters:
         """The significance that noise alone exceeds at less than 0.1 places of an image, on average."""
         return threshold(int(np.count_nonzero(self.weights)), len(self.usable))
 
+    @property
+    def margin(self) -> int:
+        """The number of pixels around a place that decide on what is found there."""
+        return max((_reach(width) for width in self.usable), default=0) + _APART // 2
+
     @cached_property
     def _known(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """For each width, S(w g) / S(w), D, and the skewness of the filtered image."""
+        """For each width, S(w g) / S(w), 1 / √D or 0 where it is unusable, and the skewness of the result."""
         found = []
         for width in self.usable:
             g = profile(width)
-            total, first, second = (self._over_window(part) for part in (np.ones_like(g), g, g * g))
-            mean = first / np.maximum(total, 1e-300)
-            information = second - mean**2 * total
+            sums, complete = zip(*map(self._over_window, (np.ones_like(g), g, g * g)), strict=True)
             template = kernel(width, self.weights.ndim)
             template = template - template.mean()
-            lopsided = float((template**3).sum() / (template**2).sum() ** 1.5)
-            # The information that there would be without missing pixels.
-            complete = self.weights * float((template**2).sum())
-            # A flux must not be extrapolated from the rim of a source whose middle is hardly observed.
-            usual = total / len(g) ** self.weights.ndim
-            observed = (self.weights > _MIDDLE * usual) & (information > _OBSERVED * complete)
-            skewness = lopsided * self.skewness
-            information = np.where(observed & (np.abs(skewness) < _SKEWED), information, 0.0)
-            found.append((mean, information, skewness))
+            power = float((template**2).sum())
+            fitted = partial(_fitted, pixels=template.size, power=power)
+            if self._uneven[1] is None:
+                mean, scale = fitted(sums, self.weights)
+            else:
+                # Most windows are complete and even, and all that is known is the same for them.
+                usual = fitted(complete, self._uneven[0])
+                mean, scale = (np.full(self.weights.shape, one) for one in usual)
+                other = sums[0] != complete[0]
+                mean[other], scale[other] = fitted([one[other] for one in sums], self.weights[other])
+            skewness = float((template**3).sum()) / power**1.5 * self.skewness
+            unknown = np.abs(skewness) >= _SKEWED
+            if unknown.any():
+                np.copyto(scale, 0, where=unknown)
+            found.append((mean, scale, skewness))
         return found
 
-    def _over_window(self, g: np.ndarray) -> np.ndarray:
-        """Return S(w g) at each pixel for a filter that is g along each axis."""
-        if np.ptp(self.weights) > 0:
-            return _filtered(self.weights, g)
-        # Without missing pixels and where the noise is even, one line along each axis tells all.
-        sums = self.weights.flat[0] * np.ones(())
-        for n in self.weights.shape:
-            sums = np.multiply.outer(sums, _filtered(np.ones(n), g))
-        return sums
+    def _over_window(self, g: np.ndarray) -> tuple[np.ndarray, float]:
+        """Return S(w g) at each pixel for a filter that is g along each axis, and where all is observed."""
+        usual, others = self._uneven
+        if others is None:
+            return correlated(self.weights.astype(np.float64), g), np.nan
+        # Where the noise is even and few pixels are missing, one line along each axis tells nearly all.
+        lines = [np.convolve(np.ones(n), g, "same") for n in self.weights.shape]
+        sums = reduce(np.multiply.outer, lines, np.asarray(usual))
+        complete = float(sums[tuple(n // 2 for n in sums.shape)])
+        for place in others:
+            inside, own = around(self.weights.shape, place, len(g) // 2)
+            part = reduce(np.multiply.outer, [g[one] for one in own])
+            sums[inside] += (float(self.weights[tuple(place)]) - usual) * part
+        return sums, complete
+
+    @cached_property
+    def _uneven(self) -> tuple[float, np.ndarray | None]:
+        """The largest weight, and the places of pixels with another; None if there are many."""
+        usual = self.weights.max()
+        others = self.weights != usual
+        few = np.count_nonzero(others) <= _FEW * others.size
+        return float(usual), np.argwhere(others) if few else None
 
     def significance(self, image: np.ndarray) -> Generator[None, None, np.ndarray]:
         """Return the significance at each width and pixel, shape ``(widths, *spatial)``, in steps."""
-        weighted = self.weights * image
-        significance = []
-        for width, (mean, information, skewness) in zip(self.usable, self._known, strict=True):
+        weighted = np.multiply(self.weights, image, dtype=np.float64)
+        sums = Sums(weighted, max((_reach(width) for width in self.usable), default=0))
+        found = np.empty((len(self.usable), *image.shape))
+        for width, z, (mean, scale, skewness) in zip(self.usable, found, self._known, strict=True):
             yield
-            g = profile(width)
-            above = _filtered(weighted, g) - mean * _summed(weighted, len(g))
-            z = above * np.sqrt(1 / np.where(information > 0, information, np.inf))
-            significance.append(_of_normal(z, skewness))
-        if not significance:
-            return np.zeros((0, *image.shape))
-        return np.stack(significance)
+            surroundings = sums.over(_reach(width))
+            surroundings *= mean
+            np.subtract(correlated(weighted, profile(width)), surroundings, out=z)
+            z *= scale
+            _to_normal(z, skewness)
+        return found
 
     def information(self, number: int) -> np.ndarray:
         """Return D of a filter at each pixel, 1 / variance of the flux; 0 where nothing can be measured."""
-        return self._known[number][1]
+        scale = self._known[number][1]
+        return np.divide(1, np.square(scale), where=scale > 0, out=np.zeros_like(scale))
 
     def peaks(self, significance: np.ndarray, least: float | None = None) -> Peaks:
         """Return the peaks beyond a significance, among all widths and both signs.
@@ -148,32 +188,58 @@ class MatchedFilters:
         least : float, optional
             By default `threshold`.
         """
+        found = self.highest(significance, self.threshold if least is None else least)
+        return found.where(self.foremost(found))
+
+    def highest(self, significance: np.ndarray, least: float) -> Peaks:
+        """Return the peaks beyond a significance, among them parts and echoes of others."""
         from scipy.ndimage import maximum_filter
 
         if not len(significance):
-            axes = self.weights.ndim
-            return Peaks(np.zeros((0, axes), int), np.zeros(0, int), np.zeros(0))
-        best, width = significance[0], np.zeros(significance.shape[1:], int)
-        height = np.abs(best)
-        for number, other in enumerate(significance[1:], 1):
-            higher = np.abs(other) > height
-            best, width = np.where(higher, other, best), np.where(higher, number, width)
-            height = np.abs(best)
-        least = self.threshold if least is None else least
-        chosen = (height == maximum_filter(height, _APART)) & (height > least)
-        found = Peaks(np.argwhere(chosen), width[chosen], best[chosen])
-        return found.where(np.abs(found.significance) >= self._outshone(found))
+            return Peaks.none(self.weights.ndim)
+        height = np.maximum(significance.max(0), -significance.min(0))
+        if height.max() <= least:
+            return Peaks.none(self.weights.ndim)
+        places = np.argwhere((height > least) & (height == maximum_filter(height, _APART)))
+        at = tuple(places.T)
+        width = np.abs([image[at] for image in significance]).argmax(0)
+        return Peaks(places, width, significance[(width, *at)])
 
-    def _outshone(self, peaks: Peaks) -> np.ndarray:
-        """Return the height below which each peak is taken for a part or an echo of a stronger one."""
-        limit = np.zeros(self.weights.shape)
-        for place, number, height in zip(peaks.places, peaks.width, np.abs(peaks.significance), strict=True):
+    def foremost(self, peaks: Peaks) -> np.ndarray:
+        """Return which peaks are no parts or echoes of a stronger one."""
+        limit, heights = np.zeros(self.weights.shape), np.abs(peaks.significance)
+        for place, number, height in zip(peaks.places, peaks.width, heights, strict=True):
             width = self.usable[number]
             for reach, share in ((int(np.ceil(_CORE * width)), 1.0), (_reach(width), _ECHO)):
-                around = limit[tuple(slice(max(0, at - reach), at + reach + 1) for at in place)]
-                np.maximum(around, share * height, out=around)
-        found: np.ndarray = limit[tuple(peaks.places.T)]
+                inside, _ = around(limit.shape, place, reach)
+                np.maximum(limit[inside], share * height, out=limit[inside])
+        found: np.ndarray = heights >= limit[tuple(peaks.places.T)]
         return found
+
+
+def _fitted(
+    sums: Sequence[_Values], weights: _Values, *, pixels: int, power: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return S(w g) / S(w), and 1 / √D or 0 where too little is observed.
+
+    Parameters
+    ----------
+    sums : sequence of ndarray or float
+        S(w), S(w g) and S(w g²) of some windows.
+    weights : ndarray or float, of the same shape
+        Weight of the pixel in the middle of each.
+    pixels : int
+        Number of pixels in a window.
+    power : float
+        D of a complete window of weight 1.
+    """
+    total, first, second = sums
+    mean = np.asarray(first / np.maximum(total, 1e-300))
+    information = second - first * mean
+    # A flux must not be extrapolated from the rim of a source whose middle is hardly observed.
+    usable = (weights > _MIDDLE / pixels * total) & (information > _OBSERVED * power * weights)
+    scale = np.sqrt(np.where(usable, information, np.inf))
+    return mean, 1 / scale
 
 
 def threshold(pixels: int, widths: int) -> float:
@@ -203,32 +269,15 @@ def kernel(width: float, axes: int) -> np.ndarray:
     return values
 
 
-def _filtered(image: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the sum over the window of each pixel, with weights along each axis; beyond the border is 0."""
-    from scipy.ndimage import correlate1d
+def _to_normal(z: np.ndarray, skewness: np.ndarray) -> None:
+    """Replace a gamma variable z of mean 0 and variance 1 by the normal one that is as improbable.
 
-    for axis in range(image.ndim):
-        image = correlate1d(image, weights, axis, mode="constant")
-    return image
-
-
-def _summed(image: np.ndarray, size: int) -> np.ndarray:
-    """Return the sum over the window of each pixel, all weights 1; beyond the border is 0."""
-    from scipy.ndimage import uniform_filter1d
-
-    for axis in range(image.ndim):
-        image = uniform_filter1d(image, size, axis, mode="constant")
-    return image * float(size**image.ndim)
-
-
-def _of_normal(z: np.ndarray, skewness: np.ndarray) -> np.ndarray:
-    """Return the normal variable that is as improbable as a gamma variable z of mean 0 and variance 1.
-
-    Away from the long tail, z is more improbable than a normal variable, and is returned as it is. So is z
+    Away from the long tail, z is more improbable than a normal variable, and stays as it is. So does z
     between -1 and 1, where both are about equal.
     """
-    long_tail = (np.abs(skewness) > 1e-4) & (z * np.sign(skewness) > 1)
-    s, tail = skewness[long_tail], z[long_tail]
-    moved = z.copy()
-    moved[long_tail] = 6 / s * (np.cbrt(s * tail / 2 + 1) - 1) + s / 6
-    return moved
+    skewed = np.abs(skewness) > 1e-4
+    if not skewed.any():
+        return
+    long_tail = skewed & (z * np.sign(skewness) > 1)
+    s, tail = np.broadcast_to(skewness, z.shape)[long_tail], z[long_tail]
+    z[long_tail] = 6 / s * (np.cbrt(s * tail / 2 + 1) - 1) + s / 6

@@ -1,5 +1,6 @@
 """Faint sources that a restored image has lost: they are measured in the data, and put back."""
 
+import math
 from collections.abc import Generator
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from napari_dip.diagnostics.sources import MatchedFilters, Peaks
 from napari_dip.filters.source_images import fitted_sources, sources_of_losses
+from napari_dip.filters.source_search import SourceSearch
 from napari_dip.filters.vst import Stabiliser
 from napari_dip.noise.absence import positive_sigma
 from napari_dip.noise.models import GaussianNoise, UnknownNoise
@@ -87,28 +89,29 @@ def faint_sources(problem: Problem, x: Tensor) -> Generator[None, None, FaintSou
     """
     noises = Stabiliser.of(problem).noises
     seen = (problem.weights > 0).expand_as(problem.data)[0].cpu()
-    data, restored = (image[0].double().cpu() for image in (problem.data, x))
-    parts, count = [], 0
-    for noise, y, u, there in zip(noises, data, restored, seen, strict=True):
+    parts, count = torch.zeros_like(x), 0
+    for channel, noise in enumerate(noises):
         yield
+        there = seen[channel]
+        y, u = (image[0, channel].cpu() for image in (problem.data, x))
+        residual = (y - u).masked_fill_(~there, 0)
         lopsided = 0.0
         if isinstance(noise, UnknownNoise):
-            lopsided = _skewness((y - u).numpy(), there.numpy())
+            lopsided = _skewness(residual, there)
             # A fit that has followed the noise leaves too little of it, and structure adds to the other.
-            left = float(residual_sigma((y - u)[None], there[None]))
+            left = float(residual_sigma(residual[None].double(), there[None]))
             noise = GaussianNoise(max(left, positive_sigma(immerkaer_sigma(y.numpy()), y[there].numpy())))
-        weights = torch.where(there, 1 / noise.variance(u), 0).numpy()
-        residual = torch.where(there, y - u, 0).numpy()
-        weights = np.where(_sharp(residual, weights), 0, weights)
-        skewness = (noise.skewness(u) + lopsided).expand_as(u).numpy()
-        filters = MatchedFilters(weights, skewness)
-        image, number = yield from _absent(filters, torch.where(there, y, 0).numpy(), residual)
-        parts.append(torch.from_numpy(image if number else np.zeros_like(image)))
+        weights = (1 / noise.variance(u)).expand_as(u).where(there, 0)
+        weights = weights.masked_fill(_sharp(residual, weights), 0)
+        filters = MatchedFilters(weights.numpy(), (noise.skewness(u) + lopsided).numpy())
+        image, number = yield from _absent(filters, y.masked_fill(~there, 0).numpy(), residual.numpy())
+        if number:
+            parts[0, channel] = torch.from_numpy(image)
         count += number
-    return FaintSources(torch.stack(parts)[None].to(x), count)
+    return FaintSources(parts, count)
 
 
-def _skewness(residual: np.ndarray, there: np.ndarray) -> float:
+def _skewness(residual: Tensor, there: Tensor) -> float:
     """Return the skewness of independent noise of which nothing is known, or 0 if it may be symmetric.
 
     The few photons of a dark image make bright peaks that normal noise of their strength hardly ever makes.
@@ -116,28 +119,32 @@ def _skewness(residual: np.ndarray, there: np.ndarray) -> float:
 
     Parameters
     ----------
-    residual, there : ndarray, shape ``(*spatial)``
-        The residual, and where the data are observed.
+    residual, there : Tensor, shape ``(*spatial)``
+        The residual, and where the data are observed; it is 0 elsewhere.
     """
     shifts = [(shift, axis) for axis in range(residual.ndim) for shift in (1, -1)]
-    rough = residual - sum(np.roll(residual, *one) for one in shifts) / len(shifts)
-    inside = np.logical_and.reduce([there, *(np.roll(there, *one) for one in shifts)])
-    rough, own = rough[inside], residual[there]
-    scale = float(np.sqrt(np.mean(np.square(own)))) if own.size else 0.0
-    if not rough.size or scale == 0:
+    inside = there.clone()
+    rough = residual.clone()
+    for one in shifts:
+        rough.sub_(residual.roll(*one), alpha=1 / len(shifts))
+        inside &= there.roll(*one)
+    number, observed = int(inside.sum()), int(there.sum())
+    scale = float(residual.square().sum(dtype=torch.float64).div(max(observed, 1)).sqrt())
+    if not number or scale == 0:
         return 0.0
-    found = float(np.mean((rough / scale) ** 3)) / (1 - 1 / len(shifts) ** 2)
-    return found if abs(found) > _LOPSIDED * np.sqrt(_CUBES / rough.size) else 0.0
+    cubes = float((rough / scale).pow_(3).masked_fill_(~inside, 0).sum(dtype=torch.float64))
+    found = cubes / number / (1 - 1 / len(shifts) ** 2)
+    return found if abs(found) > _LOPSIDED * np.sqrt(_CUBES / number) else 0.0
 
 
 def _absent(
     filters: MatchedFilters, data: np.ndarray, residual: np.ndarray
 ) -> Generator[None, None, tuple[np.ndarray, int]]:
     """Return what is put back in a channel, and the number of sources."""
-    found, part = np.zeros((0, data.ndim + 1), int), np.zeros_like(data)
+    search = SourceSearch(filters, data, residual)
+    found, part = np.zeros((0, data.ndim + 1), int), np.zeros(data.shape)
     for _ in range(_ROUNDS):
-        left = yield from filters.significance(residual - part)
-        peaks = filters.peaks(left)
+        peaks = yield from search.left(part)
         if not len(peaks):
             break
         heights = np.abs(peaks.significance)
@@ -146,11 +153,10 @@ def _absent(
         part = fitted_sources(filters, residual, found, np.ones(len(found)))
         yield
     else:
-        left = yield from filters.significance(residual - part)
-    peaks = filters.peaks((yield from filters.significance(data)))
+        yield from search.left(part)
+    peaks, z = search.in_data()
     if not len(peaks):
         return part, _number_apart(found)
-    z = left[(peaks.width, *peaks.places.T)]
     share = _shares(peaks.significance, z)
     points = np.array(filters.usable)[peaks.width] < _POINT
     lost = (1 - share) * _common_losses(peaks.significance, z, points)
@@ -231,26 +237,25 @@ def _share(square: np.ndarray, usual: float) -> np.ndarray:
     return share
 
 
-def _sharp(residual: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _sharp(residual: Tensor, weights: Tensor) -> Tensor:
     """Return where a residual has a peak that is sharper than any source: a hot pixel, or a cosmic ray.
 
     Such a pixel stands out from both of its neighbours along an axis. Tracks do so across their direction.
 
     Parameters
     ----------
-    residual, weights : ndarray, shape ``(*spatial)``
+    residual, weights : Tensor, shape ``(*spatial)``
         The residual, and 1 / variance of its noise.
     """
-    found = np.zeros(residual.shape, bool)
-    error = np.sqrt(1 + 1 / (2 * _BESIDE**2))  # of r − m / _BESIDE for noise of variance 1
-    height = residual * np.sqrt(weights)
+    found = torch.zeros_like(residual, dtype=torch.bool)
+    error = math.sqrt(1 + 1 / (2 * _BESIDE**2))  # of r − m / _BESIDE for noise of variance 1
+    height = residual * weights.sqrt()
     for axis, n in enumerate(residual.shape):
         if n < 3:
             continue
-        before, after = (np.roll(height, shift, axis) for shift in (1, -1))
-        bright = np.abs(height) - np.sign(height) * (before + after) / 2 / _BESIDE
-        inner = (slice(None),) * axis + (slice(1, -1),)
-        found[inner] |= bright[inner] > _SHARP * error
+        before, middle, after = (height.narrow(axis, start, n - 2) for start in range(3))
+        beside = (before + after).mul_(middle.sign()).mul_(1 / (2 * _BESIDE))
+        found.narrow(axis, 1, n - 2).logical_or_(middle.abs().sub_(beside) > _SHARP * error)
     return found
 
 

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from itertools import product
 
 import torch
@@ -85,10 +84,10 @@ def _distances(
     distances = image.new_empty(math.prod(sides))
     for shifts in product(*axes):
         here, there = tuple(one.here for one in shifts), tuple(one.there for one in shifts)
-        apart = reduce(torch.add, ((channel[here] - channel[there]).square_() for channel in image))
+        apart = (image[:, *here] - image[:, *there]).square_().sum(0)
         index = shifts[0].index
         for axis, shift in enumerate(shifts):
-            apart = reduce(torch.add, (apart.index_select(axis, pixels) for pixels in shift.pixels))
+            apart = apart.index_select(axis, shift.pixels).unflatten(axis, (patch[axis], -1)).sum(axis)
             index = index if axis == 0 else index[..., None] + shift.index
         distances[index.flatten()] = apart.flatten()
     return distances.view(-1, math.prod(window))
@@ -102,15 +101,15 @@ class _Shift:
     ----------
     here, there : slice
         The part of the image that has these references, and the part that has the other patches.
-    pixels : tuple of Tensor of int64
-        Places in this part of the first pixel of each patch, of the second one, and so on.
+    pixels : Tensor of int64
+        Places in this part of the first pixels of all patches, then of the second ones, and so on.
     index : Tensor of int64
         What the axis contributes to the flat index of a distance.
     """
 
     here: slice
     there: slice
-    pixels: tuple[Tensor, ...]
+    pixels: Tensor
     index: Tensor
 
 
@@ -135,7 +134,7 @@ def _shifts(
             continue
         used = first[number]
         low, high = int(used[0]), int(used[-1]) + patch
-        pixels = tuple(used - low + n for n in range(patch))
+        pixels = torch.cat([used - low + n for n in range(patch)])
         index = step * number + place_step * place[number]
         yield _Shift(slice(low, high), slice(low + offset, high + offset), pixels, index)
 

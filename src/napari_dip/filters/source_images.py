@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_dip.diagnostics.separable import around
 from napari_dip.diagnostics.sources import MatchedFilters, kernel
 
 if TYPE_CHECKING:
@@ -29,14 +30,13 @@ def fitted_sources(
     share : ndarray, shape ``(number,)``
         Shares of the fluxes, above 0.
     """
-    from scipy.sparse import csc_array, diags_array
+    from scipy.sparse import diags_array
     from scipy.sparse.linalg import spsolve
 
-    templates, above = _templates(filters, rows)
-    measures = above.T @ diags_array(filters.weights.ravel())
-    system = csc_array(measures @ templates)
+    templates, measures = _templates(filters, rows)
+    system = (measures.T @ templates).tocsc()
     system += diags_array(system.diagonal() * (1 - share) / share)
-    flux = np.atleast_1d(spsolve(system, measures @ residual.ravel()))
+    flux = np.atleast_1d(spsolve(system, measures.T @ residual.ravel()))
     image: np.ndarray = (templates @ flux).reshape(residual.shape)
     return image
 
@@ -53,34 +53,33 @@ def sources_of_losses(filters: MatchedFilters, rows: np.ndarray, losses: np.ndar
     losses : ndarray, shape ``(number,)``
         The fluxes.
     """
-    templates, _ = _templates(filters, rows)
-    information = np.array([filters.information(width)[tuple(place)] for width, *place in rows])
+    templates, measures = _templates(filters, rows)
+    information = templates.multiply(measures).sum(0)
     image: np.ndarray = (templates @ (losses / np.sqrt(information))).reshape(filters.weights.shape)
     return image
 
 
 def _templates(filters: MatchedFilters, rows: np.ndarray) -> "tuple[csc_array, csc_array]":
-    """Return the images of sources of flux 1, and how far they lie above their surroundings.
+    """Return the images of sources of flux 1, and what their images are multiplied by to measure the flux.
 
-    Both have the shape ``(pixels, sources)``.
+    Both have the shape ``(pixels, sources)``. The second is the weighted height above the surroundings.
     """
     from scipy.sparse import csc_array
 
     shape = filters.weights.shape
-    pixels, owners, values, above = [], [], [], []
-    for owner, (width, *place) in enumerate(rows):
-        template = kernel(filters.usable[width], len(shape))
-        reach = template.shape[0] // 2
-        window = [
-            np.arange(max(0, at - reach), min(n, at + reach + 1)) for at, n in zip(place, shape, strict=True)
-        ]
-        part = template[np.ix_(*(one - at + reach for one, at in zip(window, place, strict=True)))]
-        inside = np.ix_(*window)
-        weights = filters.weights[inside]
-        pixels.append(np.ravel_multi_index(inside, shape).ravel())
-        owners.append(np.full(part.size, owner))
+    kernels = [kernel(width, len(shape)) for width in filters.usable]
+    pixels, values, measures, ends = [], [], [], [0]
+    for width, *place in rows:
+        template = kernels[width]
+        inside, own = around(shape, place, len(template) // 2)
+        part, weights = template[own], filters.weights[inside].astype(np.float64)
+        ranges = (np.arange(one.start, one.stop) for one in inside)
+        pixels.append(np.ravel_multi_index(np.ix_(*ranges), shape).ravel())
         values.append(part.ravel())
-        above.append((part - (weights * part).sum() / weights.sum()).ravel())
-    place = (np.concatenate(pixels), np.concatenate(owners))
+        measures.append((weights * (part - (weights * part).sum() / weights.sum())).ravel())
+        ends.append(ends[-1] + part.size)
+    place = (np.concatenate(pixels), np.array(ends))
     size = (filters.weights.size, len(rows))
-    return csc_array((np.concatenate(values), place), size), csc_array((np.concatenate(above), place), size)
+    return csc_array((np.concatenate(values), *place), size), csc_array(
+        (np.concatenate(measures), *place), size
+    )

@@ -83,8 +83,10 @@ class Units:
 
     def to_grey(self, x: "Tensor") -> "Tensor":
         """Return working values as grey levels, in float64."""
+        import torch
+
         x = x.cpu() if x.device.type == "mps" else x  # which has no float64
-        return x.double() * self.scale + float(self.offset)
+        return x.to(torch.float64, copy=True).mul_(self.scale).add_(float(self.offset))
 
     def to_grey_level(self, value: float) -> float:
         """Return the grey level of a working value."""

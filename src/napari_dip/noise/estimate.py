@@ -213,14 +213,22 @@ class _Fit:
 
 def _fitting(model: NoiseModel, planes: Sequence[Plane]) -> Steps[_Fit]:
     """Return, in steps, the noise model with parameters measured from some planes."""
-    if isinstance(model, UnknownNoise):
-        with contextlib.suppress(ValueError):
-            fit = yield from _fitting(PoissonNoise(), planes)
-            if fit.refusal is None:
-                return fit
-        return (yield from _fitting(GaussianNoise(1.0), planes))
-    found = yield from Neighbourhoods.measuring(planes, counts=isinstance(model, PoissonNoise))
+    found = yield from Neighbourhoods.measuring(planes, counts=isinstance(model, PoissonNoise | UnknownNoise))
     levels = yield from Levels.measuring(found)
+    if not isinstance(model, UnknownNoise):
+        return _fitted(model, found, levels)
+    with contextlib.suppress(ValueError):
+        fit = _fitted(PoissonNoise(), found, levels)
+        if fit.refusal is None:
+            return fit
+    seen = np.concatenate([values[valid] for values, valid in planes])
+    if clipping_levels(seen, counts=True) != clipping_levels(seen):
+        return (yield from _fitting(GaussianNoise(1.0), planes))
+    return _fitted(GaussianNoise(1.0), found, levels)
+
+
+def _fitted(model: NoiseModel, found: Neighbourhoods, levels: Levels) -> _Fit:
+    """Return the noise model with parameters measured from the levels of some neighbourhoods."""
     match model:
         case GaussianNoise() | LaplaceNoise():
             variance, error = PhotonTransfer.flat(levels).at(0)

@@ -162,8 +162,8 @@ class Frame:
         for channel, kind in self.empty.items():
             parts[channel] = self._passed(channel, kind).expand(shape)
         device = parts[(self.channels or [0])[0]].device
-        whole = torch.cat([parts[channel].to(device) for channel in sorted(parts)], 1)
-        return self.axes.from_batch(whole.to(self.dtype))
+        whole = torch.cat([parts[channel].to(device, self.dtype) for channel in sorted(parts)], 1)
+        return self.axes.from_batch(whole)
 
     def difference(self, d: "Tensor") -> "Tensor":
         """Return a difference of restored images in grey levels, with the axes of the image.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 from napari_dip.device import Device, choose
 from napari_dip.errors import DivergenceError, RestorationError, translated_errors
 from napari_dip.image.units import Units
-from napari_dip.optim.iterate import Iterate, Outcome, StoppingCriterion
+from napari_dip.optim.iterate import Iterate, Outcome, StoppingCriterion, on_demand
 from napari_dip.restoration.checks import (
     checked_seed,
     checked_threads,
@@ -234,7 +234,7 @@ class SeriesRun:
                     sources, errors = iterate.sources, iterate.errors
                     yield replace(
                         iterate,
-                        x=frame.restored(iterate.x),
+                        x=on_demand(partial(frame.restored, iterate.x)),
                         sources=None if sources is None else frame.difference(sources),
                         errors=None if errors is None else errors.mapped(frame.difference),
                         score=_score(iterate, problem.units),
@@ -318,7 +318,11 @@ def _in_grey_levels(rule: "StoppingRule | None", frame: "Frame") -> "StoppingRul
         def start(self) -> "Callable[[Iterate], Outcome | None]":
             check = own.start()
             return lambda iterate: check(
-                replace(iterate, x=units.to_grey(iterate.x).to(dtype), score=_score(iterate, units))
+                replace(
+                    iterate,
+                    x=on_demand(lambda: units.to_grey(iterate.x).to(dtype)),
+                    score=_score(iterate, units),
+                )
             )
 
     return InGreyLevels()

@@ -12,6 +12,7 @@ from qtpy.QtCore import QThreadPool
 from superqt.utils import FunctionWorker, WorkerBase
 
 from napari_dip import Denoise, Iterate, Outcome, RestorationError
+from napari_dip.plugin.runs import runner
 from napari_dip.plugin.runs.runner import Ending, Job, Queue, RunWatch, queue_of
 from napari_dip.restoration.collect import restoring
 from napari_dip.restoration.progress import ProgressTracker
@@ -135,7 +136,7 @@ def run(queue, qtbot):
         return follower
 
     def settles(follower):
-        qtbot.waitUntil(lambda: bool(follower.endings), timeout=3000)
+        qtbot.waitUntil(lambda: bool(follower.endings), timeout=60_000)
         qtbot.wait(5)
         assert len(follower.endings) == 1, "it ended more than once"
 
@@ -166,12 +167,33 @@ def test_a_real_run_gives_what_restore_gives(run, phantom, tiny):
     assert follower.snapshots[-1].position.total == tiny.iterations
 
 
-def test_snapshots_keep_their_distance(run):
-    interval = 0.05
-    began = time.monotonic()
-    follower = run(Stream(60, pause=0.004), interval=interval)
-    took = time.monotonic() - began
-    assert 2 <= len(follower.snapshots) <= took / interval + 1
+class Clock:
+    """A clock that only stands still or is slept on."""
+
+    now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock for the jobs and their streams, by which no other work takes time."""
+    made = Clock()
+    monkeypatch.setattr(runner, "time", made)
+    monkeypatch.setitem(globals(), "time", made)
+    return made
+
+
+def shown(follower):
+    return [int(snapshot.pixels.max()) for snapshot in follower.snapshots]
+
+
+def test_snapshots_keep_their_distance(run, clock):
+    assert shown(run(Stream(60, pause=1), interval=12)) == [0, 12, 24, 36, 48]
 
 
 @pytest.mark.parametrize("interval", [0.0, 0.02, 0.1])
@@ -191,30 +213,18 @@ def test_a_curve_is_of_one_frame(run):
         assert (snapshot.pixels // 1000 == snapshot.frame).all()
 
 
-def test_slow_drawing_makes_snapshots_rarer(run):
-    def counted(drawing):
-        stream = Stream(80, pause=0.004)
-        follower = Follower(stream, interval=0.01)
-        follower.job.drew(drawing)
-        began = time.monotonic()
-        follower.job.start()
-        run.settles(follower)
-        return len(follower.snapshots), time.monotonic() - began
-
-    often, _ = counted(0.0)
-    seldom, took = counted(0.02)  # a tenth of the time: 0.2 s apart
-    assert seldom <= took / 0.2 + 1
-    assert often > 2 * seldom
-
-
-def test_quick_drawing_makes_snapshots_no_more_frequent_than_asked(run):
-    follower = Follower(Stream(50, pause=0.004), interval=0.05)
-    follower.job.drew(0.5)
-    follower.job.drew(1e-6)
-    began = time.monotonic()
+@pytest.mark.parametrize(
+    ("drawings", "distance"),
+    [([], 4), ([2.0], 20), ([5.0, 1e-6], 4)],  # drawing takes a tenth of the time
+    ids=["quick", "slow", "no longer slow"],
+)
+def test_slow_drawing_makes_snapshots_rarer(run, clock, drawings, distance):
+    follower = Follower(Stream(60, pause=1), interval=4)
+    for seconds in drawings:
+        follower.job.drew(seconds)
     follower.job.start()
     run.settles(follower)
-    assert 1 < len(follower.snapshots) <= (time.monotonic() - began) / 0.05 + 1
+    assert shown(follower) == list(range(0, 60, distance))
 
 
 # Errors
@@ -583,7 +593,7 @@ def test_a_run_keeps_nobody_else_waiting_where_there_is_one_core(queue, qtbot, r
         other = FunctionWorker(lambda: "found")
         other.returned.connect(found.append)
         other.start()
-        qtbot.waitUntil(lambda: found == ["found"], timeout=3000)
+        qtbot.waitUntil(lambda: found == ["found"], timeout=60_000)
         follower.job.cancel()
         run.settles(follower)
         qtbot.waitUntil(lambda: pool.activeThreadCount() == 0)
