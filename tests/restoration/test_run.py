@@ -17,6 +17,7 @@ from napari_dip import (
     FineTune,
     Hourglass,
     Inpaint,
+    Iterate,
     Measurement,
     NonLocalBayes,
     Outcome,
@@ -307,13 +308,20 @@ def test_a_rule_of_ones_own_sees_grey_levels(stack):
     assert all(one > 1e11 for one in seen)
 
 
-def test_images_on_the_way_are_turned_into_grey_levels_only_where_they_are_read(stack, monkeypatch):
+class Waiting(DIP):
+    """Shows each of two images several times."""
+
+    def solve(self, problem, **options):
+        for number, image in enumerate((problem.data, problem.data + 1)):
+            iterate = Iterate(number, image, problem(image))
+            yield from [iterate] * 4
+        yield replace(iterate, outcome=Outcome.COMPUTED)
+        return {}
+
+
+def test_an_image_that_waits_is_turned_into_grey_levels_once(stack, monkeypatch):
     made = []
     restored = Frame.restored
-    monkeypatch.setattr(Frame, "restored", lambda frame, x=None: made.append(0) or restored(frame, x))
-    iterates = list(solve(stack[0], Denoise(), SMALL))
-    assert len(iterates) > SMALL.iterations
-    assert not made
-    again = iterates[-1].x
-    assert len(made) == 1
-    assert iterates[-1].x is again
+    monkeypatch.setattr(Frame, "restored", lambda frame, x=None: made.append(x) or restored(frame, x))
+    assert len(list(solve(stack[0], Denoise(), Waiting()))) == 9
+    assert len(made) == 2

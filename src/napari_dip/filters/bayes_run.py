@@ -104,8 +104,10 @@ def restoring(
 
 
 def _iterates(problem: Problem, strength: float, *, recover_sources: bool) -> Generator[Iterate, None, None]:
+    rough = problem.interpolated(problem.complete_data)
+
     def waiting(x: Tensor | None) -> Iterate:
-        best = problem.interpolated(problem.complete_data) if x is None else x
+        best = rough if x is None else x
         return Iterate(0, best, best.new_full((), torch.nan), preparing=True)
 
     yield waiting(None)  # a small image can be stopped too, between two frames of a series

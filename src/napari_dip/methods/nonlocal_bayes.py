@@ -28,8 +28,8 @@ class NonLocalBayes:
     Lebrun, Buades, Morel, *A Nonlocal Bayesian Image Denoising Algorithm*, SIAM J. Imaging Sciences 6, 2013.
 
     Deconvolution takes eight rounds, and super-resolution twelve: the image is drawn to the data and denoised
-    in turn, each time more weakly. Source: Zhang et al., *Plug-and-Play Image Restoration with Deep Denoiser Prior*, IEEE Trans.
-    Pattern Analysis and Machine Intelligence 44, 2022, section 3.
+    in turn, each time more weakly. Source: Zhang et al., *Plug-and-Play Image Restoration with Deep Denoiser
+    Prior*, IEEE Trans. Pattern Analysis and Machine Intelligence 44, 2022, section 3.
 
     Parameters
     ----------

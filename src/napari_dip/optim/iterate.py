@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -154,7 +154,7 @@ class PixelErrors:
         return PixelErrors(change(self.standard_error), change(self.noise_std), self.scores)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Iterate:
     """One step of a run.
 
@@ -163,8 +163,7 @@ class Iterate:
     index : int
         Number of iterations before it; 0 is the network as given.
     x : Tensor
-        The image, in grey levels. Later iterations do not change it. `on_demand` gives one that is computed
-        when it is first read.
+        The image, in grey levels. Later iterations do not change it.
     loss : Tensor
         The energy that was minimised, 0-d; NaN while nothing is fitted.
     score : float, optional
@@ -229,29 +228,3 @@ class Iterate:
     preparing: bool = False
     unseen: Unseen | None = None
     diagnose: "Callable[[], Diagnostics] | None" = None
-
-
-class _OnDemand:
-    """A field whose value may be a function, which is replaced by what it returns when it is first read."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        if instance is None:
-            return self
-        value = vars(instance)[self._name]
-        if callable(value):
-            value = vars(instance)[self._name] = value()
-        return value
-
-    def __set__(self, instance: Any, value: Any) -> None:
-        vars(instance)[self._name] = value
-
-
-Iterate.x = _OnDemand("x")  # type: ignore[assignment]  # within the class it would be taken for a default
-
-
-def on_demand(compute: "Callable[[], Tensor]") -> "Tensor":
-    """Return the `x` of an iterate that is computed when it is first read, since few are looked at."""
-    return cast("Tensor", compute)

@@ -6,13 +6,13 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Self
 
 from napari_dip.device import Device, choose
 from napari_dip.errors import DivergenceError, RestorationError, translated_errors
 from napari_dip.image.units import Units
-from napari_dip.optim.iterate import Iterate, Outcome, StoppingCriterion, on_demand
+from napari_dip.optim.iterate import Iterate, Outcome, StoppingCriterion
 from napari_dip.restoration.checks import (
     checked_seed,
     checked_threads,
@@ -219,6 +219,7 @@ class SeriesRun:
                 stopping_rule=_in_grey_levels(self.stopping_rule, frame),
             )
             solve = partial(with_uncertainty, solve) if self.uncertainty else solve
+            shown = lru_cache(1)(frame.restored)  # a run that waits shows the same image many times
             run = solve(problem.rolled(home), seed=self.seed, initial_state=state or None)
             try:
                 while True:
@@ -234,7 +235,7 @@ class SeriesRun:
                     sources, errors = iterate.sources, iterate.errors
                     yield replace(
                         iterate,
-                        x=on_demand(partial(frame.restored, iterate.x)),
+                        x=shown(iterate.x),
                         sources=None if sources is None else frame.difference(sources),
                         errors=None if errors is None else errors.mapped(frame.difference),
                         score=_score(iterate, problem.units),
@@ -316,14 +317,8 @@ def _in_grey_levels(rule: "StoppingRule | None", frame: "Frame") -> "StoppingRul
 
     class InGreyLevels(StoppingRule):
         def start(self) -> "Callable[[Iterate], Outcome | None]":
-            check = own.start()
-            return lambda iterate: check(
-                replace(
-                    iterate,
-                    x=on_demand(lambda: units.to_grey(iterate.x).to(dtype)),
-                    score=_score(iterate, units),
-                )
-            )
+            check, grey = own.start(), lru_cache(1)(lambda x: units.to_grey(x).to(dtype))
+            return lambda iterate: check(replace(iterate, x=grey(iterate.x), score=_score(iterate, units)))
 
     return InGreyLevels()
 
