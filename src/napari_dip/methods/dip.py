@@ -55,10 +55,11 @@ class DIP:
     postfilter : bool
         For denoising and inpainting without a guide: filter the data at the end with the fitted image as the
         pilot (non-local Bayes: Lebrun, Buades, Morel, SIAM J. Imaging Sciences 6, 2013), and take a mean of
-        both. This gains a tenth of a decibel on average, and more where there are outliers. Places where the
+        both. This gains some tenths of a decibel, and more where there are outliers. Places where the
         data show nothing but noise become smooth. The filter is used only if held-out pixels decide when to
         stop, which also decide how much of it to take, or a second image, which decides if it is better. For
-        deconvolution, the mean is that of the fitted image and the initial estimate.
+        denoising and deconvolution, the answer is then mixed with the initial estimate, made again from all
+        pixels, in the shares that held-out pixels prefer.
     recover_sources : bool
         For denoising: put back faint stars, spots and blobs, bright or dark, that stand out from the noise of
         the data but are weaker in the fitted image, or absent. It is used only if held-out pixels decide when

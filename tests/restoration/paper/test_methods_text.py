@@ -156,8 +156,10 @@ def test_the_paragraph_of_a_usual_run():
             fitted from different random weights. At the end, the data were filtered by non-local Bayes with
             the fitted image as the pilot (Lebrun et al. 2013), and the result is the mean of both that the
             held-out pixels preferred. Outside the multiresolution support of the data, where they show no
-            structure of any width (Starck et al. 1995), the result is their smooth mean. For these filters,
-            photon noise was given the same variance everywhere by the generalised
+            structure of any width (Starck et al. 1995), the result is their smooth mean. The final
+            result is the mean of the image so far and of the estimate by non-local Bayes, made again from all
+            pixels, that the held-out pixels preferred. For these filters, photon noise was
+            given the same variance everywhere by the generalised
             Anscombe transform with its exact unbiased inverse (Mäkitalo and Foi 2011;
             Mäkitalo and Foi 2013). Faint sources that stand out from the noise of the data, but were
             weaker in the fitted image or absent from it, were put back. The run ended when the error on the

@@ -136,13 +136,8 @@ def _(method: DIP, found: Provenance, cite: Bibliography) -> Iterator[str]:
     white = criteria <= {StoppingCriterion.HELD_OUT}
     inpaints = isinstance(task, Inpaint) and task.keep_observed
     denoises = isinstance(task, Denoise | Deconvolve) and not inpaints
-    if (
-        method.initial_estimate
-        and denoises
-        and white
-        and not guided
-        and isinstance(method.network, Hourglass)
-    ):
+    estimated = method.initial_estimate and denoises and not guided and isinstance(method.network, Hourglass)
+    if estimated and white:
         rounds = f", in eight rounds {cite('zhang2022')}" if isinstance(task, Deconvolve) else ""
         yield (
             "It also saw an estimate by non-local Bayes, made without the held-out pixels "
@@ -180,12 +175,6 @@ def _(method: DIP, found: Provenance, cite: Bibliography) -> Iterator[str]:
             "random weights."
         )
     held_out = StoppingCriterion.HELD_OUT in criteria and isinstance(task, Denoise) and finished
-    mixed = isinstance(task, Deconvolve) and StoppingCriterion.HELD_OUT in criteria and finished
-    if method.postfilter and method.initial_estimate and mixed and not guided:
-        yield (
-            "The result is the mean of the fitted image and of this estimate, made again from all pixels, "
-            "that the held-out pixels preferred."
-        )
     if method.postfilter and held_out and not guided and inpaints:
         yield (
             "At the end, missing pixels were completed by non-local Bayes with the fitted image as the pilot "
@@ -197,6 +186,12 @@ def _(method: DIP, found: Provenance, cite: Bibliography) -> Iterator[str]:
             f"{cite('lebrun2013')}, and the result is the mean of both that the held-out pixels preferred. "
             "Outside the multiresolution support of the data, where they show no structure of any width "
             f"{cite('starck1995')}, the result is their smooth mean."
+        )
+    if method.postfilter and estimated and StoppingCriterion.HELD_OUT in criteria and finished:
+        answer = "fitted image" if isinstance(task, Deconvolve) else "image so far"
+        yield (
+            f"The final result is the mean of the {answer} and of the estimate by non-local Bayes, made "
+            "again from all pixels, that the held-out pixels preferred."
         )
     photons = isinstance(task.noise, PoissonNoise | PoissonGaussianNoise) or found.noise_was_measured
     if photons and white and (method.initial_estimate or method.postfilter) and isinstance(task, Denoise):
@@ -327,17 +322,18 @@ def _(method: NonLocalBayes, found: Provenance, cite: Bibliography) -> Iterator[
         "result of the first. Channels were transformed to their principal components. In the first step, "
         f"lower frequencies were taken from denoised images of fewer pixels {cite('facciolo2017')}."
     )
-    deconvolves = isinstance(found.task, Deconvolve)
-    if deconvolves:
+    denoises = isinstance(found.task, Denoise)
+    if not denoises:
+        rounds = "eight" if isinstance(found.task, Deconvolve) else "twelve"
         yield (
-            "In eight rounds, the image was drawn to the data by conjugate gradients, and then denoised in "
-            f"this way, each time more weakly {cite('zhang2022')}."
+            f"In {rounds} rounds, the image was drawn to the data by conjugate gradients, and then denoised "
+            f"in this way, each time more weakly {cite('zhang2022')}."
         )
     noise, given = found.task.noise, found.noise_std or found.source.noise_std is not None
     unknown = not (noise.known or given)
     if unknown:
         yield f"The noise was measured in the data {cite('immerkaer1996')}."
-    if not deconvolves and (unknown or isinstance(noise, PoissonNoise | PoissonGaussianNoise)):
+    if denoises and (unknown or isinstance(noise, PoissonNoise | PoissonGaussianNoise)):
         yield (
             f"{'If it was found to grow with brightness, it' if unknown else 'The noise'} was made equally "
             "strong everywhere by the generalised Anscombe transform with its exact unbiased inverse "
@@ -345,7 +341,7 @@ def _(method: NonLocalBayes, found: Provenance, cite: Bibliography) -> Iterator[
         )
     if method.strength != 1:
         yield f"The standard deviation of the noise was multiplied by {method.strength:g}."
-    if method.recover_sources and not deconvolves:
+    if method.recover_sources and denoises:
         yield _recovery("filtered")
 
 
