@@ -83,7 +83,7 @@ def preparing(
         images.append(blank if estimate is None else estimate)
     seen = []
     for image in images:
-        seen.append(_CONTRAST * (Range.of(image, image.isfinite()).to_unit(image) - 0.5).cpu())
+        seen.append(as_input(image))
         yield None
     range_ = Range.of(problem.data, problem.weights > 0).through(problem.gain)
     yield None
@@ -91,11 +91,16 @@ def preparing(
     return Preparation(validation, energy, estimate, seen, range_)
 
 
-def _sees_estimate(settings: FitSettings, problem: Problem) -> bool:
-    """Whether the network has channels for an initial estimate.
+def as_input(image: Tensor) -> Tensor:
+    """Return an image as a network sees it: about 0, with a contrast like that of its own input, on the CPU."""
+    return _CONTRAST * (Range.of(image, image.isfinite()).to_unit(image) - 0.5).cpu()
 
-    Classic filters know nothing about what is missing or finer than the data. An initial estimate was found
-    to do harm in inpainting and super-resolution.
+
+def _sees_estimate(settings: FitSettings, problem: Problem) -> bool:
+    """Whether the network has channels for an estimate by classic filters alone.
+
+    They know nothing about what is missing or finer than the data. Such an estimate was found to do harm in
+    inpainting, where a second fit sees a better one (`second_fit`), and in super-resolution.
     """
     noisy = isinstance(problem.operator, Identity | Blur) and not problem.only_missing
     sees_images = settings.network.input_shape(problem.grid.shape) == problem.grid.shape
