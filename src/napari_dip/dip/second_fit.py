@@ -65,7 +65,7 @@ def fitted_twice(
         weights.update({FIRST + name: value for name, value in own.items()})
     _, blind = yield from in_background(postfilter(first.x, prepared.validation), always(first))
     seeing = replace(prepared, seen=[*prepared.seen, as_input(blind)])
-    rest = replace(settings, iterations=settings.iterations - length)
+    rest = replace(settings, iterations=settings.iterations - length, patience=2 * settings.patience)
     lowest = math.inf if first.score is None else first.score
     better = False
     with closing(run(rest, seeing, replace(first, index=0), weights)) as iterates:
