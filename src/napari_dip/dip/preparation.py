@@ -92,7 +92,7 @@ def preparing(
 
 
 def as_input(image: Tensor) -> Tensor:
-    """Return an image as a network sees it: about 0, with a contrast like that of its own input, on the CPU."""
+    """Return an image as a network sees it beside its own input: about 0, of one contrast, on the CPU."""
     return _CONTRAST * (Range.of(image, image.isfinite()).to_unit(image) - 0.5).cpu()
 
 

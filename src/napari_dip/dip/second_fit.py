@@ -18,16 +18,18 @@ Run = Callable[[FitSettings, Preparation, Iterate, State], Generator[Iterate, No
 
 #: What the names of the weights of the first fit begin with.
 FIRST = "first."
-#: Largest share of the iterations that the first fit takes, and the fewest that are worth dividing.
-_SHARE, _FEWEST = 2 / 3, 30
+#: Largest share of the iterations that the first fit takes.
+_SHARE = 2 / 3
+#: Patience of the second fit, as a multiple. It soon gives again what it sees, and then finds more.
+_PATIENCE = 2
 
 
 def worth_second_fit(settings: FitSettings, validation: Validation) -> bool:
-    """Whether there are missing pixels to complete, held-out ones to judge them, and a network to see them."""
+    """Whether only missing pixels are wanted, held-out ones judge them, and the network can see an image."""
     problem = validation.problem
     sees_images = settings.network.input_shape(problem.grid.shape) == problem.grid.shape
     judged = problem.only_missing and validation.held_out is not None
-    return settings.initial_estimate and judged and sees_images and settings.iterations >= _FEWEST
+    return settings.initial_estimate and judged and sees_images
 
 
 def fitted_twice(
@@ -53,7 +55,7 @@ def fitted_twice(
         Weights to begin with, which are updated.
     """
     own = {name.removeprefix(FIRST): value for name, value in weights.items() if name.startswith(FIRST)}
-    once = replace(settings, ensemble_size=1, iterations=int(_SHARE * settings.iterations))
+    once = replace(settings, ensemble_size=1, iterations=max(1, int(_SHARE * settings.iterations)))
     length = 0
     try:
         with closing(run(once, prepared, waiting, own)) as iterates:
@@ -65,10 +67,11 @@ def fitted_twice(
         weights.update({FIRST + name: value for name, value in own.items()})
     _, blind = yield from in_background(postfilter(first.x, prepared.validation), always(first))
     seeing = replace(prepared, seen=[*prepared.seen, as_input(blind)])
-    rest = replace(settings, iterations=settings.iterations - length, patience=2 * settings.patience)
+    rest = settings.iterations - length
+    again = replace(settings, iterations=rest, patience=_PATIENCE * settings.patience)
     lowest = math.inf if first.score is None else first.score
     better = False
-    with closing(run(rest, seeing, replace(first, index=0), weights)) as iterates:
+    with closing(run(again, seeing, replace(first, index=0), weights)) as iterates:
         for iterate in iterates:
             if iterate.score is not None or iterate.outcome is not None:
                 better = iterate.score is not None and iterate.score <= lowest
