@@ -162,6 +162,16 @@ def test_what_is_missing_in_a_texture_comes_back(channels, noise, share, wide, r
     assert error(result[missing], texture[missing]) < share * error(smooth[missing], texture[missing])
 
 
+def test_hardly_any_of_the_completion_is_taken_where_held_out_pixels_prefer_the_fit(wide, random):
+    image = wide + random.normal(0, 40, wide.shape)  # patches of noise tell nothing about one another
+    tried, weights = holes(image, random)
+    fitted = image + random.normal(0, 10, wide.shape)
+    missing = np.broadcast_to(~weights, image.shape)
+    assert error(filtered(fitted, tried)[missing], image[missing]) < 1.1 * error(
+        fitted[missing], image[missing]
+    )
+
+
 def test_missing_pixels_have_no_influence(wide, random):
     tried, weights = holes(wide, random)
     hidden = tried.problem.data + 1e4 * torch.as_tensor(~weights)[None]

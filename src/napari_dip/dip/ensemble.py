@@ -18,6 +18,7 @@ from napari_dip.dip.photon_energy import levelled
 from napari_dip.dip.postfilter import postfiltered
 from napari_dip.dip.preparation import Preparation, preparing
 from napari_dip.dip.refinement import refined
+from napari_dip.dip.second_fit import FIRST, fitted_twice, worth_second_fit
 from napari_dip.dip.settings import FitSettings
 from napari_dip.dip.split_filters import split_postfiltered
 from napari_dip.errors import DivergenceError
@@ -69,7 +70,7 @@ def fit_ensemble(
         Weights of each network after its last iteration.
     """
     weights = dict(initial_state or {})
-    if weights and not any(name.startswith("0.") for name in weights):
+    if weights and not any(name.removeprefix(FIRST).startswith("0.") for name in weights):
         raise mismatched_state()
     rule = stopping_rule or Never()
     if settings.time_limit is not None:
@@ -93,7 +94,10 @@ def _iterates(
     validation = early.validation = prepared.validation
     waiting = early.waiting(prepared.estimate)
     measured = description(validation, early.problem)
-    with closing(_runs(settings, prepared, waiting, seed, weights)) as runs:
+    run = partial(_runs, seed)
+    if guide is None and worth_second_fit(settings, validation):
+        run = partial(fitted_twice, run)
+    with closing(run(settings, prepared, waiting, weights)) as runs:
         for iterate in _finished(runs, settings, prepared, guided=guide is not None):
             if iterate.outcome is not None:
                 note = f"{measured} {iterate.note}".strip()
@@ -123,7 +127,7 @@ def _finished(
 
 
 def _runs(
-    settings: FitSettings, prepared: Preparation, waiting: Iterate, seed: int, weights: State
+    seed: int, settings: FitSettings, prepared: Preparation, waiting: Iterate, weights: State
 ) -> Generator[Iterate, None, None]:
     """Yield the iterates of all networks; each x is the mean with the answers of the networks before.
 

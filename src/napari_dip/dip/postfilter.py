@@ -18,13 +18,15 @@ from napari_dip.noise.models import LaplaceNoise
 from napari_dip.noise.residual import residual_sigma
 from napari_dip.optim.iterate import Iterate
 
-#: Standard errors by which held-out pixels have to speak against the filter, and against empty places.
-_SIGNIFICANT, _CONTRADICTED = 2.0, 3.0
+#: Standard errors by which held-out pixels have to speak against empty places.
+_CONTRADICTED = 3.0
 #: Shares of the pixels, from the flattest on, that end a class of places: quiet, middle and steep ones.
 _PLACES = (0.7, 0.9)
 #: Share of the filtered image that was best on average in each class, and the inverse of its variance from
 #: image to image.
 _USUAL_SHARES, _USUAL_WEIGHT = (0.9, 0.75, 0.7), 16.0
+#: The same for missing pixels. The errors on held-out pixels are those of edges: few of them say much.
+_MISSING_SHARE, _MISSING_WEIGHT = 0.7, 64.0
 #: Number of times that missing pixels are filled in, each time with a better pilot.
 _ROUNDS = 2
 #: Noise of observed pixels around missing ones, as a share of the residual: data may have hardly any noise.
@@ -58,10 +60,8 @@ def postfilter(x: Tensor, validation: Validation) -> Generator[None, None, tuple
     With the help of similar patches, the filter recovers details that are in the data but that the fit has
     lost. Its errors differ from those of the fit, so a mean of both is better than either. The filter is
     first run without the held-out pixels, which tell how much of it to take. The result is then computed
-    again from all pixels. Where the data show nothing but noise, the answer is their smooth mean.
-
-    Where only missing pixels are wanted, the filtered image is taken whole, unless it is clearly worse on
-    held-out pixels than the fitted image.
+    again from all pixels. Where the data show nothing but noise, the answer is their smooth mean, unless only
+    missing pixels are wanted.
 
     Parameters
     ----------
@@ -97,18 +97,13 @@ def postfilter(x: Tensor, validation: Validation) -> Generator[None, None, tuple
     fitted, even = pilot / sigmas, noisy / sigmas
     filtered = yield from act(fitted, even, (seen, observed))
     judged = observed & ~seen
-    if problem.only_missing:
-        blind, after = (transform.inverse(sigmas * one) for one in filtered)
-        errors = [((data - one) / (sigmas * transform.step(before))).square() for one in (before, blind)]
-        gain = (errors[0] - errors[1])[judged]
-        # A single pixel has no standard error, and tells nothing.
-        rejected = len(gain) > 1 and gain.mean() < -_SIGNIFICANT * gain.std() / len(gain) ** 0.5
-        return (x, x) if rejected else (after[None].to(x), blind[None].to(x))
     blind, after = filtered
-    share = _share(fitted, blind, even, judged)
+    share_of = _share_completed if problem.only_missing else _share
+    share = share_of(fitted, blind, even, judged)
     means = [torch.lerp(fitted, one, share) for one in (after, blind)]
     yield
-    means = _emptied(means, even, (observed, seen), judged)
+    if not problem.only_missing:
+        means = _emptied(means, even, (observed, seen), judged)
     answer, unseeing = (transform.inverse(sigmas * one)[None].to(x) for one in means)
     return answer, unseeing
 
@@ -139,6 +134,17 @@ def _share(fitted: Tensor, blind: Tensor, data: Tensor, judged: Tensor) -> Tenso
         weight = _USUAL_WEIGHT + change.square().sum()
         share[here] = ((_USUAL_WEIGHT * usual + (change * error).sum()) / weight).clamp(0, 1)
     return share
+
+
+def _share_completed(fitted: Tensor, blind: Tensor, data: Tensor, judged: Tensor) -> Tensor:
+    """Return the share of completed pixels in the answer, 0-d; the parameters are those of `_share`.
+
+    There may be hardly any noise, so the errors of the fitted image on held-out pixels are the scale.
+    """
+    change, error = (blind - fitted)[judged], (data - fitted)[judged]
+    variance = error.square().mean().clamp_min(torch.finfo(error.dtype).tiny)
+    evidence, weight = (change * error).sum() / variance, change.square().sum() / variance
+    return ((_MISSING_WEIGHT * _MISSING_SHARE + evidence) / (_MISSING_WEIGHT + weight)).clamp(0, 1)
 
 
 def _emptied(

@@ -83,7 +83,7 @@ def preparing(
         images.append(blank if estimate is None else estimate)
     seen = []
     for image in images:
-        seen.append(_CONTRAST * (Range.of(image, image.isfinite()).to_unit(image) - 0.5).cpu())
+        seen.append(as_input(image))
         yield None
     range_ = Range.of(problem.data, problem.weights > 0).through(problem.gain)
     yield None
@@ -91,10 +91,16 @@ def preparing(
     return Preparation(validation, energy, estimate, seen, range_)
 
 
-def _sees_estimate(settings: FitSettings, problem: Problem) -> bool:
-    """Whether the network has channels for an initial estimate.
+def as_input(image: Tensor) -> Tensor:
+    """Return an image as a network sees it beside its own input: about 0, of one contrast, on the CPU."""
+    return _CONTRAST * (Range.of(image, image.isfinite()).to_unit(image) - 0.5).cpu()
 
-    It was found to do harm in inpainting and super-resolution: the fit then copies its errors.
+
+def _sees_estimate(settings: FitSettings, problem: Problem) -> bool:
+    """Whether the network has channels for an estimate by classic filters alone.
+
+    Such an estimate was found to do harm in inpainting, where a second fit sees a better one (`second_fit`),
+    and in super-resolution, where the fit copies its errors.
     """
     noisy = isinstance(problem.operator, Identity | Blur) and not problem.only_missing
     sees_images = settings.network.input_shape(problem.grid.shape) == problem.grid.shape

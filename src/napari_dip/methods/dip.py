@@ -31,7 +31,8 @@ class DIP:
     Parameters
     ----------
     iterations : int
-        Largest number of iterations for each network; an iteration is one update of its weights.
+        Largest number of iterations for each network; an iteration is one update of its weights. If
+        missing pixels are filled in by two fits, they share the iterations.
     ensemble_size : int
         Number of networks, fitted one after another from different random weights; the answer is the mean of
         their images. A second network gains some tenths of a decibel, and takes as long as the first.
@@ -51,12 +52,14 @@ class DIP:
     initial_estimate : bool
         For denoising and deconvolution without a guide: show the network an estimate by non-local Bayes,
         made without the held-out pixels. This makes the fit faster, and usually better by some tenths of a
-        decibel.
+        decibel. For inpainting without a guide: fit twice, and show the second network what the first one
+        has found, completed by the filter that `postfilter` names. This gains up to two decibels.
     postfilter : bool
         For denoising and inpainting without a guide: filter the data at the end with the fitted image as the
         pilot (non-local Bayes: Lebrun, Buades, Morel, SIAM J. Imaging Sciences 6, 2013), and take a mean of
-        both. This gains some tenths of a decibel, and more where there are outliers. Places where the
-        data show nothing but noise become smooth. The filter is used only if held-out pixels decide when to
+        both. This gains some tenths of a decibel, and more where there are outliers. Places where the data
+        show nothing but noise become smooth. For inpainting, the filter completes what is missing from
+        similar patches. The filter is used only if held-out pixels decide when to
         stop, which also decide how much of it to take, or a second image, which decides if it is better. For
         denoising and deconvolution, the answer is then mixed with the initial estimate, made again from all
         pixels, in the shares that held-out pixels prefer.

@@ -143,6 +143,17 @@ def _(method: DIP, found: Provenance, cite: Bibliography) -> Iterator[str]:
             "It also saw an estimate by non-local Bayes, made without the held-out pixels "
             f"{cite('lebrun2013')}{rounds}."
         )
+    if (
+        method.initial_estimate
+        and inpaints
+        and white
+        and not guided
+        and isinstance(method.network, Hourglass)
+    ):
+        yield (
+            "A first network was fitted, and its answer was completed by non-local Bayes "
+            f"{cite('lebrun2013', 'yu2012')}, without the held-out pixels. The network also saw this image."
+        )
     if method.ema_decay:
         yield f"The outputs were averaged over iterations with a decay rate of {method.ema_decay:g}."
     kept = "average" if method.ema_decay else "output"
@@ -178,7 +189,8 @@ def _(method: DIP, found: Provenance, cite: Bibliography) -> Iterator[str]:
     if method.postfilter and held_out and not guided and inpaints:
         yield (
             "At the end, missing pixels were completed by non-local Bayes with the fitted image as the pilot "
-            f"{cite('lebrun2013', 'yu2012')}, unless this was clearly worse on the held-out pixels."
+            f"{cite('lebrun2013', 'yu2012')}, and the result is the mean of both that the held-out pixels "
+            "preferred."
         )
     elif method.postfilter and held_out and not guided:
         yield (
