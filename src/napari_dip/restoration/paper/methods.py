@@ -136,20 +136,14 @@ def _(method: DIP, found: Provenance, cite: Bibliography) -> Iterator[str]:
     white = criteria <= {StoppingCriterion.HELD_OUT}
     inpaints = isinstance(task, Inpaint) and task.keep_observed
     denoises = isinstance(task, Denoise | Deconvolve) and not inpaints
-    estimated = method.initial_estimate and denoises and not guided and isinstance(method.network, Hourglass)
-    if estimated and white:
+    sees_images = method.initial_estimate and not guided and isinstance(method.network, Hourglass)
+    if sees_images and denoises and white:
         rounds = f", in eight rounds {cite('zhang2022')}" if isinstance(task, Deconvolve) else ""
         yield (
             "It also saw an estimate by non-local Bayes, made without the held-out pixels "
             f"{cite('lebrun2013')}{rounds}."
         )
-    if (
-        method.initial_estimate
-        and inpaints
-        and white
-        and not guided
-        and isinstance(method.network, Hourglass)
-    ):
+    if sees_images and inpaints and white:
         yield (
             "A first network was fitted, and its answer was completed by non-local Bayes "
             f"{cite('lebrun2013', 'yu2012')}, without the held-out pixels. The network also saw this image."
@@ -199,7 +193,7 @@ def _(method: DIP, found: Provenance, cite: Bibliography) -> Iterator[str]:
             "Outside the multiresolution support of the data, where they show no structure of any width "
             f"{cite('starck1995')}, the result is their smooth mean."
         )
-    if method.postfilter and estimated and StoppingCriterion.HELD_OUT in criteria and finished:
+    if method.postfilter and sees_images and denoises and StoppingCriterion.HELD_OUT in criteria and finished:
         answer = "fitted image" if isinstance(task, Deconvolve) else "image so far"
         yield (
             f"The final result is the mean of the {answer} and of the estimate by non-local Bayes, made "
