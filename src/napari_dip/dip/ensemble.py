@@ -24,6 +24,7 @@ from napari_dip.dip.split_filters import split_postfiltered
 from napari_dip.errors import DivergenceError
 from napari_dip.filters.recovery import sources_measurable, with_sources
 from napari_dip.networks.output import ToGreyLevels
+from napari_dip.noise.models import LaplaceNoise
 from napari_dip.operators import Identity
 from napari_dip.optim.background import always, in_background
 from napari_dip.optim.fit import fit, noisy_inputs
@@ -117,7 +118,10 @@ def _finished(
             answers = split_postfiltered(answers, validation)
         elif validation.suits_classic_filters and held_out is not None:
             answers = postfiltered(answers, validation)
-    if settings.postfilter and estimate is not None and held_out is not None and not validation.split:
+    # Outliers among the held-out pixels would hide which of two images is better.
+    outliers = isinstance(problem.noise, LaplaceNoise)
+    mixes = settings.postfilter and not (validation.split or outliers)
+    if mixes and estimate is not None and held_out is not None:
         answers = blended(answers, validation, estimate)
     # Only held-out pixels show that the noise counts as independent.
     independent = validation.criterion is StoppingCriterion.HELD_OUT

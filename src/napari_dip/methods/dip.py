@@ -62,7 +62,7 @@ class DIP:
         similar patches. The filter is used only if held-out pixels decide when to
         stop, which also decide how much of it to take, or a second image, which decides if it is better. For
         denoising and deconvolution, the answer is then mixed with the initial estimate, made again from all
-        pixels, in the shares that held-out pixels prefer.
+        pixels, in the shares that held-out pixels prefer, unless outliers are expected.
     recover_sources : bool
         For denoising: put back faint stars, spots and blobs, bright or dark, that stand out from the noise of
         the data but are weaker in the fitted image, or absent. It is used only if held-out pixels decide when

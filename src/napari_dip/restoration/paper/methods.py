@@ -179,7 +179,8 @@ def _(method: DIP, found: Provenance, cite: Bibliography) -> Iterator[str]:
             f"The result is the mean of {method.ensemble_size} networks that were fitted from different "
             "random weights."
         )
-    held_out = StoppingCriterion.HELD_OUT in criteria and isinstance(task, Denoise) and finished
+    judged = StoppingCriterion.HELD_OUT in criteria and finished
+    held_out = judged and isinstance(task, Denoise)
     if method.postfilter and held_out and not guided and inpaints:
         yield (
             "At the end, missing pixels were completed by non-local Bayes with the fitted image as the pilot "
@@ -193,7 +194,8 @@ def _(method: DIP, found: Provenance, cite: Bibliography) -> Iterator[str]:
             "Outside the multiresolution support of the data, where they show no structure of any width "
             f"{cite('starck1995')}, the result is their smooth mean."
         )
-    if method.postfilter and sees_images and denoises and StoppingCriterion.HELD_OUT in criteria and finished:
+    outliers = isinstance(task.noise, LaplaceNoise)
+    if method.postfilter and sees_images and denoises and judged and not outliers:
         answer = "fitted image" if isinstance(task, Deconvolve) else "image so far"
         yield (
             f"The final result is the mean of the {answer} and of the estimate by non-local Bayes, made "
@@ -205,7 +207,7 @@ def _(method: DIP, found: Provenance, cite: Bibliography) -> Iterator[str]:
             "For these filters, photon noise was given the same variance everywhere by the generalised "
             f"Anscombe transform with its exact unbiased inverse {cite('makitalo2011', 'makitalo2013')}."
         )
-    if method.recover_sources and held_out and not inpaints and not isinstance(task.noise, LaplaceNoise):
+    if method.recover_sources and held_out and not inpaints and not outliers:
         yield (
             "Faint sources that stand out from the noise of the data, but were weaker in the fitted image or "
             "absent from it, were put back."
