@@ -42,19 +42,21 @@ SEED = 0
 def follow(image: np.ndarray, score: Callable[[np.ndarray], float], **options: object) -> dict:
     """Restore an image; return the score of the answer and of the best on the way to it, and the cost.
 
-    The gap is that of the fit, whose own answer is yielded before a postfilter changes it.
+    The gap is that of the fit, whose own answer is yielded, and repeated, before filters change it.
     """
     best, best_at, scoring, iterations = -np.inf, 0, 0.0, 0
     began = time.process_time()
-    before = iterate = None
+    fitted = iterate = None
     known = {name: options.pop(name) for name in ("missing", "guide", "psf") if name in options}
     measurement = Measurement(image, **known)
     for following in solve(measurement, method=options.pop("method", DIP()), seed=SEED, **options):
         if following.preparing:
             continue
-        before, iterate = iterate, following
+        if iterate is None or following.index != iterate.index:
+            fitted = following
+        iterate = following
         paused = time.process_time()
-        if iterate.index % 5 == 0 and iterate.outcome is None:
+        if iterate is fitted and iterate.index % 5 == 0 and iterate.outcome is None:
             at = score(iterate.x.numpy())
             if at > best:
                 best, best_at = at, iterate.index
@@ -62,7 +64,7 @@ def follow(image: np.ndarray, score: Callable[[np.ndarray], float], **options: o
         scoring += time.process_time() - paused
     seconds = time.process_time() - began - scoring
     follow.answer = iterate.x.numpy()
-    fit = score((before if before.index == iterate.index else iterate).x.numpy())
+    fit = score(fitted.x.numpy())
     return {
         "ours": round(score(follow.answer), 2),
         "fit": round(fit, 2),

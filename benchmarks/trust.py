@@ -49,14 +49,16 @@ NEAR, FOUND = 4, 5.0
 
 def dip(scene: Scene, *, told: bool = False) -> tuple[np.ndarray, dict]:
     """Deep Image Prior, and how far its answer is from the best image in the course of its fit."""
-    best, before, iterate = np.inf, None, None
+    best, fitted, iterate = np.inf, None, None
     for following in solve(scene.data, _task(scene, told), DIP(), seed=0):
         if following.preparing:
             continue
-        before, iterate = iterate, following
-        if iterate.index % 5 == 0 and iterate.outcome is None:
+        if iterate is None or following.index != iterate.index:
+            fitted = following  # by the fit alone: while filters work, the index stays
+        iterate = following
+        if iterate is fitted and iterate.index % 5 == 0 and iterate.outcome is None:
             best = min(best, rms(scene, iterate.x.numpy()))
-    fit = rms(scene, (before if before.index == iterate.index else iterate).x.numpy())
+    fit = rms(scene, fitted.x.numpy())
     row = {"fit": fit, "gap_dB": 20 * np.log10(fit / min(best, fit)), "iterations": iterate.index}
     return iterate.x.numpy(), row | {"outcome": iterate.outcome.name}
 
