@@ -54,6 +54,7 @@ WORDS = {
 #: The columns of each kind of row, before what it cost.
 COLUMNS = {
     "denoise": ("input", "nlm", "bm3d_knows_sigma", "authors_dip", "fit", "ours", "oracle"),
+    "strong": ("input", "nlm", "bm3d_knows_sigma", "authors_dip", "fit", "ours", "oracle"),
     "half": ("authors_dip", "fit", "ours", "oracle", "authors_dip_missing", "ours_missing"),
     "text": ("biharmonic", "fit", "ours", "oracle"),
     "super-resolve": ("bicubic", "authors_dip", "ours", "oracle"),
@@ -66,6 +67,7 @@ COLUMNS = {
 COST = ("chosen_at", "criterion", "seconds")
 TITLES = {
     "denoise": "Gaussian noise, σ = 25",
+    "strong": "Gaussian noise, σ = 50",
     "fluorescence": "a microscope's own noise",
     "hot": "5 % hot pixels",
     "half": "half of the pixels missing",

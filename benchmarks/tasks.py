@@ -88,9 +88,9 @@ def rounded(**scores: float) -> dict:
 # One function for each kind of row; each is given the data's folder and the name of an image.
 
 
-def denoise(data: Path, name: str) -> dict:
-    """Gaussian noise of sigma = 25."""
-    stem = data / "denoise_sigma25" / name
+def denoise(data: Path, name: str, *, sigma: int = 25) -> dict:
+    """Gaussian noise."""
+    stem = data / f"denoise_sigma{sigma}" / name
     truth, noisy, nlm, bm3d, dip = (
         centre(load(f"{stem}_{kind}.png"), SIDE)
         for kind in ("clean", "noisy", "authors_nlm", "authors_bm3d", "authors_dip")
@@ -267,6 +267,7 @@ def guided(data: Path, name: str) -> dict:
 
 KINDS = {
     "denoise": (denoise, ("f16", "house", "kodim03")),
+    "strong": (partial(denoise, sigma=50), ("f16", "house", "kodim03")),
     "half": (half, ("barbara", "peppers", "cameraman")),
     "text": (text, ("kate",)),
     "super-resolve": (super_resolve, ("butterfly", "bird", "zebra")),

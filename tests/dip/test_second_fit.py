@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from napari_dip import DIP, Decoder, Hourglass, Outcome
+from napari_dip import DIP, Decoder, Hourglass, Outcome, RestorationError
 from napari_dip.dip.preparation import Preparation
 from napari_dip.dip.second_fit import fitted_twice, worth_second_fit
 from napari_dip.dip.settings import FitSettings
 from napari_dip.dip.validation import Validation
+from napari_dip.errors import DivergenceError
 from napari_dip.image.intensity import Range
 from napari_dip.optim.iterate import Iterate
 from napari_dip.optim.stopping import MaxIterations
@@ -34,14 +35,17 @@ def divided(problem, stopping="held-out"):
 
 
 def scripted(*runs):
-    """Return a run whose calls follow scripts of (level, score), and a list of how it was called."""
+    """Return a run whose calls follow scripts of (level, score), or errors, and how it was called."""
     calls = []
 
     def run(settings, prepared, waiting, weights):
         calls.append((settings, prepared))
         script = runs[len(calls) - 1]
         data = prepared.validation.problem.data
-        for index, (level, score) in enumerate(script):
+        for index, step in enumerate(script):
+            if isinstance(step, Exception):
+                raise step
+            level, score = step
             outcome = Outcome.NO_IMPROVEMENT if index + 1 == len(script) else None
             yield Iterate(index, torch.full_like(data, level), torch.tensor(1.0), score, outcome)
         weights["0.weight"] = torch.tensor(float(len(calls)))
@@ -118,8 +122,24 @@ def test_no_run_takes_more_iterations_than_it_may(iterations, holes, drained):
 
 def test_a_warm_start_takes_what_a_run_returned_that_was_stopped_in_the_first_fit(holes, drained):
     _, state = drained(SMALL.solve(holes, stopping_rule=MaxIterations(3)))
-    iterates, _ = drained(SMALL.solve(holes, initial_state=state))
-    assert iterates[-1].outcome is Outcome.MAX_ITERATIONS
+    assert {name.partition("0.")[0] for name in state} == {"first."}
+    firsts = [
+        next(one for one in drained(SMALL.solve(holes, initial_state=known))[0] if one.index == 0)
+        for known in (None, state)
+    ]
+    assert firsts[1].loss < firsts[0].loss
+
+
+def test_weights_of_a_single_fit_are_refused_at_once(holes, drained):
+    _, state = drained(replace(SMALL, initial_estimate=False).solve(holes))
+    with pytest.raises(RestorationError, match="initial state"):
+        next(one for one in SMALL.solve(holes, initial_state=state) if not one.preparing)
+
+
+def test_the_first_answer_is_kept_if_the_second_fit_diverges(holes):
+    iterates, _ = both(holes, [(1.0, 2.0)], [DivergenceError()])
+    assert levels(iterates)[-1] == 1.0
+    assert iterates[-1].outcome is Outcome.DIVERGED
 
 
 def test_two_fits_fill_in_sharp_edges_better_than_one(problem, drained):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from napari_dip.noise.lower_bound import noise_lower_bound
+from napari_dip.noise.lower_bound import alike, noise_lower_bound
 from napari_dip.synthetic.images import synthetic_image
 
 
@@ -41,3 +41,18 @@ def test_missing_pixels_have_no_influence(random):
 @pytest.mark.parametrize("size", [1, 5, 12])
 def test_no_noise_is_found_in_too_few_pixels(size, random):
     assert noise_lower_bound(random.normal(50, 4, (size, size)), np.ones((size, size), bool)) == 0
+
+
+@pytest.mark.parametrize(
+    ("bounds", "limited"),
+    [
+        ([0.6, 3.6, 0.0], [0.6, 1.2, 0.0]),
+        ([3.0, 2.0, 2.5], [3.0, 2.0, 2.5]),
+        ([0.1, 9.0], [0.1, 0.2]),
+        ([4.0, 0.0, 0.0], [4.0, 0.0, 0.0]),  # an image of one channel, in colours
+        ([0.0], [0.0]),
+        ([], []),
+    ],
+)
+def test_what_one_channel_alone_shows_is_limited(bounds, limited):
+    assert alike(bounds) == pytest.approx(limited)

@@ -200,9 +200,10 @@ class Common:
     method : {"auto", "dip", "pkn", "finetune", "nonlocal-bayes", "richardson-lucy", "wiener"}
         Deep Image Prior (dip) fits an untrained network to the image. A procedural kernel network (pkn)
         filters the image within seconds and cannot invent structure. A pretrained network (finetune) is
-        checked for consistency with the image, and corrected if necessary. Non-local Bayes denoises and
-        deconvolves, and Richardson-Lucy and Wiener deconvolve, within seconds. The best of them for this kind
-        of task and image can be chosen automatically (auto).
+        checked for consistency with the image, and corrected if necessary. Non-local Bayes denoises,
+        deconvolves and super-resolves without a network, in seconds to half a minute. Richardson-Lucy and
+        Wiener deconvolve within seconds. The best of them for this kind of task and image can be chosen
+        automatically (auto).
     preset : str
         Settings of Deep Image Prior to start from; other options override them. "tapered" is the fast
         default. "fine" takes three times as long, and is better where thin lines are missing. All others are

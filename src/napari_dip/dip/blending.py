@@ -8,6 +8,7 @@ from torch import Tensor
 
 from napari_dip.dip.initial_estimate import initial_estimate
 from napari_dip.dip.refinement import refined
+from napari_dip.dip.shares import preferred_share
 from napari_dip.dip.validation import Validation
 from napari_dip.optim.iterate import Iterate
 from napari_dip.problem import Problem
@@ -50,11 +51,10 @@ def _share(fitted: Tensor, estimate: Tensor, held_out: Problem) -> Tensor:
     """Return the share of the estimate that best predicts held-out pixels, shape ``(1, C, 1, ...)``."""
     with torch.no_grad():
         explained, other = held_out.operator(fitted), held_out.operator(estimate)
-    axes, judged = tuple(range(2, fitted.ndim)), (held_out.weights > 0).expand_as(held_out.data)
-    change, error = ((one - explained).where(judged, 0) for one in (other, held_out.data))
-    count = judged.sum(axes, keepdim=True).clamp_min(1)
-    variance = error.square().sum(axes, keepdim=True) / count
-    variance = variance.clamp_min(torch.finfo(variance.dtype).tiny)
-    evidence = (change * error).sum(axes, keepdim=True) / variance
-    weight = change.square().sum(axes, keepdim=True) / variance
-    return ((_USUAL_WEIGHT * _USUAL_SHARE + evidence) / (_USUAL_WEIGHT + weight)).clamp(0, 1)
+    judged = (held_out.weights > 0).expand_as(held_out.data)
+    channels = zip(held_out.data[0] - explained[0], other[0] - explained[0], judged[0], strict=True)
+    shares = [
+        preferred_share(error[where], change[where], usual=_USUAL_SHARE, weight=_USUAL_WEIGHT)
+        for error, change, where in channels
+    ]
+    return torch.stack(shares).view(1, -1, *(1,) * (fitted.ndim - 2))

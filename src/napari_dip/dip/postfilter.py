@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from napari_dip.dip.refinement import refined
+from napari_dip.dip.shares import preferred_share
 from napari_dip.dip.validation import Validation
 from napari_dip.filters.empty_places import smooth_where_empty
 from napari_dip.filters.nonlocal_bayes import nonlocal_bayes, nonlocal_bayes_completion
@@ -131,8 +132,7 @@ def _share(fitted: Tensor, blind: Tensor, data: Tensor, judged: Tensor) -> Tenso
         here = place == one
         used = here & judged
         change, error = (blind - fitted)[used], (data - fitted)[used]
-        weight = _USUAL_WEIGHT + change.square().sum()
-        share[here] = ((_USUAL_WEIGHT * usual + (change * error).sum()) / weight).clamp(0, 1)
+        share[here] = preferred_share(error, change, usual=usual, weight=_USUAL_WEIGHT, variance=1.0)
     return share
 
 
@@ -142,9 +142,7 @@ def _share_completed(fitted: Tensor, blind: Tensor, data: Tensor, judged: Tensor
     There may be hardly any noise, so the errors of the fitted image on held-out pixels are the scale.
     """
     change, error = (blind - fitted)[judged], (data - fitted)[judged]
-    variance = error.square().mean().clamp_min(torch.finfo(error.dtype).tiny)
-    evidence, weight = (change * error).sum() / variance, change.square().sum() / variance
-    return ((_MISSING_WEIGHT * _MISSING_SHARE + evidence) / (_MISSING_WEIGHT + weight)).clamp(0, 1)
+    return preferred_share(error, change, usual=_MISSING_SHARE, weight=_MISSING_WEIGHT)
 
 
 def _emptied(

@@ -5,12 +5,14 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import replace
 
+from napari_dip.dip.network import mismatched_state
 from napari_dip.dip.postfilter import postfilter
 from napari_dip.dip.preparation import Preparation, as_input
 from napari_dip.dip.settings import FitSettings
 from napari_dip.dip.validation import Validation
+from napari_dip.errors import DivergenceError
 from napari_dip.optim.background import always, in_background
-from napari_dip.optim.iterate import Iterate, State
+from napari_dip.optim.iterate import Iterate, Outcome, State
 
 #: Yields the iterates of a run with its settings, what is known before it, what is shown until its first
 #: iterate, and the weights that it begins with and keeps.
@@ -25,11 +27,11 @@ _PATIENCE = 2
 
 
 def worth_second_fit(settings: FitSettings, validation: Validation) -> bool:
-    """Whether only missing pixels are wanted, held-out ones judge them, and the network can see an image."""
+    """Whether only missing pixels are wanted, held-out ones judge them, and filters and network suit them."""
     problem = validation.problem
     sees_images = settings.network.input_shape(problem.grid.shape) == problem.grid.shape
     judged = problem.only_missing and validation.held_out is not None
-    return settings.initial_estimate and judged and sees_images
+    return settings.initial_estimate and judged and validation.suits_classic_filters and sees_images
 
 
 def fitted_twice(
@@ -38,8 +40,9 @@ def fitted_twice(
     """Yield the iterates of two runs, the second of which sees the answer of the first, completed.
 
     The fit finds structure in single images, and non-local Bayes repeats what other patches show. Either
-    begins with what the other one has found. Neither sees the held-out pixels, which decide between the
-    answers of both runs; until the second one is better, the answer of the first is repeated.
+    begins with what the other one has found. Neither sees the held-out pixels, which decide how much of the
+    completion the second run sees, and between the answers of both runs. Until the second one is better, the
+    answer of the first is repeated.
 
     Parameters
     ----------
@@ -53,8 +56,15 @@ def fitted_twice(
         Iterate to show until then.
     weights : dict
         Weights to begin with, which are updated.
+
+    Raises
+    ------
+    RestorationError
+        The weights are those of a single run.
     """
     own = {name.removeprefix(FIRST): value for name, value in weights.items() if name.startswith(FIRST)}
+    if weights and not own:
+        raise mismatched_state()
     once = replace(settings, ensemble_size=1, iterations=max(1, int(_SHARE * settings.iterations)))
     length = 0
     try:
@@ -72,11 +82,14 @@ def fitted_twice(
     lowest = math.inf if first.score is None else first.score
     better = False
     with closing(run(again, seeing, replace(first, index=0), weights)) as iterates:
-        for iterate in iterates:
-            if iterate.score is not None or iterate.outcome is not None:
-                better = iterate.score is not None and iterate.score <= lowest
-            index = length + iterate.index
-            if better:
-                yield replace(iterate, index=index)
-            else:
-                yield replace(first, index=index, loss=iterate.loss, outcome=iterate.outcome)
+        try:
+            for iterate in iterates:
+                if iterate.score is not None or iterate.outcome is not None:
+                    better = iterate.score is not None and iterate.score <= lowest
+                index = length + iterate.index
+                if better:
+                    yield replace(iterate, index=index)
+                else:
+                    yield replace(first, index=index, loss=iterate.loss, outcome=iterate.outcome)
+        except DivergenceError:  # the first answer is still good
+            yield replace(first, index=length, outcome=Outcome.DIVERGED)

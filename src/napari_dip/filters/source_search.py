@@ -66,9 +66,11 @@ class SourceSearch:
 
     def __init__(self, filters: MatchedFilters, data: np.ndarray, residual: np.ndarray) -> None:
         self._whole, self._data, self._residual = filters, data, residual
-        self._taken = residual  # until the first search
+        self._taken = np.zeros_like(residual)
         self._parts = [_Part(*place) for place in _places(data.shape, filters.margin)]
-        self._filters = lru_cache(_KEPT)(self._filters_of)
+        # Without `self`, so that the filters are freed with it: they are the largest part of the memory.
+        windows = [part.window for part in self._parts]
+        self._filters = lru_cache(_KEPT)(lambda number: _filters_of(filters, windows[number]))
 
     def left(self, sources: np.ndarray) -> Generator[None, None, Peaks]:
         """Return, in steps, the peaks of the residual without some sources."""
@@ -97,7 +99,8 @@ class SourceSearch:
         return peaks.where(first), left[first]
 
     def _search(self, number: int, part: _Part, sources: np.ndarray) -> None:
-        filters, least, window = self._filters(number), self._whole.threshold, part.window
+        window, least = part.window, self._whole.threshold
+        filters = self._filters(number)
         if not part.searched:
             significance = finished(filters.significance(self._data[window]))
             part.in_data = part.peaks(filters, significance, least)
@@ -111,10 +114,11 @@ class SourceSearch:
         change = np.square(sources[part.window] - self._taken[part.window]) * self._whole.weights[part.window]
         return bool(change.max() > _SAME**2)
 
-    def _filters_of(self, number: int) -> MatchedFilters:
-        whole, window = self._whole, self._parts[number].window
-        skewness = whole.skewness if whole.skewness.ndim == 0 else whole.skewness[window]
-        return MatchedFilters(whole.weights[window], skewness, whole.usable)
+
+def _filters_of(whole: MatchedFilters, window: Place) -> MatchedFilters:
+    """Return the filters for a part of an image."""
+    skewness = whole.skewness if whole.skewness.ndim == 0 else whole.skewness[window]
+    return MatchedFilters(whole.weights[window], skewness, whole.usable)
 
 
 def _places(shape: tuple[int, ...], margin: int) -> Iterator[tuple[Place, Place]]:

@@ -7,17 +7,17 @@ from napari_dip.image.fill import filled_planes
 from napari_dip.problem import Problem
 
 #: Standard deviation, in pixels, of the Gaussian that smooths the data before the variance of their noise is
-#: taken from them. Blurred data have no finer details.
+#: taken from them. Blurred data have no finer details, and the noise of coarse data must not change it.
 _SMOOTH = 1.5
 
 
 def variance_of_blurred(problem: Problem) -> Tensor:
-    """Return the variance of the noise in each pixel of blurred data.
+    """Return the variance of the noise in each pixel of blurred or coarse data.
 
     Parameters
     ----------
     problem : Problem
-        Its operator blurs, and it knows how strong the noise is.
+        Its operator blurs, or makes pixels coarser, and it knows how strong the noise is.
 
     Returns
     -------

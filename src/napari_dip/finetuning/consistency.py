@@ -140,16 +140,17 @@ def noise_strength(problem: Problem) -> Pieces[NoiseStrength]:
     observed = (problem.weights > 0).expand_as(problem.data)[0].cpu().numpy()
     images = problem.data[0].double().cpu().numpy()
     denoising = isinstance(problem.operator, Identity)
-    sigmas, certain = [], denoising
-    for image, there in zip(images, observed, strict=True):
+    sigmas, bounds = {}, {}
+    for channel, (image, there) in enumerate(zip(images, observed, strict=True)):
         sigma = (yield from _measured_sigma(image, there)) if denoising else None
         if sigma is None:
-            certain = False
-            sigma = (1.0 if denoising else _CAUTION) * noise_lower_bound(image, there)
-        sigmas.append(sigma)
+            bounds[channel] = (1.0 if denoising else _CAUTION) * noise_lower_bound(image, there)
+        else:
+            sigmas[channel] = sigma
         yield None
-    found = problem.data.new_tensor(sigmas if certain else alike(sigmas))
-    return NoiseStrength(found.reshape(1, -1, 1, 1), certain)
+    sigmas |= dict(zip(bounds, alike([*bounds.values()]), strict=True))
+    found = problem.data.new_tensor([sigmas[channel] for channel in range(len(images))])
+    return NoiseStrength(found.reshape(1, -1, 1, 1), certain=not bounds)
 
 
 def _measured_sigma(image: np.ndarray, there: np.ndarray) -> Pieces[float | None]:

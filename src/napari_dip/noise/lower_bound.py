@@ -45,11 +45,13 @@ def noise_lower_bound(image: np.ndarray, seen: np.ndarray) -> float:
 
 
 def alike(sigmas: Sequence[float]) -> list[float]:
-    """Return the lower bounds of all channels, limited to twice that of the middle one.
+    """Return the lower bounds of channels, limited to twice the middle one, of two the smaller one.
 
-    What one channel alone shows is rather fine structure than noise.
+    What one channel alone shows is rather fine structure than noise. Channels in which none was found, as in
+    those that are empty, don't count.
     """
-    limit = _ALIKE * float(np.median(sigmas))
+    found = sorted(sigma for sigma in sigmas if sigma > 0)
+    limit = _ALIKE * found[(len(found) - 1) // 2] if found else 0.0
     return [min(sigma, limit) for sigma in sigmas]
 
 

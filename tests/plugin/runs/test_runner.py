@@ -168,7 +168,7 @@ def test_a_real_run_gives_what_restore_gives(run, phantom, tiny):
 
 
 class Clock:
-    """A clock that only stands still or is slept on."""
+    """A clock that moves only when somebody sleeps."""
 
     now = 0.0
 

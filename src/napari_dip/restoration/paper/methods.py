@@ -143,10 +143,13 @@ def _(method: DIP, found: Provenance, cite: Bibliography) -> Iterator[str]:
             "It also saw an estimate by non-local Bayes, made without the held-out pixels "
             f"{cite('lebrun2013')}{rounds}."
         )
-    if sees_images and inpaints and white:
+    judged = StoppingCriterion.HELD_OUT in criteria and finished
+    each_pixel = found.noise_std or found.source.noise_std is not None  # may be too uneven for filters
+    if sees_images and inpaints and judged and not each_pixel:
         yield (
-            "A first network was fitted, and its answer was completed by non-local Bayes "
-            f"{cite('lebrun2013', 'yu2012')}, without the held-out pixels. The network also saw this image."
+            "Two networks were fitted, one after the other. The answer of the first was completed by "
+            f"non-local Bayes {cite('lebrun2013', 'yu2012')}, without the held-out pixels, and the second "
+            "also saw this image. The answer with the lower error on the held-out pixels was kept."
         )
     if method.ema_decay:
         yield f"The outputs were averaged over iterations with a decay rate of {method.ema_decay:g}."
@@ -179,7 +182,6 @@ def _(method: DIP, found: Provenance, cite: Bibliography) -> Iterator[str]:
             f"The result is the mean of {method.ensemble_size} networks that were fitted from different "
             "random weights."
         )
-    judged = StoppingCriterion.HELD_OUT in criteria and finished
     held_out = judged and isinstance(task, Denoise)
     if method.postfilter and held_out and not guided and inpaints:
         yield (
