@@ -171,7 +171,7 @@ def test_black_and_white_borders_are_left_out():
 
 def test_an_offset_that_is_too_low_is_raised_with_a_warning():
     noisy = drawn(PoissonNoise(2.0, 100.0), ramp(120, 400))
-    with pytest.warns(UserWarning, match="the offset was raised to"):
+    with pytest.warns(UserWarning, match="The offset was raised to"):
         found = estimate_noise(PoissonGaussianNoise(offset=0.0), noisy)
     assert found.model.read_noise == 0
     assert abs(found.model.offset - 100) < 3 * found.standard_errors["offset"]
