@@ -55,7 +55,9 @@ def postfiltered(iterates: Iterable[Iterate], validation: Validation) -> Iterato
     return refined(iterates, refine)
 
 
-def postfilter(x: Tensor, validation: Validation) -> Generator[None, None, tuple[Tensor, Tensor]]:
+def postfilter(
+    x: Tensor, validation: Validation, *, whole: bool = True
+) -> Generator[None, None, tuple[Tensor, Tensor]]:
     """Filter the data by non-local Bayes, with a restored image as the pilot.
 
     With the help of similar patches, the filter recovers details that are in the data but that the fit has
@@ -70,6 +72,8 @@ def postfilter(x: Tensor, validation: Validation) -> Generator[None, None, tuple
         The fitted image, which has not seen the held-out pixels.
     validation : Validation
         Has held-out pixels, of a problem whose operator is the identity.
+    whole : bool
+        Compute the result again from all pixels. If not, it is the same as that without the held-out pixels.
 
     Yields
     ------
@@ -96,17 +100,17 @@ def postfilter(x: Tensor, validation: Validation) -> Generator[None, None, tuple
     sigmas = measured.new_tensor([positive_sigma(*one) for one in each]).view_as(measured)
     act = _completed if problem.only_missing else _denoised
     fitted, even = pilot / sigmas, noisy / sigmas
-    filtered = yield from act(fitted, even, (seen, observed))
     judged = observed & ~seen
-    blind, after = filtered
+    known = (observed, seen) if whole else (seen,)
+    *after, blind = yield from act(fitted, even, known)
     share_of = _share_completed if problem.only_missing else _share
     share = share_of(fitted, blind, even, judged)
-    means = [torch.lerp(fitted, one, share) for one in (after, blind)]
+    means = [torch.lerp(fitted, one, share) for one in (*after, blind)]
     yield
     if not problem.only_missing:
-        means = _emptied(means, even, (observed, seen), judged)
-    answer, unseeing = (transform.inverse(sigmas * one)[None].to(x) for one in means)
-    return answer, unseeing
+        means = _emptied(means, even, known, judged)
+    images = [transform.inverse(sigmas * one)[None].to(x) for one in means]
+    return images[0], images[-1]
 
 
 def _share(fitted: Tensor, blind: Tensor, data: Tensor, judged: Tensor) -> Tensor:
@@ -145,15 +149,13 @@ def _share_completed(fitted: Tensor, blind: Tensor, data: Tensor, judged: Tensor
     return preferred_share(error, change, usual=_MISSING_SHARE, weight=_MISSING_WEIGHT)
 
 
-def _emptied(
-    images: list[Tensor], data: Tensor, known: tuple[Tensor, Tensor], judged: Tensor
-) -> list[Tensor]:
-    """Return two images without structure in empty places, unless held-out pixels speak against it.
+def _emptied(images: list[Tensor], data: Tensor, known: tuple[Tensor, ...], judged: Tensor) -> list[Tensor]:
+    """Return images without structure in empty places, unless held-out pixels speak against it.
 
     Parameters
     ----------
     images : list of Tensor, each of shape ``(C, *spatial)``
-        An image, and the same without the held-out pixels.
+        An image, if it is wanted, and the same without the held-out pixels.
     data : Tensor, shape ``(C, *spatial)``
         The data, with noise of variance 1.
     known : tuple of Tensor of bool, each of shape ``(C, *spatial)``
@@ -167,8 +169,8 @@ def _emptied(
         found = [smooth_where_empty(*channel) for channel in channels]
         answers.append(torch.from_numpy(np.stack([one for one, _ in found])))
         shares.append(torch.from_numpy(np.stack([share for _, share in found])))
-    used = judged & (shares[1] > 0)
-    loss = ((data - answers[1]).square() - (data - images[1]).square())[used]
+    used = judged & (shares[-1] > 0)
+    loss = ((data - answers[-1]).square() - (data - images[-1]).square())[used]
     worse = len(loss) > 1 and loss.mean() > _CONTRADICTED * loss.std() / len(loss) ** 0.5
     return images if worse else answers
 

@@ -75,7 +75,8 @@ def fitted_twice(
                 yield first
     finally:
         weights.update({FIRST + name: value for name, value in own.items()})
-    _, blind = yield from in_background(postfilter(first.x, prepared.validation), always(first))
+    completing = postfilter(first.x, prepared.validation, whole=False)
+    blind, _ = yield from in_background(completing, always(first))
     seeing = replace(prepared, seen=[*prepared.seen, as_input(blind)])
     rest = settings.iterations - length
     again = replace(settings, iterations=rest, patience=_PATIENCE * settings.patience)
