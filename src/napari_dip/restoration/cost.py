@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _PROBE = {2: 256, 3: 48}  # longest side of the measured part, in pixels
 _ITERATIONS = 6
+_LONG = 2.0  # seconds of a run, beside which loading what it needs does not count
 _OVERHEAD = 1.8  # gradients and temporary tensors, over what is kept for the backward pass
 
 
@@ -97,7 +98,10 @@ def estimate_cost(
         series = Series.of(measurement, task, method, parameter_maps=parameter_maps)
         assert series.method is not None
         method, problem = series.method, series.first_problem()
-        part = _middle(problem, _PROBE[problem.data.ndim - 2], place)
+        side = _PROBE[problem.data.ndim - 2]
+        if method.max_iterations == 1 and problem.grid.finer:
+            side //= 2  # all of a run is measured, which may take long where pixels are made
+        part = _middle(problem, side, place)
         ratio = math.prod(problem.grid.shape) / math.prod(part.grid.shape)
         try:
             seconds, saved, at_once = _measure(part, method)
@@ -138,6 +142,7 @@ def _measure(problem: "Problem", method: "Method") -> tuple[float, int, bool]:
     probed = method.probe(_ITERATIONS)
     probe = probed.solve(problem, seed=0)
     saved, reached, times = 0, -1, []
+    began = time.perf_counter()
     try:
         # All iterates: a method may begin by looking at the data, which keeps nothing.
         with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
@@ -153,12 +158,13 @@ def _measure(problem: "Problem", method: "Method") -> tuple[float, int, bool]:
     finally:
         probe.close()
     if probed.max_iterations == 1 or len(times) < 2:
-        # It is run once more: the first time, what it needs was loaded.
-        began = time.perf_counter()
-        for _ in probed.solve(problem, seed=0):
-            pass
-        share = method.max_iterations / probed.max_iterations
-        return share * (time.perf_counter() - began), saved, True
+        took = time.perf_counter() - began
+        if took < _LONG:  # it is run once more: the first time, what it needs was loaded
+            began = time.perf_counter()
+            for _ in probed.solve(problem, seed=0):
+                pass
+            took = time.perf_counter() - began
+        return took * method.max_iterations / probed.max_iterations, saved, True
     # What an iteration needs is loaded with the first one. The median leaves out those that choose kernels
     # and fill caches.
     steps = [after - before for before, after in pairwise(times[1:])]
