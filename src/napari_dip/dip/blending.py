@@ -22,7 +22,8 @@ def blended(iterates: Iterable[Iterate], validation: Validation, estimate: Tenso
     """Mix the answer of a run that was not stopped from outside with the initial estimate.
 
     Their errors differ, so that a mean of both is better than either. The held-out pixels, which neither has
-    seen, tell how much to take of each. The estimate is then made again from all pixels.
+    seen, tell how much to take of each. If any of it is taken, the estimate is then made again
+    from all pixels.
 
     Parameters
     ----------
@@ -39,7 +40,7 @@ def blended(iterates: Iterable[Iterate], validation: Validation, estimate: Tenso
         blind = answer.x if answer.unseen is None else answer.unseen.x
         share = _share(blind, estimate, validation.held_out)
         yield
-        whole = yield from silently(initial_estimate(validation.problem))
+        whole = (yield from silently(initial_estimate(validation.problem))) if share.any() else estimate
         fits = None if answer.unseen is None else answer.unseen.fits
         unseen = validation.unseen(torch.lerp(blind, estimate, share), fits)
         return replace(answer, x=torch.lerp(answer.x, whole, share), unseen=unseen)

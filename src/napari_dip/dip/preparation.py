@@ -103,5 +103,4 @@ def _sees_estimate(settings: FitSettings, problem: Problem) -> bool:
     and in super-resolution, where the fit copies its errors.
     """
     noisy = isinstance(problem.operator, Identity | Blur) and not problem.only_missing
-    sees_images = settings.network.input_shape(problem.grid.shape) == problem.grid.shape
-    return settings.initial_estimate and noisy and sees_images
+    return settings.initial_estimate and noisy and settings.network.sees_images(problem.grid.shape)

@@ -36,7 +36,7 @@ def unmet_requirement(
         return (
             'The setting input="guide" needs a guide, but none is given: give one, or choose input="noise".'
         )
-    if guided and network.input_shape(shape) != shape:
+    if guided and not network.sees_images(shape):
         name = type(network).__name__
         return f"{name} has no image as its input, so it can't use a guide: use an Hourglass."
     return None

@@ -29,9 +29,9 @@ _PATIENCE = 2
 def worth_second_fit(settings: FitSettings, validation: Validation) -> bool:
     """Whether only missing pixels are wanted, held-out ones judge them, and filters and network suit them."""
     problem = validation.problem
-    sees_images = settings.network.input_shape(problem.grid.shape) == problem.grid.shape
     judged = problem.only_missing and validation.held_out is not None
-    return settings.initial_estimate and judged and validation.suits_classic_filters and sees_images
+    suited = validation.suits_classic_filters and settings.network.sees_images(problem.grid.shape)
+    return settings.initial_estimate and judged and suited
 
 
 def fitted_twice(

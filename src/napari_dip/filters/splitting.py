@@ -1,6 +1,6 @@
 """Deconvolution and super-resolution with non-local Bayes as the prior, by half-quadratic splitting."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import numpy as np
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from napari_dip.filters.both_steps import both_steps
 from napari_dip.filters.sums import with_sums_of_data
-from napari_dip.filters.variance import variance_of_blurred
+from napari_dip.filters.variance import variance_of_data
 from napari_dip.image.fill import filled_planes
 from napari_dip.optim.proximal import proximal
 from napari_dip.problem import Problem
@@ -61,15 +61,16 @@ def reconstructed(problem: Problem, strength: float = 1.0) -> Generator[Tensor |
         The image.
     """
     device, problem = problem.data.device, problem.to("cpu")
-    variance = strength**2 * variance_of_blurred(problem)
+    variance = strength**2 * variance_of_data(problem)
     seen = (problem.weights > 0).expand_as(problem.data)
     data = filled_planes(problem.data, seen)
-    if problem.grid.finer:
-        variance = variance + (_NOISELESS * _detail(data)).square()
+    detail = _detail(data) if problem.grid.finer else None
+    if detail is not None:
+        variance = variance + (_NOISELESS * detail).square()
     precision = seen / variance
     x = z = problem.interpolated(data)
     everywhere = torch.ones_like(x[0], dtype=torch.bool)
-    for removed in _strengths(problem, data, variance):
+    for removed in _strengths(problem, variance, detail):
         nearness = 1 / (_VARIANCE * removed.square())
         x = proximal(problem.operator, problem.data, precision, z, nearness, x, steps=_STEPS)
         yield None
@@ -79,16 +80,28 @@ def reconstructed(problem: Problem, strength: float = 1.0) -> Generator[Tensor |
     return _above_floor(with_sums_of_data(z, problem), problem).to(device)
 
 
-def _strengths(problem: Problem, data: Tensor, variance: Tensor) -> list[Tensor]:
-    """Return the standard deviation of the noise that is taken off in each round, on the grid of x."""
+def _strengths(problem: Problem, variance: Tensor, detail: Tensor | None) -> Iterator[Tensor]:
+    """Yield the standard deviation of the noise that is taken off in each round, on the grid of x.
+
+    Parameters
+    ----------
+    problem : Problem
+        Knows the grids.
+    variance : Tensor, shape ``(1, C, *spatial)``
+        Variance of the noise of the data.
+    detail : Tensor, shape ``(1, C, 1, ...)``, optional
+        What `_detail` returns, if x has finer pixels than the data.
+    """
     from scipy.ndimage import gaussian_filter
 
     even = gaussian_filter(variance.numpy(), (0, 0, *(_WIDE,) * (variance.ndim - 2)))
     sigma = problem.interpolated(torch.from_numpy(even)).sqrt()
-    if not problem.grid.finer:
-        return [share * sigma for share in np.geomspace(_FIRST, _LAST, _ROUNDS)]
-    shares = np.geomspace(_FINER_FIRST, _FINER_LAST, _FINER_ROUNDS)
-    return [torch.hypot(share * _detail(data), _LAST * sigma) for share in shares]
+    if detail is None:
+        for share in np.geomspace(_FIRST, _LAST, _ROUNDS):
+            yield share * sigma
+    else:
+        for share in np.geomspace(_FINER_FIRST, _FINER_LAST, _FINER_ROUNDS):
+            yield torch.hypot(share * detail, _LAST * sigma)
 
 
 def _detail(data: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_dip.diagnostics.noise import measured_noise
-from napari_dip.filters.variance import variance_of_blurred
+from napari_dip.filters.variance import variance_of_data
 from napari_dip.image.fill import filled_planes
 from napari_dip.noise.models import LaplaceNoise, NoiseModel, PoissonNoise
 from napari_dip.noise.thinning import split_normal, split_photons
@@ -73,7 +73,7 @@ def best_number(
     observed = (problem.weights > 0).expand_as(problem.data)
     seen = observed[0].cpu().numpy()
     data = filled_planes(problem.data.double().cpu(), observed)[0].numpy()
-    variance = variance_of_blurred(replace(problem, noise=noise))[0].double().cpu().numpy()
+    variance = variance_of_data(replace(problem, noise=noise))[0].double().cpu().numpy()
     shown, kept = _parts(data, noise, np.sqrt(variance), random)
     weights = seen * _inside(problem) / variance
     runs = [iterations(channel, number) for number, channel in enumerate(shown)]

@@ -11,7 +11,7 @@ from napari_dip.problem import Problem
 _SMOOTH = 1.5
 
 
-def variance_of_blurred(problem: Problem) -> Tensor:
+def variance_of_data(problem: Problem) -> Tensor:
     """Return the variance of the noise in each pixel of blurred or coarse data.
 
     Parameters

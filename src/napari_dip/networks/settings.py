@@ -26,6 +26,10 @@ class Architecture(ABC):
     def input_shape(self, spatial: tuple[int, ...]) -> tuple[int, ...]:
         """Return the spatial shape of z for an image of this shape."""
 
+    def sees_images(self, spatial: tuple[int, ...]) -> bool:
+        """Whether z has the pixels of an image of this shape, so that images can be channels of z."""
+        return self.input_shape(spatial) == spatial
+
 
 @dataclass(frozen=True)
 class Hourglass(Architecture):
